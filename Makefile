@@ -1,0 +1,52 @@
+# make run, make test: each does all that is needed, from a fresh Debian 12 with python3, venv, gcc and make on.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+JOBS ?= $(shell nproc)
+ARGS ?=
+
+.PHONY: run test quicktest compile debug asan refnanny bench lint wheel clean headers
+
+run: compile
+	$(BIN)/python -m fastredis $(ARGS)
+
+test: compile
+	$(BIN)/python -m pytest $(ARGS)
+
+quicktest: compile
+	$(BIN)/python -m pytest -x -m "not slow" $(ARGS)
+
+compile: $(VENV)/.ready
+	FASTREDIS_PROBES=1 $(BIN)/python setup.py -q build_ext --inplace -j $(JOBS)
+
+# The other builds live in a directory of their own, so that none disturbs the release build.
+debug refnanny asan: $(VENV)/.ready
+	benchmarks/../tests/run_build.sh $@ $(BIN)/python
+
+bench: compile
+	$(BIN)/pip install -q hiredis
+	$(BIN)/python -m benchmarks $(ARGS)
+
+lint: $(VENV)/.ready
+	$(BIN)/pip install -q ruff cython-lint
+	$(BIN)/ruff check .
+	$(BIN)/cython-lint fastredis tests
+
+wheel: $(VENV)/.ready
+	$(BIN)/pip wheel -q --no-deps -w dist .
+
+# The C headers of Python come from Debian, not from PyPI.
+headers:
+	@$(PYTHON) -c 'import os, sysconfig; raise SystemExit(not os.path.exists(os.path.join(sysconfig.get_paths()["include"], "Python.h")))' \
+	|| { echo "Python.h is missing: installing python3-dev"; \
+	     SUDO=$$([ $$(id -u) = 0 ] || echo sudo); $$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq python3-dev; }
+
+$(VENV)/.ready: pyproject.toml | headers
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --upgrade pip
+	$(BIN)/pip install -q "setuptools>=77" "cython>=3.1" uvloop pytest hypothesis redis hiredis
+	touch $@
+
+clean:
+	rm -rf build dist *.egg-info fastredis/*.so fastredis/*/*.so tests/*/*.so

@@ -1,0 +1,144 @@
+"""Memory a key, by the growth of used_memory (INFO) and of resident memory (/proc), against redis-server.
+
+Each case starts a fresh server, takes both readings, loads the keys over one connection, closes it, and reads again
+once used_memory has settled: incremental rehashing and freed client buffers have run their course by then. Loading
+is deterministic, so one round is enough.
+"""
+
+import random
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from .common import LABELS, BenchmarkError, Options, Server, fill, load_core, pinned, resp, running, unknown_command
+from .report import Bar, Figure, Result, main
+
+SETTLE_SECONDS = 8.0
+SETTLE_STEP = 0.25
+RSS_TOLERANCE = 0.15
+VALUE = b"v" * 32
+HEADERS = ("case", "items", "used B/item ours", "peer", "ratio", "RSS B/item ours", "peer", "ratio",
+           "RSS/used ours", "peer")
+
+
+def with_ttl(numbers: range) -> Iterator[int]:
+    """The key's number and a TTL in ms of seven digits: 1,000 to 9,999 s, so that none is due during the run."""
+    random_ttl = random.Random(numbers.start)
+    for n in numbers:
+        yield n
+        yield random_ttl.randrange(1_000_000, 10_000_000)
+
+
+def twice(numbers: range) -> Iterator[int]:
+    """The number for two placeholders."""
+    for n in numbers:
+        yield n
+        yield n
+
+
+@dataclass(frozen=True)
+class Case:
+    """`count` commands (`short` in the short form) made from a template; memory is given per command."""
+
+    name: str
+    template: bytes
+    commands: tuple[bytes, ...]  # what both servers must know
+    bar: Bar
+    count: int = 1_000_000
+    short: int = 250_000
+    fields: Callable[[range], Iterable[int]] = iter
+    own_key: bool = True  # whether each command creates a key, or all fill one key
+    lines_per_reply: int = 1
+
+
+TEN_FIELDS = [part for i in range(10) for part in (b"f%d" % i, b"value%d" % i)]
+NO_WORSE = Bar("ratio", "<=", 1.0)
+
+# Figures to beat in bytes are those of the claim "three quarters of Redis 8.0-dev"; the others only have to be no
+# worse than the peer at hand. Strings are loaded in full in the short form too, as a table's size depends on it.
+CASES = (
+    Case("16-byte key, 32-byte value", resp(b"SET", b"key:%012d", VALUE), (b"SET",), Bar("ours", "<=", 84.0),
+         short=1_000_000),
+    Case("the same with a TTL", resp(b"SET", b"key:%012d", VALUE, b"PX", b"%07d"), (b"SET", b"PEXPIRE"),
+         Bar("ours", "<=", 105.0), short=1_000_000, fields=with_ttl),
+    Case("hash of ten short fields", resp(b"HSET", b"key:%012d", *TEN_FIELDS), (b"HSET",), NO_WORSE),
+    Case("field of a big hash", resp(b"HSET", b"h", b"field:%010d", b"value:%010d"), (b"HSET",), NO_WORSE,
+         fields=twice, own_key=False),
+    Case("member of a big sorted set", resp(b"ZADD", b"z", b"%07d", b"member:%09d"), (b"ZADD",),
+         Bar("ratio", "<=", 0.75), fields=twice, own_key=False),
+    Case("member of a big set", resp(b"SADD", b"s", b"member:%09d"), (b"SADD",), NO_WORSE, own_key=False),
+    Case("item of a list", resp(b"RPUSH", b"l", b"item:%011d"), (b"RPUSH",), NO_WORSE, own_key=False),
+    Case("entry of a stream", resp(b"XADD", b"x", b"1-1%010d", b"f", b"%010d"), (b"XADD",), NO_WORSE, fields=twice,
+         own_key=False, lines_per_reply=2),
+)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Memory of a server in bytes, or the growth between two readings per item."""
+
+    used: float
+    rss: float
+
+
+def read(server: Server) -> Reading:
+    """used_memory, once two readings in a row agree within 4 KiB, and resident memory."""
+    deadline = time.monotonic() + SETTLE_SECONDS
+    before = -1
+    with server.connect() as connection:
+        while True:
+            used = int(connection.info("memory")["used_memory"])
+            if abs(used - before) < 4096 or time.monotonic() > deadline:
+                return Reading(used, server.rss_bytes())
+            before = used
+            time.sleep(SETTLE_STEP)
+
+
+def measure(server: Server, case: Case, count: int) -> Reading:
+    """Growth per item while a case is loaded."""
+    with server.connect() as connection:  # one-time costs of a first write and a first delete are not the key's
+        connection.call(b"SET", b"warm", b"up")
+        connection.call(b"DEL", b"warm")
+    before = read(server)
+    with server.connect() as connection:
+        connection.load(fill(case.template, count, case.fields, case.lines_per_reply))
+        keys = connection.call(b"DBSIZE")
+    if keys != (count if case.own_key else 1):
+        raise BenchmarkError(f"{server.label} has {keys} keys after loading {count} x {case.name}")
+    after = read(server)
+    return Reading((after.used - before.used) / count, (after.rss - before.rss) / count)
+
+
+def compare(options: Options, case: Case, result: Result) -> None:
+    """Measures a case on both servers and adds its row and figures, or a note that it was skipped."""
+    count = case.short if options.short else case.count
+    readings = {}
+    for label in LABELS:
+        with running(options, label) as server:
+            result.versions[label] = server.version
+            lacking = unknown_command([server], case.commands)
+            if lacking:
+                result.notes.append(f"{case.name} skipped: {lacking}")
+                return
+            readings[label] = measure(server, case, count)
+    ours, peer = readings["ours"], readings["peer"]
+    result.rows.append([case.name, f"{count:,}", ours.used, peer.used, ours.used / peer.used, ours.rss, peer.rss,
+                        ours.rss / peer.rss, ours.rss / ours.used, peer.rss / peer.used])
+    result.figures.append(Figure(case.name, "B/item", ours.used, peer.used, ours.used / peer.used, case.bar))
+    off = [abs(reading.rss / reading.used - 1) for reading in (ours, peer)]
+    result.figures.append(Figure(f"{case.name}, RSS off used_memory", "share", *off,
+                                 bar=Bar("ours", "<=", RSS_TOLERANCE)))
+
+
+def run(options: Options) -> Result:
+    """All cases; the short form loads fewer items where that changes little."""
+    result = Result("memory", headers=HEADERS)
+    with pinned(load_core()):
+        for case in CASES:
+            compare(options, case, result)
+    return result
+
+
+if __name__ == "__main__":
+    sys.exit(main(run, __doc__))

@@ -1,0 +1,108 @@
+"""The client as commands see it. The design comment is in _client.pxd."""
+from fastredis._engine cimport C_CLOSE_ASAP, C_CLOSED
+from fastredis._errors cimport ERR_WRONGTYPE
+from fastredis._resp cimport arg_bytes
+
+from fastredis._reply import ErrorReply
+
+
+cdef class Client(Session):
+    def __init__(self, Engine engine not None):
+        client_init(self, engine)
+
+    # --- for handlers -----------------------------------------------------------------
+
+    cdef int error(self, const char* text) except -1:
+        """Reply an error; its text starts with the code."""
+        cdef size_t size = strlen(text)
+
+        self.engine.count_error(text, size)
+        return self.out.error(text, size)
+
+    cdef int error_text(self, bytes text) except -1:
+        """Reply an error whose text may hold any bytes."""
+        self.engine.count_error(text, len(text))
+        return self.out.error(text, len(text))
+
+    cdef int wrong_type(self) except -1:
+        return self.error(ERR_WRONGTYPE)
+
+    cdef int key_changed(self, Arg* key, int event_class, const char* event) except -1:
+        self.engine.touch_watched(self.db, key.ptr, key.size)
+        return self.engine.key_event(self.db, event_class, event, key.ptr, key.size)
+
+    cdef int note(self, Arg* key, int event_class, const char* event) except -1:
+        """Publish a further event of a change that modified() has told already."""
+        if self.core.listeners:
+            return self.engine.key_event(self.db, event_class, event, key.ptr, key.size)
+        return 0
+
+    cdef int effect(self, list argv) except -1:
+        """Propagate these arguments (bytes) in place of the command as it came; may be called several times."""
+        if self.effects is None:
+            self.effects = []
+        self.effects.append(argv)
+        return 0
+
+    cdef Reply inbox(self):
+        """Where others write to this client; it is sent at the end of the turn."""
+        if self.pending is None:
+            self.pending = Reply()
+            self.pending.account = &self.core.memory
+        self.pending.resp = self.resp
+        self.engine.queue_flush(self)
+        return self.pending
+
+    cdef int shut(self) except -1:
+        """Close the connection at the end of the turn, without sending what is left."""
+        if not self.flags & (C_CLOSE_ASAP | C_CLOSED):
+            self.flags |= C_CLOSE_ASAP
+            self.engine.queue_close(self)
+        return 0
+
+    # --- for commands in plain Python -------------------------------------------------
+
+    @property
+    def args(self):
+        """The command under way as a list of bytes, its name first."""
+        cdef int i
+        return [arg_bytes(&self.argv[i]) for i in range(self.argc)]
+
+    @property
+    def database(self):
+        """Number of the selected database."""
+        return self.db.index
+
+    @property
+    def flag_bits(self):
+        return self.flags
+
+    @property
+    def now_ms(self):
+        """The time of this turn, ms since the epoch."""
+        return self.core.now_ms
+
+    def reply(self, value):
+        """Reply a Python value; see fastredis._reply.Reply.object for what becomes what."""
+        if isinstance(value, ErrorReply):
+            text = str(value).encode("utf-8", "surrogateescape")
+            self.engine.count_error(text, len(text))
+        self.out.object(value)
+
+
+cdef int client_init(Client c, Engine engine) except -1:
+    """Make a client known to the engine: a new id, in the registry, on database 0."""
+    c.engine = engine
+    c.core = &engine.core
+    c.db = engine.db(0)
+    c.out = engine.reply
+    c.resp = 2
+    c.id = engine.next_client_id
+    engine.next_client_id += 1
+    c.created_ms = c.active_ms = engine.core.now_ms
+    c.authenticated = not engine.password
+    c.user = b"default"
+    c.name = c.lib_name = c.lib_ver = b""
+    c.peer = c.local = b""
+    c.watched = []
+    return 0

@@ -1,0 +1,51 @@
+# Command: what is declared about a command, and the table that finds one by name.
+#
+# A command is declared once, beside its handler:
+#
+#     declare(b"incrby", native(cmd_incrby), arity=3, flags=WRITE | DENYOOM | FAST, keys=..., args="key increment:integer")
+#
+# Declarations are constants of the program, shared by all engines. What belongs to one
+# engine (statistics, names changed by rename-command) is kept by Engine and CommandTable.
+#
+# CommandTable: open addressing, keyed by a name's length and eight of its bytes in lower
+# case; nearly every lookup is one compare of 8 bytes.
+
+from libc.stdint cimport uint64_t
+
+from fastredis._client cimport Client
+
+ctypedef int (*Handler)(Client c) except -1
+
+
+cdef class Command:
+    cdef Handler handler                # NULL: in Python, or a container
+    cdef readonly object function       # the handler of a command in plain Python
+    cdef readonly bytes name            # lower case; of a subcommand b"client|kill"
+    cdef readonly int arity             # arguments with the name; negative: at least
+    cdef readonly uint64_t flags        # see _flags.pxd
+    cdef readonly int index             # in Engine.stats
+    cdef readonly int first_key         # position of the keys that may be prefetched; 0: none
+    cdef readonly int last_key
+    cdef readonly int key_step
+    cdef readonly object declaration    # declarations.Declaration
+    cdef readonly dict subcommands      # name after the bar -> Command; None: not a container
+    cdef readonly Command container
+
+
+cdef struct NameSlot:
+    uint64_t word                       # eight bytes of the name, see name_word()
+    size_t size
+    void* command                       # Command; the table's dict keeps it alive
+
+
+cdef class CommandTable:
+    cdef NameSlot* slots
+    cdef size_t mask
+    cdef readonly dict by_name          # name -> Command, under the names of this engine
+
+    cdef Command find(self, const char* name, size_t size)
+    cdef bint is_named(self, Command command, const char* name, size_t size)
+
+
+cdef Command find_subcommand(Command container, const char* name, size_t size)
+cdef object native(Handler handler)

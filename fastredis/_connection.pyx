@@ -1,0 +1,316 @@
+"""A client with a socket. The design comment is in _connection.pxd."""
+from libc.string cimport memcpy, memmove
+
+from fastredis._client cimport client_init
+from fastredis._core cimport OUTPUT_NORMAL, OUTPUT_PUBSUB, OUTPUT_REPLICA
+from fastredis._dispatch cimport run_batch
+from fastredis._engine cimport (
+    C_BLOCKED, C_CLOSE_AFTER_REPLY, C_CLOSE_ASAP, C_CLOSED, C_MASTER, C_PUBSUB, C_REPLICA, C_UNIX_SOCKET, Engine,
+)
+from fastredis._multi cimport Queue, unwatch_all
+from fastredis._resp cimport (
+    BATCH, BIG_ARG, PARSE_ERROR, PARSE_MORE, Batch, ParseStatus, parse_batch, parser_free, parser_init, parser_reset,
+)
+from fastredis.ds.alloc cimport mem_free, mem_realloc
+
+cdef extern from "<sys/socket.h>" nogil:
+    enum:
+        MSG_DONTWAIT
+        MSG_NOSIGNAL
+    ssize_t send_bytes "send"(int fd, const void* data, size_t size, int flags)
+
+cdef enum:
+    GONE = C_CLOSE_AFTER_REPLY | C_CLOSE_ASAP | C_CLOSED    # takes no more requests
+    QUERY_BUFFER = 16 * 1024                                # first size of a query buffer
+    IDLE_MS = 2000                                          # after this the cron takes an unused query buffer away
+
+
+cdef class Connection(Client):
+    def __init__(self, Engine engine not None):
+        parser_init(&self.parser, &engine.core.memory)
+        self.fd = -1
+        client_init(self, engine)
+
+    def __dealloc__(self):
+        if self.core is not NULL:
+            parser_free(&self.parser)
+            mem_free(&self.core.memory, self.query, self.query_room)
+
+    # --- what the transport calls -------------------------------------------------------
+
+    def connection_made(self, transport):
+        """The transport is ready; the engine's server decides whether the client may stay."""
+        self.engine.begin_turn()
+        self.transport = transport
+        sock = transport.get_extra_info("socket")
+        if sock is not None and transport.get_extra_info("sslcontext") is None:
+            self.fd = sock.fileno()
+        transport.set_write_buffer_limits(0)
+        self.engine.core.connections += 1
+        refusal = self.engine.server.admit(self, transport)
+        if refusal is not None:
+            self.engine.core.rejected_connections += 1
+            self.flags |= C_CLOSE_AFTER_REPLY
+            transport.write(refusal)
+            transport.close()
+            return
+        self.engine.clients[self.id] = self
+
+    def data_received(self, bytes data not None):
+        """Bytes came in: run the requests in them."""
+        self.engine.begin_turn()
+        self.take(data, len(data))
+        self.engine.end_turn()
+
+    def eof_received(self):
+        """The client will send no more; its connection is closed, as Redis does."""
+        return False
+
+    def connection_lost(self, exception):
+        """The connection is gone: leave no trace."""
+        self.engine.begin_turn()
+        self.flags |= C_CLOSED
+        self.transport = None
+        self.fd = -1
+        if self.engine.clients.pop(self.id, None) is not None:
+            unwatch_all(self)
+            self.engine.server.client_left(self)
+        self.queue = None
+        self.pending = None
+        self.engine.end_turn()
+
+    def pause_writing(self):
+        self.writing = True
+
+    def resume_writing(self):
+        """What the kernel had refused is sent."""
+        self.writing = False
+        self.soft_since_ms = 0
+
+    # --- requests -------------------------------------------------------------------------
+
+    cdef int take(self, const char* data, size_t size) except -1:
+        cdef size_t used
+
+        if self.flags & GONE:
+            return 0
+        self.bytes_in += size
+        self.core.bytes_in += size
+        self.core.reads += 1
+        self.active_ms = self.core.now_ms
+        if self.flags & C_BLOCKED:
+            return self.keep(data, size)
+        if self.query_size:
+            self.keep(data, size)
+            return 0 if self.flags & GONE else self.resume()
+        self.out.resp = self.resp
+        used = self.process(data, size)
+        if used < size and not self.flags & GONE:
+            self.keep(data + used, size - used)
+        return self.send_reply()
+
+    cdef int resume(self) except -1:
+        """Go on with what the query buffer holds."""
+        cdef size_t used
+
+        if self.flags & (GONE | C_BLOCKED) or not self.query_size:
+            return 0
+        self.flush()
+        self.out.resp = self.resp
+        used = self.process(self.query, self.query_size)
+        memmove(self.query, self.query + used, self.query_size - used)
+        self.query_size -= used
+        if self.parser.bulk_size >= BIG_ARG:
+            self.reserve_query(self.parser.pos + self.parser.bulk_size + 2)
+        return self.send_reply()
+
+    cdef size_t process(self, const char* base, size_t size) except? 0xFFFFFFFFFFFFFFFF:
+        """Run the requests in base[0:size]; returns how many bytes are used up."""
+        cdef Batch* batch = &self.engine.batch
+        cdef ParseStatus status
+        cdef size_t pos = 0
+        cdef int taken
+
+        while True:
+            self.parser.authenticated = self.authenticated
+            self.parser.max_bulk = self.core.max_bulk
+            # What comes after AUTH is parsed when AUTH is done: its limits are other ones.
+            status = parse_batch(&self.parser, batch, base, size, &pos, BATCH if self.authenticated else 1)
+            if batch.count:
+                taken = run_batch(self, batch)
+                if self.flags & GONE:
+                    return size
+                if self.flags & C_BLOCKED:
+                    if taken < batch.count:
+                        pos = batch.requests[taken].begin
+                        parser_reset(&self.parser)
+                    return pos
+            if status == PARSE_ERROR:
+                self.protocol_error()
+                return size
+            if status == PARSE_MORE:
+                return pos
+
+    cdef int protocol_error(self) except -1:
+        """Reply the error and close."""
+        self.engine.log.verbose(f"{self.parser.error.decode('latin-1')}. {self.engine.server.describe(self)}")
+        self.error_text(b"ERR " + self.parser.error)
+        self.flags |= C_CLOSE_AFTER_REPLY
+        return 0
+
+    cdef int keep(self, const char* data, size_t size) except -1:
+        """Append to the query buffer; a client that fills it beyond client-query-buffer-limit is closed."""
+        cdef size_t total = self.query_size + size
+        cdef size_t queued = (<Queue>self.queue).size_bytes if self.queue is not None else 0
+
+        if total + queued > self.core.query_buffer_limit:
+            self.core.query_limit_closed += 1
+            self.engine.log.warning("Closing client that reached max query buffer length: "
+                                    f"{self.engine.server.describe(self)}")
+            return self.shut()
+        if total > self.query_room:
+            self.reserve_query(max(total, self.query_room * 2, QUERY_BUFFER))
+        memcpy(self.query + self.query_size, data, size)
+        self.query_size = total
+        if total > self.query_peak:
+            self.query_peak = total
+        if self.parser.bulk_size >= BIG_ARG:
+            self.reserve_query(self.parser.pos + self.parser.bulk_size + 2)
+        return 0
+
+    cdef int reserve_query(self, size_t room) except -1:
+        """Make the query buffer at least that large."""
+        if room > self.query_room:
+            self.query = <char*>mem_realloc(&self.core.memory, self.query, self.query_room, room)
+            self.query_room = room
+        return 0
+
+    def shrink_query(self):
+        """Cron: give back room of the query buffer that is not used."""
+        cdef size_t wanted = self.query_size
+        cdef bint idle = self.core.now_ms - self.active_ms > IDLE_MS
+
+        if not idle and self.query_room > BIG_ARG and self.parser.bulk_size < BIG_ARG:
+            wanted = max(self.query_peak, self.query_size, QUERY_BUFFER)
+        elif not idle:
+            return
+        self.query_peak = self.query_size
+        if wanted < self.query_room // 2 or (idle and wanted < self.query_room):
+            if wanted == 0:
+                mem_free(&self.core.memory, self.query, self.query_room)
+                self.query = NULL
+            else:
+                self.query = <char*>mem_realloc(&self.core.memory, self.query, self.query_room, wanted)
+            self.query_room = wanted
+
+    # --- replies ----------------------------------------------------------------------------
+
+    cdef int send_reply(self) except -1:
+        """Send what the client's own commands replied."""
+        if self.out.size:
+            self.send(self.out)
+        if self.flags & C_CLOSE_AFTER_REPLY and self.transport is not None:
+            self.transport.close()
+        return 0
+
+    cdef int flush(self) except -1:
+        """Send what others wrote to this client."""
+        if self.pending is not None and self.pending.size:
+            self.send(self.pending)
+        return 0
+
+    cdef int send(self, Reply reply) except -1:
+        cdef ssize_t sent = 0
+        cdef ssize_t size = reply.size
+
+        if self.transport is None:
+            reply.clear()
+            return 0
+        self.bytes_out += size
+        self.core.bytes_out += size
+        self.core.writes += 1
+        if self.writing and self.transport.get_write_buffer_size() == 0:
+            self.writing = False
+        if self.fd >= 0 and not self.writing:
+            sent = send_bytes(self.fd, reply.data, size, MSG_DONTWAIT | MSG_NOSIGNAL)
+            if sent < 0:
+                sent = 0            # EAGAIN, or an error that the transport will meet too
+        if sent < size:
+            self.writing = True
+            self.transport.write(reply.data[sent:size])
+            reply.clear()
+            return self.check_output()
+        reply.clear()
+        return 0
+
+    cdef int64_t output_size(self) except -1:
+        """Bytes of replies that wait to be sent."""
+        cdef int64_t size = self.pending.size if self.pending is not None else 0
+
+        if self.writing and self.transport is not None:
+            size += self.transport.get_write_buffer_size()
+        return size
+
+    cdef int output_class(self) noexcept:
+        if self.flags & C_REPLICA:
+            return OUTPUT_REPLICA
+        return OUTPUT_PUBSUB if self.flags & C_PUBSUB else OUTPUT_NORMAL
+
+    cdef int check_output(self) except -1:
+        """client-output-buffer-limit: close a client that lets too much output pile up, or for too long."""
+        cdef int kind = self.output_class()
+        cdef int64_t size = self.output_size()
+        cdef int64_t soft = self.core.output_soft[kind]
+        cdef bint over = 0 < self.core.output_hard[kind] <= size
+
+        if 0 < soft <= size:
+            if self.soft_since_ms == 0:
+                self.soft_since_ms = self.core.now_ms
+            over = over or self.core.now_ms - self.soft_since_ms > self.core.output_soft_ms[kind]
+        else:
+            self.soft_since_ms = 0
+        if over and not self.flags & (C_CLOSE_ASAP | C_CLOSED):
+            self.core.output_limit_closed += 1
+            self.engine.log.warning(f"Client {self.engine.server.describe(self)} scheduled to be closed ASAP for "
+                                    "overcoming of output buffer limits.")
+            self.shut()
+        return 0
+
+    def check_output_limit(self):
+        """Cron: the soft limit counts time."""
+        if self.writing:
+            self.check_output()
+
+    cdef int close(self) except -1:
+        """Close at once; what is not sent is lost."""
+        if self.transport is not None:
+            self.transport.abort()
+        return 0
+
+    def kill(self):
+        """Close the connection at the end of the turn."""
+        self.shut()
+
+    def set_unix_socket(self):
+        """The connection came over the unix socket."""
+        self.flags |= C_UNIX_SOCKET
+
+    @property
+    def may_time_out(self):
+        """Whether `timeout` applies: not to replicas, the master, who waits or has subscriptions."""
+        return not self.flags & (C_REPLICA | C_MASTER | C_BLOCKED | C_PUBSUB)
+
+    # --- for CLIENT LIST and INFO --------------------------------------------------------------
+
+    @property
+    def is_local(self):
+        """Whether it comes over the unix socket or the loopback interface."""
+        return bool(self.flags & C_UNIX_SOCKET) or self.peer.startswith((b"127.", b"[::1]:", b"::1:"))
+
+    @property
+    def buffers(self):
+        """Bytes (query buffer used, query buffer free, output waiting, output of others, MULTI queue)."""
+        cdef int64_t queued = (<Queue>self.queue).size_bytes if self.queue is not None else 0
+
+        return (self.query_size, self.query_room - self.query_size, self.output_size(),
+                self.pending.room if self.pending is not None else 0, queued)

@@ -1,0 +1,114 @@
+# Core: the scalars of one engine that the request path reads and writes, in one C struct.
+#
+# The Engine owns it; databases and clients hold a pointer. Nothing here is a module
+# global, so several engines in one process know nothing of each other.
+
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+from fastredis.ds.alloc cimport Account
+
+cdef enum:                              # classes of keyspace events; the letters of notify-keyspace-events
+    NOTIFY_KEYSPACE = 1 << 0            # K
+    NOTIFY_KEYEVENT = 1 << 1            # E
+    NOTIFY_GENERIC = 1 << 2             # g
+    NOTIFY_STRING = 1 << 3              # $
+    NOTIFY_LIST = 1 << 4                # l
+    NOTIFY_SET = 1 << 5                 # s
+    NOTIFY_HASH = 1 << 6                # h
+    NOTIFY_ZSET = 1 << 7                # z
+    NOTIFY_EXPIRED = 1 << 8             # x
+    NOTIFY_EVICTED = 1 << 9             # e
+    NOTIFY_STREAM = 1 << 10             # t
+    NOTIFY_KEY_MISS = 1 << 11           # m
+    NOTIFY_MODULE = 1 << 13             # d
+    NOTIFY_NEW = 1 << 14                # n
+
+cdef enum:                              # Core.listeners: who wants to hear of changed keys
+    LISTEN_WATCH = 1 << 0               # a client watches keys
+    LISTEN_EVENTS = 1 << 1              # keyspace notifications are on
+    LISTEN_BLOCKED = 1 << 2             # a client is blocked on keys
+    LISTEN_TRACKING = 1 << 3            # a client caches what it reads
+
+cdef enum:                              # Core.gate: why a command may be refused; 0 on the fast path
+    GATE_LOADING = 1 << 0               # the data set is still being read
+    GATE_MEMORY = 1 << 1                # maxmemory is set
+    GATE_PAUSED = 1 << 2                # CLIENT PAUSE
+    GATE_REPLICA = 1 << 3               # this server is a replica
+
+cdef enum:                              # client classes of client-output-buffer-limit
+    OUTPUT_NORMAL = 0
+    OUTPUT_REPLICA = 1
+    OUTPUT_PUBSUB = 2
+
+cdef struct Core:
+    Account memory
+
+    # clock (see Engine.tick)
+    int64_t now_ms                      # the time of this turn of the loop, ms since the epoch
+    int64_t shift_ms                    # now_ms - wall clock, when a test moved it
+    bint held                           # True: the clock stands still
+    uint64_t tick                       # cycle counter at the end of the last command
+    uint32_t lru_clock                  # seconds, 24 bits
+
+    # expiry
+    int64_t armed_ms                    # what the expiry timer waits for; INT64_MAX: nothing
+    bint rearm                          # a sooner deadline came in during this turn
+    bint active_expire                  # DEBUG SET-ACTIVE-EXPIRE
+    bint expire_on_access               # False on a replica: its master says what expires
+
+    # changes and who hears of them
+    int64_t dirty                       # changes since start
+    int listeners                       # LISTEN_* bits
+    int notify                          # NOTIFY_* classes that are on
+    int feeds                           # takers of what is propagated (AOF, replicas)
+    int gate                            # GATE_* bits
+    int nesting                         # depth of commands under way (EXEC, scripts)
+
+    # settings as the request path needs them
+    int64_t max_bulk                    # proto-max-bulk-len
+    uint64_t query_buffer_limit         # client-query-buffer-limit
+    int64_t[3] output_hard              # client-output-buffer-limit by client class (OUTPUT_*), bytes; 0: none
+    int64_t[3] output_soft
+    int64_t[3] output_soft_ms
+    uint64_t maxmemory
+    bint lfu                            # maxmemory-policy counts frequency
+    int lfu_log_factor
+    int lfu_decay_minutes
+    bint no_touch                       # the client under way leaves LRU and LFU alone
+    bint latency_tracking
+    bint lazy_expire                    # lazyfree-lazy-expire ...
+    bint lazy_server_del
+    bint lazy_user_del
+
+    # statistics (INFO stats)
+    int64_t commands
+    int64_t connections
+    int64_t rejected_connections
+    int64_t bytes_in
+    int64_t bytes_out
+    int64_t reads
+    int64_t writes
+    int64_t hits
+    int64_t misses
+    int64_t expired
+    int64_t expire_cycle_us
+    int64_t expire_slices_full          # slices of the expiry that ran out of time
+    int64_t evicted
+    int64_t lazy_pending                # objects that wait to be freed
+    int64_t lazy_freed
+    int64_t errors                      # error replies
+    int64_t errors_seen                 # ... of which these are attributed to a command
+    int64_t unexpected_errors
+    int64_t query_limit_closed
+    int64_t output_limit_closed
+    int64_t auth_denied
+    uint64_t random                     # state of the engine's random numbers
+
+    # turns of the loop, in ticks of the cycle counter (INFO's eventloop fields)
+    int64_t turns
+    uint64_t turn_start                 # when the turn under way began
+    uint64_t turn_ticks                 # of all turns
+    uint64_t turn_longest
+    uint64_t command_ticks              # of all turns, each up to the end of its last command
+    int64_t turn_commands               # what `commands` was when the turn began
+    int64_t turn_commands_most          # most commands of one turn

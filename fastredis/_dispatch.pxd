@@ -1,0 +1,20 @@
+# Dispatch: from a decoded command to its handler, and what surrounds every call.
+#
+#   run_batch   look up, hash and prefetch for a whole batch, then execute one by one
+#   execute     may this client run this command now? refuse, queue (MULTI), or
+#   call        run the handler; count, time, propagate
+#
+# The checks are ordered as Redis orders them, since a client can see which error comes
+# first. A client and a server with nothing special about them (no C_SPECIAL flag, no gate,
+# authenticated) skip all of them but existence and arity.
+
+from fastredis._client cimport Client
+from fastredis._command cimport Command
+from fastredis._resp cimport Batch
+
+cdef int run_batch(Client c, Batch* batch) except -1
+cdef int execute(Client c, Command command) except -1
+cdef int call(Client c, Command command) except -1
+cdef int call_nested(Client c, Command command) except -1
+cdef int refuse(Client c, Command command, bytes text) except -1
+cdef int internal_error(Client c) except -1

@@ -1,0 +1,337 @@
+"""Dispatch of commands. The design comment is in _dispatch.pxd."""
+import traceback
+
+from libc.stdint cimport int64_t, uint64_t
+
+from fastredis._blocking cimport Blocked
+from fastredis._core cimport GATE_LOADING, GATE_MEMORY, GATE_PAUSED, Core
+from fastredis._engine cimport (
+    C_BLOCKED, C_CLOSE_AFTER_REPLY, C_CLOSE_ASAP, C_DIRTY_EXEC, C_MULTI, C_NO_TOUCH, C_PUBSUB,
+    C_REPLY_OFF, C_REPLY_SKIP, C_REPLY_SKIP_NEXT, C_SPECIAL, CommandStats, Engine, HISTOGRAM,
+)
+from fastredis._errors cimport ERR_INTERNAL, ERR_LOADING, ERR_NOAUTH, ERR_NOT_IN_MULTI, ERR_OOM
+from fastredis._command cimport CommandTable, find_subcommand
+from fastredis._flags cimport (
+    CONTAINER, DENYOOM, LOADING, NO_AUTH, NO_MULTI, PROTECTED,
+)
+from fastredis._keyspace cimport Database
+from fastredis._multi cimport Queue, discard
+from fastredis._resp cimport BATCH, Arg, Request, arg_bytes, arg_hash
+from fastredis.ds.alloc cimport mem_calloc
+from fastredis.ds.native cimport clz64, ticks, unlikely
+from fastredis.ds.table cimport table_prefetch_bucket, table_prefetch_entry
+
+cdef enum:
+    PREFETCH_KEYS = 512             # keys of a batch that are hashed ahead
+    FLUSH_SIZE = 1024 * 1024        # replies of one batch are sent when they come to this
+    SLOW_TICKS = 1000000            # a command this long (under 1 ms) makes the clock be read anew
+    SHOWN_NAME = 128                # bytes of a request that an error repeats
+
+# Commands that a client with subscriptions may use in RESP2.
+cdef frozenset PUBSUB_CONTEXT = frozenset([
+    b"ping", b"quit", b"reset", b"subscribe", b"unsubscribe", b"psubscribe", b"punsubscribe", b"ssubscribe",
+    b"sunsubscribe"])
+# Commands that run at once although MULTI is under way.
+cdef frozenset NEVER_QUEUED = frozenset([b"exec", b"discard", b"multi", b"watch", b"quit", b"reset"])
+
+
+cdef int run_batch(Client c, Batch* batch) except -1:
+    """Execute the requests of a batch; returns how many were taken (fewer when one blocked or closed the client)."""
+    cdef void* commands[BATCH]
+    cdef Request* r
+    cdef int i = 0
+    cdef int count = batch.count
+
+    prepare(c, batch, commands)
+    c.core.tick = ticks()
+    while i < count:
+        try:
+            while i < count:
+                r = &batch.requests[i]
+                c.argv = &batch.args.items[r.first]
+                c.argc = r.argc
+                i += 1
+                if execute(c, <Command>commands[i - 1] if commands[i - 1] is not NULL else None):
+                    return i - 1            # it stays in the query buffer until CLIENT PAUSE is over
+                if unlikely(c.flags & (C_BLOCKED | C_CLOSE_AFTER_REPLY | C_CLOSE_ASAP)):
+                    return i
+                if unlikely(c.out.size > FLUSH_SIZE) and i < count:
+                    c.send_reply()
+        except Exception:
+            internal_error(c)
+    return i
+
+
+cdef int prepare(Client c, Batch* batch, void** commands) except -1:
+    """Look all commands up, hash their keys, and ask for the buckets, then for the entries, before they are used."""
+    cdef Command command
+    cdef Request* r
+    cdef Arg* argv
+    cdef Arg* keys[PREFETCH_KEYS]
+    cdef int found = 0
+    cdef int i, k, last
+    cdef Database db = c.db
+
+    for i in range(batch.count):
+        r = &batch.requests[i]
+        argv = &batch.args.items[r.first]
+        command = (<CommandTable>c.engine.commands).find(argv[0].ptr, argv[0].size)
+        commands[i] = <void*>command if command is not None else NULL
+        if command is None or not command.first_key or r.argc <= command.first_key:
+            continue
+        last = command.last_key if command.last_key >= 0 else r.argc + command.last_key
+        k = command.first_key
+        while k <= last and k < r.argc and found < PREFETCH_KEYS:
+            keys[found] = &argv[k]
+            found += 1
+            table_prefetch_bucket(&db.keys, arg_hash(&argv[k]))
+            k += command.key_step
+    if found > 1:
+        for i in range(found):
+            table_prefetch_entry(&db.keys, keys[i].hash)
+    return 0
+
+
+# --- checks ---------------------------------------------------------------------------
+
+cdef int execute(Client c, Command command) except -1:
+    """Run, queue or refuse the command in argv; `command` is what the table has for its name.
+
+    Returns 1 when CLIENT PAUSE holds it, else 0.
+    """
+    if command is None:
+        return unknown(c)
+    if unlikely(command.flags & CONTAINER) and c.argc > 1:
+        command = find_subcommand(command, c.argv[1].ptr, c.argv[1].size)
+        if command is None:
+            return unknown_subcommand(c)
+    if unlikely(c.argc != command.arity and (command.arity > 0 or c.argc < -command.arity)):
+        return refuse(c, command, b"ERR wrong number of arguments for '" + command.name + b"' command")
+    if unlikely(c.flags & C_SPECIAL or c.core.gate or not c.authenticated or command.flags & PROTECTED):
+        return execute_checked(c, command)
+    return call(c, command)
+
+
+cdef int execute_checked(Client c, Command command) except -1:
+    """The long way: all the reasons for which a command does not just run."""
+    cdef size_t mark
+    cdef uint64_t flags = command_flags(c, command)
+    cdef bint touching = c.core.no_touch
+
+    if is_refused(c, command, flags):
+        return 0
+    if unlikely(c.core.gate & GATE_PAUSED) and (<Blocked>c.engine.blocked).holds(flags) and not c.core.nesting:
+        (<Blocked>c.engine.blocked).postpone(c)
+        return 1
+    mark = begin_reply(c)
+    if c.flags & C_MULTI and not c.core.nesting and command.name not in NEVER_QUEUED:
+        (<Queue>c.queue).append(c, command)
+        c.out.status(b"QUEUED")
+        return settle_reply(c, mark)
+    c.core.no_touch = c.flags & C_NO_TOUCH and command.name != b"touch"
+    try:
+        call(c, command)
+    finally:
+        c.core.no_touch = touching
+    if c.pending is not None and c.pending.size and not c.core.nesting:
+        # What it published to itself comes after its reply.
+        settle_reply(c, mark)
+        c.out.protocol(c.pending.data, c.pending.size)
+        c.pending.clear()
+        return 0
+    return settle_reply(c, mark)
+
+
+cdef inline uint64_t command_flags(Client c, Command command):
+    """A command's flags; EXEC has those of all it will run."""
+    if c.flags & C_MULTI and command.name == b"exec":
+        return command.flags | (<Queue>c.queue).flags
+    return command.flags
+
+
+cdef inline size_t begin_reply(Client c) noexcept:
+    """Where the reply starts, for settle_reply(). Before it, CLIENT REPLY SKIP begins to count."""
+    if c.flags & C_REPLY_SKIP_NEXT:
+        c.flags ^= C_REPLY_SKIP_NEXT | C_REPLY_SKIP
+    return c.out.size
+
+
+cdef int settle_reply(Client c, size_t mark) except -1:
+    """CLIENT REPLY OFF and SKIP: take the reply back."""
+    if c.flags & (C_REPLY_OFF | C_REPLY_SKIP):
+        c.out.truncate(min(mark, c.out.size))
+    c.flags &= ~<uint64_t>C_REPLY_SKIP
+    return 0
+
+
+cdef int reject(Client c, bytes text) except -1:
+    """Reply an error for a request that is not executed."""
+    cdef size_t mark = begin_reply(c)
+
+    c.error_text(text)
+    return settle_reply(c, mark)
+
+
+cdef bint is_refused(Client c, Command command, uint64_t flags) except -1:
+    """Reply why the command may not run now, if there is a reason."""
+    cdef Core* core = c.core
+
+    if command.flags & PROTECTED and not c.engine.allows_protected(c, (command.container or command).name):
+        refuse(c, command, protected_text(command))
+    elif not c.authenticated and not command.flags & NO_AUTH:
+        refuse(c, command, ERR_NOAUTH)
+    elif command.flags & NO_MULTI and c.flags & C_MULTI:
+        refuse(c, command, ERR_NOT_IN_MULTI)
+    elif core.gate & GATE_MEMORY and flags & DENYOOM and core.memory.used > <int64_t>core.maxmemory:
+        refuse(c, command, ERR_OOM)
+    elif c.flags & C_PUBSUB and c.resp == 2 and command.name not in PUBSUB_CONTEXT and not core.nesting:
+        refuse(c, command, b"ERR Can't execute '" + command.name + b"': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / "
+               b"PING / QUIT / RESET are allowed in this context")
+    elif core.gate & GATE_LOADING and not command.flags & LOADING:
+        refuse(c, command, ERR_LOADING)
+    else:
+        return False
+    return True
+
+
+cdef bytes protected_text(Command command):
+    cdef bytes name = (command.container or command).name
+
+    return (b"ERR " + name.upper() + b" command not allowed. If the enable-" + name + b"-command option is set to "
+            b'"local", you can run it from a local connection, otherwise you need to set this option in the '
+            b"configuration file, and then restart the server.")
+
+
+cdef int refuse(Client c, Command command, bytes text) except -1:
+    """Reply an error for a command that does not run; inside MULTI the transaction is spoiled."""
+    if c.flags & C_MULTI:
+        c.flags |= C_DIRTY_EXEC
+    c.engine.stats[command.index].rejected += 1
+    if command.name == b"exec":
+        discard(c)
+        text = b"EXECABORT Transaction discarded because of: " + text
+    return reject(c, text)
+
+
+cdef bytes shown(Arg* a, size_t most):
+    return a.ptr[:min(a.size, most)]
+
+
+cdef int unknown(Client c) except -1:
+    """Reply that there is no such command, with the start of the request."""
+    cdef bytes name = shown(&c.argv[0], SHOWN_NAME)
+    cdef bytes args = b""
+    cdef int i
+
+    if name.lower() in (b"host:", b"post"):
+        c.engine.log.warning("Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: "
+                             "commands to Redis. This is likely due to an attacker attempting to use Cross Protocol "
+                             f"Scripting to compromise your Redis instance. Connection from {c.peer} aborted.")
+        return c.shut()
+    for i in range(1, c.argc):
+        if len(args) >= SHOWN_NAME:
+            break
+        args += b"'" + shown(&c.argv[i], SHOWN_NAME - len(args)) + b"' "
+    if c.flags & C_MULTI:
+        c.flags |= C_DIRTY_EXEC
+    return reject(c, b"ERR unknown command '" + name + b"', with args beginning with: " + args)
+
+
+cdef int unknown_subcommand(Client c) except -1:
+    cdef bytes container = arg_bytes(&c.argv[0])
+
+    if c.flags & C_MULTI:
+        c.flags |= C_DIRTY_EXEC
+    return reject(c, b"ERR unknown subcommand '" + shown(&c.argv[1], SHOWN_NAME) + b"'. Try "
+                  + container.upper() + b" HELP.")
+
+
+# --- the call ---------------------------------------------------------------------------
+
+cdef int call(Client c, Command command) except -1:
+    """Run the handler of the command in argv, and do what follows from every call."""
+    cdef Core* core = c.core
+    cdef CommandStats* stats = &c.engine.stats[command.index]
+    cdef int64_t dirty = core.dirty
+    cdef uint64_t start = core.tick
+    cdef uint64_t passed
+
+    core.errors_seen = core.errors
+    c.last_command = command
+    if command.handler is not NULL:
+        command.handler(c)
+    else:
+        command.function(c)
+    core.tick = ticks()
+    passed = core.tick - start
+    stats.ticks += passed
+    if core.latency_tracking:
+        note_latency(c.engine, stats, passed)
+    if unlikely(c.flags & C_BLOCKED):
+        return 0                            # it is counted once it is answered, see fastredis._blocking
+    stats.calls += 1
+    core.commands += 1
+    c.requests += 1
+    if unlikely(core.errors != core.errors_seen):
+        stats.failed += 1
+        core.errors_seen = core.errors
+    if unlikely(core.feeds != 0 or c.effects is not None):
+        propagate(c, core.dirty != dirty)
+    if unlikely(passed > SLOW_TICKS):
+        c.engine.tick()
+    return 0
+
+
+cdef inline int note_latency(Engine engine, CommandStats* stats, uint64_t passed) except -1:
+    """Count a call in the histogram: sixteen buckets for each power of two of ticks."""
+    cdef int power
+
+    if unlikely(stats.histogram is NULL):
+        stats.histogram = <uint64_t*>mem_calloc(&engine.core.memory, HISTOGRAM * sizeof(uint64_t))
+    if passed < 16:
+        stats.histogram[passed] += 1
+        return 0
+    power = 63 - clz64(passed)
+    stats.histogram[(power - 3) * 16 + (passed >> (power - 4) & 15)] += 1
+    return 0
+
+
+cdef int propagate(Client c, bint changed) except -1:
+    """Hand what the command did to the AOF and the replicas: its effects if it named some, else itself."""
+    cdef list effects = c.effects
+    cdef list words
+
+    c.effects = None
+    if not c.core.feeds:
+        return 0
+    if effects is not None:
+        for words in effects:
+            c.engine.propagate_words(c.db.index, words)
+    elif changed:
+        c.engine.propagate(c.db.index, c.argv, c.argc)
+    return 0
+
+
+cdef int call_nested(Client c, Command command) except -1:
+    """Run the command in argv as a part of the one under way (EXEC, a script); a bug in it ends only itself."""
+    cdef size_t mark = c.out.size
+    cdef int depth = c.core.nesting
+
+    c.core.nesting += 1
+    try:
+        call(c, command)
+    except Exception:
+        c.out.truncate(mark)
+        c.effects = None
+        internal_error(c)
+    finally:
+        c.core.nesting = depth
+    return 0
+
+
+cdef int internal_error(Client c) except -1:
+    """A handler raised: a bug. Log it, tell the client, go on."""
+    c.core.nesting = 0
+    c.core.tick = ticks()
+    c.engine.log.warning("Bug: a command failed with an exception\n" + traceback.format_exc())
+    return c.error(ERR_INTERNAL)

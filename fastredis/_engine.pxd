@@ -1,0 +1,120 @@
+# Engine: the one owner. Databases, settings, clock, clients, statistics and timers of one
+# server belong to one Engine on one event loop; nothing is shared, so nothing is locked.
+#
+# Work comes in turns: bytes from a connection, a timer, a call of the Python API. Each is
+# framed by begin_turn(), which reads the clock once, and end_turn(), which sends what was
+# written to other clients, closes who is to be closed, and arms the expiry timer. So a
+# command never touches a socket or a timer.
+
+from libc.stdint cimport int64_t, uint64_t
+
+from fastredis._core cimport Core
+from fastredis._keyspace cimport Database, Detached, Listener
+from fastredis._reply cimport Reply
+from fastredis._resp cimport Arg, Batch
+
+cdef enum:
+    HISTOGRAM = 1024                    # buckets: 16 per power of two, of ticks
+
+cdef enum:                              # Session.flags
+    C_MULTI = 1 << 0                    # between MULTI and EXEC
+    C_DIRTY_CAS = 1 << 1                # a watched key changed: EXEC will fail
+    C_DIRTY_EXEC = 1 << 2               # a command was refused while queueing: EXEC will fail
+    C_BLOCKED = 1 << 3                  # waits; its further requests stay in the query buffer
+    C_CLOSE_AFTER_REPLY = 1 << 4        # takes no more requests, is closed when its replies are sent
+    C_CLOSE_ASAP = 1 << 5               # is closed at the end of the turn
+    C_CLOSED = 1 << 6                   # the connection is gone
+    C_REPLY_OFF = 1 << 7                # CLIENT REPLY OFF
+    C_REPLY_SKIP = 1 << 8               # CLIENT REPLY SKIP: this command's reply is dropped
+    C_REPLY_SKIP_NEXT = 1 << 9          # ... and this is the CLIENT REPLY SKIP itself
+    C_PUBSUB = 1 << 10                  # has subscriptions
+    C_NO_TOUCH = 1 << 11                # CLIENT NO-TOUCH
+    C_NO_EVICT = 1 << 12                # CLIENT NO-EVICT
+    C_UNIX_SOCKET = 1 << 13
+    C_MASTER = 1 << 14                  # the master this server replicates from
+    C_REPLICA = 1 << 15                 # a replica of this server
+    C_MONITOR = 1 << 16
+    C_DENY_BLOCKING = 1 << 17           # inside EXEC or a script: nothing may block
+    C_EXECUTING = 1 << 18               # its command runs right now
+    C_PROTECTED = 1 << 19               # came in while protected mode is refusing it
+    # Any of these takes a command off the fast path of the dispatcher.
+    C_SPECIAL = (C_MULTI | C_REPLY_OFF | C_REPLY_SKIP | C_REPLY_SKIP_NEXT | C_PUBSUB | C_NO_TOUCH | C_MASTER
+                 | C_REPLICA | C_MONITOR | C_DENY_BLOCKING)
+
+cdef struct CommandStats:
+    int64_t calls
+    int64_t rejected                    # refused before they ran
+    int64_t failed                      # ran, and replied an error
+    uint64_t ticks                      # of the cycle counter, spent in it
+    uint64_t* histogram                 # calls by duration; NULL until the first one
+
+
+cdef class Session:
+    """What the engine knows of a client: that it can be flushed, closed, marked."""
+    cdef uint64_t flags                 # C_* bits, see _client
+    cdef bint flush_queued
+    cdef int flush(self) except -1      # send what others wrote to it
+    cdef int send_reply(self) except -1  # send what its own commands replied so far
+    cdef int close(self) except -1
+    cdef int resume(self) except -1
+
+
+cdef class Feed:
+    """Who takes what is propagated: the AOF, a replication stream, a test."""
+    cdef int write(self, int db, Arg* argv, int argc) except -1
+
+
+cdef class Clock:
+    cdef Engine engine
+
+
+cdef class Engine(Listener):
+    cdef Core core
+    cdef list databases
+    cdef readonly Clock clock
+    cdef Reply reply                    # of the connection under way
+    cdef Batch batch
+    cdef CommandStats* stats            # by Command.index
+    cdef int stats_count
+    cdef readonly dict clients          # id -> Client, in the order of connecting
+    cdef int64_t next_client_id
+    cdef list flush_queue               # sessions written to out of turn
+    cdef list close_queue
+    cdef list resume_queue              # sessions that may go on with their buffered requests
+    cdef list feed_list
+    cdef bint transaction_open          # MULTI was propagated, EXEC is still to follow
+    cdef list garbage                   # Detached, freed in slices
+    cdef bint expiry_scheduled
+    cdef object expiry_timer
+    cdef object garbage_timer
+    cdef readonly dict errors           # code -> how many replies
+    cdef public object commands         # CommandTable
+    cdef public object config           # Config
+    cdef public object log              # Logger
+    cdef public object loop             # asyncio event loop; None: nothing is scheduled
+    cdef public object server           # Server, the shell around this engine
+    cdef public object pubsub           # PubSub
+    cdef public object blocked          # Blocked
+    cdef public object metrics          # information.Metrics, what INFO remembers between two looks
+    cdef public bytes password          # requirepass; empty: none
+    cdef readonly int64_t started_ms
+    cdef readonly str run_id
+    cdef readonly uint64_t start_ticks
+    cdef readonly int64_t start_us      # monotonic, taken with start_ticks
+
+    cdef int begin_turn(self) noexcept
+    cdef int end_turn(self) except -1
+    cdef int tick(self) noexcept
+    cdef Database db(self, int index)
+    cdef int queue_flush(self, Session session) except -1
+    cdef int queue_close(self, Session session) except -1
+    cdef int queue_resume(self, Session session) except -1
+    cdef int count_error(self, const char* text, size_t size) except -1
+    cdef int propagate(self, int db, Arg* argv, int argc) except -1
+    cdef int propagate_words(self, int db, list words) except -1
+    cdef int end_transaction(self) except -1
+    cdef int touch_watched(self, Database db, const char* key, size_t size) except -1
+    cdef int touch_all_watched(self, Database db, Database replaced_by) except -1
+    cdef int arm_expiry(self) except -1
+    cdef int collect(self) except -1
+    cdef double ticks_per_us(self) noexcept

@@ -1,0 +1,474 @@
+"""The engine: one owner of all state. The design comment is in _engine.pxd."""
+import os
+import secrets
+
+from libc.stdint cimport INT64_MAX
+from libc.string cimport memset
+
+from fastredis._core cimport GATE_MEMORY, LISTEN_EVENTS, NOTIFY_EXPIRED
+from fastredis._keyspace cimport database_new
+from fastredis._resp cimport arg_bytes, arg_of, batch_free, batch_init
+from fastredis.ds.alloc cimport mem_alloc, mem_calloc, mem_free
+from fastredis.ds.expire_heap cimport heap_top
+from fastredis.ds.native cimport monotonic_us, ticks, wall_us
+from fastredis.ds.table cimport table_count, table_rehash
+
+cdef enum:
+    SLICE_US = 1000                 # longest piece of work in the background, at a time
+    LONGEST_TIMER_MS = 3600 * 1000
+    GARBAGE_BUCKETS = 64            # buckets freed between two looks at the clock
+    REHASH_BUCKETS = 64
+    MAX_ERROR_CODES = 128           # different codes that errorstats keeps
+
+
+cdef int note_turn(Core* core) noexcept:
+    """Add the turn that ends to the statistics. A turn inside another one ends the first part of that."""
+    cdef uint64_t now = ticks()
+    cdef uint64_t passed = now - core.turn_start
+
+    core.turns += 1
+    core.turn_ticks += passed
+    core.turn_longest = max(core.turn_longest, passed)
+    if core.tick > core.turn_start:
+        core.command_ticks += core.tick - core.turn_start
+    core.turn_commands_most = max(core.turn_commands_most, core.commands - core.turn_commands)
+    core.turn_start = now
+    return 0
+
+
+cdef class Session:
+    cdef int flush(self) except -1:
+        return 0
+
+    cdef int send_reply(self) except -1:
+        return 0
+
+    cdef int close(self) except -1:
+        return 0
+
+    cdef int resume(self) except -1:
+        return 0
+
+
+cdef class Feed:
+    """Base of the takers of propagated commands. A Python subclass defines command(db, argv)."""
+
+    cdef int write(self, int db, Arg* argv, int argc) except -1:
+        cdef int i
+        self.command(db, [arg_bytes(&argv[i]) for i in range(argc)])
+        return 0
+
+    def command(self, int db, list argv):
+        """Take one command: the database's number, and the arguments as bytes."""
+        raise NotImplementedError("a Feed defines command() or write()")
+
+
+cdef class Clock:
+    """The engine's time. Tests hold it and move it; expiry follows at once."""
+
+    @property
+    def now_ms(self):
+        """Milliseconds since the epoch, as commands see them."""
+        self.engine.tick()
+        return self.engine.core.now_ms
+
+    @property
+    def held(self):
+        """Whether the clock stands still."""
+        return self.engine.core.held
+
+    def freeze(self):
+        """Stand still at the present time."""
+        self.engine.tick()
+        self.engine.core.held = True
+        self.moved()
+
+    def set(self, int64_t now_ms):
+        """Stand still at a time in ms since the epoch."""
+        self.engine.core.held = True
+        self.engine.core.now_ms = now_ms
+        self.moved()
+
+    def advance(self, int64_t ms):
+        """Go `ms` milliseconds ahead; a running clock goes on from there."""
+        self.engine.core.shift_ms += ms
+        if self.engine.core.held:
+            self.engine.core.now_ms += ms
+        self.moved()
+
+    def release(self):
+        """Show the real time again, and run."""
+        self.engine.core.held = False
+        self.engine.core.shift_ms = 0
+        self.moved()
+
+    def moved(self):
+        """Remove what is due at the new time, all of it, and arm the timer anew."""
+        self.engine.tick()
+        self.engine.expire_all_due()
+
+
+cdef class Engine(Listener):
+    """One server's state. `databases` is the number of databases, `commands` of command statistics."""
+
+    def __cinit__(self, int databases=16, int command_count=0):
+        memset(&self.core, 0, sizeof(Core))
+        batch_init(&self.batch, &self.core.memory)
+        self.core.armed_ms = INT64_MAX
+        self.core.active_expire = True
+        self.core.expire_on_access = True
+        self.core.max_bulk = 512 * 1024 * 1024
+        self.core.query_buffer_limit = 1024 * 1024 * 1024
+        self.core.lfu_log_factor = 10
+        self.core.lfu_decay_minutes = 1
+        self.core.latency_tracking = True
+        self.core.random = int.from_bytes(os.urandom(8), "little")
+        self.start_us = monotonic_us()
+        self.start_ticks = ticks()
+        self.tick()
+        self.started_ms = self.core.now_ms
+        self.stats_count = command_count
+        self.stats = <CommandStats*>mem_calloc(&self.core.memory, max(1, command_count) * sizeof(CommandStats))
+        self.databases = [database_new(&self.core, self, i) for i in range(databases)]
+
+    def __init__(self, int databases=16, int command_count=0):
+        self.clock = Clock()
+        self.clock.engine = self
+        self.reply = Reply()
+        self.reply.account = &self.core.memory
+        self.reply.resp = 2
+        self.clients = {}
+        self.next_client_id = 1
+        self.flush_queue = []
+        self.close_queue = []
+        self.resume_queue = []
+        self.feed_list = []
+        self.garbage = []
+        self.errors = {}
+        self.password = b""
+        self.run_id = secrets.token_hex(20)
+
+    def __dealloc__(self):
+        cdef int i
+
+        for i in range(self.stats_count):
+            mem_free(&self.core.memory, self.stats[i].histogram, HISTOGRAM * sizeof(uint64_t))
+        mem_free(&self.core.memory, self.stats, max(1, self.stats_count) * sizeof(CommandStats))
+        batch_free(&self.batch)
+
+    # --- settings ---------------------------------------------------------------------
+
+    def configure(self, config):
+        """Take over the settings that the request path reads, at the start and whenever one changes."""
+        cdef Core* core = &self.core
+        cdef int kind
+        cdef str policy = config.maxmemory_policy
+
+        for kind, name in enumerate(("normal", "slave", "pubsub")):
+            limit = config.client_output_buffer_limit[name]
+            core.output_hard[kind] = limit.hard_bytes
+            core.output_soft[kind] = limit.soft_bytes
+            core.output_soft_ms[kind] = limit.soft_seconds * 1000
+        core.max_bulk = config.proto_max_bulk_len
+        core.query_buffer_limit = config.client_query_buffer_limit
+        core.maxmemory = config.maxmemory
+        core.lfu = policy.endswith("lfu")
+        core.lfu_log_factor = config.lfu_log_factor
+        core.lfu_decay_minutes = config.lfu_decay_time
+        core.latency_tracking = config.latency_tracking
+        core.lazy_expire = config.lazyfree_lazy_expire
+        core.lazy_server_del = config.lazyfree_lazy_server_del
+        core.lazy_user_del = config.lazyfree_lazy_user_del
+        self.gate(GATE_MEMORY, core.maxmemory != 0)
+        self.password = (config.requirepass or "").encode("utf-8", "surrogateescape")
+
+    def gate(self, int bit, bint closed):
+        """Close or open one of the gates that commands are checked at (GATE_*)."""
+        if closed:
+            self.core.gate |= bit
+        else:
+            self.core.gate &= ~bit
+
+    # --- turns ------------------------------------------------------------------------
+
+    cdef int tick(self) noexcept:
+        """Read the clock. Within a turn all see the same time."""
+        cdef Core* core = &self.core
+
+        if not core.held:
+            core.now_ms = wall_us() // 1000 + core.shift_ms
+        core.lru_clock = <uint64_t>(core.now_ms // 1000) & 0xFFFFFF
+        return 0
+
+    cdef int begin_turn(self) noexcept:
+        self.tick()
+        self.core.tick = self.core.turn_start = ticks()
+        self.core.turn_commands = self.core.commands
+        return 0
+
+    cdef int end_turn(self) except -1:
+        """Do what the turn left to be done: sends, closes, resumed clients, the expiry timer."""
+        cdef Session session
+
+        while self.resume_queue or self.flush_queue or self.close_queue:
+            while self.resume_queue:
+                session = self.resume_queue.pop(0)
+                session.resume()
+            while self.flush_queue:
+                session = self.flush_queue.pop()
+                session.flush_queued = False
+                session.flush()
+            while self.close_queue:
+                session = self.close_queue.pop()
+                session.close()
+        if self.core.rearm:
+            self.arm_expiry()
+        note_turn(&self.core)
+        return 0
+
+    cdef int queue_flush(self, Session session) except -1:
+        """Have a session's own output sent at the end of the turn."""
+        if not session.flush_queued:
+            session.flush_queued = True
+            self.flush_queue.append(session)
+        return 0
+
+    cdef int queue_close(self, Session session) except -1:
+        self.close_queue.append(session)
+        return 0
+
+    cdef int queue_resume(self, Session session) except -1:
+        self.resume_queue.append(session)
+        return 0
+
+    cdef Database db(self, int index):
+        return <Database>self.databases[index]
+
+    @property
+    def database_count(self):
+        """Number of databases."""
+        return len(self.databases)
+
+    # --- what happens to keys -----------------------------------------------------------
+
+    cdef int key_event(self, Database db, int event_class, const char* event, const char* key, size_t size) except -1:
+        """A key changed, or was missed: tell those who listen."""
+        cdef Core* core = &self.core
+
+        if core.listeners & LISTEN_EVENTS and core.notify & event_class:
+            self.pubsub.key_event(db.index, event_class, event, key[:size])
+        return 0
+
+    cdef int key_expired(self, Database db, const char* key, size_t size) except -1:
+        """A key's time came: replicas and the AOF get a DEL, watchers and subscribers hear of it."""
+        cdef Arg argv[2]
+
+        if self.core.feeds:
+            argv[0] = arg_of(b"DEL")
+            argv[1].ptr = key
+            argv[1].size = size
+            self.propagate(db.index, argv, 2)
+        self.core.dirty += 1
+        if self.core.listeners:
+            self.touch_watched(db, key, size)
+            self.key_event(db, NOTIFY_EXPIRED, b"expired", key, size)
+        return 0
+
+    cdef int touch_watched(self, Database db, const char* key, size_t size) except -1:
+        """A key changed: transactions of those who watch it will fail."""
+        cdef Session session
+
+        if not db.watchers:
+            return 0
+        for session in db.watchers.get(key[:size], ()):
+            session.flags |= C_DIRTY_CAS
+        return 0
+
+    cdef int touch_all_watched(self, Database db, Database replaced_by) except -1:
+        """The database is emptied, or gets another's keys: touch the watched keys that are there or will be."""
+        cdef Arg key
+        cdef bytes name
+
+        for name in list(db.watchers):
+            key = arg_of(name)
+            if db.live(&key) is not NULL or (replaced_by is not None and replaced_by.live(&key) is not NULL):
+                self.touch_watched(db, key.ptr, key.size)
+        return 0
+
+    cdef int propagate(self, int db, Arg* argv, int argc) except -1:
+        """Hand a command's effect to the AOF and the replicas; those of one EXEC come as one transaction."""
+        cdef Feed feed
+        cdef Arg multi
+
+        if self.core.nesting and not self.transaction_open:
+            self.transaction_open = True
+            multi = arg_of(b"MULTI")
+            for feed in self.feed_list:
+                feed.write(db, &multi, 1)
+        for feed in self.feed_list:
+            feed.write(db, argv, argc)
+        return 0
+
+    cdef int propagate_words(self, int db, list words) except -1:
+        """The same for arguments that are bytes objects."""
+        cdef Arg* argv = <Arg*>mem_alloc(&self.core.memory, len(words) * sizeof(Arg))
+        cdef int i
+
+        try:
+            for i in range(len(words)):
+                argv[i] = arg_of(words[i])
+            self.propagate(db, argv, len(words))
+        finally:
+            mem_free(&self.core.memory, argv, len(words) * sizeof(Arg))
+        return 0
+
+    cdef int end_transaction(self) except -1:
+        """The outermost EXEC or script is over: close what propagate() opened."""
+        cdef Feed feed
+        cdef Arg word
+
+        if self.transaction_open and not self.core.nesting:
+            self.transaction_open = False
+            word = arg_of(b"EXEC")
+            for feed in self.feed_list:
+                feed.write(0, &word, 1)
+        return 0
+
+    def add_feed(self, Feed feed not None):
+        """Have a Feed take all that is propagated from now on."""
+        self.feed_list.append(feed)
+        self.core.feeds = len(self.feed_list)
+
+    def remove_feed(self, Feed feed not None):
+        self.feed_list.remove(feed)
+        self.core.feeds = len(self.feed_list)
+
+    # --- expiry -----------------------------------------------------------------------
+
+    cdef int arm_expiry(self) except -1:
+        """Set the timer to the soonest deadline of all databases."""
+        cdef Database db
+        cdef int64_t soonest = INT64_MAX
+        cdef int64_t delay_ms
+
+        self.core.rearm = False
+        for db in self.databases:
+            if heap_top(&db.expires) is not NULL and heap_top(&db.expires).when_ms < soonest:
+                soonest = heap_top(&db.expires).when_ms
+        self.core.armed_ms = soonest
+        if self.expiry_timer is not None:
+            self.expiry_timer.cancel()
+            self.expiry_timer = None
+        if soonest == INT64_MAX or self.loop is None or self.core.held or not self.core.active_expire:
+            return 0
+        # A key lives to the end of its last millisecond.
+        delay_ms = min(max(soonest + 1 - self.core.now_ms, 0), LONGEST_TIMER_MS)
+        self.expiry_timer = self.loop.call_later(delay_ms / 1000.0, self.expire_slice)
+        return 0
+
+    def expire_slice(self):
+        """Timer: remove what is due, for at most a slice, and arm the timer for the rest."""
+        cdef Database db
+        cdef int64_t start = monotonic_us()
+        cdef int64_t until = start + SLICE_US
+
+        self.expiry_timer = None
+        self.begin_turn()
+        if self.core.active_expire and self.core.expire_on_access:
+            for db in self.databases:
+                db.expire_due(until)
+            if monotonic_us() > until:
+                self.core.expire_slices_full += 1
+        self.core.expire_cycle_us += monotonic_us() - start
+        self.core.rearm = True
+        self.end_turn()
+
+    def expire_all_due(self):
+        """Remove all that is due, however long it takes."""
+        cdef Database db
+
+        if self.core.active_expire and self.core.expire_on_access:
+            for db in self.databases:
+                db.expire_due(INT64_MAX)
+        self.core.rearm = True
+        self.end_turn()
+
+    # --- garbage ----------------------------------------------------------------------
+
+    cdef int discard(self, Detached garbage) except -1:
+        """Free something big in slices on the loop; at once when there is no loop."""
+        self.core.lazy_pending += table_count(&garbage.keys)
+        self.garbage.append(garbage)
+        return self.collect()
+
+    cdef int collect(self) except -1:
+        if self.loop is None:
+            while self.garbage:
+                self.free_slice()
+        elif self.garbage and self.garbage_timer is None:
+            self.garbage_timer = self.loop.call_later(0.001, self.garbage_slice)
+        return 0
+
+    def free_slice(self):
+        """Free for at most one slice."""
+        cdef Detached garbage
+        cdef int64_t until = monotonic_us() + SLICE_US
+        cdef int64_t before, left
+
+        while self.garbage and monotonic_us() < until:
+            garbage = self.garbage[0]
+            before = table_count(&garbage.keys)
+            left = garbage.drain(GARBAGE_BUCKETS)
+            self.core.lazy_pending -= before - left
+            self.core.lazy_freed += before - left
+            if left == 0:
+                self.garbage.pop(0)
+
+    def garbage_slice(self):
+        """Timer: free for a slice, come back while something is left."""
+        self.garbage_timer = None
+        self.free_slice()
+        self.collect()
+
+    def rehash_slice(self):
+        """Timer: go on with rehashes under way, for at most a slice."""
+        cdef Database db
+        cdef int64_t until = monotonic_us() + SLICE_US
+
+        for db in self.databases:
+            while db.keys.rehash_index >= 0 and monotonic_us() < until:
+                table_rehash(&db.keys, REHASH_BUCKETS)
+
+    def allows_protected(self, client, bytes name):
+        """Whether enable-debug-command (or -module-command) lets this client run DEBUG (or MODULE)."""
+        cdef str setting = self.config.text(f"enable-{name.decode()}-command")
+
+        return setting == "yes" or (setting == "local" and client.is_local)
+
+    def cron(self):
+        """Timer: what the engine itself wants done several times a second."""
+        self.begin_turn()
+        self.core.memory.peak = max(self.core.memory.peak, self.core.memory.used)
+        self.end_turn()
+
+    def finish_turn(self):
+        """For callers in Python that wrote to clients or marked them: send, close, arm the timer."""
+        self.end_turn()
+
+    # --- statistics ---------------------------------------------------------------------
+
+    cdef int count_error(self, const char* text, size_t size) except -1:
+        """Note an error reply under its code, the first word of its text."""
+        cdef bytes code = text[:size].split(b" ", 1)[0]
+
+        self.core.errors += 1
+        if code not in self.errors and len(self.errors) >= MAX_ERROR_CODES:
+            code = b"ERRORSTATS_OVERFLOW"
+        self.errors[code] = self.errors.get(code, 0) + 1
+        return 0
+
+    cdef double ticks_per_us(self) noexcept:
+        """Rate of the cycle counter, from the start of the engine to now."""
+        cdef int64_t passed = monotonic_us() - self.start_us
+
+        return <double>(ticks() - self.start_ticks) / passed if passed > 0 else 1.0

@@ -1,0 +1,405 @@
+"""What Python may read of the engine's C side: counters for INFO, facts about entries for DEBUG and MEMORY.
+
+Nothing here is on the way of a request. Durations that the engine counts in ticks of the cycle counter come out in
+microseconds.
+"""
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
+
+from fastredis._client cimport Client
+from fastredis._connection cimport Connection
+from fastredis._core cimport GATE_LOADING, Core
+from fastredis._engine cimport C_BLOCKED, C_DENY_BLOCKING, C_PUBSUB, HISTOGRAM, CommandStats, Engine
+from fastredis._keyspace cimport Database, lfu_value
+from fastredis._multi cimport Queue
+from fastredis._resp cimport Arg, arg_hash, arg_of
+from fastredis.ds.alloc cimport mem_alloc, mem_charge, mem_free
+from fastredis.ds.expire_heap cimport ROOT, ExpireHeap, heap_bytes, heap_slot
+from fastredis.ds.glob cimport glob_match
+from fastredis.ds.native cimport monotonic_us, wall_us
+from fastredis.ds.numbers cimport INT64_TEXT, format_int64
+from fastredis.ds.table cimport (
+    SLOTS, Bucket, TableIter, table_bytes, table_iter, table_iter_end, table_next, table_reserve, table_stats,
+)
+from fastredis.values.entry cimport (
+    ENC_INT, Entry, entry_bytes, entry_encoding, entry_has_ttl, entry_key, entry_lru, entry_type,
+)
+from fastredis.values.string_type cimport entry_int, string_new, string_view
+from fastredis.values.value cimport encoding_name, entry_memory
+
+from fastredis._command import declared_commands
+
+cdef extern from *:
+    """
+    #if defined(__GNUC__)
+    #define FR_COMPILER_MAJOR __GNUC__
+    #define FR_COMPILER_MINOR __GNUC_MINOR__
+    #define FR_COMPILER_PATCH __GNUC_PATCHLEVEL__
+    #else
+    #define FR_COMPILER_MAJOR 0
+    #define FR_COMPILER_MINOR 0
+    #define FR_COMPILER_PATCH 0
+    #endif
+    #if defined(__x86_64__)
+    #define FR_HAS_TSC 1
+    #else
+    #define FR_HAS_TSC 0
+    #endif
+    """
+    int COMPILER_MAJOR "FR_COMPILER_MAJOR"
+    int COMPILER_MINOR "FR_COMPILER_MINOR"
+    int COMPILER_PATCH "FR_COMPILER_PATCH"
+    bint HAS_TSC "FR_HAS_TSC"
+
+cdef enum:
+    TTL_SAMPLES = 256               # deadlines that avg_ttl looks at
+
+COMPILER_VERSION = f"{COMPILER_MAJOR}.{COMPILER_MINOR}.{COMPILER_PATCH}"
+
+
+# --- counters ---------------------------------------------------------------------------
+
+def statistics(Engine engine not None):
+    """Every counter of the engine that INFO shows, by the name of its field in Core (or as named here)."""
+    cdef Core* core = &engine.core
+    cdef double rate = engine.ticks_per_us()
+
+    core.memory.peak = max(core.memory.peak, core.memory.used)
+    return {
+        "used_memory": core.memory.used,
+        "used_memory_peak": core.memory.peak,
+        "now_us": core.now_ms * 1000 if core.held else wall_us() + core.shift_ms * 1000,
+        "uptime_us": monotonic_us() - engine.start_us,
+        "ticks_per_us": rate if HAS_TSC else 0.0,
+        "lru_clock": core.lru_clock,
+        "loading": bool(core.gate & GATE_LOADING),
+        "dirty": core.dirty,
+        "commands": core.commands,
+        "connections": core.connections,
+        "rejected_connections": core.rejected_connections,
+        "bytes_in": core.bytes_in,
+        "bytes_out": core.bytes_out,
+        "reads": core.reads,
+        "writes": core.writes,
+        "hits": core.hits,
+        "misses": core.misses,
+        "expired": core.expired,
+        "expire_cycle_us": core.expire_cycle_us,
+        "expire_slices_full": core.expire_slices_full,
+        "evicted": core.evicted,
+        "lazy_pending": core.lazy_pending,
+        "lazy_freed": core.lazy_freed,
+        "errors": core.errors,
+        "unexpected_errors": core.unexpected_errors,
+        "query_limit_closed": core.query_limit_closed,
+        "output_limit_closed": core.output_limit_closed,
+        "auth_denied": core.auth_denied,
+        "turns": core.turns,
+        "turn_us": <int64_t>(core.turn_ticks / rate),
+        "turn_longest_us": <int64_t>(core.turn_longest / rate),
+        "command_us": <int64_t>(core.command_ticks / rate),
+        "turn_commands_most": core.turn_commands_most,
+    }
+
+
+def flow(Engine engine not None):
+    """What the sampling of instantaneous values needs: (commands, bytes in, bytes out, turns, turn time in us).
+
+    Notes the memory peak too.
+    """
+    cdef Core* core = &engine.core
+
+    core.memory.peak = max(core.memory.peak, core.memory.used)
+    return core.commands, core.bytes_in, core.bytes_out, core.turns, core.turn_ticks / engine.ticks_per_us()
+
+
+def reset_statistics(Engine engine not None):
+    """CONFIG RESETSTAT: all counters of statistics(), those of the commands, and the errors by code."""
+    cdef Core* core = &engine.core
+    cdef CommandStats* stats
+    cdef int i
+
+    core.commands = core.connections = core.rejected_connections = 0
+    core.bytes_in = core.bytes_out = core.reads = core.writes = 0
+    core.hits = core.misses = core.expired = core.expire_cycle_us = core.expire_slices_full = core.evicted = 0
+    core.lazy_freed = core.errors = core.errors_seen = core.unexpected_errors = 0
+    core.query_limit_closed = core.output_limit_closed = core.auth_denied = 0
+    core.turns = core.turn_commands = core.turn_commands_most = 0
+    core.turn_ticks = core.turn_longest = core.command_ticks = 0
+    for i in range(engine.stats_count):
+        stats = &engine.stats[i]
+        mem_free(&core.memory, stats.histogram, HISTOGRAM * sizeof(uint64_t) if stats.histogram is not NULL else 0)
+        memset(stats, 0, sizeof(CommandStats))
+    engine.errors.clear()
+
+
+def command_statistics(Engine engine not None):
+    """[(name, calls, microseconds, rejected, failed), ...] of the commands that were called or refused."""
+    cdef double rate = engine.ticks_per_us()
+    cdef CommandStats* stats
+    cdef list found = []
+
+    for command in declared_commands():
+        stats = &engine.stats[command.index]
+        if stats.calls or stats.rejected or stats.failed:
+            found.append((command.name, stats.calls, <int64_t>(stats.ticks / rate), stats.rejected, stats.failed))
+    return found
+
+
+def latency_percentiles(Engine engine not None, percentiles):
+    """[(name, [microseconds, ...]), ...] of the commands that were called, one figure for each percentile.
+
+    A figure is the upper end of its bucket in the histogram, so at most a sixteenth too large.
+    """
+    cdef double rate = engine.ticks_per_us()
+    cdef CommandStats* stats
+    cdef list found = []
+
+    for command in declared_commands():
+        stats = &engine.stats[command.index]
+        if stats.histogram is not NULL:
+            found.append((command.name, [value_at(stats.histogram, each) / rate for each in percentiles]))
+    return found
+
+
+cdef double value_at(const uint64_t* histogram, double percentile) except? -1:
+    """The ticks within which that percentage of the calls were done."""
+    cdef uint64_t total = 0
+    cdef uint64_t wanted, seen = 0
+    cdef int i
+
+    for i in range(HISTOGRAM):
+        total += histogram[i]
+    wanted = max(1, <uint64_t>(percentile / 100 * total + 0.5))
+    for i in range(HISTOGRAM):
+        seen += histogram[i]
+        if seen >= wanted:
+            return bucket_end(i)
+    return 0
+
+
+cdef double bucket_end(int i) noexcept:
+    """The most ticks that are counted in bucket i; see note_latency in _dispatch for the buckets."""
+    if i < 16:
+        return i
+    return (<double>(16 + i % 16 + 1)) * (<uint64_t>1 << (i // 16 - 1)) - 1
+
+
+# --- databases and clients ----------------------------------------------------------------
+
+def keyspace(Engine engine not None):
+    """[(database, keys, keys with a TTL, average TTL in ms), ...] of the databases that are not empty."""
+    cdef Database db
+    cdef list found = []
+
+    for db in engine.databases:
+        if db.count():
+            found.append((db.index, db.count(), db.expires.count, average_ttl(&db.expires, engine.core.now_ms)))
+    return found
+
+
+cdef int64_t average_ttl(ExpireHeap* heap, int64_t now_ms) noexcept:
+    """Mean ms to the deadlines, of evenly spaced places in the heap; exact up to TTL_SAMPLES keys."""
+    cdef uint32_t samples = min(heap.count, <uint32_t>TTL_SAMPLES)
+    cdef uint32_t i
+    cdef double total = 0
+
+    for i in range(samples):
+        total += max(0, heap_slot(heap, ROOT + <uint32_t>(<uint64_t>i * heap.count // samples)).when_ms - now_ms)
+    return <int64_t>(total / samples) if samples else 0
+
+
+def table_memory(Engine engine not None):
+    """Bytes: (tables and heaps of all databases, of these the arrays that running rehashes will give back)."""
+    cdef Database db
+    cdef size_t total = 0
+    cdef size_t rehashing = 0
+
+    for db in engine.databases:
+        total += table_bytes(&db.keys) + heap_bytes(&db.expires)
+        if db.keys.rehash_index >= 0:
+            rehashing += (db.keys.mask[0] + 1) * sizeof(Bucket)
+    return total, rehashing
+
+
+def client_statistics(Engine engine not None):
+    """What INFO says of the clients, O(clients).
+
+    blocked, pubsub, watching: how many; watched_keys: keys that somebody watches; memory: bytes of all their buffers;
+    input, output: the largest query buffer and the most output that waits, in bytes.
+    """
+    cdef Client c
+    cdef Database db
+    cdef int64_t query, output, buffers
+    cdef int64_t blocked = 0, pubsub = 0, watching = 0, memory = 0, most_input = 0, most_output = 0
+
+    for c in engine.clients.values():
+        blocked += (c.flags & C_BLOCKED) != 0
+        pubsub += (c.flags & C_PUBSUB) != 0
+        watching += len(c.watched) != 0
+        query = (<Connection>c).query_room if isinstance(c, Connection) else 0
+        output = (<Connection>c).output_size() if isinstance(c, Connection) else 0
+        buffers = c.pending.room if c.pending is not None else 0
+        memory += query + buffers + ((<Queue>c.queue).size_bytes if c.queue is not None else 0)
+        most_input = max(most_input, query)
+        most_output = max(most_output, output)
+    return {
+        "blocked": blocked, "pubsub": pubsub, "watching": watching, "memory": memory, "input": most_input,
+        "output": most_output, "watched_keys": sum([len(db.watchers) for db in engine.databases]),
+    }
+
+
+def denies_blocking(Client c not None):
+    """Whether the client's command runs where nothing may wait: in EXEC or a script."""
+    return bool(c.flags & C_DENY_BLOCKING)
+
+
+def is_loading(Engine engine not None):
+    return bool(engine.core.gate & GATE_LOADING)
+
+
+# --- entries ------------------------------------------------------------------------------
+
+cdef bytes value_text(const Entry* e):
+    cdef char[INT64_TEXT] scratch
+    cdef size_t size
+    cdef const char* text = string_view(e, scratch, &size)
+
+    return text[:size]
+
+
+def entry_facts(Client c not None, bytes key not None):
+    """What DEBUG OBJECT tells of a key in the client's database, expired or not; None when there is none.
+
+    address, encoding, value (bytes), lru: its 24 bits, idle: seconds since its last use, frequency: its LFU counter.
+    """
+    cdef Core* core = c.core
+    cdef Arg name = arg_of(key)
+    cdef Entry* e = c.db.peek(&name)
+
+    if e is NULL:
+        return None
+    return {
+        "address": <size_t>e,
+        "encoding": (<bytes>encoding_name(e)).decode(),
+        "value": value_text(e),
+        "lru": entry_lru(e),
+        "idle": 0 if core.lfu else (core.lru_clock - entry_lru(e)) & 0xFFFFFF,
+        "frequency": lfu_value(core, e) if core.lfu else 0,
+    }
+
+
+def key_memory(Client c not None, bytes key not None):
+    """Bytes that a key takes: its entry and value, its share of the table, its place in the expire heap. None: no key.
+
+    The share of the table is its size divided by the number of keys: 10 to 20 bytes in a table of some size.
+    """
+    cdef Arg name = arg_of(key)
+    cdef Entry* e = c.db.peek(&name)
+    cdef size_t total
+
+    if e is NULL:
+        return None
+    total = entry_memory(e) + table_bytes(&c.db.keys) // c.db.count()
+    if entry_has_ttl(e):
+        total += heap_bytes(&c.db.expires) // c.db.expires.count
+    return total
+
+
+def entries(Engine engine not None, int index):
+    """Every key of a database, expired or not: yields (key, number of its type, value, whether it has a TTL).
+
+    The table stands still meanwhile; the caller changes nothing until the end.
+    """
+    cdef Database db = engine.db(index)
+    cdef TableIter it
+    cdef Entry* e
+
+    table_iter(&it, &db.keys)
+    try:
+        while True:
+            e = <Entry*>table_next(&it)
+            if e is NULL:
+                return
+            yield entry_key(e)[:e.key_size], entry_type(e), value_text(e), entry_has_ttl(e)
+    finally:
+        table_iter_end(&it)
+
+
+def entry_of(Client c not None, bytes key not None):
+    """The same four facts of one key in the client's database, or None."""
+    cdef Arg name = arg_of(key)
+    cdef Entry* e = c.db.peek(&name)
+
+    if e is NULL:
+        return None
+    return key, entry_type(e), value_text(e), entry_has_ttl(e)
+
+
+# --- what DEBUG changes ---------------------------------------------------------------------
+
+def populate(Client c not None, int64_t count, bytes prefix not None, int64_t size):
+    """DEBUG POPULATE: add the keys prefix:0 ... prefix:<count - 1> that are not there yet; nothing is propagated.
+
+    Their values are value:<n>, or `size` bytes of that, cut or filled up with zeros.
+    """
+    cdef Core* core = c.core
+    cdef size_t key_room = len(prefix) + 1 + INT64_TEXT
+    cdef size_t value_room = max(size, <int64_t>(6 + INT64_TEXT))
+    cdef char* key = <char*>mem_alloc(&core.memory, key_room)
+    cdef char* value = NULL
+    cdef char* number = key + len(prefix) + 1
+    cdef size_t digits
+    cdef int64_t i
+    cdef Arg name
+
+    try:
+        value = <char*>mem_alloc(&core.memory, value_room)
+        table_reserve(&c.db.keys, c.db.count() + count)
+        memset(value, 0, value_room)
+        memcpy(key, <const char*>prefix, len(prefix))
+        number[-1] = c':'
+        memcpy(value, b"value:", 6)
+        for i in range(count):
+            digits = format_int64(number, i)
+            name.ptr = key
+            name.size = number - key + digits
+            name.hash = 0
+            if c.db.lookup_write(&name) is not NULL:
+                continue
+            memcpy(value + 6, number, digits)
+            c.db.add(string_new(&core.memory, key, name.size, value, size if size else 6 + digits), arg_hash(&name))
+            if core.listeners:
+                c.engine.touch_watched(c.db, key, name.size)
+    finally:
+        mem_free(&core.memory, key, key_room)
+        if value is not NULL:
+            mem_free(&core.memory, value, value_room)
+
+
+def set_active_expire(Engine engine not None, bint on):
+    """DEBUG SET-ACTIVE-EXPIRE: whether keys are removed when their time comes, or only when somebody looks."""
+    engine.core.active_expire = on
+    engine.core.rearm = True
+
+
+def set_resizing(Engine engine not None, bint on):
+    """DEBUG DICT-RESIZING: whether tables grow and shrink before it is overdue."""
+    cdef Database db
+
+    for db in engine.databases:
+        db.keys.manual = not on
+
+
+def table_text(Engine engine not None, int index, bint full):
+    """DEBUG HTSTATS: the text about the table and the expire heap of a database."""
+    cdef Database db = engine.db(index)
+
+    return (f"[Dictionary HT]\n{table_stats(&db.keys, full)}"
+            f"[Expires HT]\nExpire heap stats:\n number of elements: {db.expires.count}\n"
+            f" bytes: {heap_bytes(&db.expires)}\n")
+
+
+def matches(bytes pattern not None, bytes text not None):
+    """Whether a glob pattern of Redis matches, case and all."""
+    return bool(glob_match(pattern, len(pattern), text, len(text), False))

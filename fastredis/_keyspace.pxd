@@ -1,0 +1,90 @@
+# Database: one numbered keyspace; its table of entries and the heap of their TTLs.
+#
+#   keys (table)  --> Entry <-- expires (heap)          both point, the table owns
+#
+# lookup_read() and lookup_write() are the two ways to a key. Both remove a key whose time
+# has come first (and tell the listener), stamp LRU or LFU; reading also counts hits and
+# misses. peek() does none of that, for those who look without use.
+# An Entry* is good until the next change of its key.
+
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+from fastredis._core cimport Core
+from fastredis._resp cimport Arg, arg_hash
+from fastredis.ds.expire_heap cimport ExpireHeap, heap_when
+from fastredis.ds.table cimport Table, table_count, table_find
+from fastredis.values.entry cimport Entry, entry_has_ttl
+
+cdef enum:
+    NO_EXPIRE = -1
+    LFU_INIT = 5
+
+
+cdef class Listener:
+    """Who is told what happens to keys: the engine."""
+    cdef int key_event(self, Database db, int event_class, const char* event, const char* key, size_t size) except -1
+    cdef int key_expired(self, Database db, const char* key, size_t size) except -1
+    cdef int discard(self, Detached garbage) except -1
+
+
+cdef class Detached:
+    """Entries that left their database and wait to be freed, in slices."""
+    cdef Core* core
+    cdef Listener owner                 # keeps core alive
+    cdef Table keys
+    cdef ExpireHeap expires
+    cdef int64_t drain(self, int64_t buckets) except -1
+
+
+cdef class Database:
+    cdef Core* core
+    cdef Listener listener
+    cdef readonly int index
+    cdef Table keys
+    cdef ExpireHeap expires
+    cdef dict watchers                  # key (bytes) -> list of the sessions that watch it
+
+    cdef Entry* lookup_read(self, Arg* key) except? NULL
+    cdef Entry* lookup_write(self, Arg* key) except? NULL
+    cdef Entry* live(self, Arg* key) except? NULL
+    cdef int touch(self, Entry* e) noexcept
+
+    cdef Entry* set_string(self, Arg* key, const char* value, size_t size, bint keep_ttl) except NULL
+    cdef Entry* store_int(self, Arg* key, Entry* e, int64_t value) except NULL
+    cdef Entry* to_raw(self, Arg* key, Entry* e, size_t size) except NULL
+    cdef Entry* add_raw(self, Arg* key, size_t size) except NULL
+    cdef int add(self, Entry* e, uint64_t hash) except -1
+    cdef int replace(self, Arg* key, Entry* old, Entry* fresh, bint keep_ttl) except -1
+    cdef bint delete(self, Arg* key, bint lazy) except -1
+    cdef Entry* take(self, Arg* key) except? NULL
+    cdef int release(self, Entry* e, bint lazy) except -1
+
+    cdef int set_expire(self, Entry* e, int64_t when_ms) except -1
+    cdef bint remove_expire(self, Entry* e) noexcept
+    cdef int expire_entry(self, Entry* e) except -1
+    cdef int64_t expire_due(self, int64_t until_us) except -1
+
+    cdef Detached detach(self)
+    cdef Entry* random(self) except? NULL
+    cdef int swap(self, Database other) except -1
+
+    cdef inline Entry* peek(self, Arg* key) noexcept:
+        """The entry as it lies there, expired or not; NULL when there is none."""
+        cdef void** slot = table_find(&self.keys, key.ptr, key.size, arg_hash(key))
+        return <Entry*>slot[0] if slot is not NULL else NULL
+
+    cdef inline bint is_expired(self, Entry* e) noexcept:
+        return entry_has_ttl(e) and heap_when(&self.expires, e) < self.core.now_ms
+
+    cdef inline int64_t when_ms(self, Entry* e) noexcept:
+        """The entry's deadline in ms since the epoch, or NO_EXPIRE."""
+        return heap_when(&self.expires, e) if entry_has_ttl(e) else NO_EXPIRE
+
+    cdef inline uint64_t count(self) noexcept:
+        return table_count(&self.keys)
+
+
+cdef Database database_new(Core* core, Listener listener, int index)
+cdef uint64_t next_random(Core* core) noexcept
+cdef uint32_t lfu_value(Core* core, const Entry* e) noexcept
+cdef uint32_t new_lru(Core* core) noexcept

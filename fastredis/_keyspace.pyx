@@ -1,0 +1,353 @@
+"""The keyspace: lookup, change, expiry. The design comment is in _keyspace.pxd."""
+from libc.stdint cimport INT64_MAX
+from libc.string cimport memset
+
+from fastredis._core cimport NOTIFY_KEY_MISS, NOTIFY_NEW
+from fastredis.ds.alloc cimport Account
+from fastredis.ds.expire_heap cimport heap_clear, heap_init, heap_remove, heap_replace, heap_set, heap_top
+from fastredis.ds.native cimport monotonic_us
+from fastredis.ds.table cimport (
+    table_add, table_drain, table_init, table_random, table_remove,
+)
+from fastredis.values.entry cimport (
+    ENC_RAW, NOT_IN_HEAP, entry_encoding, entry_key, entry_key_of, entry_lru, entry_set_lru,
+)
+from fastredis.values.string_type cimport (
+    entry_raw, raw_data, string_new, string_new_int, string_new_raw, string_overwrite, string_overwrite_int,
+    string_reserve, string_to_raw,
+)
+from fastredis.values.value cimport entry_free
+
+cdef enum:
+    LFU_MAX = 255
+    EXPIRE_BATCH = 16           # expired keys between two looks at the clock
+    RANDOM_TRIES = 100
+
+
+cdef uint64_t next_random(Core* core) noexcept:
+    """The next number of the engine's generator (splitmix64)."""
+    cdef uint64_t z
+
+    core.random += 0x9E3779B97F4A7C15
+    z = core.random
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EB
+    return z ^ (z >> 31)
+
+
+# LFU: the 24 bits are 16 of minutes (last decrement) and 8 of a logarithmic counter.
+# Source: https://redis.io/docs/latest/develop/reference/eviction/
+
+cdef inline uint32_t minutes(Core* core) noexcept:
+    return <uint32_t>(core.now_ms // 60000) & 0xFFFF
+
+
+cdef uint32_t lfu_value(Core* core, const Entry* e) noexcept:
+    """The access counter after the decay that is due."""
+    cdef uint32_t lru = entry_lru(e)
+    cdef uint32_t counter = lru & 0xFF
+    cdef uint32_t passed = (minutes(core) - (lru >> 8)) & 0xFFFF
+    cdef uint32_t periods = passed // core.lfu_decay_minutes if core.lfu_decay_minutes else 0
+
+    return counter - periods if periods < counter else 0
+
+
+cdef uint32_t lfu_increment(Core* core, uint32_t counter) noexcept:
+    cdef double base
+
+    if counter >= LFU_MAX:
+        return LFU_MAX
+    base = counter - LFU_INIT if counter > LFU_INIT else 0
+    if <double>(next_random(core) >> 11) / <double>(1 << 53) < 1.0 / (base * core.lfu_log_factor + 1):
+        counter += 1
+    return counter
+
+
+cdef uint32_t new_lru(Core* core) noexcept:
+    """What a new entry's 24 LRU bits are."""
+    return minutes(core) << 8 | LFU_INIT if core.lfu else core.lru_clock
+
+
+cdef class Listener:
+    cdef int key_event(self, Database db, int event_class, const char* event, const char* key, size_t size) except -1:
+        return 0
+
+    cdef int key_expired(self, Database db, const char* key, size_t size) except -1:
+        return 0
+
+    cdef int discard(self, Detached garbage) except -1:
+        return 0
+
+
+cdef int free_visit(void* context, void* entry) except -1:
+    entry_free(&(<Core*>context).memory, <Entry*>entry)
+    return 0
+
+
+cdef class Detached:
+    def __dealloc__(self):
+        if self.core is not NULL:
+            self.drain(INT64_MAX)
+
+    cdef int64_t drain(self, int64_t buckets) except -1:
+        """Free the entries of up to `buckets` buckets; returns how many entries are left."""
+        cdef int64_t left = table_drain(&self.keys, buckets, free_visit, self.core)
+
+        if left == 0:
+            heap_clear(&self.expires)
+        return left
+
+
+cdef class Database:
+    def __dealloc__(self):
+        if self.core is not NULL:
+            table_drain(&self.keys, INT64_MAX, free_visit, self.core)
+            heap_clear(&self.expires)
+
+    # --- lookup ---------------------------------------------------------------------
+
+    cdef int touch(self, Entry* e) noexcept:
+        """Stamp the entry as used."""
+        cdef Core* core = self.core
+
+        if core.no_touch:
+            return 0
+        if core.lfu:
+            entry_set_lru(e, minutes(core) << 8 | lfu_increment(core, lfu_value(core, e)))
+        elif entry_lru(e) != core.lru_clock:
+            entry_set_lru(e, core.lru_clock)
+        return 0
+
+    cdef Entry* live(self, Arg* key) except? NULL:
+        """The entry unless its time has come; such a key is removed first. Nothing is stamped or counted."""
+        cdef Entry* e = self.peek(key)
+
+        if e is not NULL and self.is_expired(e):
+            if self.core.expire_on_access:
+                self.expire_entry(e)
+            return NULL
+        return e
+
+    cdef Entry* lookup_read(self, Arg* key) except? NULL:
+        """The key's entry for reading, or NULL: counts a hit or a miss, stamps LRU or LFU."""
+        cdef Entry* e = self.live(key)
+
+        if e is NULL:
+            self.core.misses += 1
+            if self.core.listeners:
+                self.listener.key_event(self, NOTIFY_KEY_MISS, b"keymiss", key.ptr, key.size)
+            return NULL
+        self.core.hits += 1
+        self.touch(e)
+        return e
+
+    cdef Entry* lookup_write(self, Arg* key) except? NULL:
+        """The key's entry for changing, or NULL. After the change the handler calls client.modified()."""
+        cdef Entry* e = self.live(key)
+
+        if e is not NULL:
+            self.touch(e)
+        return e
+
+    # --- change ---------------------------------------------------------------------
+
+    cdef int add(self, Entry* e, uint64_t hash) except -1:
+        """Put a new entry in; its key is not there yet. The entry belongs to the database from now on."""
+        try:
+            table_add(&self.keys, e, hash)
+        except MemoryError:
+            entry_free(&self.core.memory, e)
+            raise
+        entry_set_lru(e, new_lru(self.core))
+        if self.core.listeners:
+            self.listener.key_event(self, NOTIFY_NEW, b"new", entry_key(e), e.key_size)
+        return 0
+
+    cdef int replace(self, Arg* key, Entry* old, Entry* fresh, bint keep_ttl) except -1:
+        """Put a new entry in the place of the key's old one, which is freed."""
+        cdef void** slot = table_find(&self.keys, key.ptr, key.size, arg_hash(key))
+
+        slot[0] = fresh
+        fresh.heap_index = NOT_IN_HEAP
+        if entry_has_ttl(old):
+            if keep_ttl:
+                fresh.heap_index = old.heap_index
+                heap_replace(&self.expires, old, fresh)
+            else:
+                heap_remove(&self.expires, old)
+        entry_set_lru(fresh, entry_lru(old))
+        self.release(old, self.core.lazy_server_del)
+        return 0
+
+    cdef Entry* set_string(self, Arg* key, const char* value, size_t size, bint keep_ttl) except NULL:
+        """SET: the key gets a string value, whatever it was before."""
+        cdef Account* account = &self.core.memory
+        cdef Entry* e = self.lookup_write(key)
+        cdef Entry* fresh
+
+        if e is not NULL:
+            if string_overwrite(account, e, value, size):
+                if not keep_ttl:
+                    self.remove_expire(e)
+                return e
+            fresh = string_new(account, key.ptr, key.size, value, size)
+            self.replace(key, e, fresh, keep_ttl)
+            return fresh
+        fresh = string_new(account, key.ptr, key.size, value, size)
+        self.add(fresh, arg_hash(key))
+        return fresh
+
+    cdef Entry* store_int(self, Arg* key, Entry* e, int64_t value) except NULL:
+        """Make an integer the value of a string entry just looked up, or of a new key when e is NULL; keeps the TTL."""
+        cdef Entry* fresh
+
+        if e is not NULL and string_overwrite_int(e, value):
+            return e
+        fresh = string_new_int(&self.core.memory, key.ptr, key.size, value)
+        if e is not NULL:
+            self.replace(key, e, fresh, True)
+        else:
+            self.add(fresh, arg_hash(key))
+        return fresh
+
+    cdef Entry* to_raw(self, Arg* key, Entry* e, size_t size) except NULL:
+        """Make the key's string changeable in place, at least `size` bytes long, padded with zeros; keeps the TTL."""
+        cdef Entry* fresh
+
+        if entry_encoding(e) == ENC_RAW:
+            string_reserve(&self.core.memory, e, size)
+            return e
+        fresh = string_to_raw(&self.core.memory, e, size)
+        self.replace(key, e, fresh, True)
+        return fresh
+
+    cdef Entry* add_raw(self, Arg* key, size_t size) except NULL:
+        """A new key whose string is `size` zero bytes, changeable in place."""
+        cdef Entry* e = string_new_raw(&self.core.memory, key.ptr, key.size, size)
+
+        memset(raw_data(entry_raw(e)), 0, size)
+        self.add(e, arg_hash(key))
+        return e
+
+    cdef Entry* take(self, Arg* key) except? NULL:
+        """Take the entry out of the database, TTL and all; the caller owns it. NULL when there is none."""
+        cdef Entry* e = <Entry*>table_remove(&self.keys, key.ptr, key.size, arg_hash(key))
+
+        if e is not NULL and entry_has_ttl(e):
+            heap_remove(&self.expires, e)
+            e.heap_index = NOT_IN_HEAP
+        return e
+
+    cdef bint delete(self, Arg* key, bint lazy) except -1:
+        """Remove a key; False when there is none. lazy: a big value is freed later, in slices."""
+        cdef Entry* e = self.take(key)
+
+        if e is NULL:
+            return False
+        self.release(e, lazy)
+        return True
+
+    cdef int release(self, Entry* e, bint lazy) except -1:
+        """Free an entry that is in the database no more."""
+        entry_free(&self.core.memory, e)
+        return 0
+
+    # --- expiry ---------------------------------------------------------------------
+
+    cdef int set_expire(self, Entry* e, int64_t when_ms) except -1:
+        """Give the entry a deadline, ms since the epoch, or another one."""
+        heap_set(&self.expires, e, when_ms)
+        if when_ms < self.core.armed_ms:
+            self.core.rearm = True
+        return 0
+
+    cdef bint remove_expire(self, Entry* e) noexcept:
+        """Take the entry's deadline away; False when it had none."""
+        if not entry_has_ttl(e):
+            return False
+        heap_remove(&self.expires, e)
+        e.heap_index = NOT_IN_HEAP
+        return True
+
+    cdef int expire_entry(self, Entry* e) except -1:
+        """Remove an entry whose time has come, and tell."""
+        cdef Arg key
+        cdef Entry* taken
+
+        key.ptr = entry_key(e)
+        key.size = e.key_size
+        key.hash = 0
+        taken = self.take(&key)
+        self.core.expired += 1
+        try:
+            self.listener.key_expired(self, entry_key(taken), taken.key_size)
+        finally:
+            self.release(taken, self.core.lazy_expire)
+        return 0
+
+    cdef int64_t expire_due(self, int64_t until_us) except -1:
+        """Remove what is due, until the monotonic clock says until_us; returns how many keys went."""
+        cdef int64_t gone = 0
+
+        while heap_top(&self.expires) is not NULL and heap_top(&self.expires).when_ms < self.core.now_ms:
+            self.expire_entry(<Entry*>heap_top(&self.expires).item)
+            gone += 1
+            if gone % EXPIRE_BATCH == 0 and monotonic_us() > until_us:
+                break
+        return gone
+
+    # --- the whole of it --------------------------------------------------------------
+
+    cdef Detached detach(self):
+        """Empty the database; returns what was in it, to be freed at once or in slices."""
+        cdef Detached garbage = Detached()
+
+        garbage.core = self.core
+        garbage.owner = self.listener
+        garbage.keys = self.keys
+        garbage.expires = self.expires
+        database_reset(self)
+        return garbage
+
+    cdef Entry* random(self) except? NULL:
+        """A live entry, each with the same chance; NULL when there is none."""
+        cdef Entry* e
+        cdef int tries = 0
+        cdef bint all_volatile = self.expires.count == self.count()
+
+        while self.count():
+            e = <Entry*>table_random(&self.keys, &self.core.random)
+            if not self.is_expired(e):
+                return e
+            tries += 1
+            if not self.core.expire_on_access and all_volatile and tries > RANDOM_TRIES:
+                return e            # a replica may not remove: better an expired key than none
+            if self.core.expire_on_access:
+                self.expire_entry(e)
+        return NULL
+
+    cdef int swap(self, Database other) except -1:
+        """Exchange the data of two databases; who watches stays with the number."""
+        self.keys, other.keys = other.keys, self.keys
+        self.expires, other.expires = other.expires, self.expires
+        return 0
+
+
+cdef int database_reset(Database db) except -1:
+    cdef Entry* none = NULL
+
+    table_init(&db.keys, &db.core.memory, entry_key_of)
+    heap_init(&db.expires, &db.core.memory, <size_t>&none.heap_index)
+    return 0
+
+
+cdef Database database_new(Core* core, Listener listener, int index):
+    """A new, empty database."""
+    cdef Database db = Database()
+
+    db.core = core
+    db.listener = listener
+    db.index = index
+    db.watchers = {}
+    database_reset(db)
+    return db

@@ -1,0 +1,42 @@
+# Transactions: the queue between MULTI and EXEC, and the keys that WATCH watches.
+#
+# A queued command is one block: its Args, then their bytes. It belongs to the Queue.
+# Watching is noted twice, so that both ways are quick: the client lists (database, key)
+# for UNWATCH, the database maps key -> clients for whoever changes the key.
+
+from libc.stdint cimport int64_t, uint64_t
+
+from fastredis._client cimport Client
+from fastredis._command cimport Command
+from fastredis._keyspace cimport Database
+from fastredis._resp cimport Arg
+from fastredis.ds.alloc cimport Account
+
+cdef struct Queued:
+    void* command                       # Command; declarations live as long as the program
+    Arg* argv                           # start of the block
+    int argc
+    size_t size                         # of the block, bytes
+
+
+cdef class Queue:
+    cdef Account* account
+    cdef Queued* items
+    cdef readonly int count
+    cdef int room
+    cdef readonly int64_t size_bytes    # of all the blocks
+    cdef uint64_t flags                 # of all the commands together
+    cdef int append(self, Client c, Command command) except -1
+
+
+cdef class Watched:
+    cdef Database db
+    cdef bytes key
+    cdef bint was_expired               # it was there, expired, when WATCH came: its removal is no change
+
+
+cdef int watch(Client c, Arg* key) except -1
+cdef int unwatch_all(Client c) except -1
+cdef bint watched_expired(Client c) except -1
+cdef int discard(Client c) except -1
+cdef int begin(Client c) except -1

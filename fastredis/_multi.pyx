@@ -1,0 +1,122 @@
+"""Transactions: queue and watched keys. The design comment is in _multi.pxd."""
+from libc.string cimport memcpy
+
+from fastredis._core cimport LISTEN_WATCH
+from fastredis._engine cimport C_DIRTY_CAS, C_DIRTY_EXEC, C_MULTI
+from fastredis._resp cimport arg_bytes, arg_of
+from fastredis.ds.alloc cimport mem_alloc, mem_free, mem_realloc
+from fastredis.values.entry cimport Entry
+
+
+cdef class Queue:
+    def __dealloc__(self):
+        cdef int i
+
+        if self.account is NULL:
+            return
+        for i in range(self.count):
+            mem_free(self.account, self.items[i].argv, self.items[i].size)
+        mem_free(self.account, self.items, self.room * sizeof(Queued))
+
+    cdef int append(self, Client c, Command command) except -1:
+        """Copy the client's present command to the end of the queue."""
+        cdef size_t size = c.argc * sizeof(Arg)
+        cdef char* text
+        cdef Arg* argv
+        cdef int i, room
+        cdef Queued* item
+
+        for i in range(c.argc):
+            size += c.argv[i].size
+        if self.count == self.room:
+            room = self.room * 2 if self.room else 4
+            self.items = <Queued*>mem_realloc(self.account, self.items, self.room * sizeof(Queued),
+                                              room * sizeof(Queued))
+            self.room = room
+        argv = <Arg*>mem_alloc(self.account, size)
+        text = <char*>(argv + c.argc)
+        for i in range(c.argc):
+            memcpy(text, c.argv[i].ptr, c.argv[i].size)
+            argv[i].ptr = text
+            argv[i].size = c.argv[i].size
+            argv[i].hash = c.argv[i].hash
+            text += c.argv[i].size
+        item = &self.items[self.count]
+        item.command = <void*>command
+        item.argv = argv
+        item.argc = c.argc
+        item.size = size
+        self.count += 1
+        self.size_bytes += size
+        self.flags |= command.flags
+        return 0
+
+
+cdef int begin(Client c) except -1:
+    """MULTI: queue what comes from now on."""
+    cdef Queue queue = Queue()
+
+    queue.account = &c.core.memory
+    c.queue = queue
+    c.flags |= C_MULTI
+    return 0
+
+
+cdef int discard(Client c) except -1:
+    """Leave MULTI: forget the queue and what was watched."""
+    c.queue = None
+    c.flags &= ~<long long>(C_MULTI | C_DIRTY_CAS | C_DIRTY_EXEC)
+    return unwatch_all(c)
+
+
+cdef int watch(Client c, Arg* key) except -1:
+    """WATCH one key; watching it twice is watching it once."""
+    cdef Watched w
+    cdef bytes name = arg_bytes(key)
+    cdef Entry* e
+
+    for w in c.watched:
+        if w.db is c.db and w.key == name:
+            return 0
+    w = Watched()
+    w.db = c.db
+    w.key = name
+    e = c.db.peek(key)
+    w.was_expired = e is not NULL and c.db.is_expired(e)
+    c.watched.append(w)
+    c.db.watchers.setdefault(name, []).append(c)
+    c.core.listeners |= LISTEN_WATCH
+    return 0
+
+
+cdef int unwatch_all(Client c) except -1:
+    cdef Watched w
+    cdef Database db
+
+    if not c.watched:
+        return 0
+    for w in c.watched:
+        clients = w.db.watchers[w.key]
+        clients.remove(c)
+        if not clients:
+            del w.db.watchers[w.key]
+    c.watched = []
+    for db in c.engine.databases:
+        if db.watchers:
+            return 0
+    c.core.listeners &= ~LISTEN_WATCH
+    return 0
+
+
+cdef bint watched_expired(Client c) except -1:
+    """Whether the time of a watched key has come since WATCH; nobody need have noticed yet."""
+    cdef Watched w
+    cdef Arg key
+    cdef Entry* e
+
+    for w in c.watched:
+        key = arg_of(w.key)
+        e = w.db.peek(&key)
+        if e is not NULL and w.db.is_expired(e) and not w.was_expired:
+            return True
+    return False

@@ -1,0 +1,47 @@
+# Arguments: numbers, ranges and options, parsed in one place for all commands.
+#
+# Options are data. A command lists what it takes, parse_options() walks the arguments:
+#
+#     cdef Option[5] SET_OPTIONS = [
+#         Option(b"NX",      OPT_FLAG, SET_NX,      1),
+#         Option(b"EX",      OPT_TEXT, SET_EX,      2),
+#         Option(b"KEEPTTL", OPT_FLAG, SET_KEEPTTL, 2),
+#         ...
+#         Option(NULL,       OPT_FLAG, 0,           0)]
+#
+# Two options of one group (not 0) exclude each other; so does an option given twice,
+# unless it is OPT_FLAG. What was given is in Options.flags; the argument of an option in
+# Options.values, at the option's place in the list.
+#
+# A helper that ends in _or_reply returns False once it has replied the error.
+
+from libc.stdint cimport int64_t
+
+from fastredis._client cimport Client
+from fastredis._resp cimport Arg
+
+cdef enum OptionKind:
+    OPT_FLAG                            # stands alone
+    OPT_TEXT                            # takes an argument, any bytes
+    OPT_INT                             # takes an integer
+
+cdef enum:
+    MAX_OPTIONS = 16
+
+cdef struct Option:
+    const char* token                   # upper case; NULL ends the list
+    OptionKind kind
+    int flag
+    int group
+
+cdef struct Options:
+    int flags                           # of all options given
+    Arg* text[MAX_OPTIONS]              # argument, by the option's place in the list
+    int64_t number[MAX_OPTIONS]
+
+cdef bint parse_options_or_reply(Client c, int first, const Option* known, Options* given) except -1
+cdef bint get_int_or_reply(Client c, int index, int64_t* value) except -1
+cdef bint get_int_or_reply_text(Client c, int index, int64_t* value, const char* error) except -1
+cdef bint get_range_or_reply(Client c, int index, int64_t low, int64_t high, int64_t* value, const char* error) except -1
+cdef bint get_timeout_or_reply(Client c, int index, int64_t unit_ms, int64_t* when_ms) except -1
+cdef bint arg_is(const Arg* a, const char* token) noexcept

@@ -1,0 +1,88 @@
+"""Parsing of arguments. The design comment is in _options.pxd."""
+from libc.string cimport memset, strlen
+
+from fastredis._errors cimport (
+    ERR_NOT_INTEGER, ERR_SYNTAX, ERR_TIMEOUT, ERR_TIMEOUT_NEGATIVE,
+)
+from fastredis.ds.numbers cimport parse_int64
+
+cdef extern from "<strings.h>" nogil:
+    int strncasecmp(const char* a, const char* b, size_t size)
+
+
+cdef bint arg_is(const Arg* a, const char* token) noexcept:
+    """Whether the argument is that word, in any case."""
+    return strlen(token) == a.size and strncasecmp(a.ptr, token, a.size) == 0
+
+
+cdef bint parse_options_or_reply(Client c, int first, const Option* known, Options* given) except -1:
+    """Read the options from argv[first] to the end; see the design comment."""
+    cdef int i = first
+    cdef int k
+    cdef int groups = 0
+
+    memset(given, 0, sizeof(Options))
+    while i < c.argc:
+        k = 0
+        while known[k].token is not NULL and not arg_is(&c.argv[i], known[k].token):
+            k += 1
+        if known[k].token is NULL or not allowed(&known[k], given, groups) or (
+                known[k].kind != OPT_FLAG and i + 1 == c.argc):
+            c.error(ERR_SYNTAX)
+            return False
+        given.flags |= known[k].flag
+        if known[k].group:
+            groups |= 1 << known[k].group
+        if known[k].kind != OPT_FLAG:
+            i += 1
+            given.text[k] = &c.argv[i]
+            if known[k].kind == OPT_INT and not get_int_or_reply(c, i, &given.number[k]):
+                return False
+        i += 1
+    return True
+
+
+cdef bint allowed(const Option* option, Options* given, int groups) noexcept:
+    """An option may come unless it, or another of its group, came before; a flag may be repeated."""
+    if given.flags & option.flag:
+        return option.kind == OPT_FLAG
+    return not (option.group and groups >> option.group & 1)
+
+
+cdef bint get_int_or_reply_text(Client c, int index, int64_t* value, const char* error) except -1:
+    """A 64-bit integer from argv[index]; replies `error` when it is none."""
+    if parse_int64(c.argv[index].ptr, c.argv[index].size, value):
+        return True
+    c.error(error)
+    return False
+
+
+cdef bint get_int_or_reply(Client c, int index, int64_t* value) except -1:
+    return get_int_or_reply_text(c, index, value, ERR_NOT_INTEGER)
+
+
+cdef bint get_range_or_reply(Client c, int index, int64_t low, int64_t high, int64_t* value,
+                             const char* error) except -1:
+    """An integer from low to high."""
+    if not get_int_or_reply_text(c, index, value, error):
+        return False
+    if low <= value[0] <= high:
+        return True
+    c.error(error)
+    return False
+
+
+cdef bint get_timeout_or_reply(Client c, int index, int64_t unit_ms, int64_t* when_ms) except -1:
+    """A timeout in units of unit_ms as a deadline, ms since the epoch; 0: for ever."""
+    cdef int64_t count
+
+    if not get_int_or_reply_text(c, index, &count, ERR_TIMEOUT):
+        return False
+    if count < 0:
+        c.error(ERR_TIMEOUT_NEGATIVE)
+        return False
+    if count > (<int64_t>0x7FFFFFFFFFFFFFFF - c.core.now_ms) // unit_ms:
+        c.error(ERR_TIMEOUT)
+        return False
+    when_ms[0] = c.core.now_ms + count * unit_ms if count else 0
+    return True

@@ -1,0 +1,107 @@
+# Reply: a buffer of protocol, and the only place that tells RESP2 from RESP3.
+#
+#   data [ +OK\r\n $5\r\nhello\r\n ................ ]
+#          size ------------------^            room ^
+#
+# A handler names what it answers (integer, bulk, map of n pairs ...); this writes it in
+# the protocol version of whoever will read it. Where the bytes go is not its business:
+# one Reply is shared by all connections of an engine and flushed after each read, a
+# client that is written to out of turn has one of its own, MULTI, scripts and the
+# embedded API read theirs back.
+# Source: https://redis.io/docs/latest/develop/reference/protocol-spec/
+
+cimport cython
+
+from libc.stdint cimport int64_t
+from libc.string cimport memcpy
+
+from fastredis.ds.alloc cimport Account
+from fastredis.ds.native cimport unlikely
+from fastredis.ds.numbers cimport format_int64
+
+cdef enum:
+    REPLY_KEEP = 64 * 1024          # room that an emptied buffer may keep
+    HEADER = 32                     # room for a type byte, a number and CR LF
+
+
+@cython.final
+cdef class Reply:
+    cdef Account* account
+    cdef char* data
+    cdef size_t size                # bytes of protocol in data
+    cdef size_t room                # bytes that data has room for
+    cdef public int resp            # 2 or 3
+
+    cdef int grow(self, size_t more) except -1
+    cdef void clear(self) noexcept
+    cdef void truncate(self, size_t size) noexcept
+
+    cdef int status(self, const char* text) except -1
+    cdef int error(self, const char* text, size_t size) except -1
+    cdef int null(self) except -1
+    cdef int null_array(self) except -1
+    cdef int boolean(self, bint value) except -1
+    cdef int double(self, double value) except -1
+    cdef int big_number(self, const char* digits, size_t size) except -1
+    cdef int verbatim(self, const char* kind, const char* text, size_t size) except -1
+    cdef int map(self, int64_t pairs) except -1
+    cdef int set(self, int64_t members) except -1
+    cdef int push(self, int64_t items) except -1
+    cdef size_t begin(self) except? 0xFFFFFFFFFFFFFFFF
+    cdef int end_array(self, size_t mark, int64_t items) except -1
+    cdef int end_map(self, size_t mark, int64_t pairs) except -1
+    cdef int end_set(self, size_t mark, int64_t members) except -1
+    cdef int object(self, object value) except -1
+    cdef int protocol(self, const char* text, size_t size) except -1
+
+    # helpers of the implementation
+    cdef int line(self, char kind, const char* text, size_t size) except -1
+    cdef int insert_header(self, size_t mark, char kind, int64_t items) except -1
+    cdef int text_object(self, object value) except -1
+    cdef int aggregate(self, object value) except -1
+
+    cdef inline int reserve(self, size_t more) except -1:
+        if unlikely(self.room - self.size < more):
+            self.grow(more)
+        return 0
+
+    cdef inline int header(self, char kind, int64_t number) except -1:
+        """A type byte, a number, CR LF."""
+        cdef char* at
+
+        self.reserve(HEADER)
+        at = self.data + self.size
+        at[0] = kind
+        if 0 <= number <= 9:
+            at[1] = <char>(c'0' + number)
+            at += 2
+        else:
+            at += 1 + format_int64(at + 1, number)
+        at[0] = c'\r'
+        at[1] = c'\n'
+        self.size = at + 2 - self.data
+        return 0
+
+    cdef inline int integer(self, int64_t value) except -1:
+        return self.header(c':', value)
+
+    cdef inline int array(self, int64_t items) except -1:
+        return self.header(c'*', items)
+
+    cdef inline int ok(self) except -1:
+        self.reserve(HEADER)
+        memcpy(self.data + self.size, b"+OK\r\n", 5)
+        self.size += 5
+        return 0
+
+    cdef inline int bulk(self, const char* text, size_t size) except -1:
+        cdef char* at
+
+        self.reserve(size + 2 * HEADER)
+        self.header(c'$', size)
+        at = self.data + self.size
+        memcpy(at, text, size)
+        at[size] = c'\r'
+        at[size + 1] = c'\n'
+        self.size += size + 2
+        return 0

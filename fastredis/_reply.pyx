@@ -1,0 +1,260 @@
+"""Reply buffer for RESP2 and RESP3. The design comment is in _reply.pxd."""
+cimport cython
+
+from libc.string cimport memmove, strlen
+
+from fastredis.ds.alloc cimport mem_free, mem_realloc
+from fastredis.ds.numbers cimport DOUBLE_TEXT, INT64_TEXT, format_double, format_int64
+
+
+class Status(str):
+    """A simple string (`+OK`) for Reply.object(), where a str or bytes would be a bulk string."""
+
+    __slots__ = ()
+
+
+class ErrorReply(Exception):
+    """An error as a reply: str(error) is its text, code first (`ERR syntax error`)."""
+
+
+class Verbatim(str):
+    """Text for people (INFO, LOLWUT): a verbatim string in RESP3, a bulk string in RESP2."""
+
+    __slots__ = ()
+
+
+class Pairs(list):
+    """A list of (name, value) that is a map in RESP3, for maps whose names may repeat."""
+
+    __slots__ = ()
+
+
+class BigNumber(str):
+    """The digits of an integer of any size: a big number in RESP3, a bulk string in RESP2."""
+
+    __slots__ = ()
+
+
+class Push(list):
+    """A message out of turn: a push in RESP3, an array in RESP2."""
+
+    __slots__ = ()
+
+
+class Attributes(dict):
+    """What RESP3 may say about the reply that follows; RESP2 leaves it out."""
+
+    __slots__ = ()
+
+
+NULL_ARRAY = object()       # the value that RESP2 writes as *-1
+
+
+@cython.final
+cdef class Reply:
+    def __dealloc__(self):
+        mem_free(self.account, self.data, self.room)
+
+    cdef int grow(self, size_t more) except -1:
+        """Make room for `more` bytes, at least doubling the buffer."""
+        cdef size_t room = self.room * 2 if self.room else 1024
+
+        while room - self.size < more:
+            room *= 2
+        self.data = <char*>mem_realloc(self.account, self.data, self.room, room)
+        self.room = room
+        return 0
+
+    cdef void clear(self) noexcept:
+        """Empty it; a buffer that one big reply made large is given back."""
+        self.size = 0
+        if self.room > REPLY_KEEP:
+            mem_free(self.account, self.data, self.room)
+            self.data = NULL
+            self.room = 0
+
+    cdef void truncate(self, size_t size) noexcept:
+        """Take back what was written after a size seen earlier."""
+        self.size = size
+
+    cdef int protocol(self, const char* text, size_t size) except -1:
+        """Bytes that already are protocol, made by another Reply of the same version."""
+        self.reserve(size)
+        memcpy(self.data + self.size, text, size)
+        self.size += size
+        return 0
+
+    cdef int line(self, char kind, const char* text, size_t size) except -1:
+        """A type byte and one line of text; CR and LF inside become blanks, as they would end it."""
+        cdef size_t i
+        cdef char* at
+
+        self.reserve(size + 3)
+        at = self.data + self.size
+        at[0] = kind
+        at += 1
+        for i in range(size):
+            at[i] = c' ' if text[i] == c'\r' or text[i] == c'\n' else text[i]
+        at[size] = c'\r'
+        at[size + 1] = c'\n'
+        self.size += size + 3
+        return 0
+
+    cdef int status(self, const char* text) except -1:
+        return self.line(c'+', text, strlen(text))
+
+    cdef int error(self, const char* text, size_t size) except -1:
+        """The text has its code in front: `ERR syntax error`."""
+        return self.line(c'-', text, size)
+
+    cdef int null(self) except -1:
+        if self.resp == 3:
+            return self.protocol(b"_\r\n", 3)
+        return self.protocol(b"$-1\r\n", 5)
+
+    cdef int null_array(self) except -1:
+        if self.resp == 3:
+            return self.protocol(b"_\r\n", 3)
+        return self.protocol(b"*-1\r\n", 5)
+
+    cdef int boolean(self, bint value) except -1:
+        if self.resp == 3:
+            return self.protocol(b"#t\r\n" if value else b"#f\r\n", 4)
+        return self.integer(value)
+
+    cdef int double(self, double value) except -1:
+        cdef char[DOUBLE_TEXT] text
+        cdef int size = format_double(text, value)
+
+        if self.resp == 3:
+            return self.line(c',', text, size)
+        return self.bulk(text, size)
+
+    cdef int big_number(self, const char* digits, size_t size) except -1:
+        if self.resp == 3:
+            return self.line(c'(', digits, size)
+        return self.bulk(digits, size)
+
+    cdef int verbatim(self, const char* kind, const char* text, size_t size) except -1:
+        """`kind` is three letters: txt or mkd."""
+        if self.resp == 2:
+            return self.bulk(text, size)
+        self.header(c'=', size + 4)
+        self.protocol(kind, 3)
+        self.protocol(b":", 1)
+        self.protocol(text, size)
+        return self.protocol(b"\r\n", 2)
+
+    cdef int map(self, int64_t pairs) except -1:
+        return self.header(c'%', pairs) if self.resp == 3 else self.header(c'*', pairs * 2)
+
+    cdef int set(self, int64_t members) except -1:
+        return self.header(c'~' if self.resp == 3 else c'*', members)
+
+    cdef int push(self, int64_t items) except -1:
+        return self.header(c'>' if self.resp == 3 else c'*', items)
+
+    cdef size_t begin(self) except? 0xFFFFFFFFFFFFFFFF:
+        """Start an aggregate whose size is not known yet; returns the mark for end_array() and the like."""
+        self.reserve(HEADER)
+        return self.size
+
+    cdef int insert_header(self, size_t mark, char kind, int64_t items) except -1:
+        cdef char[INT64_TEXT] digits
+        cdef int size = format_int64(digits, items)
+        cdef char* at
+
+        self.reserve(size + 3)
+        at = self.data + mark
+        memmove(at + size + 3, at, self.size - mark)
+        at[0] = kind
+        memcpy(at + 1, digits, size)
+        at[size + 1] = c'\r'
+        at[size + 2] = c'\n'
+        self.size += size + 3
+        return 0
+
+    cdef int end_array(self, size_t mark, int64_t items) except -1:
+        return self.insert_header(mark, c'*', items)
+
+    cdef int end_map(self, size_t mark, int64_t pairs) except -1:
+        if self.resp == 3:
+            return self.insert_header(mark, c'%', pairs)
+        return self.insert_header(mark, c'*', pairs * 2)
+
+    cdef int end_set(self, size_t mark, int64_t members) except -1:
+        return self.insert_header(mark, c'~' if self.resp == 3 else c'*', members)
+
+    cdef int object(self, object value) except -1:
+        """Any Python value, for commands written in plain Python and for the embedded API.
+
+        None: null. bool, int, float: boolean, integer, double. bytes, str: bulk string.
+        Status: simple string. ErrorReply: error. Verbatim: verbatim string. BigNumber: big number.
+        list: array. dict, Pairs: map. tuple, set, frozenset: set (a tuple keeps its order).
+        Push: push. Attributes: attributes of the value that follows.
+        """
+        cdef bytes text
+
+        if value is None:
+            return self.null()
+        if value is NULL_ARRAY:
+            return self.null_array()
+        if isinstance(value, bool):
+            return self.boolean(value)
+        if isinstance(value, int):
+            return self.integer(value)
+        if isinstance(value, float):
+            return self.double(value)
+        if isinstance(value, ErrorReply):
+            text = encode(str(value))
+            return self.error(text, len(text))
+        if isinstance(value, (bytes, str)):
+            return self.text_object(value)
+        return self.aggregate(value)
+
+    cdef int text_object(self, object value) except -1:
+        cdef bytes text = value if isinstance(value, bytes) else encode(value)
+
+        if isinstance(value, Status):
+            return self.line(c'+', text, len(text))
+        if isinstance(value, Verbatim):
+            return self.verbatim(b"txt", text, len(text))
+        if isinstance(value, BigNumber):
+            return self.big_number(text, len(text))
+        return self.bulk(text, len(text))
+
+    cdef int aggregate(self, object value) except -1:
+        if isinstance(value, (dict, Pairs)):
+            if not isinstance(value, Attributes):
+                self.map(len(value))
+            elif self.resp == 3:
+                self.header(c'|', len(value))
+            else:
+                return 0
+            for name, item in value.items() if isinstance(value, dict) else value:
+                self.object(name)
+                self.object(item)
+            return 0
+        if isinstance(value, Push):
+            self.push(len(value))
+        elif isinstance(value, list):
+            self.array(len(value))
+        elif isinstance(value, (tuple, set, frozenset)):
+            self.set(len(value))
+        else:
+            raise TypeError(f"no reply for a {type(value).__name__}")
+        for item in value:
+            self.object(item)
+        return 0
+
+    def take(self):
+        """Return the protocol written so far (bytes) and empty the buffer."""
+        cdef bytes text = self.data[:self.size] if self.size else b""
+
+        self.clear()
+        return text
+
+
+cdef bytes encode(str text):
+    """Text as bytes; surrogates stand for bytes that came from outside as such."""
+    return text.encode("utf-8", "surrogateescape")

@@ -1,0 +1,29 @@
+"""The commands, in modules by Redis's own groups. Importing a module declares its commands."""
+import importlib
+
+MODULES = (
+    "strings",
+    "counters",
+    "lcs",
+    "bitmaps",
+    "generic",
+    "expiry",
+    "scan",
+    "transactions",
+    "pubsub",
+    "connection",
+    "server",
+    "introspection",
+    "configuration",
+    "information",
+    "debug",
+)
+
+
+def load():
+    """Declare all commands."""
+    for name in MODULES:
+        try:
+            importlib.import_module(f"{__name__}.{name}")
+        except ModuleNotFoundError as e:
+            print("DEV: missing", name, e)

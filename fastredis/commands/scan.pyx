@@ -1,0 +1,264 @@
+"""Walks through the keys of a database: KEYS, SCAN, RANDOMKEY. They belong to the group "generic".
+
+Keys go from their entries straight to the reply. Both walks are bound by cache misses, so entries
+are asked for some steps before they are looked at.
+"""
+from libc.stdint cimport INT64_MAX, int64_t, uint64_t
+
+from fastredis._client cimport Client
+from fastredis._command cimport native
+from fastredis._errors cimport ERR_CURSOR, ERR_NOSCORES, ERR_NOVALUES, ERR_SYNTAX
+from fastredis._flags cimport READONLY, TOUCHES_ARBITRARY_KEYS
+from fastredis._keyspace cimport Database
+from fastredis._options cimport OPT_FLAG, OPT_INT, OPT_TEXT, Option, Options, arg_is, parse_options_or_reply
+from fastredis._resp cimport Arg
+from fastredis.ds.alloc cimport Account, mem_alloc, mem_free, mem_realloc
+from fastredis.ds.expire_heap cimport heap_top
+from fastredis.ds.glob cimport glob_has_wildcards, glob_match
+from fastredis.ds.native cimport prefetch
+from fastredis.ds.numbers cimport INT64_TEXT, format_uint64, parse_uint64
+from fastredis.ds.table cimport TableIter, table_iter, table_iter_end, table_next, table_scan
+from fastredis.values.entry cimport Entry, entry_key
+from fastredis.values.value cimport type_name
+
+from fastredis._command import declarer
+
+declare = declarer("generic")
+
+
+cdef enum:
+    PREFETCH_ENTRIES = 8        # how far ahead entries are asked for
+    SCAN_COUNT = 10             # COUNT when none is given
+    BUCKETS_PER_COUNT = 10      # a SCAN looks at so many buckets for each of COUNT, if they are sparse
+
+
+cdef inline bint matches_all(const Arg* pattern) noexcept:
+    """Whether it is the star alone, which, unlike `**`, matches the empty key as well."""
+    return pattern.size == 1 and pattern.ptr[0] == c"*"
+
+
+cdef int cmd_keys(Client c) except -1:
+    """KEYS pattern -> array: the keys that match, in no order. Expired ones are left out, not removed.
+
+    Cost: O(keys of the database); O(1) for a pattern without wildcards.
+    Source: https://redis.io/commands/keys
+    """
+    cdef Arg* pattern = &c.argv[1]
+    cdef Database db = c.db
+    cdef Entry* e
+
+    if matches_all(pattern):
+        return reply_all_keys(c)
+    if glob_has_wildcards(pattern.ptr, pattern.size):
+        return reply_matching_keys(c, pattern)
+    e = db.peek(pattern)
+    if e is NULL or db.is_expired(e):
+        return c.reply_array(0)
+    c.reply_array(1)
+    return c.reply_bulk(pattern.ptr, pattern.size)
+
+declare(
+    b"keys", native(cmd_keys), arity=2, flags=READONLY, acl=("dangerous",), since="1.0.0",
+    tips=("nondeterministic_output_order", "request_policy:all_shards"),
+    complexity="O(N) where N is the number of keys in the database",
+    summary="Returns all keys that match a pattern.",
+    args="pattern:pattern",
+)
+
+
+cdef inline bint any_expired(Database db) noexcept:
+    return heap_top(&db.expires) is not NULL and heap_top(&db.expires).when_ms < db.core.now_ms
+
+
+cdef int reply_all_keys(Client c) except -1:
+    cdef Database db = c.db
+    cdef TableIter walk
+    cdef Entry* e
+
+    if any_expired(db):
+        return reply_matching_keys(c, &c.argv[1])
+    # The number is known, so that the header need not be put in front of megabytes afterwards.
+    c.reply_array(db.count())
+    table_iter(&walk, &db.keys)
+    try:
+        while True:
+            e = <Entry*>table_next(&walk)
+            if e is NULL:
+                return 0
+            c.reply_bulk(entry_key(e), e.key_size)
+    finally:
+        table_iter_end(&walk)
+
+
+cdef int reply_matching_keys(Client c, Arg* pattern) except -1:
+    cdef Database db = c.db
+    cdef bint all_keys = matches_all(pattern)
+    cdef size_t mark = c.out.begin()
+    cdef int64_t found = 0
+    cdef TableIter walk
+    cdef Entry* e
+
+    table_iter(&walk, &db.keys)
+    try:
+        while True:
+            e = <Entry*>table_next(&walk)
+            if e is NULL:
+                break
+            if (all_keys or glob_match(pattern.ptr, pattern.size, entry_key(e), e.key_size, False)) and (
+                    not db.is_expired(e)):
+                c.reply_bulk(entry_key(e), e.key_size)
+                found += 1
+    finally:
+        table_iter_end(&walk)
+    return c.out.end_array(mark, found)
+
+
+cdef struct Found:                      # entries that a SCAN came by
+    Account* account
+    Entry** items
+    size_t count
+    size_t room                         # entries that items has room for
+
+
+cdef int note_found(void* context, void* entry) except -1:
+    """Visit of table_scan."""
+    cdef Found* found = <Found*>context
+
+    if found.count == found.room:
+        found.items = <Entry**>mem_realloc(found.account, found.items, found.room * sizeof(Entry*),
+                                           found.room * 2 * sizeof(Entry*))
+        found.room *= 2
+    found.items[found.count] = <Entry*>entry
+    found.count += 1
+    return 0
+
+
+cdef enum:                              # places in SCAN_OPTIONS
+    SCAN_MATCH
+    SCAN_COUNT_OPTION
+    SCAN_TYPE
+
+cdef enum:
+    SCAN_NOVALUES = 1 << 0
+    SCAN_NOSCORES = 1 << 1
+
+cdef Option[6] SCAN_OPTIONS = [
+    Option(b"MATCH", OPT_TEXT, 0, 0),   # without a flag: may be repeated, the last one counts
+    Option(b"COUNT", OPT_INT, 0, 0),
+    Option(b"TYPE", OPT_TEXT, 0, 0),
+    Option(b"NOVALUES", OPT_FLAG, SCAN_NOVALUES, 0),
+    Option(b"NOSCORES", OPT_FLAG, SCAN_NOSCORES, 0),
+    Option(NULL, OPT_FLAG, 0, 0),
+]
+
+
+cdef int cmd_scan(Client c) except -1:
+    """SCAN cursor [MATCH pattern] [COUNT count] [TYPE type] -> [next cursor, [key, ...]].
+
+    The walk begins with cursor 0 and is over when the next cursor is 0. What is there all the time is
+    returned, some of it perhaps twice. Expired keys that pass MATCH and TYPE are removed.
+    Cost: O(COUNT); COUNT is a wish, 10 by default.
+    Errors: invalid cursor; COUNT below 1.
+    Source: https://redis.io/commands/scan
+    """
+    cdef Options given
+    cdef Found found
+    cdef uint64_t cursor
+    cdef int64_t count = SCAN_COUNT
+
+    if not parse_uint64(c.argv[1].ptr, c.argv[1].size, &cursor):
+        return c.error(ERR_CURSOR)
+    if not parse_options_or_reply(c, 2, SCAN_OPTIONS, &given):
+        return 0
+    if given.flags:
+        return c.error(ERR_NOVALUES if given.flags & SCAN_NOVALUES else ERR_NOSCORES)
+    if given.text[SCAN_COUNT_OPTION] is not NULL:
+        count = given.number[SCAN_COUNT_OPTION]
+        if count < 1:
+            return c.error(ERR_SYNTAX)
+    found.account = &c.core.memory
+    found.count = 0
+    found.room = 64
+    found.items = <Entry**>mem_alloc(found.account, found.room * sizeof(Entry*))
+    try:
+        cursor = scan(c.db, cursor, count, &found)
+        keep_matching(c.db, &found, given.text[SCAN_MATCH], given.text[SCAN_TYPE])
+        return reply_scan(c, cursor, &found)
+    finally:
+        mem_free(found.account, found.items, found.room * sizeof(Entry*))
+
+declare(
+    b"scan", native(cmd_scan), arity=-2, flags=READONLY | TOUCHES_ARBITRARY_KEYS, since="2.8.0",
+    tips=("nondeterministic_output", "request_policy:special", "response_policy:special"),
+    complexity="O(1) for each call, O(N) for the whole walk, where N is the number of keys in the database",
+    summary="Walks through the keys of the database, some at a call.",
+    args="cursor:integer [MATCH pattern:pattern] [COUNT count:integer] [TYPE type@6.0.0]",
+    history=(("6.0.0", "Option `TYPE`."),),
+)
+
+
+cdef uint64_t scan(Database db, uint64_t cursor, int64_t count, Found* found) except? 0xFFFFFFFFFFFFFFFF:
+    """Collect entries from the cursor on until there are `count`; returns the cursor to go on with."""
+    cdef int64_t buckets = min(count, INT64_MAX // BUCKETS_PER_COUNT) * BUCKETS_PER_COUNT
+
+    while True:
+        cursor = table_scan(&db.keys, cursor, note_found, found)
+        if cursor == 0 or buckets == 0 or <int64_t>found.count >= count:
+            return cursor
+        buckets -= 1
+
+
+cdef int keep_matching(Database db, Found* found, Arg* pattern, Arg* type_wanted) except -1:
+    """Drop what does not match (NULL: anything does) and what has expired, which is removed from the database."""
+    cdef size_t i, kept = 0
+    cdef Entry* e
+
+    if pattern is not NULL and matches_all(pattern):
+        pattern = NULL
+    for i in range(found.count):
+        if i + PREFETCH_ENTRIES < found.count:
+            prefetch(found.items[i + PREFETCH_ENTRIES])
+        e = found.items[i]
+        if type_wanted is not NULL and not arg_is(type_wanted, type_name(e)):
+            continue
+        if pattern is not NULL and not glob_match(pattern.ptr, pattern.size, entry_key(e), e.key_size, False):
+            continue
+        if db.is_expired(e):
+            if db.core.expire_on_access:
+                db.expire_entry(e)
+            continue
+        found.items[kept] = e
+        kept += 1
+    found.count = kept
+    return 0
+
+
+cdef int reply_scan(Client c, uint64_t cursor, Found* found) except -1:
+    cdef char[INT64_TEXT] digits
+    cdef Entry* e
+    cdef size_t i
+
+    c.reply_array(2)
+    c.reply_bulk(digits, format_uint64(digits, cursor))
+    c.reply_array(found.count)
+    for i in range(found.count):
+        e = found.items[i]
+        c.reply_bulk(entry_key(e), e.key_size)
+    return 0
+
+
+cdef int cmd_randomkey(Client c) except -1:
+    """RANDOMKEY -> a key, or nil when the database is empty.
+
+    Source: https://redis.io/commands/randomkey
+    """
+    cdef Entry* e = c.db.random()
+
+    return c.reply_null() if e is NULL else c.reply_bulk(entry_key(e), e.key_size)
+
+declare(
+    b"randomkey", native(cmd_randomkey), arity=1, flags=READONLY | TOUCHES_ARBITRARY_KEYS, since="1.0.0",
+    tips=("nondeterministic_output", "request_policy:all_shards", "response_policy:special"),
+    complexity="O(1)",
+    summary="Returns any one key of the database.",
+)

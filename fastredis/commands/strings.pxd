@@ -1,0 +1,25 @@
+# What other modules of string commands share with strings.pyx: the options for expire times.
+
+from libc.stdint cimport int64_t
+
+from fastredis._client cimport Client
+from fastredis._options cimport Options
+
+cdef enum:                          # flags of options; the four of SET_EXPIRES open every list of options
+    SET_NX = 1 << 0
+    SET_XX = 1 << 1
+    SET_GET = 1 << 2
+    SET_KEEPTTL = 1 << 3
+    EXPIRE_EX = 1 << 4
+    EXPIRE_PX = 1 << 5
+    EXPIRE_EXAT = 1 << 6
+    EXPIRE_PXAT = 1 << 7
+    SET_PERSIST = 1 << 8
+    IF_EQ = 1 << 9
+    IF_NE = 1 << 10
+    IF_DEQ = 1 << 11
+    IF_DNE = 1 << 12
+    SET_EXPIRES = EXPIRE_EX | EXPIRE_PX | EXPIRE_EXAT | EXPIRE_PXAT
+    SET_COMPARES = IF_EQ | IF_NE | IF_DEQ | IF_DNE
+
+cdef bint expiry_or_reply(Client c, Options* given, const char* command, int64_t* when_ms) except -1

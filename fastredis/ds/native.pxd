@@ -1,0 +1,60 @@
+# What C gives and Python does not: prefetch, bit tricks, a cycle counter, the keyed hash.
+#
+# hash_bytes is CPython's own SipHash: its key is random per process, so nobody can
+# choose keys that fall into one bucket. Source: https://peps.python.org/pep-0456/
+
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+cdef extern from *:
+    """
+    #include <Python.h>
+    #include <stdint.h>
+    #include <time.h>
+    #if defined(__x86_64__)
+    #include <x86intrin.h>
+    #endif
+
+    #define fr_likely(x) __builtin_expect(!!(x), 1)
+    #define fr_unlikely(x) __builtin_expect(!!(x), 0)
+
+    static inline void fr_prefetch(const void *p) { __builtin_prefetch(p, 0, 3); }
+
+    static inline uint64_t fr_hash_bytes(const void *p, size_t n) {
+    #if PY_VERSION_HEX >= 0x030E0000
+        return (uint64_t)Py_HashBuffer(p, (Py_ssize_t)n);
+    #else
+        return (uint64_t)_Py_HashBytes(p, (Py_ssize_t)n);
+    #endif
+    }
+
+    static inline int64_t fr_clock_ns(clockid_t id) {
+        struct timespec t;
+        clock_gettime(id, &t);
+        return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+    }
+
+    /* Ticks of a steady counter: the TSC where there is one, else nanoseconds. */
+    static inline uint64_t fr_ticks(void) {
+    #if defined(__x86_64__)
+        return __rdtsc();
+    #else
+        return (uint64_t)fr_clock_ns(CLOCK_MONOTONIC);
+    #endif
+    }
+
+    static inline int64_t fr_wall_us(void) { return fr_clock_ns(CLOCK_REALTIME) / 1000; }
+    static inline int64_t fr_monotonic_us(void) { return fr_clock_ns(CLOCK_MONOTONIC) / 1000; }
+    """
+    void prefetch "fr_prefetch"(const void *p) noexcept nogil
+    uint64_t hash_bytes "fr_hash_bytes"(const void *p, size_t n) noexcept nogil
+    uint64_t ticks "fr_ticks"() noexcept nogil
+    int64_t wall_us "fr_wall_us"() noexcept nogil
+    int64_t monotonic_us "fr_monotonic_us"() noexcept nogil
+    int ctz64 "__builtin_ctzll"(unsigned long long x) noexcept nogil
+    int clz64 "__builtin_clzll"(unsigned long long x) noexcept nogil
+    int popcount64 "__builtin_popcountll"(unsigned long long x) noexcept nogil
+    int popcount32 "__builtin_popcount"(unsigned int x) noexcept nogil
+    uint32_t bswap32 "__builtin_bswap32"(uint32_t x) noexcept nogil
+    uint64_t bswap64 "__builtin_bswap64"(uint64_t x) noexcept nogil
+    bint likely "fr_likely"(bint condition) noexcept nogil
+    bint unlikely "fr_unlikely"(bint condition) noexcept nogil

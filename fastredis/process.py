@@ -1,0 +1,119 @@
+"""What the server asks of the operating system about its own process: daemon, pidfile, title, supervisor."""
+
+import os
+import signal
+import socket
+import sys
+
+from fastredis.config import Config
+from fastredis.logs import Logger
+
+DEFAULT_PIDFILE = "/var/run/redis.pid"
+PR_SET_NAME = 15  # linux/prctl.h
+
+
+def daemonize() -> None:
+    """Leave the terminal: two forks and a session of its own; standard streams go to /dev/null.
+
+    Only for a process without threads and event loop. The parents exit with 0.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    null = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(null, stream)
+    if null > 2:
+        os.close(null)
+
+
+def write_pidfile(path: str, log: Logger) -> None:
+    """Write the process id. A failure is logged: the server runs without the file."""
+    try:
+        with open(path, "w", encoding="ascii") as stream:
+            stream.write(f"{os.getpid()}\n")
+    except OSError as error:
+        log.warning(f"Failed to write PID file: {os.strerror(error.errno)}")
+
+
+def remove_pidfile(path: str, log: Logger) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        return
+    log.notice("Removing the pid file.")
+
+
+def set_title(config: Config) -> None:
+    """Show proc-title-template in ps and top, if set-proc-title is on.
+
+    The whole title needs the package `setproctitle`. Without it, Linux still shows the first 15 bytes as the
+    process's short name (what top, `ps -o comm` and pgrep show); elsewhere nothing happens.
+    """
+    if not config["set-proc-title"]:
+        return
+    title = config.process_title(config["proc-title-template"], os.path.basename(sys.argv[0] or "fastredis"))
+    try:
+        import setproctitle
+    except ImportError:
+        _set_short_name(title or "fastredis")
+    else:
+        setproctitle.setproctitle(title)
+
+
+def _set_short_name(title: str) -> None:
+    if not sys.platform.startswith("linux"):
+        return
+    import ctypes  # slow to import, and only needed here
+
+    ctypes.CDLL(None).prctl(PR_SET_NAME, os.fsencode(title)[:15], 0, 0, 0)
+
+
+def supervised_by(config: Config, log: Logger) -> str | None:
+    """Find the supervisor ("systemd" or "upstart") that `supervised` asks for, and greet it; None without one."""
+    mode = config["supervised"]
+    if mode == "auto":
+        mode = "upstart" if "UPSTART_JOB" in os.environ else "systemd" if "NOTIFY_SOCKET" in os.environ else "no"
+    if mode == "upstart":
+        return mode if _greet_upstart(log) else None
+    if mode == "systemd":
+        if not notify_systemd("STATUS=Redis is loading...\n", log):
+            return None
+        log.notice(
+            "Supervised by systemd. Please make sure you set appropriate values for TimeoutStartSec and "
+            "TimeoutStopSec in your service unit."
+        )
+        return mode
+    return None
+
+
+def _greet_upstart(log: Logger) -> bool:
+    """upstart's `expect stop`: the job is started once the process has stopped itself."""
+    if "UPSTART_JOB" not in os.environ:
+        log.warning("upstart supervision requested, but UPSTART_JOB not found!")
+        return False
+    log.notice("supervised by upstart, will stop to signal readiness.")
+    os.kill(os.getpid(), signal.SIGSTOP)
+    del os.environ["UPSTART_JOB"]
+    return True
+
+
+def notify_systemd(message: str, log: Logger) -> bool:
+    """Send sd_notify(3)'s datagram, e.g. "READY=1\\n"; return whether it went out."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        log.warning("systemd supervision error: NOTIFY_SOCKET not found!")
+        return False
+    if address.startswith("@"):
+        address = "\0" + address[1:]
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+            channel.sendto(message.encode(), address)
+    except OSError as error:
+        log.warning(f"systemd supervision error: sd_notify: {os.strerror(error.errno)}")
+        return False
+    return True

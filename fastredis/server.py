@@ -1,0 +1,427 @@
+"""The shell around one engine: event loop, listening sockets, timers, signals.
+
+Start order: configuration (cli), listening sockets, data, replication. While data is loaded,
+clients are answered LOADING.
+"""
+import asyncio
+import contextlib
+import ctypes
+import errno
+import gc
+import os
+import resource
+import signal
+import socket
+import stat
+
+from fastredis import commands
+try:
+    from fastredis._blocking import Blocked
+    from fastredis._pubsub import PubSub, set_notify
+except ImportError as e:
+    print("DEV", e)
+    class Blocked:
+        def __init__(self, e): pass
+        def remove(self, c): pass
+    PubSub = Blocked
+    def set_notify(e, f): pass
+from fastredis._command import CommandTable, declared_commands
+from fastredis._connection import Connection
+from fastredis._engine import Engine
+from fastredis.config import Config, ConfigError
+from fastredis.logs import Logger
+
+GATE_LOADING = 1            # as in _core.pxd
+RESERVED_FILES = 32         # file descriptors that are not for clients
+PR_SET_THP_DISABLE = 41     # linux/prctl.h
+
+LOGO = r"""
+     __           _                _ _
+    / _| __ _ ___| |_ _ __ ___  __| (_)___     fastredis {version} ({bits} bit), Redis {redis_version} commands
+   | |_ / _` / __| __| '__/ _ \/ _` | / __|
+   |  _| (_| \__ \ |_| | |  __/ (_| | \__ \    Running in {mode} mode
+   |_|  \__,_|___/\__|_|  \___|\__,_|_|___/    Port: {port}
+                                               PID: {pid}
+"""
+
+# Settings that Engine.configure() takes over.
+ENGINE_SETTINGS = (
+    "client-output-buffer-limit", "proto-max-bulk-len", "client-query-buffer-limit", "maxmemory", "maxmemory-policy",
+    "lfu-log-factor", "lfu-decay-time", "latency-tracking", "lazyfree-lazy-expire", "lazyfree-lazy-server-del",
+    "lazyfree-lazy-user-del", "requirepass",
+)
+
+PROTECTED_MODE = (
+    b"-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the "
+    b"default user. In this mode connections are only accepted from the loopback interface. If you want to connect "
+    b"from external computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode "
+    b"sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the "
+    b"same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do so. "
+    b"Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by "
+    b"editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the "
+    b"server. 3) If you started the server manually just for testing, restart it with the '--protected-mode no' "
+    b"option. 4) Set up an authentication password for the default user. NOTE: You only need to do one of the above "
+    b"things in order for the server to start accepting connections from the outside.\r\n"
+)
+
+
+class ClientProtocol(Connection, asyncio.Protocol):
+    """A connection as asyncio's transports know it; all of it is in Connection."""
+
+
+class Server:
+    """One engine with its sockets and timers on one event loop."""
+
+    def __init__(self, config: Config, log: Logger, loop: asyncio.AbstractEventLoop):
+        commands.load()
+        self.config = config
+        self.log = log
+        self.loop = loop
+        self.listeners: list[tuple[socket.socket, asyncio.Task]] = []
+        self.unix_listener: tuple[socket.socket, asyncio.Task] | None = None
+        self.exit_code: asyncio.Future[int] = loop.create_future()
+        self.cron_paused = False
+        self._cron_clients: list[int] = []
+        self.engine = engine = Engine(config.databases, len(declared_commands()))
+        engine.config = config
+        engine.log = log
+        engine.loop = loop
+        engine.server = self
+        engine.commands = CommandTable(self._renamed())
+        engine.pubsub = PubSub(engine)
+        engine.blocked = Blocked(engine)
+        engine.configure(config)
+        set_notify(engine, config.notify_keyspace_events)
+        for name in ENGINE_SETTINGS:
+            config.on_change(name, engine.configure)
+        config.on_change("notify-keyspace-events", lambda c: set_notify(engine, c.notify_keyspace_events))
+        config.on_change("port", self._change_port)
+        config.on_change("bind", self._change_bind)
+        config.on_change("maxclients", self._change_maxclients)
+
+    def _renamed(self) -> dict[bytes, bytes]:
+        """rename-command directives: old name -> new name, empty to remove the command."""
+        renamed = {}
+        known = {command.name for command in declared_commands() if b"|" not in command.name}
+        for directive in self.config.renamed_commands:
+            old, new = (word.lower().encode("utf-8", "surrogateescape") for word in directive.argv[1:])
+            if old not in known:
+                raise directive.fatal("No such command in rename-command")
+            if new in known - set(renamed) or new in renamed.values() and new:
+                raise directive.fatal("Target command name already exists")
+            renamed[old] = new
+        return renamed
+
+    # --- listening ------------------------------------------------------------------
+
+    def listen(self) -> bool:
+        """Open all sockets; False when one that must be there cannot be."""
+        config = self.config
+        if config.port:
+            sockets = self._bind_all(config.bind, config.port)
+            if sockets is None:
+                self.log.warning(f"Failed listening on port {config.port} (tcp), aborting.")
+                return False
+            self.listeners = [self._serve(sock) for sock in sockets]
+        if config.unixsocket and not self._listen_unix(config.unixsocket):
+            return False
+        if not self.listeners and self.unix_listener is None and (config.port or config.unixsocket) and config.bind:
+            self.log.warning("Configured to not listen anywhere, exiting.")
+            return False
+        return True
+
+    def _bind_all(self, addresses: tuple[str, ...], port: int) -> list[socket.socket] | None:
+        """Listening sockets for all addresses; None when one without a `-` in front fails."""
+        sockets: list[socket.socket] = []
+        for address in addresses:
+            try:
+                sockets.append(bind_tcp(address.removeprefix("-"), port, self.config.tcp_backlog))
+            except OSError as error:
+                optional = address.startswith("-")
+                if optional and error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT):
+                    continue
+                self.log.warning(f"Warning: Could not create server TCP listening socket {address}:{port}: "
+                                 f"{error.strerror or error}")
+                for sock in sockets:
+                    sock.close()
+                return None
+        return sockets
+
+    def _listen_unix(self, path: str) -> bool:
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                if stat.S_ISSOCK(os.stat(path).st_mode):
+                    os.unlink(path)
+            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+            sock.bind(path)
+            if self.config.unixsocketperm:
+                os.chmod(path, self.config.unixsocketperm)
+            if self.config.unixsocketgroup:
+                import grp
+                os.chown(path, -1, grp.getgrnam(self.config.unixsocketgroup).gr_gid)
+            sock.listen(self.config.tcp_backlog)
+        except (OSError, KeyError) as error:
+            self.log.warning(f"Failed opening Unix socket: bind: {getattr(error, 'strerror', None) or error}")
+            return False
+        self.unix_listener = self._serve(sock)
+        return True
+
+    def _serve(self, sock: socket.socket) -> tuple[socket.socket, asyncio.Task]:
+        """Accept clients on a socket that listens already."""
+        create = self.loop.create_unix_server if sock.family == socket.AF_UNIX else self.loop.create_server
+        task = self.loop.create_task(create(self.new_connection, sock=sock, backlog=self.config.tcp_backlog))
+        return sock, task
+
+    def new_connection(self) -> ClientProtocol:
+        return ClientProtocol(self.engine)
+
+    @staticmethod
+    def _stop(listener: tuple[socket.socket, asyncio.Task]) -> None:
+        sock, task = listener
+        if task.done():
+            task.result().close()
+        else:
+            task.cancel()
+            sock.close()
+
+    def _relisten(self, addresses: tuple[str, ...], port: int) -> bool:
+        """Listen elsewhere, and only there; the old sockets stay when that cannot be."""
+        kept = [item for item in self.listeners if item[0].fileno() >= 0]
+        here = {sockname(sock) for sock, _ in kept}
+        wanted = {(address.removeprefix("-"), port) for address in addresses}
+        if here and all((host, number) in wanted for host, number in here) and len(here) == len(wanted):
+            return True
+        old, self.listeners = self.listeners, []
+        same_port = any(number == port for _, number in here)
+        if same_port:
+            for listener in old:
+                self._stop(listener)
+        sockets = self._bind_all(addresses, port) if port else []
+        if sockets is None:
+            if same_port:
+                back = self._bind_all(tuple(host for host, _ in here), port)
+                self.listeners = [self._serve(sock) for sock in back or ()]
+            else:
+                self.listeners = old
+            return False
+        if not same_port:
+            for listener in old:
+                self._stop(listener)
+        self.listeners = [self._serve(sock) for sock in sockets]
+        return True
+
+    def _change_port(self, config: Config) -> None:
+        if not self._relisten(config.bind, config.port):
+            raise ConfigError("Unable to listen on this port. Check server logs.")
+
+    def _change_bind(self, config: Config) -> None:
+        if not self._relisten(config.bind, config.port):
+            raise ConfigError("Failed to bind to specified addresses.")
+
+    def _change_maxclients(self, config: Config) -> None:
+        if not self._raise_file_limit():
+            raise ConfigError("The operating system is not able to handle the specified number of clients, try with "
+                              f"{resource.getrlimit(resource.RLIMIT_NOFILE)[0] - RESERVED_FILES}")
+
+    def _raise_file_limit(self) -> bool:
+        """Ask the system for as many file descriptors as maxclients needs."""
+        needed = self.config.maxclients + RESERVED_FILES
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft >= needed or soft == resource.RLIM_INFINITY:
+            return True
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (needed, max(hard, needed)))
+        except (OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError):
+                resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            return False
+        self.log.notice(f"Increased maximum number of open files to {needed} (it was originally set to {soft}).")
+        return True
+
+    # --- clients --------------------------------------------------------------------
+
+    def admit(self, client: Connection, transport: asyncio.Transport) -> bytes | None:
+        """Note a new client's addresses; returns protocol to refuse it with, or None."""
+        sock = transport.get_extra_info("socket")
+        if sock.family == socket.AF_UNIX:
+            client.set_unix_socket()
+            client.peer = client.local = f"{self.config.unixsocket}:0".encode()
+        else:
+            client.peer = address_text(transport.get_extra_info("peername"))
+            client.local = address_text(transport.get_extra_info("sockname"))
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            set_keepalive(sock, self.config.tcp_keepalive)
+        if len(self.engine.clients) >= self.config.maxclients:
+            return b"-ERR max number of clients reached\r\n"
+        if self.config.protected_mode and not self.engine.password and not client.is_local:
+            return PROTECTED_MODE
+        return None
+
+    def client_left(self, client: Connection) -> None:
+        """A client's connection is gone."""
+        self.engine.pubsub.remove(client)
+        self.engine.blocked.remove(client)
+
+    def describe(self, client: Connection) -> str:
+        """The client as CLIENT LIST shows it, for the log."""
+        from fastredis.commands.clients import describe
+        return describe(client)
+
+    # --- timers ---------------------------------------------------------------------
+
+    def cron(self) -> None:
+        """Timer: what has to be looked at `hz` times a second."""
+        engine = self.engine
+        engine.cron()
+        if not self.cron_paused:
+            self._clients_cron()
+        if self.config.activerehashing:
+            engine.rehash_slice()
+        self.loop.call_later(1 / self.config.hz, self.cron)
+
+    def _clients_cron(self) -> None:
+        """Look at a part of the clients, so that each has its turn once a second."""
+        clients = self.engine.clients
+        if not self._cron_clients:
+            self._cron_clients = list(clients)
+        share = max(5, len(clients) // self.config.hz + 1)
+        batch, self._cron_clients = self._cron_clients[:share], self._cron_clients[share:]
+        timeout_ms = self.config.timeout * 1000
+        for client_id in batch:
+            client = clients.get(client_id)
+            if client is None:
+                continue
+            if timeout_ms and client.may_time_out and client.now_ms - client.active_ms > timeout_ms:
+                self.log.verbose("Closing idle client")
+                client.kill()
+                continue
+            client.shrink_query()
+            client.check_output_limit()
+        self.engine.finish_turn()
+
+    # --- life -----------------------------------------------------------------------
+
+    async def main(self) -> int:
+        """Start, serve, and return the exit code."""
+        self._raise_file_limit()
+        if self.config.disable_thp:
+            ctypes.CDLL(None).prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0)
+        self._log_start()
+        self.engine.gate(GATE_LOADING, True)
+        if not self.listen():
+            return 1
+        self.log.notice("Server initialized")
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self.loop.add_signal_handler(number, self._signalled, number)
+        self.engine.gate(GATE_LOADING, False)
+        self.loop.call_later(1 / self.config.hz, self.cron)
+        for sock, task in self.listeners:
+            await task
+            self.log.notice("Ready to accept connections tcp")
+        if self.unix_listener is not None:
+            await self.unix_listener[1]
+            self.log.notice(f"The server is now ready to accept connections at {self.config.unixsocket}")
+            self.log.notice("Ready to accept connections unix")
+        if not self.listeners and self.unix_listener is None:
+            self.log.notice("Ready to accept connections on no socket at all: port is 0 and there is no unixsocket")
+        gc.collect()
+        gc.freeze()
+        return await self.exit_code
+
+    def _log_start(self) -> None:
+        config = self.config
+        self.log.notice("monotonic clock: " + ("X86 TSC" if os.uname().machine == "x86_64" else "POSIX clock_gettime"))
+        mode = "cluster" if config.cluster_enabled else "standalone"
+        if config.always_show_logo or (not config.daemonize and not config.logfile and os.isatty(1)):
+            import fastredis
+            self.log.notice(LOGO.format(version=fastredis.__version__, redis_version=fastredis.REDIS_VERSION,
+                                        bits=64, mode=mode, port=config.port, pid=os.getpid()))
+        else:
+            self.log.notice(f"Running mode={mode}, port={config.port}.")
+
+    def _signalled(self, number: int) -> None:
+        name = signal.Signals(number).name
+        if self.exit_code.done():
+            self.log.warning("You insist... exiting now.")
+            os._exit(1)
+        self.log.warning(f"Received {name} scheduling shutdown...")
+        self.request_shutdown()
+
+    def request_shutdown(self, save: bool | None = None, now: bool = False, force: bool = False) -> bool:
+        """Stop serving and let main() return. Returns whether the server is going to stop."""
+        self.log.warning("User requested shutdown...")
+        for listener in self.listeners + ([self.unix_listener] if self.unix_listener else []):
+            self._stop(listener)
+        if self.unix_listener is not None:
+            self.log.notice("Removing the unix socket file.")
+            with contextlib.suppress(OSError):
+                os.unlink(self.config.unixsocket)
+        self.log.warning("fastredis (Redis protocol) is now ready to exit, bye bye...")
+        if not self.exit_code.done():
+            self.exit_code.set_result(0)
+        return True
+
+
+def bind_tcp(address: str, port: int, backlog: int) -> socket.socket:
+    """A listening TCP socket; `*` is all of IPv4, an address with a colon is IPv6. Raises OSError."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    host = {"*": "0.0.0.0", "::*": "::"}.get(address, address)
+    sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    try:
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        resolved = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, 0, socket.AI_PASSIVE)[0][4]
+        sock.bind(resolved)
+        sock.listen(backlog)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def sockname(sock: socket.socket) -> tuple[str, int]:
+    """A listening socket's address in the words of `bind`, and its port."""
+    host, port = sock.getsockname()[:2]
+    return {"0.0.0.0": "*", "::": "::*"}.get(host, host), port
+
+
+def set_keepalive(sock: socket.socket, seconds: int) -> None:
+    """Have the kernel probe an idle connection after `seconds`; 0: never."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1 if seconds else 0)
+    if seconds:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, seconds)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(1, seconds // 3))
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+
+
+def address_text(name: tuple | None) -> bytes:
+    """host:port, an IPv6 host in brackets."""
+    if not name:
+        return b"?:0"
+    host, port = name[:2]
+    return (f"[{host}]:{port}" if ":" in host else f"{host}:{port}").encode()
+
+
+def new_loop() -> asyncio.AbstractEventLoop:
+    """An event loop: uvloop's where it is installed. FASTREDIS_LOOP=asyncio or uvloop asks for one of them."""
+    wanted = os.environ.get("FASTREDIS_LOOP", "")
+    if wanted != "asyncio":
+        try:
+            import uvloop
+            return uvloop.new_event_loop()
+        except ImportError:
+            if wanted == "uvloop":
+                raise
+    return asyncio.new_event_loop()
+
+
+def run(config: Config, log: Logger) -> int:
+    """Run a server until it is shut down; returns the exit code."""
+    loop = new_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        return loop.run_until_complete(Server(config, log, loop).main())
+    finally:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()

@@ -1,0 +1,1 @@
+"""Tests of fastredis: rows per command group, structures against models, files, replication."""

@@ -1,0 +1,109 @@
+"""The accounted allocator: what a block is charged at, and that resizing keeps its bytes."""
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+probes = pytest.importorskip("tests.ds.probes", reason="built with FASTREDIS_PROBES=1 only")
+BlocksProbe = probes.BlocksProbe
+
+SIZES = st.one_of(st.integers(0, 600), st.integers(0, 100_000))
+
+
+class BlocksMachine(RuleBasedStateMachine):
+    def __init__(self):
+        super().__init__()
+        self.blocks = BlocksProbe()
+        self.sizes = {}
+
+    def check_new(self, number, zeroed, size):
+        assert zeroed
+        self.sizes[number] = size
+
+    @rule(size=SIZES, kind=st.sampled_from(["alloc", "calloc"]))
+    def take(self, size, kind):
+        self.check_new(*self.blocks.take(size, kind), size)
+
+    @precondition(lambda self: self.sizes)
+    @rule(data=st.data(), size=SIZES)
+    def resize(self, data, size):
+        number = data.draw(st.sampled_from(sorted(self.sizes)))
+        assert self.blocks.resize(number, size) == min(size, self.sizes[number])
+        self.sizes[number] = size
+
+    @precondition(lambda self: self.sizes)
+    @rule(data=st.data())
+    def give(self, data):
+        number = data.draw(st.sampled_from(sorted(self.sizes)))
+        self.blocks.give(number)
+        del self.sizes[number]
+
+    @invariant()
+    def holds(self):
+        for number, size in self.sizes.items():
+            assert self.blocks.check(number) == size
+        assert sum(self.sizes.values()) <= self.blocks.used
+        # Small blocks round up to 16 bytes, large ones to what malloc sets aside.
+        assert self.blocks.used <= sum(size + 64 + size // 8 for size in self.sizes.values())
+        if not self.sizes:
+            assert self.blocks.used == 0
+
+
+TestBlocksMachine = BlocksMachine.TestCase
+TestBlocksMachine.settings = settings(max_examples=60, deadline=None)
+
+
+@pytest.mark.parametrize(("size", "charge"), [(0, 16), (1, 16), (16, 16), (17, 32), (500, 512), (512, 512)])
+def test_small_blocks_are_charged_in_classes_of_16(size, charge):
+    blocks = BlocksProbe()
+    number, _ = blocks.take(size)
+    assert blocks.used == charge
+    blocks.give(number)
+    assert blocks.used == 0
+
+
+@pytest.mark.parametrize("size", [576, 1024, 32 * 1024])
+def test_aligned_blocks(size):
+    blocks = BlocksProbe()
+    number, zeroed = blocks.take(size, "aligned")
+    assert zeroed
+    assert size <= blocks.used <= size + 128
+    blocks.give(number)
+    assert blocks.used == 0
+
+
+def test_mapped_pages_go_back_in_pieces():
+    blocks = BlocksProbe()
+    number, zeroed = blocks.take(16 * 4096, "map")
+    assert zeroed
+    assert blocks.used == 16 * 4096
+    blocks.give_front(number, 4 * 4096)
+    assert blocks.used == 12 * 4096
+    assert blocks.check(number) == 12 * 4096
+    blocks.give(number)
+    assert blocks.used == 0
+
+
+@pytest.mark.parametrize("kind", ["alloc", "calloc", "aligned", "map"])
+def test_too_much_is_a_memory_error_and_not_charged(kind):
+    blocks = BlocksProbe()
+    with pytest.raises(MemoryError):
+        blocks.take(1 << 60, kind)
+    assert blocks.used == 0
+
+
+def test_a_failed_resize_leaves_the_block():
+    blocks = BlocksProbe()
+    for size in (100, 1000):
+        number, _ = blocks.take(size)
+        used = blocks.used
+        with pytest.raises(MemoryError):
+            blocks.resize(number, 1 << 60)
+        assert blocks.used == used
+        assert blocks.check(number) == size
+
+
+@pytest.mark.parametrize(("a", "b", "same"), [(1, 16, True), (16, 17, False), (512, 497, True), (512, 513, False),
+                                              (513, 514, False)])
+def test_same_size_class(a, b, same):
+    assert probes.size_class_is_same(a, b) is same

@@ -1,0 +1,143 @@
+"""Servers for tests: `python -m fastredis` and a real redis-server, each in its own directory on a free port.
+
+    with fastredis_server("--requirepass", "x", loop="asyncio") as server:
+        with server.client() as client: ...
+
+A server is up when PING is answered, and is stopped by its own process id. Its output is in server.log().
+"""
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import fastredis
+from tests.resp import Client, Closed
+
+START_SECONDS = 20
+STOP_SECONDS = 10
+OPTIONS = ("--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--enable-debug-command", "yes")
+CODES_WHILE_STARTING = ("LOADING",)
+
+
+def free_port():
+    """A TCP port of 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Server:
+    """A server process: `kind` is "fastredis" or "peer"; `port`, `directory`, `pid`.
+
+    `options` come after OPTIONS, so they win. With `config`, the text of a configuration file, the server gets it as
+    redis.conf in its directory. Errors: RuntimeError with the log if it does not come up.
+    """
+
+    def __init__(self, kind, command, options=(), environment=None, config=None):
+        self.kind = kind
+        self.port = free_port()
+        self.directory = Path(tempfile.mkdtemp(prefix=f"{kind}-"))
+        self._log = (self.directory / "output.log").open("wb")
+        if config is not None:
+            (self.directory / "redis.conf").write_text(config)
+            command = [*command, str(self.directory / "redis.conf")]
+        argv = [*command, "--port", str(self.port), "--dir", str(self.directory), *OPTIONS, *options]
+        self.process = subprocess.Popen(
+            argv, cwd=self.directory, env=environment, stdin=subprocess.DEVNULL, stdout=self._log,
+            stderr=subprocess.STDOUT)
+        self.pid = self.process.pid
+        self._wait_until_up()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc_info):
+        self.stop()
+
+    def _wait_until_up(self):
+        give_up = time.monotonic() + START_SECONDS
+        while time.monotonic() < give_up and self.process.poll() is None:
+            try:
+                with self.client() as client:
+                    if not str(client.call("PING")).startswith(CODES_WHILE_STARTING):
+                        return
+            except (ConnectionError, TimeoutError, Closed):
+                pass
+            time.sleep(0.02)
+        text = self.log()
+        self.stop()
+        raise RuntimeError(f"{self.kind} did not start:\n{text}")
+
+    def client(self, protocol=2, timeout=5.0):
+        return Client(self.port, timeout=timeout, protocol=protocol)
+
+    def log(self):
+        return (self.directory / "output.log").read_text(errors="replace")
+
+    def stop(self, kill=False):
+        """End the process (SIGTERM, then SIGKILL; at once with kill=True) and remove its directory."""
+        if self.process.poll() is None:
+            if kill:
+                self.process.kill()
+            else:
+                self.process.terminate()
+            try:
+                self.process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self._log.close()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def fastredis_server(*options, loop=None, config=None):
+    """A running fastredis; loop is "uvloop", "asyncio" or None: as FASTREDIS_LOOP of the environment says."""
+    environment = dict(os.environ, PYTHONPATH=str(Path(fastredis.__file__).resolve().parent.parent))
+    if loop:
+        environment["FASTREDIS_LOOP"] = loop
+    return Server("fastredis", [sys.executable, "-m", "fastredis"], options, environment, config)
+
+
+def peer_server(path, *options, config=None):
+    """A running redis-server (or valkey-server) from the given executable."""
+    return Server("peer", [path], options, config=config)
+
+
+class Peer:
+    """The real server to compare with: its executable, product ("redis", "valkey") and version (7, 0, 15)."""
+
+    def __init__(self, path):
+        self.path = path
+        text = subprocess.run([path, "--version"], capture_output=True, text=True, check=True).stdout
+        self.product = "valkey" if "valkey" in text.lower() else "redis"
+        self.version = tuple(int(part) for part in re.search(r"v=(\d+)\.(\d+)\.(\d+)", text).groups())
+
+    def __str__(self):
+        return f"{self.product} {'.'.join(map(str, self.version))}"
+
+    def has(self, since):
+        """True if this server has what came with `since`: "8.4", "valkey 9.0", or several joined by " or "."""
+        for wanted in since.split(" or "):
+            product, _, version = wanted.rpartition(" ")
+            number = tuple(int(part) for part in version.split("."))
+            if self.version >= number and (self.product == (product or "redis") or number < (7, 3)):
+                return True
+        return False
+
+
+def find_peer(option=None):
+    """The Peer at the given path or on PATH, or None.
+
+    Errors: FileNotFoundError if a path was given and there is no executable.
+    """
+    path = shutil.which(option or "redis-server")
+    if path is None:
+        if option:
+            raise FileNotFoundError(option)
+        return None
+    return Peer(path)
