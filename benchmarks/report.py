@@ -17,6 +17,7 @@ from pathlib import Path
 from .common import ALL_CORES, BenchmarkError, Options
 
 PASS, MISS = "pass", "MISS"
+BUSY_LOAD = 0.5  # processes running besides us, on average over the last minute, above which figures suffer
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,7 @@ def machine(options: Options) -> dict[str, str]:
     return {
         "cpu": f"{model}, {len(ALL_CORES)} usable of {os.cpu_count()} cores",
         "kernel": platform.release(),
+        "load average": f"{os.getloadavg()[0]:.2f}",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "server": shlex.join(options.server),
         "peer": version_line(options.peer[0]),
@@ -154,6 +156,8 @@ def machine_text(facts: dict[str, str]) -> str:
     if len(ALL_CORES) == 1:
         lines.append("ONE usable core: server and load share it, so rates and latencies mean little; "
                      "CPU per request and memory remain comparable")
+    if float(facts["load average"]) > BUSY_LOAD:
+        lines.append("the machine is BUSY: other processes share the cores and caches; expect noise in every figure")
     return "\n".join(lines)
 
 

@@ -1,4 +1,6 @@
 """The client as commands see it. The design comment is in _client.pxd."""
+from libc.stdint cimport uint64_t
+
 from fastredis._engine cimport C_CLOSE_ASAP, C_CLOSED
 from fastredis._errors cimport ERR_WRONGTYPE
 from fastredis._resp cimport arg_bytes
@@ -74,8 +76,18 @@ cdef class Client(Session):
         return self.db.index
 
     @property
+    def last_command_name(self):
+        """Name of the command that ran last, b"client|list"; None: none has."""
+        return self.last_command.name if self.last_command is not None else None
+
+    @property
     def flag_bits(self):
+        """The C_* bits of fastredis._engine."""
         return self.flags
+
+    @flag_bits.setter
+    def flag_bits(self, uint64_t flags):
+        self.flags = flags
 
     @property
     def now_ms(self):

@@ -84,6 +84,12 @@ def declarer(str group):
         if b"|" in name:
             parent, child = name.split(b"|")
             container = next(c for c in declared if c.name == parent)
+            if container.subcommands is None:       # COMMAND: a command in its own right as well
+                container.subcommands = {}
+                container.flags |= CONTAINER
+            if container.subcommands is None:       # COMMAND: a command of its own, too
+                container.flags |= CONTAINER
+                container.subcommands = {}
             container.subcommands[child] = command
             container.declaration.subcommands[child] = command.declaration
             command.container = container

@@ -23,6 +23,17 @@ cdef enum:
     GONE = C_CLOSE_AFTER_REPLY | C_CLOSE_ASAP | C_CLOSED    # takes no more requests
     QUERY_BUFFER = 16 * 1024                                # first size of a query buffer
     IDLE_MS = 2000                                          # after this the cron takes an unused query buffer away
+    FREE_OUTPUT = 16 * 1024                                 # of a reply, this much does not count for the output limits
+
+
+cdef int close_over_limit(Connection c) except -1:
+    """client-output-buffer-limit was passed."""
+    if not c.flags & (C_CLOSE_ASAP | C_CLOSED):
+        c.core.output_limit_closed += 1
+        c.engine.log.warning(f"Client {c.engine.server.describe(c)} scheduled to be closed ASAP for overcoming of "
+                             "output buffer limits.")
+        c.shut()
+    return 0
 
 
 cdef class Connection(Client):
@@ -226,6 +237,9 @@ cdef class Connection(Client):
         if self.transport is None:
             reply.clear()
             return 0
+        if size > FREE_OUTPUT and 0 < self.core.output_hard[self.output_class()] <= size - FREE_OUTPUT:
+            reply.clear()           # Redis would have closed it while it wrote the reply, before the kernel gets any
+            return close_over_limit(self)
         self.bytes_out += size
         self.core.bytes_out += size
         self.core.writes += 1
@@ -269,11 +283,8 @@ cdef class Connection(Client):
             over = over or self.core.now_ms - self.soft_since_ms > self.core.output_soft_ms[kind]
         else:
             self.soft_since_ms = 0
-        if over and not self.flags & (C_CLOSE_ASAP | C_CLOSED):
-            self.core.output_limit_closed += 1
-            self.engine.log.warning(f"Client {self.engine.server.describe(self)} scheduled to be closed ASAP for "
-                                    "overcoming of output buffer limits.")
-            self.shut()
+        if over:
+            close_over_limit(self)
         return 0
 
     def check_output_limit(self):
@@ -307,10 +318,31 @@ cdef class Connection(Client):
         """Whether it comes over the unix socket or the loopback interface."""
         return bool(self.flags & C_UNIX_SOCKET) or self.peer.startswith((b"127.", b"[::1]:", b"::1:"))
 
-    @property
-    def buffers(self):
-        """Bytes (query buffer used, query buffer free, output waiting, output of others, MULTI queue)."""
-        cdef int64_t queued = (<Queue>self.queue).size_bytes if self.queue is not None else 0
+    def measures(self):
+        """The numbers that CLIENT LIST shows, by the names of its fields; -1 for `multi` outside of MULTI.
 
-        return (self.query_size, self.query_room - self.query_size, self.output_size(),
-                self.pending.room if self.pending is not None else 0, queued)
+        Replies are written to a buffer that all clients share: the reply buffer (rbs, rbp, obl) is what others write
+        to; the output list (oll, omem) is what the transport could not send yet.
+        """
+        cdef Queue queue = <Queue>self.queue
+        cdef Reply pending = self.pending
+        cdef int64_t unsent = 0
+        cdef int64_t own = pending.room if pending is not None else 0
+
+        if self.writing and self.transport is not None:
+            unsent = self.transport.get_write_buffer_size()
+        return {
+            "fd": self.fd,
+            "multi": queue.count if queue is not None else -1,
+            "watch": len(self.watched),
+            "qbuf": self.query_size,
+            "qbuf-free": self.query_room - self.query_size,
+            "multi-mem": queue.size_bytes if queue is not None else 0,
+            "rbs": own,
+            "rbp": own,
+            "obl": pending.size if pending is not None else 0,
+            "oll": 1 if unsent else 0,
+            "omem": unsent,
+            "tot-net-in": self.bytes_in,
+            "tot-net-out": self.bytes_out,
+        }

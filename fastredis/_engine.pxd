@@ -16,7 +16,7 @@ from fastredis._resp cimport Arg, Batch
 cdef enum:
     HISTOGRAM = 1024                    # buckets: 16 per power of two, of ticks
 
-cdef enum:                              # Session.flags
+cpdef enum:                             # Session.flags
     C_MULTI = 1 << 0                    # between MULTI and EXEC
     C_DIRTY_CAS = 1 << 1                # a watched key changed: EXEC will fail
     C_DIRTY_EXEC = 1 << 2               # a command was refused while queueing: EXEC will fail

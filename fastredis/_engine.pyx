@@ -22,17 +22,18 @@ cdef enum:
 
 
 cdef int note_turn(Core* core) noexcept:
-    """Add the turn that ends to the statistics. A turn inside another one ends the first part of that."""
+    """Add the turn that ends to the statistics; a second end of the same turn adds nothing."""
     cdef uint64_t now = ticks()
     cdef uint64_t passed = now - core.turn_start
 
+    if core.turn_start == 0:
+        return 0
     core.turns += 1
     core.turn_ticks += passed
     core.turn_longest = max(core.turn_longest, passed)
-    if core.tick > core.turn_start:
-        core.command_ticks += core.tick - core.turn_start
+    core.command_ticks += core.tick - core.turn_start
     core.turn_commands_most = max(core.turn_commands_most, core.commands - core.turn_commands)
-    core.turn_start = now
+    core.turn_start = 0
     return 0
 
 
@@ -103,8 +104,10 @@ cdef class Clock:
         self.moved()
 
     def moved(self):
-        """Remove what is due at the new time, all of it, and arm the timer anew."""
+        """Do what is due at the new time, all of it, and arm the timers anew."""
         self.engine.tick()
+        if self.engine.blocked is not None:
+            self.engine.blocked.expire()
         self.engine.expire_all_due()
 
 
@@ -359,7 +362,8 @@ cdef class Engine(Listener):
         if self.expiry_timer is not None:
             self.expiry_timer.cancel()
             self.expiry_timer = None
-        if soonest == INT64_MAX or self.loop is None or self.core.held or not self.core.active_expire:
+        if (soonest == INT64_MAX or self.loop is None or self.core.held or not self.core.active_expire
+                or not self.core.expire_on_access):
             return 0
         # A key lives to the end of its last millisecond.
         delay_ms = min(max(soonest + 1 - self.core.now_ms, 0), LONGEST_TIMER_MS)
@@ -446,10 +450,9 @@ cdef class Engine(Listener):
         return setting == "yes" or (setting == "local" and client.is_local)
 
     def cron(self):
-        """Timer: what the engine itself wants done several times a second."""
+        """Timer: what the engine itself wants done several times a second. The caller ends this turn: finish_turn()."""
         self.begin_turn()
         self.core.memory.peak = max(self.core.memory.peak, self.core.memory.used)
-        self.end_turn()
 
     def finish_turn(self):
         """For callers in Python that wrote to clients or marked them: send, close, arm the timer."""

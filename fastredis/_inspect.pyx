@@ -9,22 +9,22 @@ from libc.string cimport memcpy, memset
 from fastredis._client cimport Client
 from fastredis._connection cimport Connection
 from fastredis._core cimport GATE_LOADING, Core
-from fastredis._engine cimport C_BLOCKED, C_DENY_BLOCKING, C_PUBSUB, HISTOGRAM, CommandStats, Engine
+from fastredis._engine cimport C_DENY_BLOCKING, HISTOGRAM, CommandStats, Engine
 from fastredis._keyspace cimport Database, lfu_value
 from fastredis._multi cimport Queue
 from fastredis._resp cimport Arg, arg_hash, arg_of
-from fastredis.ds.alloc cimport mem_alloc, mem_charge, mem_free
+from fastredis.ds.alloc cimport mem_alloc, mem_free
 from fastredis.ds.expire_heap cimport ROOT, ExpireHeap, heap_bytes, heap_slot
 from fastredis.ds.glob cimport glob_match
 from fastredis.ds.native cimport monotonic_us, wall_us
 from fastredis.ds.numbers cimport INT64_TEXT, format_int64
 from fastredis.ds.table cimport (
-    SLOTS, Bucket, TableIter, table_bytes, table_iter, table_iter_end, table_next, table_reserve, table_stats,
+    Bucket, TableIter, table_bytes, table_iter, table_iter_end, table_next, table_reserve, table_stats,
 )
 from fastredis.values.entry cimport (
-    ENC_INT, Entry, entry_bytes, entry_encoding, entry_has_ttl, entry_key, entry_lru, entry_type,
+    Entry, entry_has_ttl, entry_key, entry_lru, entry_type,
 )
-from fastredis.values.string_type cimport entry_int, string_new, string_view
+from fastredis.values.string_type cimport string_new, string_view
 from fastredis.values.value cimport encoding_name, entry_memory
 
 from fastredis._command import declared_commands
@@ -225,17 +225,15 @@ def table_memory(Engine engine not None):
 def client_statistics(Engine engine not None):
     """What INFO says of the clients, O(clients).
 
-    blocked, pubsub, watching: how many; watched_keys: keys that somebody watches; memory: bytes of all their buffers;
+    watching: how many watch keys; watched_keys: keys that somebody watches; memory: bytes of all their buffers;
     input, output: the largest query buffer and the most output that waits, in bytes.
     """
     cdef Client c
     cdef Database db
     cdef int64_t query, output, buffers
-    cdef int64_t blocked = 0, pubsub = 0, watching = 0, memory = 0, most_input = 0, most_output = 0
+    cdef int64_t watching = 0, memory = 0, most_input = 0, most_output = 0
 
     for c in engine.clients.values():
-        blocked += (c.flags & C_BLOCKED) != 0
-        pubsub += (c.flags & C_PUBSUB) != 0
         watching += len(c.watched) != 0
         query = (<Connection>c).query_room if isinstance(c, Connection) else 0
         output = (<Connection>c).output_size() if isinstance(c, Connection) else 0
@@ -244,8 +242,8 @@ def client_statistics(Engine engine not None):
         most_input = max(most_input, query)
         most_output = max(most_output, output)
     return {
-        "blocked": blocked, "pubsub": pubsub, "watching": watching, "memory": memory, "input": most_input,
-        "output": most_output, "watched_keys": sum([len(db.watchers) for db in engine.databases]),
+        "watching": watching, "watched_keys": sum([len(db.watchers) for db in engine.databases]), "memory": memory,
+        "input": most_input, "output": most_output,
     }
 
 

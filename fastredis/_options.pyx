@@ -2,7 +2,7 @@
 from libc.string cimport memset, strlen
 
 from fastredis._errors cimport (
-    ERR_NOT_INTEGER, ERR_SYNTAX, ERR_TIMEOUT, ERR_TIMEOUT_NEGATIVE,
+    ERR_NOT_INTEGER, ERR_SYNTAX, ERR_TIMEOUT, ERR_TIMEOUT_NEGATIVE, ERR_TIMEOUT_RANGE,
 )
 from fastredis.ds.numbers cimport parse_int64
 
@@ -57,6 +57,13 @@ cdef bint get_int_or_reply_text(Client c, int index, int64_t* value, const char*
     return False
 
 
+def parse_integer(bytes text not None):
+    """A 64-bit integer as Redis reads one, for commands in plain Python; None when it is none."""
+    cdef int64_t value
+
+    return value if parse_int64(text, len(text), &value) else None
+
+
 cdef bint get_int_or_reply(Client c, int index, int64_t* value) except -1:
     return get_int_or_reply_text(c, index, value, ERR_NOT_INTEGER)
 
@@ -82,7 +89,7 @@ cdef bint get_timeout_or_reply(Client c, int index, int64_t unit_ms, int64_t* wh
         c.error(ERR_TIMEOUT_NEGATIVE)
         return False
     if count > (<int64_t>0x7FFFFFFFFFFFFFFF - c.core.now_ms) // unit_ms:
-        c.error(ERR_TIMEOUT)
+        c.error(ERR_TIMEOUT_RANGE)
         return False
     when_ms[0] = c.core.now_ms + count * unit_ms if count else 0
     return True

@@ -17,8 +17,8 @@ cdef dict EVENT_LETTERS = {
     "t": NOTIFY_STREAM, "m": NOTIFY_KEY_MISS, "d": NOTIFY_MODULE, "n": NOTIFY_NEW,
 }
 
-cdef const char*[3] SUBSCRIBED = [b"subscribe", b"psubscribe", b"ssubscribe"]               # by Subscription
-cdef const char*[3] UNSUBSCRIBED = [b"unsubscribe", b"punsubscribe", b"sunsubscribe"]
+cdef tuple SUBSCRIBED = (b"subscribe", b"psubscribe", b"ssubscribe")             # by Subscription
+cdef tuple UNSUBSCRIBED = (b"unsubscribe", b"punsubscribe", b"sunsubscribe")
 
 
 def set_notify(Engine engine not None, letters):
@@ -191,7 +191,7 @@ cdef int update(PubSub registry, Client c) except -1:
     return 0
 
 
-cdef int confirm(Client c, Subscription kind, const char* what, bytes name) except -1:
+cdef int confirm(Client c, Subscription kind, bytes what, bytes name) except -1:
     """Tell a client of its subscription, and how many it has: channels with patterns, or shard channels.
 
     It is a push, which CLIENT REPLY OFF does not hold back.
@@ -199,7 +199,7 @@ cdef int confirm(Client c, Subscription kind, const char* what, bytes name) exce
     cdef Reply out = c.inbox() if c.flags & (C_REPLY_OFF | C_REPLY_SKIP) else c.out
 
     out.push(3)
-    out.bulk(what, strlen(what))
+    out.bulk(what, len(what))
     if name is None:
         out.null()
     else:

@@ -255,6 +255,6 @@ cdef class Reply:
         return text
 
 
-cdef bytes encode(str text):
+cdef bytes encode(object text):
     """Text as bytes; surrogates stand for bytes that came from outside as such."""
     return text.encode("utf-8", "surrogateescape")

@@ -77,7 +77,7 @@ cdef object split_inline(const char* line, size_t size)
 
 cdef inline uint64_t arg_hash(Arg* a) noexcept:
     if a.hash == 0:
-        a.hash = hash_bytes(a.ptr, a.size) | 1
+        a.hash = hash_bytes(a.ptr, a.size)
     return a.hash
 
 

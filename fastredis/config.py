@@ -393,14 +393,14 @@ class Config:
 
     # CONFIG REWRITE.
 
-    def rewrite(self) -> None:
-        """CONFIG REWRITE. Raises ConfigError with the whole error reply."""
+    def rewrite(self, *, force_all: bool = False) -> None:
+        """CONFIG REWRITE; force_all writes defaults, too. Raises ConfigError with the whole error reply."""
         from fastredis.config_rewrite import rewrite_file  # rarely needed, and not when starting
 
         if self.file is None:
             raise ConfigError("ERR The server is running without a config file")
         try:
-            rewrite_file(self, self.file)
+            rewrite_file(self, self.file, force_all)
         except OSError as error:
             reason = os.strerror(error.errno)
             self.warn(f"CONFIG REWRITE failed: {reason}")

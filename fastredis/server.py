@@ -13,6 +13,7 @@ import resource
 import signal
 import socket
 import stat
+import time
 
 from fastredis import commands
 try:
@@ -30,6 +31,7 @@ from fastredis._connection import Connection
 from fastredis._engine import Engine
 from fastredis.config import Config, ConfigError
 from fastredis.logs import Logger
+from fastredis.metrics import Metrics
 
 GATE_LOADING = 1            # as in _core.pxd
 RESERVED_FILES = 32         # file descriptors that are not for clients
@@ -91,6 +93,7 @@ class Server:
         engine.pubsub = PubSub(engine)
         engine.blocked = Blocked(engine)
         engine.configure(config)
+        engine.metrics = Metrics(engine)
         set_notify(engine, config.notify_keyspace_events)
         for name in ENGINE_SETTINGS:
             config.on_change(name, engine.configure)
@@ -272,11 +275,14 @@ class Server:
     def cron(self) -> None:
         """Timer: what has to be looked at `hz` times a second."""
         engine = self.engine
+        started = time.monotonic()
         engine.cron()
         if not self.cron_paused:
             self._clients_cron()
         if self.config.activerehashing:
             engine.rehash_slice()
+        engine.finish_turn()
+        engine.metrics.sample((time.monotonic() - started) * 1e6)
         self.loop.call_later(1 / self.config.hz, self.cron)
 
     def _clients_cron(self) -> None:
@@ -297,7 +303,6 @@ class Server:
                 continue
             client.shrink_query()
             client.check_output_limit()
-        self.engine.finish_turn()
 
     # --- life -----------------------------------------------------------------------
 

@@ -28,11 +28,12 @@ def pytest_configure(config):
         raise pytest.UsageError(f"--peer: no executable {error}") from error
 
 
-def pytest_report_header(config):
+def pytest_terminal_summary(terminalreporter, config):
+    """Say what the rows ran on, at the end: -q hides a report header."""
     peer = config.stash[PEER]
     loop = config.getoption("--loop") or os.environ.get("FASTREDIS_LOOP") or "default"
-    found = f"{peer} at {peer.path}" if peer else "none, rows run on fastredis only"
-    return f"peer: {found}; event loop: {loop}"
+    found = f"{peer} at {peer.path}" if peer else "none, so rows ran on fastredis only"
+    terminalreporter.write_line(f"peer: {found}; event loop: {loop}")
 
 
 def pytest_generate_tests(metafunc):

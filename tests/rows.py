@@ -448,6 +448,8 @@ class RowSession:
             pytest.fail(self.failed[kind], pytrace=False)
         target = self.targets.get(kind)
         if target is None or target.server.process.poll() is not None:
+            if target:
+                target.server.stop()
             try:
                 target = self.targets[kind] = Target(self.start(kind))
             except RuntimeError as error:

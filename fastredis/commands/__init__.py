@@ -12,10 +12,15 @@ MODULES = (
     "transactions",
     "pubsub",
     "connection",
+    "clients",
+    "waiting",
     "server",
     "introspection",
     "configuration",
     "information",
+    "memory",
+    "lolwut",
+    "shutdown",
     "debug",
 )
 

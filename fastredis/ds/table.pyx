@@ -26,8 +26,8 @@ cdef extern from *:
 cdef enum:
     LAST = SLOTS - 1                # the slot that chains
     MAPPED_BUCKETS = 1024           # arrays from here on (64 KiB) are mapped pages
-    PIECE_BUCKETS = 512             # a mapped array goes back in pieces of this many: 32 KiB, as the
-                                    # kernel took 50 to 280 us for 256 KiB on a busy virtual machine
+    # A mapped array goes back in pieces of 32 KiB: for 256 KiB the kernel took 50 to 280 us on a busy virtual machine.
+    PIECE_BUCKETS = 512
     EMPTY_BUCKETS_PER_STEP = 16     # a rehash step skips at most this many
     OVERDUE = 4                     # `manual` holds growth back up to this many times the normal fill
     RANDOM_TRIES = 512              # then table_random counts instead of guessing

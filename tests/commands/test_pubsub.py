@@ -308,7 +308,7 @@ CASES = {
         ("SET a v PX 30", OK),
         ("SET b v PX 10", OK),
         ("SET c v PX 20", OK),
-        Advance(10), ("@2 <", event("expired", "b")),
+        Advance(11), ("@2 <", event("expired", "b")),
         Advance(40), ("@2 <", event("expired", "c")), ("@2 <", event("expired", "a")),
         ("DBSIZE", 0),
     ], peer="expires keys in the order in which it samples them"),

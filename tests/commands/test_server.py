@@ -18,6 +18,7 @@ from tests.rows import (
     Error,
     Holding,
     Matching,
+    Push,
     Save,
     Saved,
     Set,
@@ -89,8 +90,9 @@ CASES = {
         ("DEBUG CLOCK FREEZE", OK), ("DEBUG CLOCK SET 2000000000123", OK), ("TIME", ["2000000000", "123000"]),
         ("DEBUG CLOCK ADVANCE 1877", OK), ("TIME", ["2000000002", "0"]), ("SET k v PX 500", OK),
         ("PEXPIRETIME k", 2000000002500), ("DEBUG CLOCK ADVANCE 499", OK), ("GET k", "v"), ("PTTL k", 1),
-        ("DEBUG CLOCK ADVANCE 1", OK), ("GET k", None), ("DEBUG CLOCK RELEASE", OK), ("DEBUG CLOCK", Any(Error)),
-        ("DEBUG CLOCK ADVANCE", Any(Error)), ("DEBUG CLOCK ADVANCE x", Any(Error)),
+        ("DEBUG CLOCK ADVANCE 1", OK), ("GET k", "v"), ("PTTL k", 0), ("DEBUG CLOCK ADVANCE 1", OK), ("GET k", None),
+        ("DEBUG CLOCK RELEASE", OK), ("DEBUG CLOCK", Any(Error)), ("DEBUG CLOCK ADVANCE", Any(Error)),
+        ("DEBUG CLOCK ADVANCE x", Any(Error)),
     ], peer="the clock of a real server cannot be moved"),
     # CONFIG
     "CONFIG GET": [
@@ -126,12 +128,12 @@ CASES = {
                "allkeys-lfu, allkeys-random, noeviction")),
         ("CONFIG SET appendonly maybe",
          Error("ERR CONFIG SET failed (possibly related to argument 'appendonly') - argument must be 'yes' or 'no'")),
-        ("CONFIG SET maxmemory-samples 0",
-         Error("ERR CONFIG SET failed (possibly related to argument 'maxmemory-samples') - argument must be "
-               "between 1 and 2147483647 inclusive")),
-        ("CONFIG SET maxmemory-samples x",
-         Error("ERR CONFIG SET failed (possibly related to argument 'maxmemory-samples') - argument couldn't "
-               "be parsed into an integer")),
+        ("CONFIG SET maxmemory-eviction-tenacity 101",
+         Error("ERR CONFIG SET failed (possibly related to argument 'maxmemory-eviction-tenacity') - argument "
+               "must be between 0 and 100 inclusive")),
+        ("CONFIG SET maxmemory-eviction-tenacity x",
+         Error("ERR CONFIG SET failed (possibly related to argument 'maxmemory-eviction-tenacity') - argument "
+               "couldn't be parsed into an integer")),
         ("CONFIG SET databases 3",
          Error("ERR CONFIG SET failed (possibly related to argument 'databases') - can't set immutable config")),
         ("CONFIG SET maxmemory-samples 5 maxmemory-samples 6",
@@ -338,6 +340,41 @@ CASES = {
         ("DEBUG DIGEST", Save("digest")), ("SET k w", OK), ("DEBUG DIGEST", lambda reply: len(reply) == 40),
         ("SET k v", OK), ("DEBUG DIGEST", Saved("digest")), ("DEL k", 1),
         ("DEBUG DIGEST", Status("0000000000000000000000000000000000000000")),
+    ],
+    # maxmemory
+    "OOM refuses commands that need memory": [
+        ("SET k v", OK), ("CONFIG SET maxmemory 1", OK),
+        ("SET k w", Error("OOM command not allowed when used memory > 'maxmemory'.")),
+        ("APPEND k w", Error("OOM command not allowed when used memory > 'maxmemory'.")),
+        ("SETRANGE k 0 w", Error("OOM command not allowed when used memory > 'maxmemory'.")), ("GET k", "v"),
+        ("EXISTS k", 1), ("DEL k", 1), ("CONFIG SET maxmemory 0", OK), ("SET k w", OK),
+    ],
+    "OOM inside MULTI aborts EXEC": [
+        ("CONFIG SET maxmemory 1", OK), ("MULTI", OK),
+        ("SET k w", Error("OOM command not allowed when used memory > 'maxmemory'.")),
+        ("GET k", Error("OOM command not allowed when used memory > 'maxmemory'.")),
+        ("EXEC", Error("EXECABORT Transaction discarded because of previous errors.")),
+        ("CONFIG SET maxmemory 0", OK), ("GET k", None),
+    ],
+    "OOM before MULTI's EXEC": [
+        ("MULTI", OK), ("SET k w", QUEUED), ("@2 CONFIG SET maxmemory 1", OK),
+        ("EXEC",
+         Error("EXECABORT Transaction discarded because of: OOM command not allowed when used memory > 'maxmemory'.")),
+        ("CONFIG SET maxmemory 0", OK), ("GET k", None),
+    ],
+    "maxmemory evicts keys, with an event": [
+        ("CONFIG SET notify-keyspace-events Ee maxmemory-policy allkeys-random", OK), ("SET k v", OK),
+        ("@2 PSUBSCRIBE __key*", Push(["psubscribe", "__key*", 1])), ("CONFIG SET maxmemory 1", OK),
+        ("@2 <", Push(["pmessage", "__key*", "__keyevent@0__:evicted", "k"])), ("GET k", None),
+        ("CONFIG SET maxmemory 0", OK), ("INFO stats", Matching(r"(?s).*evicted_keys:[1-9].*")),
+    ],
+    "volatile-ttl evicts only keys with a TTL": [
+        ("CONFIG SET maxmemory-policy volatile-ttl notify-keyspace-events Ee", OK), ("SET a v", OK),
+        ("SET b v EX 100", OK), ("SET c v EX 50", OK), ("@2 PSUBSCRIBE __key*", Push(["psubscribe", "__key*", 1])),
+        ("CONFIG SET maxmemory 1", OK), ("@2 <", Push(["pmessage", "__key*", "__keyevent@0__:evicted", "c"])),
+        ("@2 <", Push(["pmessage", "__key*", "__keyevent@0__:evicted", "b"])),
+        ("SET d v", Error("OOM command not allowed when used memory > 'maxmemory'.")),
+        ("CONFIG SET maxmemory 0", OK), ("MGET a b c", ["v", None, None]),
     ],
 }
 

@@ -1,0 +1,571 @@
+"""CLIENT: who is connected, and what an operator or the client itself may change about that."""
+
+import re
+from collections.abc import Callable, Iterator
+
+from fastredis import _engine as bits
+from fastredis._command import declarer
+from fastredis._options import parse_integer
+from fastredis._reply import ErrorReply, Status, Verbatim
+from fastredis.declarations import ADMIN, CONTAINER, LOADING, NOSCRIPT, STALE
+
+declare = declarer("connection")
+
+OK = Status("OK")
+SYNTAX = ErrorReply("ERR syntax error")
+NOT_INTEGER = ErrorReply("ERR value is not an integer or out of range")
+UNBLOCKED = b"UNBLOCKED client unblocked via CLIENT UNBLOCK"
+
+# The letters of CLIENT LIST's field `flags`, in its order.
+FLAG_LETTERS = (
+    (bits.C_MASTER, "M"),
+    (bits.C_PUBSUB, "P"),
+    (bits.C_MULTI, "x"),
+    (bits.C_BLOCKED, "b"),
+    (bits.C_DIRTY_CAS, "d"),
+    (bits.C_CLOSE_AFTER_REPLY, "c"),
+    (bits.C_CLOSE_ASAP, "A"),
+    (bits.C_UNIX_SOCKET, "U"),
+    (bits.C_NO_EVICT, "e"),
+    (bits.C_NO_TOUCH, "T"),
+)
+CLOSING = bits.C_CLOSE_ASAP | bits.C_CLOSED
+TYPES = {b"normal": "normal", b"slave": "replica", b"replica": "replica", b"pubsub": "pubsub", b"master": "master",
+         b"primary": "master"}
+PRINTABLE = re.compile(rb"[!-~]*")
+
+HELP = (
+    "CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+    "CAPA <option> [options...]",
+    "    The client claims its some capability options. Options are:",
+    "    * REDIRECT",
+    "      The client can handle redirection during primary and replica failover in standalone mode.",
+    "GETNAME",
+    "    Return the name of the current connection.",
+    "ID",
+    "    Return the ID of the current connection.",
+    "INFO",
+    "    Return information about the current client connection.",
+    "KILL <ip:port>",
+    "    Kill connection made from <ip:port>.",
+    "KILL <option> <value> [<option> <value> [...]]",
+    "    Kill connections. Options are:",
+    "    * ADDR (<ip:port>|<unixsocket>:0)",
+    "      Kill connections made from the specified address",
+    "    * LADDR (<ip:port>|<unixsocket>:0)",
+    "      Kill connections made to specified local address",
+    "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
+    "      Kill connections by type.",
+    "    * USER <username>",
+    "      Kill connections authenticated by <username>.",
+    "    * SKIPME (YES|NO)",
+    "      Skip killing current connection (default: yes).",
+    "    * ID <client-id>",
+    "      Kill connections by client id.",
+    "    * MAXAGE <maxage>",
+    "      Kill connections older than the specified age.",
+    "LIST [options ...]",
+    "    Return information about client connections. Options:",
+    "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
+    "      Return clients of specified type.",
+    "UNPAUSE",
+    "    Stop the current client pause, resuming traffic.",
+    "PAUSE <timeout> [WRITE|ALL]",
+    "    Suspend all, or just write, clients for <timeout> milliseconds.",
+    "REPLY (ON|OFF|SKIP)",
+    "    Control the replies sent to the current connection.",
+    "SETNAME <name>",
+    "    Assign the name <name> to the current connection.",
+    "SETINFO <option> <value>",
+    "    Set client meta attr. Options are:",
+    "    * LIB-NAME: the client lib name.",
+    "    * LIB-VER: the client lib version.",
+    "UNBLOCK <clientid> [TIMEOUT|ERROR]",
+    "    Unblock the specified blocked client.",
+    "NO-EVICT (ON|OFF)",
+    "    Protect current client connection from eviction.",
+    "NO-TOUCH (ON|OFF)",
+    "    Will not touch LRU/LFU stats when this mode is on.",
+    "HELP",
+    "    Prints this help.",
+)
+
+
+declare(
+    b"client", None, arity=-2, flags=CONTAINER, since="2.4.0",
+    complexity="Depends on the subcommand",
+    summary="Deals with client connections.",
+)
+
+
+# --- the line that describes a client -------------------------------------------------------
+
+
+def text(value: bytes) -> str:
+    """Bytes from outside as text; Reply writes them back as they were."""
+    return value.decode("utf-8", "surrogateescape")
+
+
+def flag_letters(client) -> str:
+    """The field `flags`: O or S for MONITOR and replicas, then FLAG_LETTERS; N without any."""
+    flags = client.flag_bits
+    letters = ""
+    if flags & (bits.C_REPLICA | bits.C_MONITOR):
+        letters = "O" if flags & bits.C_MONITOR else "S"
+    return letters + "".join(letter for bit, letter in FLAG_LETTERS if flags & bit) or "N"
+
+
+def memory(client, measures: dict[str, int]) -> int:
+    """Bytes that a client costs: itself, its buffers, its MULTI queue, and the names it watches or listens to."""
+    names = [*(client.channels or ()), *(client.patterns or ()), *(client.shard_channels or ())]
+    return (client.__sizeof__() + sum(measures[field] for field in ("qbuf", "qbuf-free", "multi-mem", "rbs", "omem"))
+            + sum(map(len, names)) + len(client.name))
+
+
+def line(client, argv_bytes: int = 0, redact: bool = False) -> str:
+    """CLIENT LIST's line about a client, without its end. `argv_bytes`: of the arguments of its present command."""
+    found = client.measures()
+    command = client.last_command_name
+    fields = {
+        "id": client.id,
+        "addr": text(client.peer),
+        "laddr": text(client.local),
+        "fd": found["fd"],
+        "name": "*redacted*" if redact else text(client.name),
+        "age": (client.now_ms - client.created_ms) // 1000,
+        "idle": (client.now_ms - client.active_ms) // 1000,
+        "flags": flag_letters(client),
+        "db": client.database,
+        "sub": len(client.channels or ()),
+        "psub": len(client.patterns or ()),
+        "ssub": len(client.shard_channels or ()),
+        "multi": found["multi"],
+        "watch": found["watch"],
+        "qbuf": found["qbuf"],
+        "qbuf-free": found["qbuf-free"],
+        "argv-mem": argv_bytes,
+        "multi-mem": found["multi-mem"],
+        "rbs": found["rbs"],
+        "rbp": found["rbp"],
+        "obl": found["obl"],
+        "oll": found["oll"],
+        "omem": found["omem"],
+        "tot-mem": memory(client, found) + argv_bytes,
+        "events": "rw" if found["oll"] else "r",
+        "cmd": text(command) if command else "NULL",
+        "user": "*redacted*" if redact else text(client.user),
+        "redir": -1,
+        "resp": client.resp,
+        "lib-name": text(client.lib_name),
+        "lib-ver": text(client.lib_ver),
+        "tot-net-in": found["tot-net-in"],
+        "tot-net-out": found["tot-net-out"],
+        "tot-cmds": client.requests,
+    }
+    return " ".join(f"{name}={value}" for name, value in fields.items())
+
+
+def describe(client) -> str:
+    """A client as the log shows it; with hide-user-data-from-log without its names."""
+    return line(client, redact=client.engine.config.hide_user_data_from_log)
+
+
+def line_for(asking, client) -> str:
+    """A line of CLIENT LIST or INFO that one client asks for, about another or itself."""
+    return line(client, sum(map(len, asking.args)) if asking is client else 0) + "\n"
+
+
+def client_type(client) -> str:
+    """One of the values of TYPES."""
+    flags = client.flag_bits
+    if flags & bits.C_MASTER:
+        return "master"
+    if flags & bits.C_REPLICA and not flags & bits.C_MONITOR:
+        return "replica"
+    return "pubsub" if flags & bits.C_PUBSUB else "normal"
+
+
+def connected(c) -> list:
+    """All clients but those that are being closed, in the order of connecting."""
+    return [client for client in c.engine.clients.values() if not client.flag_bits & CLOSING]
+
+
+def cmd_client_id(c):
+    """CLIENT ID -> integer: a number that no other connection has or had."""
+    c.reply(c.id)
+
+declare(
+    b"client|id", cmd_client_id, arity=2, flags=NOSCRIPT | LOADING | STALE, since="5.0.0",
+    complexity="O(1)",
+    summary="Returns the id of the connection.",
+)
+
+
+def cmd_client_info(c):
+    """CLIENT INFO -> verbatim string: the line about this connection."""
+    c.reply(Verbatim(line_for(c, c)))
+
+declare(
+    b"client|info", cmd_client_info, arity=2, flags=NOSCRIPT | LOADING | STALE, since="6.2.0",
+    tips=("nondeterministic_output",),
+    complexity="O(1)",
+    summary="Describes the connection in one line.",
+)
+
+
+def cmd_client_list(c):
+    """CLIENT LIST [TYPE type] [ID id ...] -> verbatim string: a line for each connection.
+
+    Errors: a type that does not exist; an id that is no integer. Ids of nobody are passed over.
+    Source: https://redis.io/commands/client-list
+    """
+    args = c.args[2:]
+    option = args[0].lower() if args else b""
+    if not args:
+        chosen = connected(c)
+    elif option == b"type" and len(args) == 2:
+        kind = TYPES.get(args[1].lower())
+        if kind is None:
+            return c.reply(ErrorReply(f"ERR Unknown client type '{text(args[1])}'"))
+        chosen = [client for client in connected(c) if client_type(client) == kind]
+    elif option == b"id" and len(args) > 1:
+        ids = [parse_integer(arg) for arg in args[1:]]
+        if None in ids:
+            return c.reply(ErrorReply("ERR Invalid client ID"))
+        chosen = [c.engine.clients[number] for number in ids if number in c.engine.clients]
+    else:
+        return c.reply(SYNTAX)
+    c.reply(Verbatim("".join(line_for(c, client) for client in chosen)))
+
+declare(
+    b"client|list", cmd_client_list, arity=-2, flags=ADMIN | NOSCRIPT | LOADING | STALE, since="2.4.0",
+    tips=("nondeterministic_output",),
+    complexity="O(N) where N is the number of connections",
+    summary="Describes connections, one a line.",
+    args="[TYPE client-type=(NORMAL | MASTER | REPLICA | PUBSUB)@5.0.0] [ID client-id:integer@6.2.0...]",
+    history=(
+        ("2.8.12", "Field `id`."),
+        ("5.0.0", "Filter `TYPE`."),
+        ("6.0.0", "Field `user`."),
+        ("6.2.0", "Filter `ID`; fields `argv-mem`, `tot-mem`, `laddr` and `redir`."),
+        ("7.0.0", "Fields `resp`, `multi-mem`, `rbs` and `rbp`."),
+        ("7.0.3", "Field `ssub`."),
+        ("7.2.0", "Fields `lib-name` and `lib-ver`."),
+    ),
+)
+
+
+# --- names ------------------------------------------------------------------------------
+
+
+def cmd_client_getname(c):
+    """CLIENT GETNAME -> bulk string, or null when the connection has no name."""
+    c.reply(c.name or None)
+
+declare(
+    b"client|getname", cmd_client_getname, arity=2, flags=NOSCRIPT | LOADING | STALE, since="2.6.9",
+    complexity="O(1)",
+    summary="Returns the name of the connection.",
+)
+
+
+def cmd_client_setname(c):
+    """CLIENT SETNAME name -> OK; an empty name takes the old one away.
+
+    Errors: blanks or control characters in it.
+    """
+    name = c.args[2]
+    if not PRINTABLE.fullmatch(name):
+        return c.reply(ErrorReply("ERR Client names cannot contain spaces, newlines or special characters."))
+    c.name = name
+    c.reply(OK)
+
+declare(
+    b"client|setname", cmd_client_setname, arity=3, flags=NOSCRIPT | LOADING | STALE, since="2.6.9",
+    tips=("request_policy:all_nodes", "response_policy:all_succeeded"),
+    complexity="O(1)",
+    summary="Names the connection.",
+    args="connection-name",
+)
+
+
+def cmd_client_setinfo(c):
+    """CLIENT SETINFO LIB-NAME | LIB-VER value -> OK; an empty value takes the old one away.
+
+    Errors: another attribute; blanks or control characters in the value.
+    """
+    attribute, value = c.args[2:]
+    if attribute.lower() not in (b"lib-name", b"lib-ver"):
+        return c.reply(ErrorReply(f"ERR Unrecognized option '{text(attribute)}'"))
+    if not PRINTABLE.fullmatch(value):
+        return c.reply(ErrorReply(f"ERR {text(attribute)} cannot contain spaces, newlines or special characters."))
+    setattr(c, attribute.lower().decode().replace("-", "_"), value)
+    c.reply(OK)
+
+declare(
+    b"client|setinfo", cmd_client_setinfo, arity=4, flags=NOSCRIPT | LOADING | STALE, since="7.2.0",
+    tips=("request_policy:all_nodes", "response_policy:all_succeeded"),
+    complexity="O(1)",
+    summary="Records the name or version of the client's library.",
+    args="attr=(LIB-NAME libname | LIB-VER libver)",
+)
+
+
+# --- CLIENT KILL --------------------------------------------------------------------------
+
+
+class BadFilter(Exception):
+    """A filter of CLIENT KILL that cannot be; args[0] is the ErrorReply."""
+
+
+def kill_filters(c, args: list[bytes]) -> Iterator[Callable[[object], bool]]:
+    """The filters of CLIENT KILL's new form as predicates, SKIPME among them.
+
+    Errors: BadFilter.
+    """
+    skip_me = True
+    if len(args) % 2:
+        raise BadFilter(SYNTAX)
+    for name, value in zip(args[::2], args[1::2], strict=True):
+        if name.lower() == b"skipme":
+            if value.lower() not in (b"yes", b"no"):
+                raise BadFilter(SYNTAX)
+            skip_me = value.lower() == b"yes"
+        else:
+            yield kill_filter(c, name.lower(), value)
+    if skip_me:
+        yield lambda client: client is not c
+
+
+def kill_filter(c, name: bytes, value: bytes) -> Callable[[object], bool]:
+    """One filter by its name in lower case."""
+    if name == b"addr":
+        return lambda client: client.peer == value
+    if name == b"laddr":
+        return lambda client: client.local == value
+    if name == b"user":
+        if value != b"default":
+            raise BadFilter(ErrorReply(f"ERR No such user '{text(value)}'"))
+        return lambda client: client.user == value
+    if name == b"type":
+        kind = TYPES.get(value.lower())
+        if kind is None:
+            raise BadFilter(ErrorReply(f"ERR Unknown client type '{text(value)}'"))
+        return lambda client: client_type(client) == kind
+    number = parse_integer(value)
+    if name == b"id":
+        if number is None or number < 1:
+            raise BadFilter(ErrorReply("ERR client-id should be greater than 0"))
+        return lambda client: client.id == number
+    if name == b"maxage":
+        if number is None:
+            raise BadFilter(ErrorReply("ERR maxage is not an integer or out of range"))
+        if number < 1:
+            raise BadFilter(ErrorReply("ERR maxage should be greater than 0"))
+        return lambda client: (c.now_ms - client.created_ms) // 1000 >= number
+    raise BadFilter(SYNTAX)
+
+
+def kill_all(c, clients: list) -> None:
+    """Close connections; one's own after its reply."""
+    for client in clients:
+        if client is c:
+            c.flag_bits |= bits.C_CLOSE_AFTER_REPLY
+        else:
+            client.kill()
+
+
+def cmd_client_kill(c):
+    """CLIENT KILL addr -> OK; CLIENT KILL filter value ... -> integer: connections closed.
+
+    A connection is closed when all filters fit. The old form closes one's own, too; the new one only with SKIPME no.
+    Errors: nobody with that address (old form); a filter or value that does not exist.
+    Source: https://redis.io/commands/client-kill
+    """
+    args = c.args[2:]
+    if len(args) == 1:
+        found = [client for client in connected(c) if client.peer == args[0]]
+        kill_all(c, found)
+        return c.reply(OK if found else ErrorReply("ERR No such client"))
+    try:
+        filters = list(kill_filters(c, args))
+    except BadFilter as error:
+        return c.reply(error.args[0])
+    found = [client for client in connected(c) if all(fits(client) for fits in filters)]
+    kill_all(c, found)
+    c.reply(len(found))
+
+declare(
+    b"client|kill", cmd_client_kill, arity=-3, flags=ADMIN | NOSCRIPT | LOADING | STALE, since="2.4.0",
+    complexity="O(N) where N is the number of connections",
+    summary="Closes connections.",
+    args=(
+        "filter=(old-format<ip:port>@-2.8.12 | new-format=([ID client-id:integer@2.8.12] | [TYPE client-type=(NORMAL"
+        " | MASTER@3.2.0 | SLAVE | REPLICA@5.0.0 | PUBSUB)@2.8.12] | [USER username] | [ADDR addr<ip:port>]"
+        " | [LADDR laddr<ip:port>@6.2.0] | [SKIPME skipme=(YES | NO)] | [MAXAGE maxage:integer@7.4.0])...)"
+    ),
+    history=(
+        ("2.8.12", "Filters, among them `ID` and `TYPE`."),
+        ("3.2.0", "Type `MASTER`."),
+        ("5.0.0", "Type `REPLICA`, a better name for `SLAVE`."),
+        ("6.2.0", "Filter `LADDR`."),
+        ("7.4.0", "Filter `MAXAGE`."),
+    ),
+)
+
+
+# --- switches -----------------------------------------------------------------------------
+
+
+def cmd_client_reply(c):
+    """CLIENT REPLY ON -> OK; OFF and SKIP -> nothing, and nothing to what follows, or to the next command."""
+    mode = c.args[2].lower()
+    if mode == b"on":
+        c.flag_bits &= ~(bits.C_REPLY_OFF | bits.C_REPLY_SKIP)
+        c.reply(OK)
+    elif mode == b"off":
+        c.flag_bits |= bits.C_REPLY_OFF
+    elif mode == b"skip":
+        if not c.flag_bits & bits.C_REPLY_OFF:
+            c.flag_bits |= bits.C_REPLY_SKIP_NEXT
+    else:
+        c.reply(SYNTAX)
+
+declare(
+    b"client|reply", cmd_client_reply, arity=3, flags=NOSCRIPT | LOADING | STALE, since="3.2.0",
+    complexity="O(1)",
+    summary="Says whether the server replies to this connection.",
+    args="action=(ON | OFF | SKIP)",
+)
+
+
+def switch(c, bit: int) -> None:
+    """ON or OFF -> OK; sets or clears a bit of the client's flags."""
+    mode = c.args[2].lower()
+    if mode not in (b"on", b"off"):
+        return c.reply(SYNTAX)
+    c.flag_bits = c.flag_bits | bit if mode == b"on" else c.flag_bits & ~bit
+    c.reply(OK)
+
+
+def cmd_client_no_evict(c):
+    """CLIENT NO-EVICT ON | OFF -> OK."""
+    switch(c, bits.C_NO_EVICT)
+
+declare(
+    b"client|no-evict", cmd_client_no_evict, arity=3, flags=ADMIN | NOSCRIPT | LOADING | STALE, since="7.0.0",
+    complexity="O(1)",
+    summary="Protects the connection from being closed for the memory clients use.",
+    args="enabled=(ON | OFF)",
+)
+
+
+def cmd_client_no_touch(c):
+    """CLIENT NO-TOUCH ON | OFF -> OK; while on, only TOUCH stamps keys as used."""
+    switch(c, bits.C_NO_TOUCH)
+
+declare(
+    b"client|no-touch", cmd_client_no_touch, arity=3, flags=NOSCRIPT | LOADING | STALE, since="7.2.0",
+    complexity="O(1)",
+    summary="Lets the connection read keys without marking them as used.",
+    args="enabled=(ON | OFF)",
+)
+
+
+def cmd_client_capa(c):
+    """CLIENT CAPA capability ... -> OK. Only a replica would redirect, so there is nothing to remember."""
+    c.reply(OK)
+
+declare(
+    b"client|capa", cmd_client_capa, arity=-3, flags=NOSCRIPT | LOADING | STALE, since="8.0.0",
+    complexity="O(1)",
+    summary="Tells the server what the client can deal with.",
+    args="capability...",
+)
+
+
+# --- clients that wait ----------------------------------------------------------------------
+
+
+def cmd_client_unblock(c):
+    """CLIENT UNBLOCK id [TIMEOUT | ERROR] -> 1, or 0 when that client does not wait in a command.
+
+    Its command replies as if its time were over, or an UNBLOCKED error.
+    Errors: another reason; no integer.
+    """
+    args = c.args[2:]
+    reason = args[1].lower() if len(args) == 2 else b"timeout"
+    if len(args) > 2:
+        return c.reply(ErrorReply("ERR unknown subcommand or wrong number of arguments for "
+                                  f"'{text(c.args[1])}'. Try CLIENT HELP."))
+    if reason not in (b"timeout", b"error"):
+        return c.reply(ErrorReply("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR"))
+    number = parse_integer(args[0])
+    if number is None:
+        return c.reply(NOT_INTEGER)
+    client = c.engine.clients.get(number)
+    found = client is not None and c.engine.blocked.unblock(client, UNBLOCKED if reason == b"error" else None)
+    c.reply(int(found))
+
+declare(
+    b"client|unblock", cmd_client_unblock, arity=-3, flags=ADMIN | NOSCRIPT | LOADING | STALE, since="5.0.0",
+    complexity="O(log N) where N is the number of connections",
+    summary="Ends the waiting of a client in a blocking command.",
+    args="client-id:integer [unblock-type=(TIMEOUT | ERROR)]",
+)
+
+
+def cmd_client_pause(c):
+    """CLIENT PAUSE timeout [WRITE | ALL] -> OK; commands of clients wait for `timeout` ms, or only those that write.
+
+    Errors: another mode; no integer; negative; beyond 64 bits.
+    Source: https://redis.io/commands/client-pause
+    """
+    args = c.args[2:]
+    mode = args[1].lower() if len(args) == 2 else b"all"
+    if len(args) > 2:
+        return c.reply(ErrorReply("ERR unknown subcommand or wrong number of arguments for "
+                                  f"'{text(c.args[1])}'. Try CLIENT HELP."))
+    if mode not in (b"write", b"all"):
+        return c.reply(ErrorReply("ERR CLIENT PAUSE mode must be WRITE or ALL"))
+    timeout_ms = parse_integer(args[0])
+    if timeout_ms is None:
+        return c.reply(ErrorReply("ERR timeout is not an integer or out of range"))
+    if timeout_ms < 0:
+        return c.reply(ErrorReply("ERR timeout is negative"))
+    if c.now_ms + timeout_ms >= 1 << 63:
+        return c.reply(ErrorReply("ERR timeout is out of range"))
+    if timeout_ms:
+        c.engine.blocked.pause(c.now_ms + timeout_ms, mode == b"all")
+    c.reply(OK)
+
+declare(
+    b"client|pause", cmd_client_pause, arity=-3, flags=ADMIN | NOSCRIPT | LOADING | STALE, since="3.0.0",
+    complexity="O(1)",
+    summary="Lets the commands of all clients wait for some time.",
+    args="timeout:integer [mode=(WRITE | ALL)@6.2.0]",
+    history=(("6.2.0", "Mode `WRITE`."),),
+)
+
+
+def cmd_client_unpause(c):
+    """CLIENT UNPAUSE -> OK; those who wait for the end of a pause go on."""
+    c.engine.blocked.unpause()
+    c.reply(OK)
+
+declare(
+    b"client|unpause", cmd_client_unpause, arity=2, flags=ADMIN | NOSCRIPT | LOADING | STALE, since="6.2.0",
+    complexity="O(N) where N is the number of paused clients",
+    summary="Lets paused clients go on.",
+)
+
+
+def cmd_client_help(c):
+    """CLIENT HELP -> array of lines."""
+    c.reply([Status(text) for text in HELP])
+
+declare(
+    b"client|help", cmd_client_help, arity=2, flags=LOADING | STALE, since="5.0.0",
+    complexity="O(1)",
+    summary="Explains the subcommands of CLIENT.",
+)

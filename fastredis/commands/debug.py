@@ -1,0 +1,338 @@
+"""DEBUG: what tests of the server need. Not for clients: enable-debug-command says who may use it.
+
+A subcommand is a function of the client and its arguments, registered with their number:
+
+    @subcommand("SLEEP <seconds>", "Stop the server for <seconds>. Decimals allowed.", 1)
+    def sleep(c, seconds): ...
+"""
+
+import hashlib
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from fastredis import _inspect
+from fastredis._command import declarer
+from fastredis._reply import Attributes, BigNumber, ErrorReply, Push, Status, Verbatim
+from fastredis.config import ConfigError
+from fastredis.config_text import parse_int, strtod, to_text
+from fastredis.declarations import ADMIN, LOADING, NOSCRIPT, PROTECTED, STALE
+from fastredis.help_text import help_lines
+
+declare = declarer("server")
+
+OK = Status("OK")
+NO_KEY = "ERR no such key"
+NOT_POSITIVE = "ERR value is out of range, must be positive"
+NOT_INTEGER = "ERR value is not an integer or out of range"
+I64_MAX = 2**63 - 1
+
+
+class Refusal(Exception):
+    """A subcommand cannot do it; the text is the error to reply, code included."""
+
+
+class Subcommand(NamedTuple):
+    run: Callable
+    usage: str
+    explanation: str
+    least: int  # arguments
+    most: int
+
+
+SUBCOMMANDS: dict[bytes, Subcommand] = {}
+
+
+def subcommand(usage: str, explanation: str, least: int, most: int | None = None):
+    """Register a function (client, *arguments) -> value to reply, under the first word of its usage."""
+
+    def register(run):
+        name = usage.split(" ")[0].lower().encode()
+        SUBCOMMANDS[name] = Subcommand(run, usage, explanation, least, least if most is None else most)
+        return run
+
+    return register
+
+
+def cmd_debug(c):
+    """DEBUG subcommand [arg ...] -> what the subcommand replies; DEBUG HELP lists them.
+
+    Errors: unknown subcommand, or a wrong number of arguments for it; and those of the subcommand.
+    """
+    name, *args = c.args[1:]
+    found = SUBCOMMANDS.get(name.lower())
+    if found is None or not found.least <= len(args) <= found.most:
+        text = f"ERR unknown subcommand or wrong number of arguments for '{to_text(name[:128])}'. Try DEBUG HELP."
+        c.reply(ErrorReply(text))
+        return
+    try:
+        reply = found.run(c, *args)
+    except Refusal as refusal:
+        reply = ErrorReply(str(refusal))
+    c.reply(reply)
+
+
+declare(
+    b"debug", cmd_debug, arity=-2, flags=ADMIN | NOSCRIPT | LOADING | STALE | PROTECTED, since="1.0.0",
+    complexity="Depends on the subcommand",
+    summary="Commands for tests of the server itself.",
+    doc_flags=("syscmd",),
+)
+
+
+def number(word: bytes, least: int, error: str = NOT_INTEGER) -> int:
+    """An integer that is not below `least`, or a Refusal with this error."""
+    value = parse_int(to_text(word))
+    if value is None or value < least:
+        raise Refusal(error)
+    return value
+
+
+def is_on(word: bytes) -> bool:
+    """A switch: 0 is off. As in Redis, what is no number counts as 0."""
+    return bool(parse_int(to_text(word)))
+
+
+@subcommand("HELP", "Prints this help.", 0)
+def help_text(c):
+    lines = []
+    for each in sorted(SUBCOMMANDS.values(), key=lambda found: found.usage):
+        if each.run is not help_text:
+            lines += [each.usage, *("    " + line for line in each.explanation.split("\n"))]
+    return help_lines("DEBUG", "\n".join(lines))
+
+
+# ---- Time ----
+
+
+@subcommand("SLEEP <seconds>", "Stop the server for <seconds>. Decimals allowed.", 1)
+def sleep(c, seconds):
+    time.sleep(max(0.0, strtod(to_text(seconds)) or 0.0))
+    return OK
+
+
+@subcommand(
+    "CLOCK FREEZE | SET <milliseconds> | ADVANCE <milliseconds> | RELEASE",
+    "Move the clock that commands and expiry see: stand still now or at a time since the epoch,\n"
+    "go ahead, show the real time again. Keys that are due then are removed at once.",
+    1,
+    2,
+)
+def clock(c, action, *amount):
+    engine_clock = c.engine.clock
+    action = action.lower()
+    if action == b"freeze" and not amount:
+        engine_clock.freeze()
+    elif action == b"release" and not amount:
+        engine_clock.release()
+    elif action == b"set" and amount:
+        engine_clock.set(number(amount[0], 0))
+    elif action == b"advance" and amount:
+        engine_clock.advance(number(amount[0], -I64_MAX))
+    else:
+        raise Refusal("ERR syntax error")
+    return OK
+
+
+@subcommand(
+    "SET-ACTIVE-EXPIRE <0|1>",
+    "Setting it to 0 disables expiring keys in background when they are not\n"
+    "accessed (otherwise the Redis behavior). Setting it to 1 reenables back the\n"
+    "default.",
+    1,
+)
+def set_active_expire(c, value):
+    _inspect.set_active_expire(c.engine, is_on(value))
+    return OK
+
+
+@subcommand("PAUSE-CRON <0|1>", "Stop periodic cron job processing.", 1)
+def pause_cron(c, value):
+    c.engine.server.cron_paused = is_on(value)
+    return OK
+
+
+# ---- Keys ----
+
+
+@subcommand("OBJECT <key>", "Show low level info about `key` and associated value.", 1, 2)
+def object_facts(c, key, *fast):
+    """The length is that in an RDB file, without compression."""
+    facts = _inspect.entry_facts(c, key)
+    if facts is None:
+        raise Refusal(NO_KEY)
+    text = f"Value at:0x{facts['address']:x} refcount:1 encoding:{facts['encoding']}"
+    if [word.lower() for word in fast] != [b"fast"]:
+        text += f" serializedlength:{saved_length(facts['value'])}"
+    return Status(f"{text} lru:{facts['lru']} lru_seconds_idle:{facts['idle']}")
+
+
+def saved_length(value: bytes) -> int:
+    """Bytes that a string takes in an RDB file: a small integer 2, 3 or 5, anything else its length and itself."""
+    integer = parse_int(to_text(value)) if len(value) <= 11 else None
+    if integer is not None and -(2**31) <= integer < 2**31:
+        return 2 if -128 <= integer < 128 else 3 if -32768 <= integer < 32768 else 5
+    size = len(value)
+    return size + (1 if size < 64 else 2 if size < 16384 else 5 if size < 2**32 else 9)
+
+
+@subcommand(
+    "POPULATE <count> [<prefix>] [<size>]",
+    "Create <count> string keys named key:<num>. If <prefix> is specified then\n"
+    "it is used instead of the 'key' prefix. These are not propagated to\n"
+    "replicas.",
+    1,
+    3,
+)
+def populate(c, count, prefix=b"key", size=b"0"):
+    wanted = number(count, 0, NOT_POSITIVE)
+    if _inspect.is_loading(c.engine):
+        raise Refusal("LOADING Redis is loading the dataset in memory")
+    _inspect.populate(c, wanted, prefix, number(size, 0, NOT_POSITIVE))
+    return OK
+
+
+@subcommand("HTSTATS <dbid> [full]", "Return hash table statistics of the specified Redis database.", 1, 2)
+def table_stats(c, database, *full):
+    index = number(database, -I64_MAX)
+    if not 0 <= index < c.engine.database_count:
+        raise Refusal("ERR Out of range database")
+    return Verbatim(_inspect.table_text(c.engine, index, [word.lower() for word in full] == [b"full"]))
+
+
+@subcommand("HTSTATS-KEY <key> [full]", "Like HTSTATS but for the hash table stored at <key>'s value.", 1, 2)
+def key_table_stats(c, key, *full):
+    if _inspect.entry_facts(c, key) is None:
+        raise Refusal(NO_KEY)
+    raise Refusal("ERR The value stored at the specified key is not represented using an hash table")
+
+
+@subcommand("DICT-RESIZING <0|1>", "Enable or disable the main dict and expire dict resizing.", 1)
+def dict_resizing(c, value):
+    _inspect.set_resizing(c.engine, is_on(value))
+    return OK
+
+
+# ---- Digests ----
+#
+# A fingerprint of the data that does not depend on the order of the keys: sums are XORs of SHA-1 digests, and
+# mix() chains what has an order. Source: Salvatore Sanfilippo's comments in debug.c of Redis.
+
+
+def sha1(data: bytes) -> int:
+    return int.from_bytes(hashlib.sha1(data).digest(), "big")
+
+
+def mix(digest: int, data: bytes) -> int:
+    """Add data so that its place counts."""
+    return sha1((digest ^ sha1(data)).to_bytes(20, "big"))
+
+
+def mix_value(digest: int, kind: int, value: bytes, volatile: bool) -> int:
+    """Add a string value, its type and whether it has a TTL."""
+    digest = mix(mix(digest, kind.to_bytes(4, "big")), value)
+    return digest ^ sha1(b"!!expire!!") if volatile else digest
+
+
+@subcommand("DIGEST", "Output a hex signature representing the current DB content.", 0)
+def digest_all(c):
+    final = 0
+    for index in range(c.engine.database_count):
+        found = False
+        for key, kind, value, volatile in _inspect.entries(c.engine, index):
+            if not found:
+                final = mix(final, index.to_bytes(4, "big"))
+                found = True
+            final ^= sha1(mix_value(mix(0, key), kind, value, volatile).to_bytes(20, "big"))
+    return Status(f"{final:040x}")
+
+
+@subcommand(
+    "DIGEST-VALUE <key> [<key> ...]", "Output a hex signature of the values of all the specified keys.", 0, I64_MAX
+)
+def digest_values(c, *names):
+    """A key that is not there has a signature of zeros."""
+    found = [_inspect.entry_of(c, name) for name in names]
+    return [Status(f"{mix_value(0, *entry[1:]) if entry else 0:040x}") for entry in found]
+
+
+# ---- Protocol and the rest ----
+
+PROTOCOL = {
+    b"string": ["Hello World"],
+    b"integer": [12345],
+    b"double": [3.141],
+    b"bignum": [BigNumber("1234567999999999999999999999999999999")],
+    b"null": [None],
+    b"array": [[0, 1, 2]],
+    b"set": [(0, 1, 2)],
+    b"map": [{0: False, 1: True, 2: False}],
+    b"attrib": [Attributes({"key-popularity": ["key:123", 90]}), "Some real reply following the attribute"],
+    b"push": [Push(["server-cpu-usage", 42]), "Some real reply following the push reply"],
+    b"verbatim": [Verbatim("This is a verbatim\nstring")],
+    b"true": [True],
+    b"false": [False],
+}
+
+
+@subcommand(
+    "PROTOCOL <type>",
+    "Reply with a test value of the specified type. <type> can be: string,\n"
+    "integer, double, bignum, null, array, set, map, attrib, push, verbatim,\n"
+    "true, false.",
+    1,
+)
+def protocol(c, kind):
+    values = PROTOCOL.get(kind.lower())
+    if values is None:
+        raise Refusal(
+            "ERR Wrong protocol type name. Please use one of the following: "
+            "string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false"
+        )
+    if kind.lower() == b"push" and c.resp == 2:
+        raise Refusal("ERR RESP2 is not supported by this command")
+    for value in values[:-1]:
+        c.reply(value)
+    return values[-1]
+
+
+@subcommand(
+    "ERROR <string>",
+    "Return a Redis protocol error with <string> as message. Useful for clients\n"
+    "unit tests to simulate Redis errors.",
+    1,
+)
+def error(c, text):
+    return ErrorReply(to_text(text))
+
+
+@subcommand("LOG <message>", "Write <message> to the server log.", 1)
+def log(c, message):
+    c.engine.log.warning(f"DEBUG LOG: {to_text(message)}")
+    return OK
+
+
+@subcommand("STRINGMATCH-LEN <pattern> <string>", "Match <string> against <pattern>: 1 or 0.", 2)
+def match(c, pattern, text):
+    return int(_inspect.matches(pattern, text))
+
+
+@subcommand("CHANGE-REPL-ID", "Change the replication ID of the instance.", 0)
+def change_replication_id(c):
+    c.engine.log.notice("Changing replication IDs after receiving DEBUG change-repl-id")
+    c.engine.metrics.change_replication_id()
+    return OK
+
+
+@subcommand(
+    "CONFIG-REWRITE-FORCE-ALL",
+    "Like CONFIG REWRITE but writes all configuration options, including\n"
+    "keywords not listed in original configuration file or default values.",
+    0,
+)
+def rewrite_all(c):
+    try:
+        c.engine.config.rewrite(force_all=True)
+    except ConfigError as refusal:
+        raise Refusal(f"ERR CONFIG-REWRITE-FORCE-ALL failed: {refusal}") from None
+    return OK

@@ -1,0 +1,473 @@
+"""INFO: facts and counters of the server, in sections.
+
+A section is a function that returns its fields in Redis's order: [(name, value), ...]. A field of something that this
+server does not have (scripts, replicas, an append-only file, threads) is the constant that it would have in a Redis
+that does not use it.
+Source: https://redis.io/docs/latest/commands/info/
+"""
+
+import hashlib
+import os
+import resource
+import select
+import sys
+
+import fastredis
+from fastredis._command import declarer
+from fastredis._inspect import (
+    COMPILER_VERSION,
+    client_statistics,
+    command_statistics,
+    is_loading,
+    keyspace,
+    latency_percentiles,
+    statistics,
+    table_memory,
+)
+from fastredis._reply import Verbatim
+from fastredis.config_text import to_text
+from fastredis.declarations import LOADING, STALE
+from fastredis.metrics import resident_memory
+
+declare = declarer("server")
+
+Fields = list[tuple[str, object]]
+
+NO_SCRIPTS: Fields = [
+    ("used_memory_lua", 0),
+    ("used_memory_vm_eval", 0),
+    ("used_memory_lua_human", "0B"),
+    ("used_memory_scripts_eval", 0),
+    ("number_of_cached_scripts", 0),
+    ("number_of_functions", 0),
+    ("number_of_libraries", 0),
+    ("used_memory_vm_functions", 0),
+    ("used_memory_vm_total", 0),
+    ("used_memory_vm_total_human", "0B"),
+    ("used_memory_functions", 0),
+    ("used_memory_scripts", 0),
+    ("used_memory_scripts_human", "0B"),
+]
+
+NO_CHILD: Fields = [
+    ("async_loading", 0),
+    ("current_cow_peak", 0),
+    ("current_cow_size", 0),
+    ("current_cow_size_age", 0),
+    ("current_fork_perc", "0.00"),
+    ("current_save_keys_processed", 0),
+    ("current_save_keys_total", 0),
+]
+
+NO_SNAPSHOT: Fields = [
+    ("rdb_last_bgsave_status", "ok"),
+    ("rdb_last_bgsave_time_sec", -1),
+    ("rdb_current_bgsave_time_sec", -1),
+    ("rdb_saves", 0),
+    ("rdb_last_cow_size", 0),
+    ("rdb_last_load_keys_expired", 0),
+    ("rdb_last_load_keys_loaded", 0),
+]
+
+NO_APPEND_ONLY_FILE: Fields = [
+    ("aof_enabled", 0),
+    ("aof_rewrite_in_progress", 0),
+    ("aof_rewrite_scheduled", 0),
+    ("aof_last_rewrite_time_sec", -1),
+    ("aof_current_rewrite_time_sec", -1),
+    ("aof_last_bgrewrite_status", "ok"),
+    ("aof_rewrites", 0),
+    ("aof_rewrites_consecutive_failures", 0),
+    ("aof_last_write_status", "ok"),
+    ("aof_last_cow_size", 0),
+    ("module_fork_in_progress", 0),
+    ("module_fork_last_cow_size", 0),
+]
+
+NO_DEFRAGMENTATION: Fields = [
+    ("active_defrag_hits", 0),
+    ("active_defrag_misses", 0),
+    ("active_defrag_key_hits", 0),
+    ("active_defrag_key_misses", 0),
+    ("total_active_defrag_time", 0),
+    ("current_active_defrag_time", 0),
+]
+
+
+def cmd_info(c):
+    """INFO [section ...] -> verbatim string: `# Section`, its fields as `name:value`, a blank line, the next one.
+
+    Without a section, or with `default`, those of Redis's default; `all` adds statistics of every command. A name
+    that is no section adds nothing.
+    """
+    wanted = {to_text(name).lower() for name in c.args[1:]} or {"default"}
+    if wanted & {"all", "everything"}:
+        wanted |= ALL
+    if "default" in wanted:
+        wanted |= DEFAULT
+    sections = []
+    for name, title, fields in SECTIONS:
+        if name in wanted or (name == "modules" and "module_list" in wanted):
+            lines = [f"# {title}", *(f"{field}:{value}" for field, value in fields(c.engine))]
+            sections.append("".join(line + "\r\n" for line in lines))
+    c.reply(Verbatim("\r\n".join(sections)))
+
+
+declare(
+    b"info", cmd_info, arity=-1, flags=LOADING | STALE, acl=("dangerous",), since="1.0.0",
+    tips=("nondeterministic_output", "request_policy:all_shards", "response_policy:special"),
+    complexity="O(1)",
+    summary="Returns facts and statistics of the server, by sections.",
+    args="[section...]",
+    history=(("7.0.0", "Takes several sections."),),
+)
+
+
+def human(size: int) -> str:
+    """Bytes as people read them: 999B, 1.95K, 23.54G."""
+    if size < 1024:
+        return f"{size}B"
+    amount = float(size)
+    for unit in "KMGTP":
+        amount /= 1024
+        if amount < 1024:
+            break
+    return f"{amount:.2f}{unit}"
+
+
+def safe(name: str) -> str:
+    """A name from outside as part of a field: what has a meaning in INFO becomes `_`."""
+    return name.translate(str.maketrans("#:\r\n", "____"))
+
+
+def server(engine) -> Fields:
+    config = engine.config
+    stats = statistics(engine)
+    system = os.uname()
+    rate = stats["ticks_per_us"]
+    uptime = stats["uptime_us"] // 1_000_000
+    build = f"{fastredis.__version__} {COMPILER_VERSION} {sys.version}"
+    supervised = config["supervised"]
+    return [
+        ("redis_version", fastredis.REDIS_VERSION),
+        ("redis_git_sha1", "00000000"),
+        ("redis_git_dirty", 0),
+        ("redis_build_id", hashlib.sha1(build.encode()).hexdigest()[:16]),
+        ("redis_mode", "standalone"),
+        ("os", f"{system.sysname} {system.release} {system.machine}"),
+        ("arch_bits", sys.maxsize.bit_length() + 1),
+        ("monotonic_clock", f"X86 TSC @ {rate:.0f} ticks/us" if rate else "POSIX clock_gettime"),
+        ("multiplexing_api", "epoll" if hasattr(select, "epoll") else "kqueue"),
+        ("atomicvar_api", "none"),
+        ("gcc_version", COMPILER_VERSION),
+        ("process_id", os.getpid()),
+        ("process_supervised", supervised if supervised in ("systemd", "upstart") else "no"),
+        ("run_id", engine.run_id),
+        ("tcp_port", config["port"] or config["tls-port"]),
+        ("server_time_usec", stats["now_us"]),
+        ("uptime_in_seconds", uptime),
+        ("uptime_in_days", uptime // 86400),
+        ("hz", config["hz"]),
+        ("configured_hz", config["hz"]),
+        ("lru_clock", stats["lru_clock"]),
+        ("executable", os.path.abspath(sys.argv[0])),
+        ("config_file", config.file or ""),
+        ("io_threads_active", 0),
+        *listeners(engine),
+    ]
+
+
+def listeners(engine) -> Fields:
+    """One field for each kind of socket that the server listens on."""
+    config, shell = engine.config, engine.server
+    kinds = []
+    if shell is not None and shell.listeners:
+        addresses = "".join(f",bind={address}" for address in config["bind"])
+        kinds.append(f"name=tcp{addresses},port={config['port']}")
+    if shell is not None and shell.unix_listener is not None:
+        kinds.append(f"name=unix,bind={config['unixsocket']}")
+    return [(f"listener{number}", kind) for number, kind in enumerate(kinds)]
+
+
+def clients(engine) -> Fields:
+    found = client_statistics(engine)
+    return [
+        ("connected_clients", len(engine.clients)),
+        ("cluster_connections", 0),
+        ("maxclients", engine.config["maxclients"]),
+        ("client_recent_max_input_buffer", found["input"]),
+        ("client_recent_max_output_buffer", found["output"]),
+        ("blocked_clients", engine.blocked.count),
+        ("tracking_clients", 0),
+        ("pubsub_clients", engine.pubsub.clients),
+        ("watching_clients", found["watching"]),
+        ("clients_in_timeout_table", engine.blocked.with_deadline),
+        ("total_watched_keys", found["watched_keys"]),
+        ("total_blocking_keys", 0),
+        ("total_blocking_keys_on_nokey", 0),
+    ]
+
+
+def memory(engine) -> Fields:
+    """What the allocator holds is known only as a sum: the RSS, without what the program itself took at its start."""
+    stats = statistics(engine)
+    config = engine.config
+    used, peak = stats["used_memory"], stats["used_memory_peak"]
+    startup = engine.metrics.startup_memory
+    tables, rehashing = table_memory(engine)
+    client_memory = client_statistics(engine)["memory"]
+    overhead = startup + tables + client_memory
+    dataset = used - overhead
+    resident = resident_memory()
+    allocator = max(used, resident - engine.metrics.startup_resident + startup)
+    system = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return [
+        ("used_memory", used),
+        ("used_memory_human", human(used)),
+        ("used_memory_rss", resident),
+        ("used_memory_rss_human", human(resident)),
+        ("used_memory_peak", peak),
+        ("used_memory_peak_human", human(peak)),
+        ("used_memory_peak_perc", f"{used * 100 / peak:.2f}%"),
+        ("used_memory_overhead", overhead),
+        ("used_memory_startup", startup),
+        ("used_memory_dataset", dataset),
+        ("used_memory_dataset_perc", f"{dataset * 100 / max(1, used - startup):.2f}%"),
+        ("allocator_allocated", used),
+        ("allocator_active", allocator),
+        ("allocator_resident", allocator),
+        ("allocator_muzzy", 0),
+        ("total_system_memory", system),
+        ("total_system_memory_human", human(system)),
+        *NO_SCRIPTS,
+        ("maxmemory", config["maxmemory"]),
+        ("maxmemory_human", human(config["maxmemory"])),
+        ("maxmemory_policy", config["maxmemory-policy"]),
+        ("allocator_frag_ratio", f"{allocator / used:.2f}"),
+        ("allocator_frag_bytes", allocator - used),
+        ("allocator_rss_ratio", "1.00"),
+        ("allocator_rss_bytes", 0),
+        ("rss_overhead_ratio", f"{resident / allocator:.2f}"),
+        ("rss_overhead_bytes", resident - allocator),
+        ("mem_fragmentation_ratio", f"{resident / used:.2f}"),
+        ("mem_fragmentation_bytes", resident - used),
+        ("mem_not_counted_for_evict", 0),
+        ("mem_replication_backlog", 0),
+        ("mem_total_replication_buffers", 0),
+        ("mem_clients_slaves", 0),
+        ("mem_clients_normal", client_memory),
+        ("mem_cluster_links", 0),
+        ("mem_aof_buffer", 0),
+        ("mem_allocator", "pymalloc+libc"),
+        ("mem_overhead_db_hashtable_rehashing", rehashing),
+        ("active_defrag_running", 0),
+        ("lazyfree_pending_objects", stats["lazy_pending"]),
+        ("lazyfreed_objects", stats["lazy_freed"]),
+    ]
+
+
+def persistence(engine) -> Fields:
+    return [
+        ("loading", int(is_loading(engine))),
+        *NO_CHILD,
+        ("rdb_changes_since_last_save", statistics(engine)["dirty"]),
+        ("rdb_bgsave_in_progress", 0),
+        ("rdb_last_save_time", engine.started_ms // 1000),
+        *NO_SNAPSHOT,
+        *NO_APPEND_ONLY_FILE,
+    ]
+
+
+def stats(engine) -> Fields:
+    counted = statistics(engine)
+    return [*traffic(engine, counted), *keys(engine, counted), *replies(engine, counted), *turns(engine, counted)]
+
+
+def traffic(engine, counted) -> Fields:
+    rates = engine.metrics.rates
+    return [
+        ("total_connections_received", counted["connections"]),
+        ("total_commands_processed", counted["commands"]),
+        ("instantaneous_ops_per_sec", int(rates["commands"])),
+        ("total_net_input_bytes", counted["bytes_in"]),
+        ("total_net_output_bytes", counted["bytes_out"]),
+        ("total_net_repl_input_bytes", 0),
+        ("total_net_repl_output_bytes", 0),
+        ("instantaneous_input_kbps", f"{rates['input'] / 1024:.2f}"),
+        ("instantaneous_output_kbps", f"{rates['output'] / 1024:.2f}"),
+        ("instantaneous_input_repl_kbps", "0.00"),
+        ("instantaneous_output_repl_kbps", "0.00"),
+        ("rejected_connections", counted["rejected_connections"]),
+        ("sync_full", 0),
+        ("sync_partial_ok", 0),
+        ("sync_partial_err", 0),
+    ]
+
+
+def keys(engine, counted) -> Fields:
+    """Keys are removed when their time comes, so none is ever stale: expired_stale_perc is 0."""
+    pubsub = engine.pubsub
+    return [
+        ("expired_subkeys", 0),
+        ("expired_keys", counted["expired"]),
+        ("expired_stale_perc", "0.00"),
+        ("expired_time_cap_reached_count", counted["expire_slices_full"]),
+        ("expire_cycle_cpu_milliseconds", counted["expire_cycle_us"] // 1000),
+        ("evicted_keys", counted["evicted"]),
+        ("evicted_clients", 0),
+        ("evicted_scripts", 0),
+        ("total_eviction_exceeded_time", 0),
+        ("current_eviction_exceeded_time", 0),
+        ("keyspace_hits", counted["hits"]),
+        ("keyspace_misses", counted["misses"]),
+        ("pubsub_channels", len(pubsub.channels)),
+        ("pubsub_patterns", len(pubsub.patterns)),
+        ("pubsubshard_channels", len(pubsub.shard_channels)),
+        ("latest_fork_usec", 0),
+        ("total_forks", 0),
+        ("migrate_cached_sockets", 0),
+        ("slave_expires_tracked_keys", 0),
+        *NO_DEFRAGMENTATION,
+        ("tracking_total_keys", 0),
+        ("tracking_total_items", 0),
+        ("tracking_total_prefixes", 0),
+    ]
+
+
+def replies(engine, counted) -> Fields:
+    """The reply buffer belongs to the engine, not to a client, and is neither shrunk nor expanded by a cron."""
+    return [
+        ("unexpected_error_replies", counted["unexpected_errors"]),
+        ("total_error_replies", counted["errors"]),
+        ("dump_payload_sanitizations", 0),
+        ("total_reads_processed", counted["reads"]),
+        ("total_writes_processed", counted["writes"]),
+        ("io_threaded_reads_processed", 0),
+        ("io_threaded_writes_processed", 0),
+        ("client_query_buffer_limit_disconnections", counted["query_limit_closed"]),
+        ("client_output_buffer_limit_disconnections", counted["output_limit_closed"]),
+        ("reply_buffer_shrinks", 0),
+        ("reply_buffer_expands", 0),
+    ]
+
+
+def turns(engine, counted) -> Fields:
+    """A cycle of the event loop is, here, a turn of the engine: what one read or timer brought, from start to end."""
+    rates = engine.metrics.rates
+    return [
+        ("eventloop_cycles", counted["turns"]),
+        ("eventloop_duration_sum", counted["turn_us"]),
+        ("eventloop_duration_cmd_sum", counted["command_us"]),
+        ("instantaneous_eventloop_cycles_per_sec", int(rates["turns"])),
+        ("instantaneous_eventloop_duration_usec", int(rates["turn_us"])),
+        ("acl_access_denied_auth", counted["auth_denied"]),
+        ("acl_access_denied_cmd", 0),
+        ("acl_access_denied_key", 0),
+        ("acl_access_denied_channel", 0),
+    ]
+
+
+def replication(engine) -> Fields:
+    return [
+        ("role", "master"),
+        ("connected_slaves", 0),
+        ("master_failover_state", "no-failover"),
+        ("master_replid", engine.metrics.replication_id),
+        ("master_replid2", "0" * 40),
+        ("master_repl_offset", 0),
+        ("second_repl_offset", -1),
+        ("repl_backlog_active", 0),
+        ("repl_backlog_size", engine.config["repl-backlog-size"]),
+        ("repl_backlog_first_byte_offset", 0),
+        ("repl_backlog_histlen", 0),
+    ]
+
+
+def cpu(engine) -> Fields:
+    whole, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    fields: Fields = [
+        ("used_cpu_sys", f"{whole.ru_stime:.6f}"),
+        ("used_cpu_user", f"{whole.ru_utime:.6f}"),
+        ("used_cpu_sys_children", f"{children.ru_stime:.6f}"),
+        ("used_cpu_user_children", f"{children.ru_utime:.6f}"),
+    ]
+    if hasattr(resource, "RUSAGE_THREAD"):
+        main = resource.getrusage(resource.RUSAGE_THREAD)
+        fields.append(("used_cpu_sys_main_thread", f"{main.ru_stime:.6f}"))
+        fields.append(("used_cpu_user_main_thread", f"{main.ru_utime:.6f}"))
+    return fields
+
+
+def modules(engine) -> Fields:
+    return []
+
+
+def commandstats(engine) -> Fields:
+    return [
+        (
+            f"cmdstat_{safe(name.decode())}",
+            f"calls={calls},usec={usec},usec_per_call={usec / calls if calls else 0:.2f},"
+            f"rejected_calls={rejected},failed_calls={failed}",
+        )
+        for name, calls, usec, rejected, failed in command_statistics(engine)
+    ]
+
+
+def errorstats(engine) -> Fields:
+    return [(f"errorstat_{safe(to_text(code))}", f"count={count}") for code, count in sorted(engine.errors.items())]
+
+
+def latencystats(engine) -> Fields:
+    config = engine.config
+    if not config["latency-tracking"]:
+        return []
+    percentiles = config["latency-tracking-info-percentiles"]
+    return [
+        (
+            f"latency_percentiles_usec_{safe(name.decode())}",
+            ",".join(f"p{percentile:.15g}={usec:.3f}" for percentile, usec in zip(percentiles, figures, strict=True)),
+        )
+        for name, figures in latency_percentiles(engine, percentiles)
+    ]
+
+
+def cluster(engine) -> Fields:
+    return [("cluster_enabled", 0)]
+
+
+def keyspace_section(engine) -> Fields:
+    return [
+        (f"db{index}", f"keys={count},expires={volatile},avg_ttl={ttl_ms}")
+        for index, count, volatile, ttl_ms in keyspace(engine)
+    ]
+
+
+def debug(engine) -> Fields:
+    """Only when asked for by name."""
+    counted = statistics(engine)
+    return [
+        ("eventloop_duration_aof_sum", 0),
+        ("eventloop_duration_cron_sum", int(engine.metrics.cron_us)),
+        ("eventloop_duration_max", counted["turn_longest_us"]),
+        ("eventloop_cmd_per_cycle_max", counted["turn_commands_most"]),
+    ]
+
+
+SECTIONS = (
+    ("server", "Server", server),
+    ("clients", "Clients", clients),
+    ("memory", "Memory", memory),
+    ("persistence", "Persistence", persistence),
+    ("stats", "Stats", stats),
+    ("replication", "Replication", replication),
+    ("cpu", "CPU", cpu),
+    ("modules", "Modules", modules),
+    ("commandstats", "Commandstats", commandstats),
+    ("errorstats", "Errorstats", errorstats),
+    ("latencystats", "Latencystats", latencystats),
+    ("cluster", "Cluster", cluster),
+    ("keyspace", "Keyspace", keyspace_section),
+    ("debug", "Debug", debug),
+)
+ALL = {name for name, _, _ in SECTIONS} - {"debug"}
+DEFAULT = ALL - {"commandstats", "latencystats"}

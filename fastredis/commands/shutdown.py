@@ -1,0 +1,45 @@
+"""SHUTDOWN: end the server."""
+
+from fastredis._command import declarer
+from fastredis._inspect import denies_blocking
+from fastredis._reply import ErrorReply
+from fastredis.declarations import ADMIN, ALLOW_BUSY, LOADING, NO_MULTI, NOSCRIPT, STALE
+
+declare = declarer("server")
+
+WORDS = {b"nosave", b"save", b"now", b"force", b"abort"}
+
+
+def cmd_shutdown(c):
+    """SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [ABORT] -> no reply: the connection is closed as the server ends.
+
+    Errors: syntax; ABORT while no shutdown is under way; from a script or transaction, without NOW; the data cannot
+    be saved.
+    Source: https://redis.io/docs/latest/commands/shutdown/
+    """
+    words = {word.lower() for word in c.args[1:]}
+    if words - WORDS or {b"save", b"nosave"} <= words or (b"abort" in words and len(words) > 1):
+        c.reply(ErrorReply("ERR syntax error"))
+        return
+    if b"abort" in words:
+        # A shutdown waits for nobody yet (there are no replicas), so none can be under way here.
+        c.reply(ErrorReply("ERR No shutdown in progress."))
+        return
+    if b"now" not in words and denies_blocking(c):
+        c.reply(ErrorReply("ERR SHUTDOWN without NOW or ABORT isn't allowed for DENY BLOCKING client"))
+        return
+    save = True if b"save" in words else False if b"nosave" in words else None
+    if c.engine.server.request_shutdown(save=save, now=b"now" in words, force=b"force" in words):
+        c.kill()
+    else:
+        c.reply(ErrorReply("ERR Errors trying to SHUTDOWN. Check logs."))
+
+
+declare(
+    b"shutdown", cmd_shutdown, arity=-1, flags=ADMIN | NOSCRIPT | LOADING | STALE | NO_MULTI | ALLOW_BUSY,
+    since="1.0.0",
+    complexity="O(N) where N is the number of keys saved, O(1) without saving",
+    summary="Stops the server, after saving the data if it is configured to.",
+    args="[save-selector=(NOSAVE | SAVE)] [NOW@7.0.0] [FORCE@7.0.0] [ABORT@7.0.0]",
+    history=(("7.0.0", "Options `NOW`, `FORCE` and `ABORT`."),),
+)

@@ -1,0 +1,145 @@
+"""Transactions: MULTI, EXEC, DISCARD, WATCH, UNWATCH. What they stand on is in fastredis._multi."""
+from fastredis._client cimport Client
+from fastredis._command cimport Command, native
+from fastredis._dispatch cimport call_nested
+from fastredis._engine cimport C_DENY_BLOCKING, C_DIRTY_CAS, C_DIRTY_EXEC, C_MULTI
+from fastredis._errors cimport (
+    ERR_DISCARD_WITHOUT_MULTI, ERR_EXEC_WITHOUT_MULTI, ERR_EXECABORT, ERR_NESTED_MULTI, ERR_WATCH_IN_MULTI,
+)
+from fastredis._flags cimport ALLOW_BUSY, FAST, LOADING, NOSCRIPT, SKIP_SLOWLOG, STALE
+from fastredis._multi cimport Queue, begin, discard, unwatch_all, watch, watched_expired
+from fastredis._resp cimport Arg
+
+from libc.stdint cimport uint64_t
+
+from fastredis._command import declarer
+from fastredis.declarations import key_range
+
+declare = declarer("transactions")
+
+
+cdef int cmd_multi(Client c) except -1:
+    """MULTI -> OK; what follows is queued.
+
+    Errors: inside MULTI. That does not spoil the transaction.
+    Source: https://redis.io/commands/multi
+    """
+    if c.flags & C_MULTI:
+        return c.error(ERR_NESTED_MULTI)
+    begin(c)
+    return c.reply_ok()
+
+declare(
+    b"multi", native(cmd_multi), arity=1, flags=NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY, since="1.2.0",
+    complexity="O(1)",
+    summary="Starts a transaction: the commands that follow are queued for EXEC.",
+)
+
+
+cdef int cmd_exec(Client c) except -1:
+    """EXEC -> array of the replies of the queued commands; null array when a watched key changed or expired.
+
+    The keys are not watched any more, whatever the outcome.
+    Errors: EXECABORT when a command was refused while queueing; without MULTI.
+    Source: https://redis.io/commands/exec
+    """
+    if not c.flags & C_MULTI:
+        return c.error(ERR_EXEC_WITHOUT_MULTI)
+    if c.flags & C_DIRTY_EXEC:
+        discard(c)
+        return c.error(ERR_EXECABORT)
+    if c.flags & C_DIRTY_CAS or watched_expired(c):
+        discard(c)
+        return c.reply_null_array()
+    unwatch_all(c)                          # its own changes need not mark it
+    run_queue(c)
+    return discard(c)
+
+
+cdef int run_queue(Client c) except -1:
+    """Run what is queued, one reply each; to the AOF and the replicas it is one transaction."""
+    cdef Queue queue = <Queue>c.queue
+    cdef Arg* argv = c.argv
+    cdef int argc = c.argc
+    cdef object last_command = c.last_command
+    cdef uint64_t denied = c.flags & C_DENY_BLOCKING
+    cdef int i
+
+    c.flags |= C_DENY_BLOCKING
+    c.reply_array(queue.count)
+    for i in range(queue.count):
+        c.argv = queue.items[i].argv
+        c.argc = queue.items[i].argc
+        call_nested(c, <Command>queue.items[i].command)
+    c.flags &= ~<uint64_t>C_DENY_BLOCKING
+    c.flags |= denied
+    c.argv = argv
+    c.argc = argc
+    c.last_command = last_command
+    # The commands have propagated themselves: there is nothing left for EXEC.
+    c.effects = []
+    return c.engine.end_transaction()
+
+declare(
+    b"exec", native(cmd_exec), arity=1, flags=NOSCRIPT | LOADING | STALE | SKIP_SLOWLOG, since="1.2.0",
+    complexity="The sum of the queued commands' complexities",
+    summary="Runs the commands queued since MULTI, unless a watched key has changed.",
+)
+
+
+cdef int cmd_discard(Client c) except -1:
+    """DISCARD -> OK; the queue is forgotten, nothing is watched any more.
+
+    Errors: without MULTI.
+    Source: https://redis.io/commands/discard
+    """
+    if not c.flags & C_MULTI:
+        return c.error(ERR_DISCARD_WITHOUT_MULTI)
+    discard(c)
+    return c.reply_ok()
+
+declare(
+    b"discard", native(cmd_discard), arity=1, flags=NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY, since="2.0.0",
+    complexity="O(N) where N is the number of queued commands",
+    summary="Drops the commands queued since MULTI and stops watching keys.",
+)
+
+
+cdef int cmd_watch(Client c) except -1:
+    """WATCH key [key ...] -> OK; the next EXEC fails if one of the keys changes first.
+
+    Errors: inside MULTI. That does not spoil the transaction.
+    Source: https://redis.io/commands/watch
+    """
+    cdef int i
+
+    if c.flags & C_MULTI:
+        return c.error(ERR_WATCH_IN_MULTI)
+    if not c.flags & C_DIRTY_CAS:           # else EXEC will fail anyway
+        for i in range(1, c.argc):
+            watch(c, &c.argv[i])
+    return c.reply_ok()
+
+declare(
+    b"watch", native(cmd_watch), arity=-2, flags=NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY,
+    keys=key_range(1, -1, 1, "RO"), since="2.2.0",
+    complexity="O(1) for each key",
+    summary="Watches keys: the next EXEC does nothing if one of them changes first.",
+    args="key...",
+)
+
+
+cdef int cmd_unwatch(Client c) except -1:
+    """UNWATCH -> OK; no key is watched any more.
+
+    Source: https://redis.io/commands/unwatch
+    """
+    unwatch_all(c)
+    c.flags &= ~<uint64_t>C_DIRTY_CAS
+    return c.reply_ok()
+
+declare(
+    b"unwatch", native(cmd_unwatch), arity=1, flags=NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY, since="2.2.0",
+    complexity="O(N) where N is the number of watched keys",
+    summary="Stops watching all keys.",
+)

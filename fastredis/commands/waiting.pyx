@@ -1,0 +1,93 @@
+"""WAIT and WAITAOF: until other copies of the data have the writes of this connection."""
+from libc.stdint cimport int64_t
+
+from fastredis._blocking cimport Blocked, Waiter
+from fastredis._client cimport Client
+from fastredis._command cimport native
+from fastredis._engine cimport C_DENY_BLOCKING
+from fastredis._errors cimport ERR_NOT_POSITIVE, ERR_NUMLOCAL, ERR_WAITAOF_OFF
+from fastredis._flags cimport BLOCKING
+from fastredis._options cimport get_int_or_reply, get_timeout_or_reply
+
+from fastredis._command import declarer
+
+declare = declarer("generic")
+
+
+cdef class ReplicaWaiter(Waiter):
+    """Waits for replicas, of which there are none: it ends with its timeout."""
+
+    cdef int timed_out(self, Client c) except -1:
+        return c.reply_int(0)
+
+
+cdef class AofWaiter(Waiter):
+    """Waits for AOFs, here and on replicas, of which there are none."""
+
+    cdef int timed_out(self, Client c) except -1:
+        return reply_copies(c)
+
+
+cdef int reply_copies(Client c) except -1:
+    """How many local AOFs, and how many AOFs of replicas, have what the connection wrote."""
+    c.reply_array(2)
+    c.reply_int(0)
+    return c.reply_int(0)
+
+
+cdef int cmd_wait(Client c) except -1:
+    """WAIT numreplicas timeout -> integer: replicas that have all earlier writes of this connection.
+
+    The timeout is in ms, 0 waits for ever. Inside MULTI or a script it does not wait.
+    Errors: no integer; negative timeout.
+    Source: https://redis.io/commands/wait
+    """
+    cdef int64_t replicas, deadline_ms
+
+    if not get_int_or_reply(c, 1, &replicas) or not get_timeout_or_reply(c, 2, 1, &deadline_ms):
+        return 0
+    if replicas <= 0 or c.flags & C_DENY_BLOCKING:
+        return c.reply_int(0)
+    return (<Blocked>c.engine.blocked).block(c, ReplicaWaiter(), deadline_ms)
+
+declare(
+    b"wait", native(cmd_wait), arity=3, flags=BLOCKING, acl=("connection",), since="3.0.0",
+    tips=("request_policy:all_shards", "response_policy:agg_min"),
+    complexity="O(1)",
+    summary="Waits until replicas have received all earlier writes of this connection.",
+    args="numreplicas:integer timeout:integer",
+)
+
+
+cdef int cmd_waitaof(Client c) except -1:
+    """WAITAOF numlocal numreplicas timeout -> array: local AOFs, and AOFs of replicas, that have the earlier writes.
+
+    The timeout is in ms, 0 waits for ever. Inside MULTI or a script it does not wait.
+    Errors: no integer; numlocal is neither 0 nor 1, or 1 without an AOF; negative numreplicas or timeout.
+    Source: https://redis.io/commands/waitaof
+    """
+    cdef int64_t local, replicas, deadline_ms
+
+    if not get_int_or_reply(c, 1, &local):
+        return 0
+    if not 0 <= local <= 1:
+        return c.error(ERR_NUMLOCAL)
+    if not get_int_or_reply(c, 2, &replicas):
+        return 0
+    if replicas < 0:
+        return c.error(ERR_NOT_POSITIVE)
+    if not get_timeout_or_reply(c, 3, 1, &deadline_ms):
+        return 0
+    if local and not c.engine.config.appendonly:
+        return c.error(ERR_WAITAOF_OFF)
+    if (local == 0 and replicas == 0) or c.flags & C_DENY_BLOCKING:
+        return reply_copies(c)
+    return (<Blocked>c.engine.blocked).block(c, AofWaiter(), deadline_ms)
+
+declare(
+    b"waitaof", native(cmd_waitaof), arity=4, flags=BLOCKING, acl=("connection",), since="7.2.0",
+    tips=("request_policy:all_shards", "response_policy:agg_min"),
+    complexity="O(1)",
+    summary="Waits until all earlier writes of this connection are on disk here and on replicas.",
+    args="numlocal:integer numreplicas:integer timeout:integer",
+)

@@ -1,0 +1,71 @@
+"""What INFO knows of the past: rates per second, memory at the start, time spent in the cron."""
+
+import resource
+import secrets
+import time
+
+from fastredis._inspect import flow, statistics
+
+SAMPLES = 16  # a rate is the mean of so many samples
+PERIOD = 0.1  # seconds between two samples
+EARLY = 0.01  # a timer may fire this much too soon
+
+
+def resident_memory() -> int:
+    """Bytes of RAM that the process occupies; where the system does not tell, the most it ever did."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as stream:
+            return int(stream.read().split()[1]) * resource.getpagesize()
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+class Metrics:
+    """Belongs to one engine, whose server calls sample() from its cron.
+
+    startup_memory     used_memory when the server had started
+    startup_resident   RAM that the process occupied then
+    cron_us            time spent in the cron
+    replication_id     identifies the history of this data set; 40 hexadecimal digits
+    rates              means of the latest samples: commands, input and output (bytes) and turns per
+                       second; turn_us: mean length of a turn
+    """
+
+    def __init__(self, engine):
+        self.engine = engine
+        self.startup_memory = statistics(engine)["used_memory"]
+        self.startup_resident = resident_memory()
+        self.change_replication_id()
+        self.reset()
+
+    def change_replication_id(self) -> None:
+        self.replication_id = secrets.token_hex(20)
+
+    def reset(self) -> None:
+        """CONFIG RESETSTAT: forget all samples."""
+        self.cron_us = 0.0
+        self._samples: list[tuple[float, ...]] = []
+        self._last: tuple[float, ...] | None = None
+        self._last_time = 0.0
+
+    def sample(self, cron_us: float = 0.0) -> None:
+        """Look at the counters, unless the last look was less than PERIOD ago; cron_us is added to the cron's time."""
+        self.cron_us += cron_us
+        now = time.monotonic()
+        passed = now - self._last_time
+        if self._last is not None and passed < PERIOD - EARLY:
+            return
+        values = flow(self.engine)
+        if self._last is not None:
+            grown = [max(0, new - old) for new, old in zip(values, self._last, strict=True)]
+            commands, bytes_in, bytes_out, turns, turn_us = grown
+            mean_turn = turn_us / turns if turns else 0.0
+            self._samples.append((commands / passed, bytes_in / passed, bytes_out / passed, turns / passed, mean_turn))
+            del self._samples[:-SAMPLES]
+        self._last, self._last_time = values, now
+
+    @property
+    def rates(self) -> dict[str, float]:
+        names = ("commands", "input", "output", "turns", "turn_us")
+        columns = zip(*self._samples, strict=True) if self._samples else [()] * len(names)
+        return {name: sum(column) / SAMPLES for name, column in zip(names, columns, strict=True)}
