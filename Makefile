@@ -1,4 +1,4 @@
-# make run, make test: each does all that is needed, from a fresh Debian 12 with python3, venv, gcc and make on.
+# make run, make test: each does all that is needed, on a Debian 12 with python3, venv, gcc and make.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 JOBS ?= $(shell nproc)
 ARGS ?=
 
-.PHONY: run test quicktest compile debug asan refnanny bench lint wheel clean headers
+.PHONY: run test quicktest compile debug asan refnanny bench lint wheel clean headers peer
 
 run: compile
 	$(BIN)/python -m fastredis $(ARGS)
@@ -20,18 +20,18 @@ quicktest: compile
 compile: $(VENV)/.ready
 	FASTREDIS_PROBES=1 $(BIN)/python setup.py -q build_ext --inplace -j $(JOBS)
 
-# The other builds live in a directory of their own, so that none disturbs the release build.
+# The other builds, and the tests on them, live in a copy below build/: none disturbs the release build.
 debug refnanny asan: $(VENV)/.ready
-	benchmarks/../tests/run_build.sh $@ $(BIN)/python
+	PYTHON=$(abspath $(BIN))/python JOBS=$(JOBS) tests/run_build.sh $@ $(ARGS)
 
 bench: compile
-	$(BIN)/pip install -q hiredis
+	$(BIN)/pip install -q matplotlib
 	$(BIN)/python -m benchmarks $(ARGS)
 
 lint: $(VENV)/.ready
-	$(BIN)/pip install -q ruff cython-lint
+	$(BIN)/pip install -q ruff cython-lint pycodestyle
 	$(BIN)/ruff check .
-	$(BIN)/cython-lint fastredis tests
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cython-lint fastredis tests
 
 wheel: $(VENV)/.ready
 	$(BIN)/pip wheel -q --no-deps -w dist .
@@ -45,8 +45,8 @@ headers:
 $(VENV)/.ready: pyproject.toml | headers
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --upgrade pip
-	$(BIN)/pip install -q "setuptools>=77" "cython>=3.1" uvloop pytest hypothesis redis hiredis
+	$(BIN)/pip install -q "setuptools>=77" "cython>=3.1" uvloop pytest hypothesis redis hiredis xxhash
 	touch $@
 
 clean:
-	rm -rf build dist *.egg-info fastredis/*.so fastredis/*/*.so tests/*/*.so
+	rm -rf build dist *.egg-info fastredis/*.so fastredis/*/*.so tests/*.so tests/*/*.so

@@ -41,6 +41,7 @@ cdef int run_batch(Client c, Batch* batch) except -1:
     cdef Request* r
     cdef int i = 0
     cdef int count = batch.count
+    cdef size_t mark = 0
 
     prepare(c, batch, commands)
     c.core.tick = ticks()
@@ -51,6 +52,7 @@ cdef int run_batch(Client c, Batch* batch) except -1:
                 c.argv = &batch.args.items[r.first]
                 c.argc = r.argc
                 i += 1
+                mark = c.out.size
                 if execute(c, <Command>commands[i - 1] if commands[i - 1] is not NULL else None):
                     return i - 1            # it stays in the query buffer until CLIENT PAUSE is over
                 if unlikely(c.flags & (C_BLOCKED | C_CLOSE_AFTER_REPLY | C_CLOSE_ASAP)):
@@ -58,6 +60,8 @@ cdef int run_batch(Client c, Batch* batch) except -1:
                 if unlikely(c.out.size > FLUSH_SIZE) and i < count:
                     c.send_reply()
         except Exception:
+            c.out.truncate(min(mark, c.out.size))
+            c.effects = None
             internal_error(c)
     return i
 
@@ -124,7 +128,7 @@ cdef int execute_checked(Client c, Command command) except -1:
         (<Blocked>c.engine.blocked).postpone(c)
         return 1
     mark = begin_reply(c)
-    if c.flags & C_MULTI and not c.core.nesting and command.name not in NEVER_QUEUED:
+    if is_queueing(c, command):
         (<Queue>c.queue).append(c, command)
         c.out.status(b"QUEUED")
         return settle_reply(c, mark)
@@ -182,7 +186,8 @@ cdef bint is_refused(Client c, Command command, uint64_t flags) except -1:
         refuse(c, command, ERR_NOAUTH)
     elif command.flags & NO_MULTI and c.flags & C_MULTI:
         refuse(c, command, ERR_NOT_IN_MULTI)
-    elif core.gate & GATE_MEMORY and flags & DENYOOM and core.memory.used > <int64_t>core.maxmemory:
+    elif core.gate & GATE_MEMORY and core.memory.used > <int64_t>core.maxmemory and (
+            flags & DENYOOM or is_queueing(c, command)):    # a queue takes memory, whatever is in it
         refuse(c, command, ERR_OOM)
     elif c.flags & C_PUBSUB and c.resp == 2 and command.name not in PUBSUB_CONTEXT and not core.nesting:
         refuse(c, command, b"ERR Can't execute '" + command.name + b"': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / "
@@ -192,6 +197,11 @@ cdef bint is_refused(Client c, Command command, uint64_t flags) except -1:
     else:
         return False
     return True
+
+
+cdef bint is_queueing(Client c, Command command) except -1:
+    """Whether the command, if it is not refused, goes into MULTI's queue."""
+    return bool(c.flags & C_MULTI) and not c.core.nesting and command.name not in NEVER_QUEUED
 
 
 cdef bytes protected_text(Command command):
@@ -209,7 +219,7 @@ cdef int refuse(Client c, Command command, bytes text) except -1:
     c.engine.stats[command.index].rejected += 1
     if command.name == b"exec":
         discard(c)
-        text = b"EXECABORT Transaction discarded because of: " + text
+        text = b"EXECABORT Transaction discarded because of: " + text.removeprefix(b"ERR ")
     return reject(c, text)
 
 

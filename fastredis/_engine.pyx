@@ -263,15 +263,15 @@ cdef class Engine(Listener):
         return 0
 
     cdef int key_expired(self, Database db, const char* key, size_t size) except -1:
-        """A key's time came: replicas and the AOF get a DEL, watchers and subscribers hear of it."""
+        """A key's time came: replicas and the AOF get its deletion, watchers and subscribers hear of it."""
         cdef Arg argv[2]
 
         if self.core.feeds:
-            argv[0] = arg_of(b"DEL")
+            argv[0] = arg_of(b"UNLINK" if self.core.lazy_expire else b"DEL")
             argv[1].ptr = key
             argv[1].size = size
             self.propagate(db.index, argv, 2)
-        self.core.dirty += 1
+        # No dirty: the command on whose way the key expired, maybe a GET, has not changed anything by that.
         if self.core.listeners:
             self.touch_watched(db, key, size)
             self.key_event(db, NOTIFY_EXPIRED, b"expired", key, size)

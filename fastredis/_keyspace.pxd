@@ -51,6 +51,8 @@ cdef class Database:
 
     cdef Entry* set_string(self, Arg* key, const char* value, size_t size, bint keep_ttl) except NULL
     cdef Entry* store_int(self, Arg* key, Entry* e, int64_t value) except NULL
+    cdef Entry* store_text(self, Arg* key, Entry* e, const char* text, size_t size) except NULL
+    cdef Entry* put(self, Arg* key, Entry* e, Entry* fresh) except NULL
     cdef Entry* to_raw(self, Arg* key, Entry* e, size_t size) except NULL
     cdef Entry* add_raw(self, Arg* key, size_t size) except NULL
     cdef int add(self, Entry* e, uint64_t hash) except -1

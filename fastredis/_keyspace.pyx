@@ -13,8 +13,8 @@ from fastredis.values.entry cimport (
     ENC_RAW, NOT_IN_HEAP, entry_encoding, entry_key, entry_key_of, entry_lru, entry_set_lru,
 )
 from fastredis.values.string_type cimport (
-    entry_raw, raw_data, string_new, string_new_int, string_new_raw, string_overwrite, string_overwrite_int,
-    string_reserve, string_to_raw,
+    entry_raw, raw_data, string_new, string_new_int, string_new_raw, string_new_text, string_overwrite,
+    string_overwrite_int, string_reserve, string_to_raw,
 )
 from fastredis.values.value cimport entry_free
 
@@ -204,6 +204,14 @@ cdef class Database:
         if e is not NULL and string_overwrite_int(e, value):
             return e
         fresh = string_new_int(&self.core.memory, key.ptr, key.size, value)
+        return self.put(key, e, fresh)
+
+    cdef Entry* store_text(self, Arg* key, Entry* e, const char* text, size_t size) except NULL:
+        """The same for text that stays text (encoding embstr or raw) even if it reads as an integer."""
+        return self.put(key, e, string_new_text(&self.core.memory, key.ptr, key.size, text, size))
+
+    cdef Entry* put(self, Arg* key, Entry* e, Entry* fresh) except NULL:
+        """Put a new entry in the place of the one just looked up, whose TTL it takes over, or in a free one."""
         if e is not NULL:
             self.replace(key, e, fresh, True)
         else:

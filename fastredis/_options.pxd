@@ -9,9 +9,9 @@
 #         ...
 #         Option(NULL,       OPT_FLAG, 0,           0)]
 #
-# Two options of one group (not 0) exclude each other; so does an option given twice,
-# unless it is OPT_FLAG. What was given is in Options.flags; the argument of an option in
-# Options.values, at the option's place in the list.
+# Two options of one group (not 0) exclude each other; the same one may come twice, and the
+# last one counts. What was given is in Options.flags; the argument of an option in
+# Options.text or Options.number, at the option's place in the list.
 #
 # A helper that ends in _or_reply returns False once it has replied the error.
 

@@ -43,10 +43,8 @@ cdef bint parse_options_or_reply(Client c, int first, const Option* known, Optio
 
 
 cdef bint allowed(const Option* option, Options* given, int groups) noexcept:
-    """An option may come unless it, or another of its group, came before; a flag may be repeated."""
-    if given.flags & option.flag:
-        return option.kind == OPT_FLAG
-    return not (option.group and groups >> option.group & 1)
+    """An option may come unless another of its group came before; it may be repeated, the last one counts."""
+    return bool(given.flags & option.flag) or not (option.group and groups >> option.group & 1)
 
 
 cdef bint get_int_or_reply_text(Client c, int index, int64_t* value, const char* error) except -1:

@@ -274,6 +274,11 @@ cdef bint is_space(char ch) noexcept:
     return ch == c' ' or c'\t' <= ch <= c'\r'
 
 
+cdef bint ends_word(char ch) noexcept:
+    """Vertical tab and form feed do not, though they are passed over between words: as in Redis."""
+    return is_space(ch) and ch != c'\v' and ch != c'\f'
+
+
 cdef int hex_digit(char ch) noexcept:
     if c'0' <= ch <= c'9':
         return ch - c'0'
@@ -338,7 +343,7 @@ cdef object split_inline(const char* line, size_t size):
                 if at < end and not is_space(at[0]):
                     return None             # a closing quote has to be followed by a space
                 break
-            if not quote and is_space(ch):
+            if not quote and ends_word(ch):
                 break
             if not quote and (ch == c'"' or ch == c"'"):
                 quote = ch
@@ -379,7 +384,8 @@ cdef class RequestParser:
     def feed(self, bytes data):
         """Take the next piece of the stream; returns the whole requests, each a list of bytes.
 
-        Raises ValueError with the protocol error's text, after which the stream is dead.
+        Raises ValueError with the protocol error's text, after which the stream is dead; the requests in front
+        of the error are in its attribute `requests`.
         """
         cdef size_t pos = 0
         cdef ParseStatus status = PARSE_FULL
@@ -407,5 +413,7 @@ cdef class RequestParser:
         else:
             self.pending += data[pos:]
         if status == PARSE_ERROR:
-            raise ValueError(self.parser.error.decode("latin-1"))
+            error = ValueError(self.parser.error.decode("latin-1"))
+            error.requests = requests
+            raise error
         return requests

@@ -16,22 +16,15 @@ import stat
 import time
 
 from fastredis import commands
-try:
-    from fastredis._blocking import Blocked
-    from fastredis._pubsub import PubSub, set_notify
-except ImportError as e:
-    print("DEV", e)
-    class Blocked:
-        def __init__(self, e): pass
-        def remove(self, c): pass
-    PubSub = Blocked
-    def set_notify(e, f): pass
+from fastredis._blocking import Blocked
 from fastredis._command import CommandTable, declared_commands
 from fastredis._connection import Connection
 from fastredis._engine import Engine
+from fastredis._pubsub import PubSub, set_notify
 from fastredis.config import Config, ConfigError
 from fastredis.logs import Logger
 from fastredis.metrics import Metrics
+from fastredis.process import notify_systemd
 
 GATE_LOADING = 1            # as in _core.pxd
 RESERVED_FILES = 32         # file descriptors that are not for clients
@@ -110,7 +103,7 @@ class Server:
             old, new = (word.lower().encode("utf-8", "surrogateescape") for word in directive.argv[1:])
             if old not in known:
                 raise directive.fatal("No such command in rename-command")
-            if new in known - set(renamed) or new in renamed.values() and new:
+            if new in known - set(renamed) or (new and new in renamed.values()):
                 raise directive.fatal("Target command name already exists")
             renamed[old] = new
         return renamed
@@ -128,7 +121,7 @@ class Server:
             self.listeners = [self._serve(sock) for sock in sockets]
         if config.unixsocket and not self._listen_unix(config.unixsocket):
             return False
-        if not self.listeners and self.unix_listener is None and (config.port or config.unixsocket) and config.bind:
+        if not config.port and not config.unixsocket:
             self.log.warning("Configured to not listen anywhere, exiting.")
             return False
         return True
@@ -320,15 +313,15 @@ class Server:
             self.loop.add_signal_handler(number, self._signalled, number)
         self.engine.gate(GATE_LOADING, False)
         self.loop.call_later(1 / self.config.hz, self.cron)
-        for sock, task in self.listeners:
-            await task
+        for _, accepting in self.listeners:
+            await accepting
+        if self.listeners:
             self.log.notice("Ready to accept connections tcp")
         if self.unix_listener is not None:
             await self.unix_listener[1]
-            self.log.notice(f"The server is now ready to accept connections at {self.config.unixsocket}")
             self.log.notice("Ready to accept connections unix")
-        if not self.listeners and self.unix_listener is None:
-            self.log.notice("Ready to accept connections on no socket at all: port is 0 and there is no unixsocket")
+        if self.config.supervised == "systemd":
+            notify_systemd("STATUS=Ready to accept connections\nREADY=1\n", self.log)
         gc.collect()
         gc.freeze()
         return await self.exit_code

@@ -28,7 +28,4 @@ MODULES = (
 def load():
     """Declare all commands."""
     for name in MODULES:
-        try:
-            importlib.import_module(f"{__name__}.{name}")
-        except ModuleNotFoundError as e:
-            print("DEV: missing", name, e)
+        importlib.import_module(f"{__name__}.{name}")

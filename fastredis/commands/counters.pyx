@@ -190,7 +190,7 @@ cdef int cmd_incrbyfloat(Client c) except -1:
     if not is_finite(value + increment):
         return c.error(ERR_NAN)
     size = format_long_double(text, value + increment, True)
-    c.db.set_string(key, text, size, True)
+    c.db.store_text(key, e, text, size)
     c.modified(key, NOTIFY_STRING, b"incrbyfloat")
     if c.propagates():
         c.effect([b"SET", arg_bytes(key), text[:size], b"KEEPTTL"])
@@ -323,7 +323,7 @@ cdef int increx_float(Client c, Entry* e, Options* given, int64_t when_ms) excep
             return reply_long_double(c, 0)
         total = low if total < low else high
     size = format_long_double(text, total, True)
-    e = c.db.set_string(&c.argv[1], text, size, True)
+    e = c.db.store_text(&c.argv[1], e, text, size)
     c.modified(&c.argv[1], NOTIFY_STRING, b"incrbyfloat")
     finish_ttl(c, e, given, when_ms, text[:size])
     reply_long_double(c, total)

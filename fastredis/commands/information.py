@@ -131,8 +131,8 @@ def human(size: int) -> str:
     for unit in "KMGTP":
         amount /= 1024
         if amount < 1024:
-            break
-    return f"{amount:.2f}{unit}"
+            return f"{amount:.2f}{unit}"
+    return f"{size}B"
 
 
 def safe(name: str) -> str:

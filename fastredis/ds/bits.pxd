@@ -6,7 +6,7 @@
 #
 # A field is a big-endian integer of 1 to 64 bits at any bit. Ranges are in bits, from start
 # up to but not including stop. The bytes belong to the caller; nothing here allocates,
-# needs the GIL or wants aligned data. Counting, searching and combining go by 64-bit words.
+# needs the GIL or wants aligned data. Counting and searching go by 64-bit words.
 # Source: https://redis.io/docs/latest/commands/setbit/, .../bitop/, .../bitfield/
 
 from libc.stddef cimport size_t

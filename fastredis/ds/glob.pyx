@@ -3,8 +3,12 @@
 When a star has matched too little, only the last star needs to take more: what an earlier
 one could win by a longer match, the later one has tried already. So a match costs at most
 pattern length times string length, whatever the pattern, and no stack.
-Redis gives up on patterns of more than 1000 stars to save its stack; here they just match.
+Redis recurses, and gives up on a match that needs more than 1000 stars; so does this, for the same replies.
 """
+
+cdef enum:
+    MAX_STARS = 1000
+
 
 cdef bint glob_match(const char* pattern, size_t pn, const char* s, size_t n, bint nocase) noexcept nogil:
     """Whether the whole of s[:n] matches pattern[:pn]; `nocase` folds ASCII letters.
@@ -13,14 +17,16 @@ cdef bint glob_match(const char* pattern, size_t pn, const char* s, size_t n, bi
     """
     cdef size_t p = 0, i = 0, width
     cdef size_t star_p = 0, star_i = 0      # behind the last star, and what it has eaten up to
-    cdef bint star = False
+    cdef int stars = 0                      # runs of stars that were passed
 
     while i < n:
         if p < pn and pattern[p] == c"*":
             p = skip_stars(pattern, p, pn)
             if p == pn:
                 return True
-            star = True
+            stars += 1
+            if stars > MAX_STARS:
+                return False
             star_p = p
             star_i = i
             continue
@@ -28,7 +34,7 @@ cdef bint glob_match(const char* pattern, size_t pn, const char* s, size_t n, bi
         if width:
             p += width
             i += 1
-        elif star:
+        elif stars:
             star_i += 1
             i = star_i
             p = star_p

@@ -31,6 +31,7 @@ cdef enum:
     EMPTY_BUCKETS_PER_STEP = 16     # a rehash step skips at most this many
     OVERDUE = 4                     # `manual` holds growth back up to this many times the normal fill
     RANDOM_TRIES = 512              # then table_random counts instead of guessing
+    SCAN_AHEAD = 4                  # a scan asks for the bucket that is so many steps ahead
     STATS_LENGTHS = 50              # chain lengths that table_stats tells apart
 
 
@@ -522,6 +523,7 @@ cdef uint64_t table_scan(Table* t, uint64_t cursor, Visit visit, void* context) 
     if t.buckets[0] is NULL:
         return 0
     if t.rehash_index < 0:
+        prefetch(&t.buckets[0][reverse_bits(reverse_bits(cursor | ~t.mask[0]) + SCAN_AHEAD) & t.mask[0]])
         scan_bucket(t, 0, cursor & t.mask[0], visit, context)
         return next_cursor(cursor, t.mask[0])
     small = 0 if t.mask[0] <= t.mask[1] else 1

@@ -21,6 +21,8 @@ cdef struct Raw:
 
 cdef Entry* string_new(Account* account, const char* key, size_t key_size,
                        const char* value, size_t size) except NULL
+cdef Entry* string_new_text(Account* account, const char* key, size_t key_size,
+                            const char* value, size_t size) except NULL
 cdef Entry* string_new_int(Account* account, const char* key, size_t key_size, int64_t value) except NULL
 cdef bint string_overwrite(Account* account, Entry* e, const char* value, size_t size) except -1
 cdef bint string_overwrite_int(Entry* e, int64_t value) noexcept

@@ -37,10 +37,17 @@ cdef Entry* string_new(Account* account, const char* key, size_t key_size,
                        const char* value, size_t size) except NULL:
     """A new entry with the smallest encoding for the value."""
     cdef int64_t number
-    cdef Entry* e
 
     if size < INT64_TEXT and parse_int64(value, size, &number):
         return string_new_int(account, key, key_size, number)
+    return string_new_text(account, key, key_size, value, size)
+
+
+cdef Entry* string_new_text(Account* account, const char* key, size_t key_size,
+                            const char* value, size_t size) except NULL:
+    """A new entry whose value stays text even if it reads as an integer."""
+    cdef Entry* e
+
     if embeds(key_size, size):
         e = blank(account, ENC_EMBSTR, key, key_size, size)
         memcpy(entry_embedded(e), value, size)
