@@ -2,7 +2,8 @@
 #
 # A command is declared once, beside its handler:
 #
-#     declare(b"incrby", native(cmd_incrby), arity=3, flags=WRITE | DENYOOM | FAST, keys=..., args="key increment:integer")
+#     declare(b"incrby", native(cmd_incrby), arity=3, flags=WRITE | DENYOOM | FAST, keys=...,
+#             args="key increment:integer")
 #
 # Declarations are constants of the program, shared by all engines. What belongs to one
 # engine (statistics, names changed by rename-command) is kept by Engine and CommandTable.

@@ -23,7 +23,7 @@ cdef enum:
     GONE = C_CLOSE_AFTER_REPLY | C_CLOSE_ASAP | C_CLOSED    # takes no more requests
     QUERY_BUFFER = 16 * 1024                                # first size of a query buffer
     IDLE_MS = 2000                                          # after this the cron takes an unused query buffer away
-    FREE_OUTPUT = 16 * 1024                                 # of a reply, this much does not count for the output limits
+    FREE_OUTPUT = 10 * 1024     # of a reply, this much is not held against the output limits (in Redis 1 to 16 KB)
 
 
 cdef int close_over_limit(Connection c) except -1:

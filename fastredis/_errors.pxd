@@ -18,7 +18,8 @@ cdef extern from *:
     #define FR_ERR_BITOP_DIFF "ERR BITOP DIFF must be called with at least two source keys."
     #define FR_ERR_BITOP_DIFF1 "ERR BITOP DIFF1 must be called with at least two source keys."
     #define FR_ERR_BITOP_ANDOR "ERR BITOP ANDOR must be called with at least two source keys."
-    #define FR_ERR_FIELD_TYPE "ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is."
+    #define FR_ERR_FIELD_TYPE "ERR Invalid bitfield type. Use something like i16 u8. " \
+        "Note that u64 is not supported but i64 is."
     #define FR_ERR_FIELD_OVERFLOW "ERR Invalid OVERFLOW type specified"
     #define FR_ERR_FIELD_READONLY "ERR BITFIELD_RO only supports the GET subcommand"
     #define FR_ERR_NO_KEY "ERR no such key"

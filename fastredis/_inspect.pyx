@@ -10,7 +10,7 @@ from fastredis._client cimport Client
 from fastredis._connection cimport Connection
 from fastredis._core cimport GATE_LOADING, Core
 from fastredis._engine cimport C_DENY_BLOCKING, HISTOGRAM, CommandStats, Engine
-from fastredis._keyspace cimport Database, lfu_value
+from fastredis._keyspace cimport Database
 from fastredis._multi cimport Queue
 from fastredis._resp cimport Arg, arg_hash, arg_of
 from fastredis.ds.alloc cimport mem_alloc, mem_free
@@ -269,7 +269,7 @@ cdef bytes value_text(const Entry* e):
 def entry_facts(Client c not None, bytes key not None):
     """What DEBUG OBJECT tells of a key in the client's database, expired or not; None when there is none.
 
-    address, encoding, value (bytes), lru: its 24 bits, idle: seconds since its last use, frequency: its LFU counter.
+    address, encoding, value (bytes), lru: its 24 bits, idle: seconds since its last use (0 while LFU is on).
     """
     cdef Core* core = c.core
     cdef Arg name = arg_of(key)
@@ -283,7 +283,6 @@ def entry_facts(Client c not None, bytes key not None):
         "value": value_text(e),
         "lru": entry_lru(e),
         "idle": 0 if core.lfu else (core.lru_clock - entry_lru(e)) & 0xFFFFFF,
-        "frequency": lfu_value(core, e) if core.lfu else 0,
     }
 
 
@@ -356,7 +355,7 @@ def populate(Client c not None, int64_t count, bytes prefix not None, int64_t si
         table_reserve(&c.db.keys, c.db.count() + count)
         memset(value, 0, value_room)
         memcpy(key, <const char*>prefix, len(prefix))
-        number[-1] = c':'
+        key[len(prefix)] = c':'
         memcpy(value, b"value:", 6)
         for i in range(count):
             digits = format_int64(number, i)

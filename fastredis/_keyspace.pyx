@@ -28,10 +28,10 @@ cdef uint64_t next_random(Core* core) noexcept:
     """The next number of the engine's generator (splitmix64)."""
     cdef uint64_t z
 
-    core.random += 0x9E3779B97F4A7C15
+    core.random += 0x9E3779B97F4A7C15ULL
     z = core.random
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EB
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ULL
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBULL
     return z ^ (z >> 31)
 
 

@@ -73,7 +73,6 @@ cdef int watch(Client c, Arg* key) except -1:
     """WATCH one key; watching it twice is watching it once."""
     cdef Watched w
     cdef bytes name = arg_bytes(key)
-    cdef Entry* e
 
     for w in c.watched:
         if w.db is c.db and w.key == name:
@@ -81,8 +80,8 @@ cdef int watch(Client c, Arg* key) except -1:
     w = Watched()
     w.db = c.db
     w.key = name
-    e = c.db.peek(key)
-    w.was_expired = e is not NULL and c.db.is_expired(e)
+    # A key whose time has come goes now, so that its removal is no change. On a replica it stays.
+    w.was_expired = c.db.live(key) is NULL and c.db.peek(key) is not NULL
     c.watched.append(w)
     c.db.watchers.setdefault(name, []).append(c)
     c.core.listeners |= LISTEN_WATCH

@@ -9,6 +9,7 @@ are parsed when COMMAND DOCS asks for them.
 Source: https://redis.io/docs/latest/develop/reference/command-arguments/ and .../key-specs/, /commands/command-docs/
 """
 
+import functools
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -564,6 +565,7 @@ class _ArgumentParser:
         return Argument(**fields)
 
 
+@functools.cache
 def parse_args(text: str) -> tuple[Argument, ...]:
     """The arguments that a declaration's `args` describes. ValueError, with the position, if it is no such text."""
     parser = _ArgumentParser(text)

@@ -1,7 +1,8 @@
 """Clients that wait: timeouts on a clock that the test moves, CLIENT UNBLOCK and PAUSE, connections that end."""
 import pytest
 
-from tests.resp import NIL_ARRAY, Error
+from tests.resp import Error
+from tests.rows import OK, PONG
 
 UNBLOCKED = Error("UNBLOCKED client unblocked via CLIENT UNBLOCK")
 
@@ -38,7 +39,7 @@ def test_wait_ends_with_its_timeout(server):
     with server.client() as client:
         assert client.call("WAIT", "1", "30") == 0
         assert client.call("WAITAOF", "0", "1", "30") == [0, 0]
-        assert client.call("PING") == "PONG"
+        assert client.call("PING") == PONG
 
 
 def test_timeouts_follow_the_clock(server, control):
@@ -82,7 +83,7 @@ def test_what_follows_is_executed_after_the_wait(server, control):
         number = client_id_of(control, "wait")
         assert control.call("EXISTS", "k") == 0
         assert control.call("CLIENT", "UNBLOCK", number) == 1
-        assert [client.read() for _ in range(3)] == [0, "OK", b"v"]
+        assert [client.read() for _ in range(3)] == [0, OK, b"v"]
 
 
 def client_id_of(control, command):
@@ -97,7 +98,7 @@ def client_id_of(control, command):
 def test_pipelined_requests_wait_in_one_buffer(server, control):
     with server.client() as client:
         client.socket.sendall(b"PING\r\nWAIT 1 0\r\nPING a\r\nWAIT 1 0\r\nPING b\r\n")
-        assert client.read() == "PONG"
+        assert client.read() == PONG
         for answer in (b"a", b"b"):
             assert control.call("CLIENT", "UNBLOCK", client_id_of(control, "wait")) == 1
             assert client.read() == 0
@@ -131,7 +132,7 @@ def test_reply_skip_covers_the_answer_of_a_wait(server, control):
         client.send("WAIT", "1", "0")
         client.send("PING")
         control.call("CLIENT", "UNBLOCK", client_id_of(control, "wait"))
-        assert client.read() == "PONG"
+        assert client.read() == PONG
 
 
 def test_waiting_client_that_leaves_is_forgotten(server, control):
@@ -160,14 +161,14 @@ def test_pause_ends_with_its_time(server, control):
         wait_for_blocked(control, 1)
         assert control.call("GET", "k") is None
         control.call("DEBUG", "CLOCK", "ADVANCE", "5000")
-        assert writer.read() == "OK"
+        assert writer.read() == OK
         wait_for_blocked(control, 0)
 
 
 def test_pause_of_all_commands_ends_by_itself(server):
     with server.client() as client:
-        assert client.call("CLIENT", "PAUSE", "50", "ALL") == "OK"
-        assert client.call("PING") == "PONG"
+        assert client.call("CLIENT", "PAUSE", "50", "ALL") == OK
+        assert client.call("PING") == PONG
 
 
 def test_pause_holds_the_rest_of_a_pipeline(server, control):
@@ -179,7 +180,7 @@ def test_pause_holds_the_rest_of_a_pipeline(server, control):
         client.socket.sendall(b"NG\r\n$1\r\n2\r\n")
         assert not client.pending(0.05)
         control.call("CLIENT", "UNPAUSE")
-        assert [client.read() for _ in range(3)] == ["OK", b"v", b"2"]
+        assert [client.read() for _ in range(3)] == [OK, b"v", b"2"]
 
 
 def test_pause_holds_exec_that_writes(server, control):
@@ -191,7 +192,7 @@ def test_pause_holds_exec_that_writes(server, control):
         writer.send("EXEC")
         wait_for_blocked(control, 1)
         control.call("CLIENT", "UNPAUSE")
-        assert writer.read() == ["OK"]
+        assert writer.read() == [OK]
 
 
 def test_pause_cannot_be_unblocked_and_keeps_what_is_stricter(server, control):
@@ -225,28 +226,3 @@ def test_keys_stay_while_paused_but_are_not_seen(server, control):
     control.call("CLIENT", "UNPAUSE")
     assert control.call("GET", "k") is None
     assert control.call("DBSIZE") == 0
-
-
-# --- transactions ---------------------------------------------------------------------------
-
-def test_reply_skip_covers_exec(server):
-    with server.client() as client:
-        client.pipeline([("MULTI",), ("SET", "k", "v")])
-        client.send("CLIENT", "REPLY", "ON")
-        assert client.read() == "QUEUED"
-        client.call("EXEC")
-        client.send("CLIENT", "REPLY", "SKIP")
-        client.send("MULTI")
-        assert client.call("GET", "k") == "QUEUED"
-        client.pipeline([("EXEC",)])
-        assert client.call("WATCH", "k") == "OK"
-
-
-def test_expired_watched_key_fails_exec_without_being_touched(server, control):
-    control.call("DEBUG", "CLOCK", "FREEZE")
-    control.call("DEBUG", "SET-ACTIVE-EXPIRE", "0")
-    with server.client() as client:
-        client.call("SET", "k", "v", "PX", "10")
-        client.pipeline([("WATCH", "k"), ("MULTI",), ("PING",)])
-        control.call("DEBUG", "CLOCK", "ADVANCE", "20")
-        assert client.call("EXEC") is NIL_ARRAY

@@ -1,6 +1,8 @@
 """Publish and subscribe where rows do not reach: counts, order, CLIENT REPLY, clients that leave, many receivers."""
 import pytest
 
+from tests.rows import PONG
+
 
 @pytest.fixture
 def server(fresh_server):
@@ -76,7 +78,7 @@ def test_reply_off_holds_back_replies_but_no_messages(server):
 def test_pipelined_subscription_keeps_the_order_of_replies(server):
     with server.client() as client:
         assert client.pipeline([("PING",), ("SUBSCRIBE", "c"), ("PING",), ("UNSUBSCRIBE",), ("PING",)]) == [
-            "PONG", [b"subscribe", b"c", 1], [b"pong", b""], [b"unsubscribe", b"c", 0], "PONG"]
+            PONG, [b"subscribe", b"c", 1], [b"pong", b""], [b"unsubscribe", b"c", 0], PONG]
 
 
 def test_killed_subscriber_gets_nothing_more(server):

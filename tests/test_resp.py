@@ -3,14 +3,15 @@
 What is a protocol error, and its text, is compared with what servers answer on the wire: fastredis, and a real one
 when there is one.
 """
+import itertools
 import random
 import time
 
 import pytest
+from fastredis._resp import RequestParser
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from fastredis._resp import RequestParser
 from tests.resp import Closed, Status, encode
 
 BATCH = 64                      # as in _resp.pxd
@@ -35,7 +36,7 @@ def outcome(pieces, **options):
 def cut(data, places):
     """The data in pieces that end at the given places."""
     edges = [0, *sorted(places), len(data)]
-    return [data[begin:end] for begin, end in zip(edges, edges[1:], strict=False)]
+    return [data[begin:end] for begin, end in itertools.pairwise(edges)]
 
 
 def single_bytes(data):
@@ -193,8 +194,8 @@ def test_parser_gives_room_back_or_uses_it_again():
 ARGUMENTS = st.one_of(st.binary(max_size=20), st.binary(min_size=100, max_size=300), st.just(b""))
 REQUESTS = st.lists(st.lists(ARGUMENTS, min_size=1, max_size=12), max_size=12)
 TOKENS = st.sampled_from([
-    b"*", b"$", b"\r\n", b"\n", b"\r", b"0", b"1", b"3", b"-1", b"+", b" ", b'"', b"'", b"\\", b"\\x41", b"\x00", b"PING",
-    b"*1\r\n", b"*2\r\n", b"*0\r\n", b"$0\r\n\r\n", b"$4\r\nPING\r\n", b"$4\r\nECHO\r\n", b"$999999999999\r\n", ECHO])
+    b"*", b"$", b"\r\n", b"\n", b"\r", b"0", b"1", b"3", b"-1", b"+", b" ", b'"', b"'", b"\\", b"\\x41", b"\x00",
+    b"PING", b"*1\r\n", b"*2\r\n", b"*0\r\n", b"$0\r\n\r\n", b"$4\r\nPING\r\n", b"$4\r\nECHO\r\n", b"$999999999999\r\n", ECHO])
 GARBAGE = st.one_of(st.lists(TOKENS, max_size=40).map(b"".join), st.binary(max_size=100))
 
 
@@ -240,7 +241,7 @@ def answers(server, data, count, closes):
                 client.read()
                 received += client.raw
             if not closes:
-                assert client.call("PING") == Status("PONG")
+                assert client.call("QUIT") == Status("OK")
                 return received
             client.read()
         except (Closed, ConnectionResetError):
@@ -249,8 +250,14 @@ def answers(server, data, count, closes):
         return b"not closed"
 
 
+# Redis looks for the end of a line up to a NUL only, finds none, and waits for ever.
+NO_ANSWER_ON_PEER = ("inline, NUL ends the line", "inline, NUL first", "inline, NUL in quotes")
+
+
 @streams(STREAMS)
-def test_servers_answer_so(either_target, row_session, data, requests, problem):
+def test_servers_answer_so(request, either_target, row_session, data, requests, problem):
+    if either_target.server.kind == "peer" and any(f"-{name}]" in request.node.name for name in NO_ANSWER_ON_PEER):
+        pytest.skip("the peer does not answer this")
     received = answers(either_target.server, data, len(requests), problem is not None)
     if problem is not None:
         line = "-ERR " + problem.replace("\r", " ") + "\r\n"

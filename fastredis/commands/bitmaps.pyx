@@ -188,7 +188,8 @@ cdef int cmd_bitcount(Client c) except -1:
     """BITCOUNT key [start end [BYTE | BIT]] -> integer: how many bits are set.
 
     Negative positions count from the end. A missing key has none.
-    Errors: WRONGTYPE; positions that are not integers; syntax, a start without an end included.
+    Without an end, as Valkey 8 allows, it counts to the end of the string.
+    Errors: WRONGTYPE; positions that are not integers; syntax.
     Cost: O(N), N bytes of the range.
     Source: https://redis.io/docs/latest/commands/bitcount/
     """
@@ -199,8 +200,6 @@ cdef int cmd_bitcount(Client c) except -1:
     cdef Range r
     cdef Entry* e
 
-    if c.argc == 3:
-        return c.error(ERR_SYNTAX)
     if not range_or_reply(c, 2, &r):
         return 0
     e = c.db.lookup_read(&c.argv[1])

@@ -209,18 +209,47 @@ def clients(engine) -> Fields:
 
 
 def memory(engine) -> Fields:
-    """What the allocator holds is known only as a sum: the RSS, without what the program itself took at its start."""
-    stats = statistics(engine)
-    config = engine.config
-    used, peak = stats["used_memory"], stats["used_memory_peak"]
-    startup = engine.metrics.startup_memory
+    counted = statistics(engine)
+    resident = resident_memory()
     tables, rehashing = table_memory(engine)
     client_memory = client_statistics(engine)["memory"]
-    overhead = startup + tables + client_memory
-    dataset = used - overhead
-    resident = resident_memory()
-    allocator = max(used, resident - engine.metrics.startup_resident + startup)
+    overhead = engine.metrics.startup_memory + tables + client_memory
     system = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    config = engine.config
+    return [
+        *memory_used(engine, counted, resident, overhead),
+        ("total_system_memory", system),
+        ("total_system_memory_human", human(system)),
+        *NO_SCRIPTS,
+        ("maxmemory", config["maxmemory"]),
+        ("maxmemory_human", human(config["maxmemory"])),
+        ("maxmemory_policy", config["maxmemory-policy"]),
+        *fragmentation(counted["used_memory"], allocator_memory(engine, counted, resident), resident),
+        ("mem_not_counted_for_evict", 0),
+        ("mem_replication_backlog", 0),
+        ("mem_total_replication_buffers", 0),
+        ("mem_clients_slaves", 0),
+        ("mem_clients_normal", client_memory),
+        ("mem_cluster_links", 0),
+        ("mem_aof_buffer", 0),
+        ("mem_allocator", "pymalloc+libc"),
+        ("mem_overhead_db_hashtable_rehashing", rehashing),
+        ("active_defrag_running", 0),
+        ("lazyfree_pending_objects", counted["lazy_pending"]),
+        ("lazyfreed_objects", counted["lazy_freed"]),
+    ]
+
+
+def allocator_memory(engine, counted, resident: int) -> int:
+    """What the allocator holds, in bytes: known only as the RSS without what the program itself took at its start."""
+    metrics = engine.metrics
+    return max(counted["used_memory"], resident - metrics.startup_resident + metrics.startup_memory)
+
+
+def memory_used(engine, counted, resident: int, overhead: int) -> Fields:
+    used, peak, startup = counted["used_memory"], counted["used_memory_peak"], engine.metrics.startup_memory
+    dataset = used - overhead
+    allocator = allocator_memory(engine, counted, resident)
     return [
         ("used_memory", used),
         ("used_memory_human", human(used)),
@@ -237,12 +266,11 @@ def memory(engine) -> Fields:
         ("allocator_active", allocator),
         ("allocator_resident", allocator),
         ("allocator_muzzy", 0),
-        ("total_system_memory", system),
-        ("total_system_memory_human", human(system)),
-        *NO_SCRIPTS,
-        ("maxmemory", config["maxmemory"]),
-        ("maxmemory_human", human(config["maxmemory"])),
-        ("maxmemory_policy", config["maxmemory-policy"]),
+    ]
+
+
+def fragmentation(used: int, allocator: int, resident: int) -> Fields:
+    return [
         ("allocator_frag_ratio", f"{allocator / used:.2f}"),
         ("allocator_frag_bytes", allocator - used),
         ("allocator_rss_ratio", "1.00"),
@@ -251,18 +279,6 @@ def memory(engine) -> Fields:
         ("rss_overhead_bytes", resident - allocator),
         ("mem_fragmentation_ratio", f"{resident / used:.2f}"),
         ("mem_fragmentation_bytes", resident - used),
-        ("mem_not_counted_for_evict", 0),
-        ("mem_replication_backlog", 0),
-        ("mem_total_replication_buffers", 0),
-        ("mem_clients_slaves", 0),
-        ("mem_clients_normal", client_memory),
-        ("mem_cluster_links", 0),
-        ("mem_aof_buffer", 0),
-        ("mem_allocator", "pymalloc+libc"),
-        ("mem_overhead_db_hashtable_rehashing", rehashing),
-        ("active_defrag_running", 0),
-        ("lazyfree_pending_objects", stats["lazy_pending"]),
-        ("lazyfreed_objects", stats["lazy_freed"]),
     ]
 
 

@@ -302,6 +302,7 @@ def cmd_pubsub_help(c):
     """PUBSUB HELP -> array of lines."""
     c.reply([Status(line) for line in HELP])
 
+
 declare(
     b"pubsub|help", cmd_pubsub_help, arity=2, flags=LOADING | STALE, since="6.2.0",
     complexity="O(1)",

@@ -483,9 +483,10 @@ cdef void* table_remove(Table* t, const char* key, size_t size, uint64_t hash) n
 # ---------------------------------------------------------------- scan and random
 
 cdef inline uint64_t reverse_bits(uint64_t x) noexcept:
-    x = (x >> 1 & 0x5555555555555555) | (x & 0x5555555555555555) << 1
-    x = (x >> 2 & 0x3333333333333333) | (x & 0x3333333333333333) << 2
-    x = (x >> 4 & 0x0F0F0F0F0F0F0F0F) | (x & 0x0F0F0F0F0F0F0F0F) << 4
+    # ULL: Cython would compute with Python integers otherwise.
+    x = (x >> 1 & 0x5555555555555555ULL) | (x & 0x5555555555555555ULL) << 1
+    x = (x >> 2 & 0x3333333333333333ULL) | (x & 0x3333333333333333ULL) << 2
+    x = (x >> 4 & 0x0F0F0F0F0F0F0F0FULL) | (x & 0x0F0F0F0F0F0F0F0FULL) << 4
     return bswap64(x)
 
 

@@ -8,7 +8,8 @@ from fastredis.ds.numbers cimport parse_int64
 from fastredis.values.entry cimport ENC_RAW, NOT_IN_HEAP, TYPE_STRING, entry_bytes, entry_key
 
 
-cdef inline Entry* blank(Account* account, int encoding, const char* key, size_t key_size, size_t value_size) except NULL:
+cdef inline Entry* blank(Account* account, int encoding, const char* key, size_t key_size,
+                         size_t value_size) except NULL:
     """A new entry with its key; the value is still to be written."""
     cdef size_t size = sizeof(Entry) + key_size + (value_size if encoding == ENC_EMBSTR else sizeof(void*))
     cdef Entry* e = <Entry*>mem_alloc(account, size)

@@ -49,8 +49,12 @@ CASES = {
         ("SET k 123", OK), ("BITCOUNT k", 10), (("SET", "k", b"\xff" * 100003), OK), ("BITCOUNT k", 800024),
         ("BITCOUNT k 1 -2", 800008), ("BITCOUNT k 3 800020 BIT", 800018),
     ],
+    "BITCOUNT without an end": Case([
+        ("SET k foobar", OK), ("BITCOUNT k 0", 26), ("BITCOUNT k 1", 22), ("BITCOUNT k -1", 4), ("BITCOUNT k 1000", 0),
+        ("BITCOUNT n 1", 0), ("BITCOUNT k x", NOT_INTEGER),
+    ], since="valkey 8.1"),
     "BITCOUNT refuses bad ranges": [
-        ("SET k foobar", OK), ("BITCOUNT k 0", SYNTAX), ("BITCOUNT k a b", NOT_INTEGER),
+        ("SET k foobar", OK), ("BITCOUNT k a b", NOT_INTEGER),
         ("BITCOUNT k 0 b", NOT_INTEGER), ("BITCOUNT k 0 1 X", SYNTAX), ("BITCOUNT k 0 1 BIT X", SYNTAX),
         ("BITCOUNT", wrong_args("bitcount")),
     ],

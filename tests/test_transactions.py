@@ -1,0 +1,183 @@
+"""Transactions where rows do not reach: what is propagated, bugs in a queued command, CLIENT REPLY, expired keys.
+
+The first tests run an engine in this process, on a connection whose transport is a list of the bytes written.
+"""
+import pytest
+from fastredis._blocking import Blocked
+from fastredis._command import CommandTable, declared_commands
+from fastredis._connection import Connection
+from fastredis._engine import Engine, Feed
+from fastredis._pubsub import PubSub
+
+from fastredis import commands
+from fastredis.config import Config
+from tests.resp import NIL_ARRAY, encode
+from tests.rows import OK, PONG, QUEUED
+
+
+class Log:
+    """A log that keeps its warnings."""
+
+    def __init__(self):
+        self.warnings = []
+
+    def warning(self, text):
+        self.warnings.append(text)
+
+
+class Shell:
+    """What an engine wants of its server."""
+
+    def admit(self, client, transport):
+        return None
+
+    def client_left(self, client):
+        pass
+
+
+class Transport:
+    """A transport without a socket: `written` has what was sent."""
+
+    def __init__(self):
+        self.written = b""
+
+    def get_extra_info(self, name):
+        return None
+
+    def set_write_buffer_limits(self, high):
+        pass
+
+    def get_write_buffer_size(self):
+        return 0
+
+    def write(self, data):
+        self.written += data
+
+    def take(self):
+        data, self.written = self.written, b""
+        return data
+
+
+class Recorder(Feed):
+    """Keeps what is propagated, as text."""
+
+    def __init__(self):
+        self.lines = []
+
+    def command(self, db, argv):
+        self.lines.append(f"{db}: {b' '.join(argv).decode()}")
+
+
+@pytest.fixture
+def engine():
+    commands.load()
+    engine = Engine(16, len(declared_commands()))
+    engine.config = Config()
+    engine.log = Log()
+    engine.server = Shell()
+    engine.commands = CommandTable()
+    engine.pubsub = PubSub(engine)
+    engine.blocked = Blocked(engine)
+    engine.configure(engine.config)
+    return engine
+
+
+@pytest.fixture
+def talk(engine):
+    """talk("SET k v", ...): run commands as one batch -> the protocol that was replied."""
+    connection = Connection(engine)
+    transport = Transport()
+    connection.connection_made(transport)
+
+    def run(*lines):
+        connection.data_received(b"".join(encode(*line.split()) for line in lines))
+        return transport.take()
+    return run
+
+
+@pytest.fixture
+def propagated(engine):
+    """The lines of a Recorder that takes what the engine propagates."""
+    recorder = Recorder()
+    engine.add_feed(recorder)
+    return recorder.lines
+
+
+def test_writes_of_exec_are_propagated_as_one_transaction(talk, propagated):
+    talk("MULTI", "SET a 1", "GET a", "INCR a", "SELECT 3", "SET b 1", "EXEC", "SET c 1")
+    assert propagated == ["0: MULTI", "0: SET a 1", "0: INCR a", "3: SET b 1", "0: EXEC", "3: SET c 1"]
+
+
+def test_exec_that_changes_nothing_is_not_propagated(talk, propagated):
+    assert talk("MULTI", "GET a", "DEL a", "EXEC").endswith(b"*2\r\n$-1\r\n:0\r\n")
+    talk("MULTI", "EXEC")
+    assert propagated == []
+
+
+def test_failed_exec_is_not_propagated(talk, propagated):
+    talk("WATCH a", "SET a 1", "MULTI", "SET a 2", "EXEC")
+    assert propagated == ["0: SET a 1"]
+
+
+def test_bug_in_a_queued_command_ends_only_that_command(talk, engine, propagated):
+    engine.config = None                    # WAITAOF asks it for `appendonly`
+    reply = talk("MULTI", "SET a 1", "WAITAOF 1 0 0", "INCR a", "EXEC", "GET a")
+    assert reply == (b"+OK\r\n" + b"+QUEUED\r\n" * 3
+                     + b"*3\r\n+OK\r\n-ERR internal error, see the log\r\n:2\r\n$1\r\n2\r\n")
+    assert propagated == ["0: MULTI", "0: SET a 1", "0: INCR a", "0: EXEC"]
+    assert len(engine.log.warnings) == 1
+
+
+def test_errors_belong_to_the_command_that_made_them(talk, engine):
+    talk("MULTI", "SET a x", "INCR a", "EXEC", "EXEC")
+    stats = {line.split(":")[0]: line for line in talk("INFO commandstats").decode().split("\r\n")}
+    assert ",rejected_calls=0,failed_calls=1" in stats["cmdstat_incr"]
+    assert ",rejected_calls=0,failed_calls=0" in stats["cmdstat_set"]
+    assert "calls=2," in stats["cmdstat_exec"]
+    assert ",rejected_calls=0,failed_calls=1" in stats["cmdstat_exec"]
+
+
+# --- on a server ----------------------------------------------------------------------------
+
+@pytest.fixture
+def server(fresh_server):
+    return fresh_server()
+
+
+def test_reply_skip_covers_one_command(server):
+    with server.client() as client:
+        client.send("CLIENT", "REPLY", "SKIP")
+        client.send("MULTI")
+        assert client.call("SET", "k", "v") == QUEUED
+        client.send("CLIENT", "REPLY", "ON")
+        assert client.read() == QUEUED
+        assert client.call("EXEC") == [OK, OK]
+
+
+def test_reply_skip_covers_what_is_refused(server):
+    with server.client() as client:
+        client.send("CLIENT", "REPLY", "SKIP")
+        client.send("NOSUCH")
+        assert client.call("PING") == PONG
+
+
+def test_expired_watched_key_fails_exec_though_nobody_touched_it(server):
+    with server.client() as client, server.client() as control:
+        control.call("DEBUG", "CLOCK", "FREEZE")
+        control.call("DEBUG", "SET-ACTIVE-EXPIRE", "0")
+        client.call("SET", "k", "v", "PX", "10")
+        client.pipeline([("WATCH", "k"), ("MULTI",), ("PING",)])
+        control.call("DEBUG", "CLOCK", "ADVANCE", "20")
+        assert client.call("EXEC") == NIL_ARRAY
+
+
+def test_removal_of_a_key_that_had_expired_is_no_change(server):
+    with server.client() as client, server.client() as control:
+        control.call("DEBUG", "CLOCK", "FREEZE")
+        control.call("DEBUG", "SET-ACTIVE-EXPIRE", "0")
+        client.call("SET", "k", "v", "PX", "10")
+        control.call("DEBUG", "CLOCK", "ADVANCE", "20")
+        assert client.call("WATCH", "k") == OK
+        assert control.call("EXISTS", "k") == 0
+        client.pipeline([("MULTI",), ("PING",)])
+        assert client.call("EXEC") == [PONG]
