@@ -52,15 +52,22 @@ cdef class Connection(Client):
     def connection_made(self, transport):
         """The transport is ready; the engine's server decides whether the client may stay."""
         self.engine.begin_turn()
+        try:
+            self.welcome(transport)
+        finally:
+            self.engine.end_turn()
+
+    def welcome(self, transport):
         self.transport = transport
         sock = transport.get_extra_info("socket")
         if sock is not None and transport.get_extra_info("sslcontext") is None:
             self.fd = sock.fileno()
         transport.set_write_buffer_limits(0)
-        self.engine.core.connections += 1
+        self.created_ms = self.active_ms = self.core.now_ms
+        self.core.connections += 1
         refusal = self.engine.server.admit(self, transport)
         if refusal is not None:
-            self.engine.core.rejected_connections += 1
+            self.core.rejected_connections += 1
             self.flags |= C_CLOSE_AFTER_REPLY
             transport.write(refusal)
             transport.close()
@@ -70,8 +77,10 @@ cdef class Connection(Client):
     def data_received(self, bytes data not None):
         """Bytes came in: run the requests in them."""
         self.engine.begin_turn()
-        self.take(data, len(data))
-        self.engine.end_turn()
+        try:
+            self.take(data, len(data))
+        finally:
+            self.engine.end_turn()
 
     def eof_received(self):
         """The client will send no more; its connection is closed, as Redis does."""

@@ -63,6 +63,7 @@ cdef struct Core:
     int feeds                           # takers of what is propagated (AOF, replicas)
     int gate                            # GATE_* bits
     int nesting                         # depth of commands under way (EXEC, scripts)
+    int turn_depth                      # turns begun and not ended; only the outermost one settles
 
     # settings as the request path needs them
     int64_t max_bulk                    # proto-max-bulk-len

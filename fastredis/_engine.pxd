@@ -104,6 +104,7 @@ cdef class Engine(Listener):
 
     cdef int begin_turn(self) noexcept
     cdef int end_turn(self) except -1
+    cdef int settle(self) except -1
     cdef int tick(self) noexcept
     cdef Database db(self, int index)
     cdef int queue_flush(self, Session session) except -1

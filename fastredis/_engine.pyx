@@ -105,10 +105,12 @@ cdef class Clock:
 
     def moved(self):
         """Do what is due at the new time, all of it, and arm the timers anew."""
+        self.engine.begin_turn()
         self.engine.tick()
         if self.engine.blocked is not None:
             self.engine.blocked.expire()
         self.engine.expire_all_due()
+        self.engine.end_turn()
 
 
 cdef class Engine(Listener):
@@ -204,6 +206,10 @@ cdef class Engine(Listener):
         return 0
 
     cdef int begin_turn(self) noexcept:
+        """Start a piece of work. A turn inside of a turn (a command that moves the clock) is part of the outer one."""
+        self.core.turn_depth += 1
+        if self.core.turn_depth > 1:
+            return 0
         self.tick()
         self.core.tick = self.core.turn_start = ticks()
         self.core.turn_commands = self.core.commands
@@ -211,6 +217,17 @@ cdef class Engine(Listener):
 
     cdef int end_turn(self) except -1:
         """Do what the turn left to be done: sends, closes, resumed clients, the expiry timer."""
+        if self.core.turn_depth > 1:
+            self.core.turn_depth -= 1
+            return 0
+        try:
+            self.settle()
+        finally:
+            self.core.turn_depth = 0
+        note_turn(&self.core)
+        return 0
+
+    cdef int settle(self) except -1:
         cdef Session session
 
         while self.resume_queue or self.flush_queue or self.close_queue:
@@ -226,7 +243,6 @@ cdef class Engine(Listener):
                 session.close()
         if self.core.rearm:
             self.arm_expiry()
-        note_turn(&self.core)
         return 0
 
     cdef int queue_flush(self, Session session) except -1:
@@ -395,7 +411,6 @@ cdef class Engine(Listener):
             for db in self.databases:
                 db.expire_due(INT64_MAX)
         self.core.rearm = True
-        self.end_turn()
 
     # --- garbage ----------------------------------------------------------------------
 

@@ -45,8 +45,11 @@ cdef extern from *:
     #define FR_ERR_NOT_IN_MULTI "ERR Command not allowed inside a transaction"
     #define FR_ERR_INTERNAL "ERR internal error, see the log"
     #define FR_ERR_UNBLOCKED "UNBLOCKED client unblocked via CLIENT UNBLOCK"
-    #define FR_ERR_NO_PASSWORD "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?"
-    #define FR_ERR_HELLO_NOAUTH "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time"
+    #define FR_ERR_NO_PASSWORD "ERR AUTH <password> called without any password configured for the " \\
+        "default user. Are you sure your configuration is correct?"
+    #define FR_ERR_HELLO_NOAUTH "NOAUTH HELLO must be called with the client already authenticated, " \\
+        "otherwise the HELLO AUTH <user> <pass> option can be used to authenticate the client and select the RESP " \\
+        "protocol version at the same time"
     #define FR_ERR_PROTO_VERSION "ERR Protocol version is not an integer or out of range"
     #define FR_ERR_CLIENT_NAME "ERR Client names cannot contain spaces, newlines or special characters."
     #define FR_ERR_RESET "ERR can only reset normal client connections"

@@ -34,7 +34,7 @@ cdef Option[5] TTL_CONDITIONS = [
 
 
 cdef bint get_conditions_or_reply(Client c, int* conditions) except -1:
-    """The TTL_* bits of argv[3..]. These commands name what they do not understand, so the shared parser will not do."""
+    """The TTL_* bits of argv[3..]. The shared parser will not do: these commands name the option that is wrong."""
     cdef const Option* known
     cdef int i
 

@@ -454,6 +454,7 @@ def cmd_object_help(c):
     """OBJECT HELP -> array of status: the subcommands."""
     c.reply([Status(line) for line in OBJECT_HELP.splitlines()])
 
+
 declare(
     b"object|help", cmd_object_help, arity=2, flags=LOADING | STALE, since="6.2.0",
     complexity="O(1)",
