@@ -258,7 +258,7 @@ cdef class Connection(Client):
             sent = send_bytes(self.fd, reply.data, size, MSG_DONTWAIT | MSG_NOSIGNAL)
             if sent < 0:
                 sent = 0            # EAGAIN, or an error that the transport will meet too
-        if sent < size:
+        if sent < size and not self.transport.is_closing():     # else it is gone already, and asyncio would say so
             self.writing = True
             self.transport.write(reply.data[sent:size])
             reply.clear()

@@ -136,7 +136,8 @@ class Server:
                 optional = address.startswith("-")
                 if optional and error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT):
                     continue
-                self.log.warning(f"Warning: Could not create server TCP listening socket {address}:{port}: "
+                step = "" if isinstance(error, socket.gaierror) else "bind: "
+                self.log.warning(f"Warning: Could not create server TCP listening socket {address}:{port}: {step}"
                                  f"{error.strerror or error}")
                 for sock in sockets:
                     sock.close()

@@ -42,6 +42,9 @@ class Wire:
     def get_write_buffer_size(self):
         return 0
 
+    def is_closing(self):
+        return self.closed
+
     def write(self, data):
         self.output += data
 

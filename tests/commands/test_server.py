@@ -261,8 +261,12 @@ CASES = {
         ("COMMAND GETKEYS ping x", Error("ERR The command has no key arguments")),
         ("COMMAND GETKEYS nosuch x", Error("ERR Invalid command specified")),
         ("COMMAND GETKEYS get k l", Error("ERR Invalid number of arguments specified for command")),
-        ("COMMAND GETKEYS get", wrong_args("command|getkeys")), ("COMMAND GETKEYS", wrong_args("command|getkeys")),
+        ("COMMAND GETKEYS", wrong_args("command|getkeys")),
     ],
+    "COMMAND GETKEYS of a name alone": Case([
+        ("COMMAND GETKEYS get", Error("ERR Invalid number of arguments specified for command")),
+        ("COMMAND GETKEYS ping", Error("ERR The command has no key arguments")),
+    ], since="7.2"),
     "COMMAND GETKEYSANDFLAGS": [
         ("COMMAND GETKEYSANDFLAGS set k v", [["k", {Status("OW"), Status("update")}]]),
         ("COMMAND GETKEYSANDFLAGS set k v get", [["k", {Status("RW"), Status("access"), Status("update")}]]),
