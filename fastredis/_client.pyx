@@ -1,13 +1,17 @@
 """The client as commands see it. The design comment is in _client.pxd."""
+cimport cython
+
 from libc.stdint cimport uint64_t
 
 from fastredis._engine cimport C_CLOSE_ASAP, C_CLOSED
 from fastredis._errors cimport ERR_WRONGTYPE
+from fastredis._reply cimport reply_new
 from fastredis._resp cimport arg_bytes
 
 from fastredis._reply import ErrorReply
 
 
+@cython.no_gc_clear                 # a Connection's __dealloc__ needs the engine
 cdef class Client(Session):
     def __init__(self, Engine engine not None):
         client_init(self, engine)
@@ -49,8 +53,7 @@ cdef class Client(Session):
     cdef Reply inbox(self):
         """Where others write to this client; it is sent at the end of the turn."""
         if self.pending is None:
-            self.pending = Reply()
-            self.pending.account = &self.core.memory
+            self.pending = reply_new(self.core, self.engine, self.resp)
         self.pending.resp = self.resp
         self.engine.queue_flush(self)
         return self.pending

@@ -29,6 +29,7 @@ cdef class Connection(Client):
     cdef size_t process(self, const char* base, size_t size) except? 0xFFFFFFFFFFFFFFFF
     cdef int protocol_error(self) except -1
     cdef int keep(self, const char* data, size_t size) except -1
+    cdef int shrink_query(self) except -1
     cdef int reserve_query(self, size_t room) except -1
     cdef int send(self, Reply reply) except -1
     cdef int64_t output_size(self) except -1

@@ -1,4 +1,6 @@
 """A client with a socket. The design comment is in _connection.pxd."""
+cimport cython
+
 from libc.string cimport memcpy, memmove
 
 from fastredis._client cimport client_init
@@ -36,6 +38,7 @@ cdef int close_over_limit(Connection c) except -1:
     return 0
 
 
+@cython.no_gc_clear                 # __dealloc__ needs the engine
 cdef class Connection(Client):
     def __init__(self, Engine engine not None):
         parser_init(&self.parser, &engine.core.memory)
@@ -205,15 +208,20 @@ cdef class Connection(Client):
             self.query_room = room
         return 0
 
-    def shrink_query(self):
-        """Cron: give back room of the query buffer that is not used."""
+    def shrink_buffers(self):
+        """Cron: give back room of the query buffer and of the inbox that is not used."""
+        if self.pending is not None:
+            self.pending.shrink()
+        self.shrink_query()
+
+    cdef int shrink_query(self) except -1:
         cdef size_t wanted = self.query_size
         cdef bint idle = self.core.now_ms - self.active_ms > IDLE_MS
 
         if not idle and self.query_room > BIG_ARG and self.parser.bulk_size < BIG_ARG:
             wanted = max(self.query_peak, self.query_size, QUERY_BUFFER)
         elif not idle:
-            return
+            return 0
         self.query_peak = self.query_size
         if wanted < self.query_room // 2 or (idle and wanted < self.query_room):
             if wanted == 0:
@@ -222,6 +230,7 @@ cdef class Connection(Client):
             else:
                 self.query = <char*>mem_realloc(&self.core.memory, self.query, self.query_room, wanted)
             self.query_room = wanted
+        return 0
 
     # --- replies ----------------------------------------------------------------------------
 

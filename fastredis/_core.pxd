@@ -77,6 +77,8 @@ cdef struct Core:
     int lfu_decay_minutes
     bint no_touch                       # the client under way leaves LRU and LFU alone
     bint latency_tracking
+    int64_t reply_peak_ms               # how long a reply buffer keeps room that it does not need; -1: for ever
+    bint reply_resizing                 # DEBUG REPLYBUFFER RESIZING
     bint lazy_expire                    # lazyfree-lazy-expire ...
     bint lazy_server_del
     bint lazy_user_del
@@ -100,6 +102,8 @@ cdef struct Core:
     int64_t errors                      # error replies
     int64_t errors_seen                 # ... of which these are attributed to a command
     int64_t unexpected_errors
+    int64_t reply_shrinks
+    int64_t reply_expands
     int64_t query_limit_closed
     int64_t output_limit_closed
     int64_t auth_denied

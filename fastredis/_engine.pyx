@@ -7,11 +7,15 @@ from libc.string cimport memset
 
 from fastredis._core cimport GATE_MEMORY, LISTEN_EVENTS, NOTIFY_EXPIRED
 from fastredis._keyspace cimport database_new
+from fastredis._reply cimport reply_new
 from fastredis._resp cimport arg_bytes, arg_of, batch_free, batch_init
 from fastredis.ds.alloc cimport mem_alloc, mem_calloc, mem_free
 from fastredis.ds.expire_heap cimport heap_top
 from fastredis.ds.native cimport monotonic_us, ticks, wall_us
 from fastredis.ds.table cimport table_count, table_rehash
+
+cpdef enum:
+    REPLY_PEAK_MS = 5000            # default of Core.reply_peak_ms
 
 cdef enum:
     SLICE_US = 1000                 # longest piece of work in the background, at a time
@@ -127,6 +131,8 @@ cdef class Engine(Listener):
         self.core.lfu_log_factor = 10
         self.core.lfu_decay_minutes = 1
         self.core.latency_tracking = True
+        self.core.reply_peak_ms = REPLY_PEAK_MS
+        self.core.reply_resizing = True
         self.core.random = int.from_bytes(os.urandom(8), "little")
         self.start_us = monotonic_us()
         self.start_ticks = ticks()
@@ -139,9 +145,7 @@ cdef class Engine(Listener):
     def __init__(self, int databases=16, int command_count=0):
         self.clock = Clock()
         self.clock.engine = self
-        self.reply = Reply()
-        self.reply.account = &self.core.memory
-        self.reply.resp = 2
+        self.reply = reply_new(&self.core, self, 2)
         self.clients = {}
         self.next_client_id = 1
         self.flush_queue = []
@@ -193,6 +197,13 @@ cdef class Engine(Listener):
             self.core.gate |= bit
         else:
             self.core.gate &= ~bit
+
+    def tune_replies(self, peak_ms=None, resizing=None):
+        """DEBUG REPLYBUFFER: how long unused room of a reply buffer is kept (ms; -1: for ever), and whether at all."""
+        if peak_ms is not None:
+            self.core.reply_peak_ms = peak_ms
+        if resizing is not None:
+            self.core.reply_resizing = resizing
 
     # --- turns ------------------------------------------------------------------------
 
@@ -468,6 +479,7 @@ cdef class Engine(Listener):
         """Timer: what the engine itself wants done several times a second. The caller ends this turn: finish_turn()."""
         self.begin_turn()
         self.core.memory.peak = max(self.core.memory.peak, self.core.memory.used)
+        self.reply.shrink()
 
     def finish_turn(self):
         """For callers in Python that wrote to clients or marked them: send, close, arm the timer."""

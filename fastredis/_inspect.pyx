@@ -91,6 +91,8 @@ def statistics(Engine engine not None):
         "lazy_freed": core.lazy_freed,
         "errors": core.errors,
         "unexpected_errors": core.unexpected_errors,
+        "reply_shrinks": core.reply_shrinks,
+        "reply_expands": core.reply_expands,
         "query_limit_closed": core.query_limit_closed,
         "output_limit_closed": core.output_limit_closed,
         "auth_denied": core.auth_denied,
@@ -123,6 +125,7 @@ def reset_statistics(Engine engine not None):
     core.bytes_in = core.bytes_out = core.reads = core.writes = 0
     core.hits = core.misses = core.expired = core.expire_cycle_us = core.expire_slices_full = core.evicted = 0
     core.lazy_freed = core.errors = core.errors_seen = core.unexpected_errors = 0
+    core.reply_shrinks = core.reply_expands = 0
     core.query_limit_closed = core.output_limit_closed = core.auth_denied = 0
     core.turns = core.turn_commands = core.turn_commands_most = 0
     core.turn_ticks = core.turn_longest = core.command_ticks = 0

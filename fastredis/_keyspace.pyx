@@ -1,4 +1,6 @@
 """The keyspace: lookup, change, expiry. The design comment is in _keyspace.pxd."""
+cimport cython
+
 from libc.stdint cimport INT64_MAX
 from libc.string cimport memset
 
@@ -84,6 +86,8 @@ cdef int free_visit(void* context, void* entry) except -1:
     return 0
 
 
+# no_gc_clear, here and elsewhere: __dealloc__ gives memory back to the engine, which therefore has to be there still.
+@cython.no_gc_clear
 cdef class Detached:
     def __dealloc__(self):
         if self.core is not NULL:
@@ -98,6 +102,7 @@ cdef class Detached:
         return left
 
 
+@cython.no_gc_clear
 cdef class Database:
     def __dealloc__(self):
         if self.core is not NULL:

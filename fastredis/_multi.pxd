@@ -21,6 +21,7 @@ cdef struct Queued:
 
 cdef class Queue:
     cdef Account* account
+    cdef object owner                   # the engine whose account that is
     cdef Queued* items
     cdef readonly int count
     cdef int room

@@ -1,4 +1,6 @@
 """Transactions: queue and watched keys. The design comment is in _multi.pxd."""
+cimport cython
+
 from libc.string cimport memcpy
 
 from fastredis._core cimport LISTEN_WATCH
@@ -8,6 +10,7 @@ from fastredis.ds.alloc cimport mem_alloc, mem_free, mem_realloc
 from fastredis.values.entry cimport Entry
 
 
+@cython.no_gc_clear                 # __dealloc__ needs the owner
 cdef class Queue:
     def __dealloc__(self):
         cdef int i
@@ -57,6 +60,7 @@ cdef int begin(Client c) except -1:
     cdef Queue queue = Queue()
 
     queue.account = &c.core.memory
+    queue.owner = c.engine
     c.queue = queue
     c.flags |= C_MULTI
     return 0

@@ -7,6 +7,7 @@ from fastredis._core cimport (
     NOTIFY_KEYSPACE, NOTIFY_LIST, NOTIFY_MODULE, NOTIFY_NEW, NOTIFY_SET, NOTIFY_STREAM, NOTIFY_STRING, NOTIFY_ZSET,
 )
 from fastredis._engine cimport C_CLOSE_ASAP, C_CLOSED, C_PUBSUB, C_REPLY_OFF, C_REPLY_SKIP
+from fastredis._reply cimport reply_new
 from fastredis._resp cimport arg_bytes, arg_of
 from fastredis.ds.glob cimport glob_match
 
@@ -37,12 +38,8 @@ cdef class PubSub:
         self.channels = {}
         self.patterns = {}
         self.shard_channels = {}
-        self.resp2 = Reply()
-        self.resp2.account = &engine.core.memory
-        self.resp2.resp = 2
-        self.resp3 = Reply()
-        self.resp3.account = &engine.core.memory
-        self.resp3.resp = 3
+        self.resp2 = reply_new(&engine.core, engine, 2)
+        self.resp3 = reply_new(&engine.core, engine, 3)
 
     # --- subscriptions ------------------------------------------------------------------
 

@@ -15,25 +15,30 @@ cimport cython
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
-from fastredis.ds.alloc cimport Account
+from fastredis._core cimport Core
 from fastredis.ds.native cimport unlikely
 from fastredis.ds.numbers cimport format_int64
 
 cdef enum:
-    REPLY_KEEP = 64 * 1024          # room that an emptied buffer may keep
+    REPLY_FIRST = 1024              # first room of a buffer
+    REPLY_BIG = 1024 * 1024         # a buffer larger than this is given back as soon as it is empty
     HEADER = 32                     # room for a type byte, a number and CR LF
 
 
 @cython.final
 cdef class Reply:
-    cdef Account* account
+    cdef Core* core                 # of the engine whose memory it takes
+    cdef object owner               # that engine
     cdef char* data
     cdef size_t size                # bytes of protocol in data
     cdef size_t room                # bytes that data has room for
+    cdef size_t peak                # most bytes of protocol since looked_ms
+    cdef int64_t looked_ms          # when shrink() looked last
     cdef public int resp            # 2 or 3
 
     cdef int grow(self, size_t more) except -1
     cdef void clear(self) noexcept
+    cdef int shrink(self) except -1
     cdef void truncate(self, size_t size) noexcept
 
     cdef int status(self, const char* text) except -1
@@ -105,3 +110,6 @@ cdef class Reply:
         at[size + 1] = c'\n'
         self.size += size + 2
         return 0
+
+
+cdef Reply reply_new(Core* core, object owner, int resp)

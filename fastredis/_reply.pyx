@@ -51,27 +51,50 @@ NULL_ARRAY = object()       # the value that RESP2 writes as *-1
 
 
 @cython.final
+@cython.no_gc_clear             # __dealloc__ needs the owner, whose memory the buffer is counted in
 cdef class Reply:
     def __dealloc__(self):
-        mem_free(self.account, self.data, self.room)
+        if self.core is not NULL:
+            mem_free(&self.core.memory, self.data, self.room)
 
     cdef int grow(self, size_t more) except -1:
         """Make room for `more` bytes, at least doubling the buffer."""
-        cdef size_t room = self.room * 2 if self.room else 1024
+        cdef size_t room = self.room * 2 if self.room else REPLY_FIRST
 
         while room - self.size < more:
             room *= 2
-        self.data = <char*>mem_realloc(self.account, self.data, self.room, room)
+        self.data = <char*>mem_realloc(&self.core.memory, self.data, self.room, room)
         self.room = room
+        self.core.reply_expands += 1
         return 0
 
     cdef void clear(self) noexcept:
-        """Empty it; a buffer that one big reply made large is given back."""
+        """Empty it; its room is kept for the next reply, unless one made it very large."""
+        if self.size > self.peak:
+            self.peak = self.size
         self.size = 0
-        if self.room > REPLY_KEEP:
-            mem_free(self.account, self.data, self.room)
+        if self.room > REPLY_BIG:
+            mem_free(&self.core.memory, self.data, self.room)
             self.data = NULL
             self.room = 0
+            self.core.reply_shrinks += 1
+
+    cdef int shrink(self) except -1:
+        """Cron: give back room that was not needed for a while (DEBUG REPLYBUFFER says how long)."""
+        cdef Core* core = self.core
+        cdef size_t room = REPLY_FIRST
+
+        if not core.reply_resizing or core.reply_peak_ms < 0 or core.now_ms - self.looked_ms < core.reply_peak_ms:
+            return 0
+        while room < self.peak or room < self.size:
+            room *= 2
+        self.looked_ms = core.now_ms
+        self.peak = self.size
+        if room < self.room:
+            self.data = <char*>mem_realloc(&core.memory, self.data, self.room, room)
+            self.room = room
+            core.reply_shrinks += 1
+        return 0
 
     cdef void truncate(self, size_t size) noexcept:
         """Take back what was written after a size seen earlier."""
@@ -253,6 +276,16 @@ cdef class Reply:
 
         self.clear()
         return text
+
+
+cdef Reply reply_new(Core* core, object owner, int resp):
+    """An empty buffer in the memory of an engine (the owner of core), for protocol version resp."""
+    cdef Reply reply = Reply()
+
+    reply.core = core
+    reply.owner = owner
+    reply.resp = resp
+    return reply
 
 
 cdef bytes encode(object text):

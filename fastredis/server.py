@@ -295,7 +295,7 @@ class Server:
                 self.log.verbose("Closing idle client")
                 client.kill()
                 continue
-            client.shrink_query()
+            client.shrink_buffers()
             client.check_output_limit()
 
     # --- life -----------------------------------------------------------------------

@@ -50,6 +50,9 @@ class Transport:
     def get_write_buffer_size(self):
         return 0
 
+    def is_closing(self):
+        return False
+
     def write(self, data):
         self.written += data
 

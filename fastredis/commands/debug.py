@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from fastredis import _inspect
 from fastredis._command import declarer
+from fastredis._engine import REPLY_PEAK_MS
 from fastredis._reply import Attributes, BigNumber, ErrorReply, Push, Status, Verbatim
 from fastredis.config import ConfigError
 from fastredis.config_text import parse_int, strtod, to_text
@@ -149,6 +150,23 @@ def set_active_expire(c, value):
 @subcommand("PAUSE-CRON <0|1>", "Stop periodic cron job processing.", 1)
 def pause_cron(c, value):
     c.engine.server.cron_paused = is_on(value)
+    return OK
+
+
+@subcommand(
+    "REPLYBUFFER PEAK-RESET-TIME <NEVER|RESET|time> | RESIZING <0|1>",
+    "How many milliseconds a reply buffer keeps room that it does not need (RESET: the\n"
+    "default), and whether such room is given back at all.",
+    2,
+)
+def reply_buffer(c, what, value):
+    what, value = what.lower(), value.lower()
+    if what == b"resizing":
+        c.engine.tune_replies(resizing=is_on(value))
+    elif what == b"peak-reset-time":
+        c.engine.tune_replies({b"never": -1, b"reset": REPLY_PEAK_MS}.get(value) or number(value, 0))
+    else:
+        raise Refusal("ERR syntax error")
     return OK
 
 

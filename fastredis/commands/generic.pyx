@@ -4,7 +4,7 @@ A value is never looked into here: what depends on its type is asked of fastredi
 RENAME and MOVE take an entry out of its table and put it, or a new one with the same value, into
 another place; values are not copied.
 """
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport INT32_MAX, int64_t, uint32_t
 from libc.string cimport memcmp
 
 from fastredis._client cimport Client
@@ -15,7 +15,10 @@ from fastredis._flags cimport CONTAINER, DENYOOM, FAST, LOADING, READONLY, STALE
 from fastredis._keyspace cimport Database, lfu_value
 from fastredis._options cimport OPT_FLAG, OPT_INT, Option, Options, get_int_or_reply, parse_options_or_reply
 from fastredis._resp cimport Arg, arg_hash
-from fastredis.values.entry cimport Entry, entry_has_ttl, entry_lru, entry_set_lru
+from fastredis.values.entry cimport (
+    ENC_INT, TYPE_STRING, Entry, entry_encoding, entry_has_ttl, entry_lru, entry_set_lru, entry_type,
+)
+from fastredis.values.string_type cimport entry_int
 from fastredis.values.value cimport encoding_name, entry_copy, entry_rename, type_name
 
 from fastredis._command import declarer
@@ -23,6 +26,9 @@ from fastredis._reply import Status
 from fastredis.declarations import key_at, key_range
 
 declare = declarer("generic")
+
+cdef enum:
+    SHARED_INTEGERS = 10000         # Redis has one object for all values 0, for all values 1 ...
 
 
 cdef inline bint same_key(const Arg* a, const Arg* b) noexcept:
@@ -486,11 +492,19 @@ declare(
 
 
 cdef int cmd_object_refcount(Client c) except -1:
-    """OBJECT REFCOUNT key -> integer: always 1, as no two keys share a value; nil without the key.
+    """OBJECT REFCOUNT key -> integer: 1, as no two keys share a value; nil without the key.
 
+    For the integers below 10,000, which Redis does share and counts as INT_MAX, clients are told the same: here no
+    object is taken for any integer.
     Source: https://redis.io/commands/object-refcount
     """
-    return c.reply_null() if inspect(c, &c.argv[2]) is NULL else c.reply_int(1)
+    cdef Entry* e = inspect(c, &c.argv[2])
+
+    if e is NULL:
+        return c.reply_null()
+    if entry_type(e) == TYPE_STRING and entry_encoding(e) == ENC_INT and 0 <= entry_int(e) < SHARED_INTEGERS:
+        return c.reply_int(INT32_MAX)
+    return c.reply_int(1)
 
 declare(
     b"object|refcount", native(cmd_object_refcount), arity=3, flags=READONLY, keys=key_at(2, "RO"), since="2.2.3",

@@ -351,7 +351,7 @@ def keys(engine, counted) -> Fields:
 
 
 def replies(engine, counted) -> Fields:
-    """The reply buffer belongs to the engine, not to a client, and is neither shrunk nor expanded by a cron."""
+    """Errors, reads and writes, and the buffers that replies are written to."""
     return [
         ("unexpected_error_replies", counted["unexpected_errors"]),
         ("total_error_replies", counted["errors"]),
@@ -362,8 +362,8 @@ def replies(engine, counted) -> Fields:
         ("io_threaded_writes_processed", 0),
         ("client_query_buffer_limit_disconnections", counted["query_limit_closed"]),
         ("client_output_buffer_limit_disconnections", counted["output_limit_closed"]),
-        ("reply_buffer_shrinks", 0),
-        ("reply_buffer_expands", 0),
+        ("reply_buffer_shrinks", counted["reply_shrinks"]),
+        ("reply_buffer_expands", counted["reply_expands"]),
     ]
 
 

@@ -1,0 +1,194 @@
+"""The source itself: layers, sizes, and that every declared command has a test and a docstring."""
+import re
+from pathlib import Path
+
+import pytest
+from fastredis._command import declared_commands
+
+from fastredis import commands
+
+TOP = Path(__file__).resolve().parent.parent
+PACKAGE = TOP / "fastredis"
+MAX_LINES = 1500
+MAX_WIDTH = 120
+
+# From the left to the right: a module imports and cimports only from layers to its left. Modules of one layer
+# (a line) do not know each other, but for those of a FAMILY, which do without cycles.
+LAYERS = [
+    ["ds.*"],
+    ["values.*"],
+    ["_errors", "_flags", "_core", "config_text"],
+    ["_resp", "_reply"],
+    ["help_text", "declarations"],
+    ["_keyspace"],
+    ["_engine"],
+    ["_client"],
+    ["_command"],
+    ["_options", "_multi", "_blocking", "_pubsub"],
+    ["_dispatch"],
+    ["_connection"],
+    ["_inspect"],
+    ["config_types", "config_table", "config_rewrite", "config"],
+    ["logs", "metrics"],
+    ["process"],
+    ["commands.*"],
+    ["server"],
+    ["cli"],
+    ["__main__"],
+]
+FAMILIES = ("ds.", "values.", "commands.", "config")
+# What these import inside of a function or for annotations only makes no cycle when modules are loaded.
+IMPORT = re.compile(r"^(?:from (fastredis[\w.]*) c?import (\([^)]*\)|.*)|c?import (fastredis[\w.]*))", re.MULTILINE)
+
+
+def sources(*suffixes, top=PACKAGE):
+    return [path for path in sorted(top.rglob("*")) if path.suffix in suffixes and "build" not in path.parts]
+
+
+def module_name(path):
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__") or "__init__"
+
+
+ALL_MODULES = {module_name(path) for path in sources(".py", ".pyx", ".pxd")}
+
+
+def imported(text):
+    """The modules of this package that a source text imports, without the package's name."""
+    for package, names, module in IMPORT.findall(text):
+        base = (package or module).removeprefix("fastredis").removeprefix(".")
+        inner = {".".join(filter(None, (base, name))) for name in re.findall(r"\w+", re.sub(r"#.*", "", names))}
+        yield from inner & ALL_MODULES or {base or "__init__"}
+
+
+def imports_of_all():
+    """module -> set of modules that it imports when it is loaded."""
+    found = {}
+    for path in sources(".py", ".pyx", ".pxd"):
+        found.setdefault(module_name(path), set()).update(imported(path.read_text()))
+    return found
+
+
+IMPORTS = imports_of_all()
+
+
+def layer(module):
+    for number, names in enumerate(LAYERS):
+        if module in names or module.split(".")[0] + ".*" in names:
+            return number
+    raise AssertionError(f"{module} is in no layer")
+
+
+def same_family(one, other):
+    return any(one.startswith(family) and other.startswith(family) for family in FAMILIES)
+
+
+def test_the_importing_lines_are_found():
+    """The tests below would pass on nothing."""
+    assert {"_core", "_keyspace", "_reply", "_resp"} <= IMPORTS["_engine"]
+    assert {"declarations", "_flags", "_client"} <= IMPORTS["_command"]
+    assert "commands.generic" in IMPORTS["commands.expiry"]
+    assert "commands" in IMPORTS["server"]
+
+
+@pytest.mark.parametrize("module", sorted(ALL_MODULES - {"__init__"}))
+def test_a_module_imports_only_from_its_left(module):
+    wrong = [other for other in IMPORTS[module] - {"__init__", module}
+             if layer(other) >= layer(module) and not (layer(other) == layer(module) and same_family(module, other))]
+    assert not wrong, f"{module} imports {wrong}"
+
+
+def test_there_are_no_cycles():
+    done = set()
+
+    def visit(module, path):
+        assert module not in path, " -> ".join([*path, module])
+        if module not in done:
+            for other in sorted(IMPORTS.get(module, set()) - {module}):
+                visit(other, [*path, module])
+            done.add(module)
+    for module in sorted(ALL_MODULES):
+        visit(module, [])
+
+
+def test_every_layer_is_there():
+    """No module is in the table that is not in the package."""
+    for name in (name for names in LAYERS for name in names):
+        assert name in ALL_MODULES or any(module.startswith(name[:-1]) for module in ALL_MODULES), name
+
+
+# --- the text ---------------------------------------------------------------------------------
+
+TEXTS = [path for folder in ("fastredis", "tests", "benchmarks") for path in
+         sources(".py", ".pyx", ".pxd", ".pyi", top=TOP / folder)]
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(TOP)))
+def test_text(path):
+    text = path.read_text()
+    lines = text.split("\n")
+    assert len(lines) <= MAX_LINES
+    assert max(map(len, lines)) <= MAX_WIDTH
+    assert "\t" not in text and not re.search(r"[ ]+$", text, re.MULTILINE)
+    assert text.endswith("\n") or not text
+    debts = "|".join(["TO" + "DO", "FIX" + "ME", "X" * 3 + r"\b"])
+    assert not re.search(debts, text)
+
+
+def test_only_the_call_catches_everything():
+    """`except Exception` and its like would hide bugs anywhere else."""
+    broad = re.compile(r"except\s*(?:\(?\s*(?:Base)?Exception\b.*)?:")
+    found = {module_name(path) for path in sources(".py", ".pyx") if broad.search(path.read_text())}
+    assert found == {"_dispatch"}
+
+
+def test_no_function_swallows_exceptions_by_star():
+    """`except *` costs a check for an exception after each call. parse_batch() returns an enum and is called once a read."""
+    found = {path.name for path in sources(".pyx", ".pxd")
+             if re.search(r"^cdef .*\) except \*", path.read_text(), re.MULTILINE)}
+    assert found <= {"_resp.pyx", "_resp.pxd"}
+
+
+# --- commands ------------------------------------------------------------------------------------
+
+commands.load()
+COMMANDS = {command.name.decode(): command for command in declared_commands()}
+
+
+def tests_text():
+    """All tests as one text, in small letters."""
+    return "\n".join(path.read_text() for path in sources(".py", top=TOP / "tests")
+                     if path.name != "test_source.py").lower()
+
+
+TESTS = tests_text()
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_command_is_tested(name):
+    """Its name is the first word of a command in some test; a subcommand's after its container's."""
+    words = r"""[\s"',b]+""".join(map(re.escape, name.split("|")))
+    assert re.search(rf"""["'(](@\d )?{words}["' ]""", TESTS)
+
+
+HANDLERS = re.compile(r'^(?:cdef int|def) (cmd_\w+)\(Client c\)[^\n]*:\n(    """(?:[^"]|"(?!""))*""")?|'
+                      r'^def (cmd_\w+)\(c\):\n(    """(?:[^"]|"(?!""))*""")?', re.MULTILINE)
+
+
+def handlers():
+    """(path, name, docstring) of every handler."""
+    for path in sources(".py", ".pyx", top=PACKAGE / "commands"):
+        for first, first_doc, second, second_doc in HANDLERS.findall(path.read_text()):
+            yield pytest.param(first or second, first_doc or second_doc, id=f"{path.name}:{first or second}")
+
+
+def test_the_handlers_are_found():
+    assert len(list(handlers())) > 100
+
+
+@pytest.mark.parametrize("name, doc", handlers())
+def test_handler_says_what_it_replies(name, doc):
+    """`NAME arguments -> reply`, in the first paragraph."""
+    assert doc, f"{name} has no docstring"
+    assert "->" in doc.split("\n\n")[0], doc
+    first = doc.strip().strip('"').split()[0]
+    assert first.strip(",").lower() in {command.split("|")[0] for command in COMMANDS}, doc
