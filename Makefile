@@ -11,8 +11,10 @@ ARGS ?=
 run: compile
 	$(BIN)/python -m fastredis $(ARGS)
 
+# All tests, then those that need a server once more on plain asyncio.
 test: compile
 	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --loop asyncio tests/commands tests/test_server.py tests/test_expiry.py $(ARGS)
 
 quicktest: compile
 	$(BIN)/python -m pytest -x -m "not slow" $(ARGS)

@@ -236,7 +236,7 @@ cdef int unknown(Client c) except -1:
     if name.lower() in (b"host:", b"post"):
         c.engine.log.warning("Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: "
                              "commands to Redis. This is likely due to an attacker attempting to use Cross Protocol "
-                             f"Scripting to compromise your Redis instance. Connection from {c.peer} aborted.")
+                             f"Scripting to compromise your Redis instance. Connection from {c.peer.decode()} aborted.")
         return c.shut()
     for i in range(1, c.argc):
         if len(args) >= SHOWN_NAME:

@@ -206,7 +206,7 @@ cdef ParseStatus parse_multibulk(Parser* p, Batch* b, const char* base, size_t s
         add_request(b, first, pos[0], at - base)
         pos[0] = at - base
     elif status == PARSE_ERROR:
-        p.args_left = 0
+        parser_reset(p)
     return status
 
 

@@ -31,6 +31,10 @@ def free_port():
         return probe.getsockname()[1]
 
 
+# What must not be in a server's log: a handler that raised, a finding of a sanitizer, an exception of asyncio.
+FAULTS = ("Bug: ", "AddressSanitizer", "runtime error:", "Traceback (most recent call last)")
+
+
 class Server:
     """A server process: `kind` is "fastredis" or "peer"; `port`, `directory`, `pid`.
 
@@ -80,7 +84,10 @@ class Server:
         return (self.directory / "output.log").read_text(errors="replace")
 
     def stop(self, kill=False):
-        """End the process (SIGTERM, then SIGKILL; at once with kill=True) and remove its directory."""
+        """End the process (SIGTERM, then SIGKILL; at once with kill=True) and remove its directory.
+
+        Errors: AssertionError when the log holds the marks of a bug (FAULTS).
+        """
         if self.process.poll() is None:
             if kill:
                 self.process.kill()
@@ -92,7 +99,10 @@ class Server:
                 self.process.kill()
                 self.process.wait()
         self._log.close()
+        faults = [line for line in self.log().splitlines() if any(word in line for word in FAULTS)]
         shutil.rmtree(self.directory, ignore_errors=True)
+        if faults:
+            raise AssertionError("the server's log tells of a bug:\n" + "\n".join(faults[:20]))
 
 
 def fastredis_server(*options, loop=None, config=None):

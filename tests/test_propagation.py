@@ -4,15 +4,19 @@ The engine lives in the test's process. A connection gets a transport that keeps
 is propagated. The clock stands still at NOW_MS, so deadlines are exact.
 """
 import asyncio
+import re
 import socket
+import time
 
 import pytest
-from fastredis._engine import Feed
 
+from fastredis._engine import Feed
 from fastredis.config import Config
 from fastredis.logs import Logger
 from fastredis.server import Server
+from tests.conftest import PEER
 from tests.resp import NIL_ARRAY, Client, Closed, Error, Status
+from tests.servers import peer_server
 
 OK = Status("OK")
 QUEUED = Status("QUEUED")
@@ -234,6 +238,48 @@ def test_effect(local, setup, commands, expected):
     lines = [" ".join(str(NOW_MS + int(word[2:])) if word.startswith("T+") else word for word in line.split(" "))
              for line in lines]
     assert propagated(local, commands, setup) == lines
+
+
+# What Redis writes as it came, and is the same in effect.
+OTHERWISE_ON_PEER = ("SET NX", "EXPIRE with a condition", "after MULTI")
+TIME = re.compile(r"T\+\d+|\b\d{13}\b")
+
+
+@pytest.fixture(scope="module")
+def peer_aof(request):
+    """(server, path of the file that takes what it propagates) of a real server; skips without one."""
+    peer = request.config.stash[PEER]
+    if peer is None or peer.version < (7,):
+        pytest.skip("no peer that keeps its AOF in parts")
+    with peer_server(peer.path, "--appendonly", "yes", "--appendfsync", "always") as server:
+        yield server, next((server.directory / "appendonlydir").glob("*.incr.aof"))
+
+
+@pytest.mark.parametrize("setup, commands, expected", [
+    pytest.param(*row, id=name) for name, row in EFFECTS.items() if name not in OTHERWISE_ON_PEER])
+def test_peer_propagates_the_same(peer_aof, setup, commands, expected):
+    """But for the deadlines themselves, as its clock runs."""
+    server, path = peer_aof
+    soon = int(time.time()) + 100
+    given = [[line.strip().replace("1700000010", str(soon)).replace("1700000000010", f"{soon}000")
+              for line in lines.split("|") if line.strip()] for lines in (setup, commands)]
+    with server.client() as client:
+        assert client.call("FLUSHALL") == OK
+        for line in given[0]:
+            assert not isinstance(client.call(*words(line)), Error)
+        size = path.stat().st_size
+        for line in given[1]:
+            if str(client.call(*words(line))).startswith("ERR unknown command") and expected:
+                pytest.skip("the peer does not know the command")
+        if expected and "IF" in commands and path.stat().st_size == size:
+            pytest.skip("the peer does not know the option")
+    reader = Client.__new__(Client)
+    reader.buffer, reader.position = path.read_bytes()[size:], 0
+    lines = []
+    while reader.position < len(reader.buffer):
+        lines.append(b" ".join(reader._frame()).decode())
+    lines = [TIME.sub("T", line) for line in lines if not line.startswith("SELECT ")]
+    assert lines == [TIME.sub("T", line.strip()) for line in expected.split("|") if line.strip()]
 
 
 @pytest.mark.parametrize("lazy, word", [("no", b"DEL"), ("yes", b"UNLINK")])

@@ -195,7 +195,8 @@ ARGUMENTS = st.one_of(st.binary(max_size=20), st.binary(min_size=100, max_size=3
 REQUESTS = st.lists(st.lists(ARGUMENTS, min_size=1, max_size=12), max_size=12)
 TOKENS = st.sampled_from([
     b"*", b"$", b"\r\n", b"\n", b"\r", b"0", b"1", b"3", b"-1", b"+", b" ", b'"', b"'", b"\\", b"\\x41", b"\x00",
-    b"PING", b"*1\r\n", b"*2\r\n", b"*0\r\n", b"$0\r\n\r\n", b"$4\r\nPING\r\n", b"$4\r\nECHO\r\n", b"$999999999999\r\n", ECHO])
+    b"PING", b"*1\r\n", b"*2\r\n", b"*0\r\n", b"$0\r\n\r\n", b"$4\r\nPING\r\n", b"$4\r\nECHO\r\n",
+    b"$999999999999\r\n", ECHO])
 GARBAGE = st.one_of(st.lists(TOKENS, max_size=40).map(b"".join), st.binary(max_size=100))
 
 

@@ -263,7 +263,6 @@ def test_pipeline_that_is_read_at_its_end(start, loop):
         for begin in range(0, count, 1000):
             client.send_raw(b"".join(encode("ECHO", f"{i:060}") for i in range(begin, begin + 1000)))
         assert other.call("PING") == PONG
-        received = b""
         size = count * len(b"$60\r\n" + bytes(60) + b"\r\n")
         chunks = []
         while size:
@@ -273,6 +272,29 @@ def test_pipeline_that_is_read_at_its_end(start, loop):
         received = b"".join(chunks)
         assert received == b"".join(b"$60\r\n%060d\r\n" % i for i in range(count))
         assert client.call("PING") == PONG
+
+
+@pytest.mark.parametrize("last, answer", [
+    (encode("QUIT"), b"+OK\r\n"),
+    (b"*1\r\n$x\r\n", b"-ERR Protocol error: invalid bulk length\r\n"),
+    (encode("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "no"), b":2\r\n"),
+], ids=["QUIT", "protocol error", "CLIENT KILL"])
+def test_all_replies_come_before_the_end(start, loop, last, answer):
+    """The server closes the connection, but not before 10 MiB of replies are read, however slowly that begins."""
+    server = start(loop=loop)
+    value = os.urandom(256 * 1024)
+    with server.client(timeout=30) as control:
+        control.call("SET", "big", value)
+        sock = raw_socket(server, receive_buffer=4096)
+        sock.sendall(encode("GET", "big") * 40 + last + encode("SET", "big", "too late"))
+        time.sleep(0.1)
+        chunks = []
+        while data := sock.recv(MIB):
+            chunks.append(data)
+        sock.close()
+        assert b"".join(chunks) == b"$262144\r\n%s\r\n" % value * 40 + answer
+        with server.client() as second:
+            assert second.call("STRLEN", "big") == len(value)
 
 
 def test_values_of_100_mib(start, loop):
@@ -661,6 +683,17 @@ def test_renamed_commands(start):
         assert client.call("GET", "k").startswith("ERR unknown command 'GET'")
         assert client.call("FLUSHALL").startswith("ERR unknown command 'FLUSHALL'")
         assert client.call("Fetch", "k") == b"v"
+
+
+@pytest.mark.parametrize("command", ["CLIENT HELP", "CONFIG HELP", "COMMAND HELP", "MEMORY HELP", "OBJECT HELP",
+                                     "PUBSUB HELP", "DEBUG HELP"])
+def test_help_of_containers(either_target, command):
+    """A line that names the container, then two lines or more for each subcommand, HELP itself last."""
+    name = command.split()[0]
+    with either_target.server.client() as client:
+        lines = client.call(*command.split())
+    assert lines[0] == Status(f"{name} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:")
+    assert lines[-2:] == [Status("HELP"), Status("    Prints this help.")]
 
 
 # --- other clients -----------------------------------------------------------------------------------

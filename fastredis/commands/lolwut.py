@@ -35,6 +35,7 @@ def cmd_lolwut(c):
 
 declare(
     b"lolwut", cmd_lolwut, arity=-1, flags=READONLY | FAST, since="5.0.0",
+    complexity="O(N) where N is the size of the picture",
     summary="Draws a picture and tells the version.",
     args="[VERSION version:integer]",
 )

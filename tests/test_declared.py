@@ -1,0 +1,75 @@
+"""Every declared command against the facts of Redis and Valkey: names, arity, flags, keys, categories, arguments."""
+import json
+from pathlib import Path
+
+import pytest
+
+from fastredis import commands, declarations
+from fastredis._command import declared_commands
+
+FACTS = Path(__file__).parent / "facts"
+
+# SET has the comparisons of 8.4 and BITOP the operations of 8.2, which these facts do not have.
+OWN_ARGUMENTS = {"SET", "BITOP"}
+# The facts of this Valkey command leave out the category that every command is in which is not @fast.
+WITHOUT_SLOW = {"DELIFEQ"}
+
+
+def load_facts():
+    rows = {}
+    for file in ("commands-later.json", "commands.json"):
+        for row in json.loads((FACTS / file).read_text()):
+            rows[row["name"]] = row
+    return rows
+
+
+commands.load()
+ROWS = load_facts()
+DECLARED = {command.name.decode().upper().replace("|", " "): command for command in declared_commands()}
+
+
+def test_every_command_is_known():
+    assert set(DECLARED) <= set(ROWS)
+
+
+@pytest.mark.parametrize("name", sorted(DECLARED))
+def test_facts(name):
+    declared, row = DECLARED[name].declaration, ROWS[name]
+    assert declared.group == row["group"]
+    assert declared.since == row.get("since", declared.since)
+    assert declared.arity == row.get("arity", declared.arity)
+    flags = {flag.lower() for flag in declarations.flag_names(declared.flags)} - {"movablekeys"}
+    assert flags == {flag for flag in row.get("flags", ()) if flag != "movablekeys"}
+    if "acl" in row:
+        found = declarations.acl_categories(declared.flags, declared.group, declared.acl)
+        expected = set(row["acl"]) | ({"@slow"} if name in WITHOUT_SLOW else set())
+        assert {f"@{category}" for category in found} == expected
+    if "first_key" in row:
+        expected = (row["first_key"], row["last_key"], row["step"])
+        assert declarations.legacy_range(declared.keys) == expected
+    assert len(declared.keys) == len(row.get("key_specs", ()))
+
+
+@pytest.mark.parametrize("name", sorted(set(DECLARED) - OWN_ARGUMENTS))
+def test_arguments(name):
+    def shape(argument):
+        """What the facts have of an argument."""
+        found = {"name": argument["name"], "type": argument["type"]}
+        for key in ("token", "since", "deprecated_since", "key_spec_index"):
+            if key in argument:
+                found[key] = argument[key]
+        if argument.get("flags"):
+            found["flags"] = sorted(map(str, argument["flags"]))
+        if argument.get("arguments"):
+            found["arguments"] = [shape(each) for each in argument["arguments"]]
+        return found
+
+    ours = [shape(declarations.argument_docs(each)) for each in declarations.parse_args(DECLARED[name].declaration.args)]
+    assert ours == [shape(each) for each in ROWS[name].get("arguments", ())]
+
+
+@pytest.mark.parametrize("name", sorted(DECLARED))
+def test_has_words_of_its_own(name):
+    declared = DECLARED[name].declaration
+    assert declared.summary.endswith(".")
+    assert declared.complexity
