@@ -347,10 +347,10 @@ cdef class Database:
 
 
 cdef int database_reset(Database db) except -1:
-    cdef Entry* none = NULL
+    cdef Entry any
 
     table_init(&db.keys, &db.core.memory, entry_key_of)
-    heap_init(&db.expires, &db.core.memory, <size_t>&none.heap_index)
+    heap_init(&db.expires, &db.core.memory, <char*>&any.heap_index - <char*>&any)
     return 0
 
 
