@@ -27,7 +27,6 @@ debug refnanny asan: $(VENV)/.ready
 	PYTHON=$(abspath $(BIN))/python JOBS=$(JOBS) tests/run_build.sh $@ $(ARGS)
 
 bench: compile
-	$(BIN)/pip install -q matplotlib
 	$(BIN)/python -m benchmarks $(ARGS)
 
 lint: $(VENV)/.ready

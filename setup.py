@@ -57,6 +57,6 @@ def extensions():
     ]
 
 
-setup(ext_modules=cythonize(
+setup(options={"build_ext": {"parallel": os.cpu_count()}}, ext_modules=cythonize(
     extensions(), compiler_directives=DIRECTIVES, nthreads=os.cpu_count() or 1,
     build_dir=f"build/cython-{BUILD}", show_all_warnings=False, force=bool(os.environ.get("FASTREDIS_FORCE"))))

@@ -224,7 +224,8 @@ cdef int refuse(Client c, Command command, bytes text) except -1:
 
 
 cdef bytes shown(Arg* a, size_t most):
-    return a.ptr[:min(a.size, most)]
+    """The start of an argument, as far as C's %s would print it."""
+    return a.ptr[:min(a.size, most)].partition(b"\0")[0]
 
 
 cdef int unknown(Client c) except -1:

@@ -60,9 +60,10 @@ CHOICES = {
     "@set": b"NX XX GET KEEPTTL nx get".split(), "@getex": [b"PERSIST", b"persist", b"EX"], "@unit": [b"BYTE", b"BIT", b"bit"],
     "@lcs": [b"LEN", b"IDX", b"WITHMATCHLEN"], "@bitop": b"AND OR XOR NOT and not".split(), "@type": [b"string", b"list", b"x"],
     "@overflow": [b"WRAP", b"SAT", b"FAIL", b"x"], "@expire": [b"NX", b"XX", b"GT", b"LT", b"lt"],
-    "@flush": [b"SYNC", b"ASYNC"], "@odd": [b"get", b"nosuch", b"OBJECT", b"object", b"exec", b"", b"SET", b"pubsub"],
+    "@flush": [b"SYNC", b"ASYNC", *[b"x"] * 18], "@odd": [b"get", b"nosuch", b"OBJECT", b"object", b"exec", b"", b"SET", b"pubsub"],
 }
 CLOCKS = (b"TTL", b"PTTL", b"EXPIRETIME", b"PEXPIRETIME", b"EXEC")
+STRICTER = (b"BITCOUNT", b"BITPOS")  # what is wrong with them is told for missing keys too
 CLOCK_SLACK = 30_000  # ms (or s) between two servers' TTLs set by the same command
 
 
@@ -82,7 +83,7 @@ class Draw:
             "F": lambda: b"%.*g" % (draw.randint(1, 19), draw.uniform(-10, 10) * 10 ** draw.randint(-8, 18)),
             "T": lambda: draw.choice((b"i", b"u")) + b"%d" % draw.choice((1, 3, 8, 13, 31, 32, 33, 62, 63, 64, 64)),
             "R": lambda: b"%d" % draw.randrange(10**6, 10**9), "S": lambda: b"%d" % (self.moment() // 1000),
-            "A": lambda: b"%d" % self.moment(), "G": lambda: b"[k-m]%d" % draw.randrange(len(KEYS)), "X": lambda: b"x",
+            "A": lambda: b"%d" % self.moment(), "G": lambda: b"[i-k]%d" % draw.randrange(len(KEYS)), "X": lambda: b"x",
         }
 
     def moment(self):
@@ -109,7 +110,7 @@ class Draw:
                 argv.append(self.letters[word]())
             else:
                 argv.append(self.random.choice(CHOICES[word]) if word in CHOICES else word.encode())
-        if len(argv) > 1 and self.random.random() < 0.05:
+        if len(argv) > 1 and argv[0] not in STRICTER and self.random.random() < 0.05:
             at = self.random.randrange(1, len(argv))
             argv[at:at + 1] = self.random.choice(([], [self.random.choice(ODD)], [argv[at], self.random.choice(ODD)]))
         return argv
@@ -128,3 +129,260 @@ class Draw:
         if kind > 0.999:
             return self.random.randbytes(self.random.choice((1000, 16384, 40_000, 1 << 20)))
         return self.random.choice(words)
+
+
+def frames(data):
+    """All RESP frames of some bytes -> [(value, bytes)]; pushes are left out. Errors: Finding."""
+    client = Client.__new__(Client)
+    client.buffer, client.position, client._receive = data, 0, None
+    found = []
+    try:
+        while client.position < len(client.buffer):
+            value = client.read()
+            if not isinstance(value, Push):
+                found.append((value, client.raw))
+    except (TypeError, ValueError, KeyError) as error:
+        raise Finding(f"malformed reply ({error}): {data[:300]!r}") from error
+    return found
+
+
+class Connection(Client):
+    """A client that writes a pipeline and takes its replies as they are."""
+
+    marks = 0
+
+    def run(self, commands):
+        """Send the commands -> the bytes of all replies. Errors: Closed; Finding if no answer comes in time."""
+        Connection.marks += 1
+        mark = b"\0mark%d" % Connection.marks
+        end = b"$%d\r\n%s\r\n" % (len(mark), mark)
+        try:
+            self.socket.sendall(b"".join(encode(*argv) for argv in commands) + encode("ECHO", mark))
+            chunks, tail = [], b""
+            while not tail.endswith(end):
+                chunk = self.socket.recv(1 << 20)
+                if not chunk:
+                    raise Closed
+                chunks.append(chunk)
+                tail = (tail + chunk)[-len(end):]
+        except TimeoutError:
+            raise Finding(f"no answer: {commands}") from None
+        except OSError:
+            raise Closed from None
+        return b"".join(chunks)[:-len(end)]
+
+
+class Fuzzer:
+    """The server under test and, for `compare`, a peer; each round is one of the parts with its own seed."""
+
+    def __init__(self, server, peer=None):
+        self.server = server
+        self.peer = peer
+        self.counts = {"bytes": 0, "commands": 0, "compare": 0}
+        with self.connect() as client:
+            client.call("FLUSHALL")
+            names = [name.decode() for name in client.call("COMMAND", "LIST")]
+            self.known = {name: self.option_words(client, name) for name in names if name not in TABOO}
+        for each in filter(None, (server, peer)):
+            with each.client() as client:
+                client.call("CONFIG", "SET", "proto-max-bulk-len", "1mb", "timeout", "0")
+
+    def connect(self, server=None, protocol=2):
+        client = Connection((server or self.server).port, timeout=TIMEOUT_SECONDS)
+        if protocol == 3:
+            client.call("HELLO", "3")
+        return client
+
+    @staticmethod
+    def option_words(client, name):
+        """The option words of a command and of its subcommands, from COMMAND DOCS."""
+        client.call("COMMAND", "DOCS", name)
+        return sorted(set(re.findall(rb"\r\ntoken\r\n\$\d+\r\n(\S+)\r\n", client.raw)))
+
+    def round(self, seed):
+        draw = Draw(seed)
+        parts = [self.fuzz_bytes, self.fuzz_commands] + ([self.compare] if self.peer else [])
+        try:
+            draw.random.choice(parts)(draw)
+            with self.connect() as client:
+                client.run([["FLUSHALL"]])
+        except Finding as finding:
+            raise Finding(f"seed {seed}: {finding}") from finding
+        except (Closed, ConnectionError) as error:
+            raise Finding(f"seed {seed}: the server hung up or is gone: {error!r}") from error
+
+    def fuzz_bytes(self, draw):
+        """Mutated requests over some connections that end anywhere; then another client must get an answer."""
+        pick = draw.random
+        open_clients = [self.connect(protocol=pick.choice((2, 3))) for _ in range(pick.randint(1, 8))]
+        for _ in range(40):
+            data = b"".join(self.request(draw) for _ in range(pick.randint(1, 12)))
+            client = pick.choice(open_clients)
+            with contextlib.suppress(OSError, Closed):
+                client.socket.settimeout(0.002)
+                self.counts["bytes"] += len(data)
+                if pick.random() < 0.1:
+                    for at in range(min(len(data), 300)):
+                        client.socket.sendall(data[at:at + 1])
+                else:
+                    client.socket.sendall(data)
+                if pick.random() < 0.5:
+                    client.socket.recv(65536)
+            if pick.random() < 0.2:
+                client.close()
+                open_clients.remove(client)
+                open_clients.append(self.connect(protocol=pick.choice((2, 3))))
+        for client in open_clients:
+            client.close()
+        with self.connect() as client:
+            client.run([["CLIENT", "UNPAUSE"], ["GET", "k1"]])
+
+    def request(self, draw):
+        """Bytes that are nearly one request."""
+        pick = draw.random
+        argv = draw.command() if pick.random() < 0.6 else pick.choice((
+            ["HELLO", "3"], ["HELLO", "2", "SETNAME", "x"], ["RESET"], ["CLIENT", "REPLY", "OFF"], ["CLIENT", "REPLY", "SKIP"],
+            ["CLIENT", "REPLY", "ON"], ["CLIENT", "PAUSE", "5"], ["CLIENT", "PAUSE", "9", "WRITE"], ["SUBSCRIBE", "k1", "k2"],
+            ["PSUBSCRIBE", "k*"], ["UNSUBSCRIBE"], ["CLIENT", "KILL", "ID", str(pick.randrange(2000))], ["WAIT", "1", "3"],
+            ["CLIENT", "KILL", "TYPE", "PUBSUB"], ["SSUBSCRIBE", "k1"], ["QUIT"], ["CLIENT", "NO-TOUCH", "ON"]))
+        data = encode(*argv)
+        kind = pick.random()
+        if kind < 0.08:
+            return pick.randbytes(pick.randint(1, 100))
+        if kind < 0.2:
+            at = pick.randrange(len(data))
+            return data[:at] + pick.choice((b"", pick.randbytes(1), b"\r\n", b"-1", b"9" * pick.randint(1, 25))) + data[at + 1:]
+        if kind < 0.28:
+            return data[:pick.randrange(len(data))]
+        if kind < 0.4:
+            words = [pick.choice((b"%s", b'"%s"', b"'%s'", b'"%s', b"%s'", b'"\\x%s"')) % draw.value() for _ in argv]
+            return b" ".join(words) + pick.choice((b"\r\n", b"\n", b"\r\n\r\n"))
+        if kind < 0.43:
+            return b"*%d\r\n$%s\r\n" % (pick.choice((1, 1024, 1 << 20, 1 << 40)), pick.choice(NUMBERS))
+        return data
+
+    def fuzz_commands(self, draw):
+        """Any command with any arguments: as many well-formed replies as commands."""
+        pick = draw.random
+        client = self.connect(protocol=pick.choice((2, 3)))
+        for _ in range(20):
+            names = pick.choices(list(self.known), k=100)
+            commands = [[*name.split("|"), *(draw.any(self.known[name]) for _ in range(pick.randint(0, pick.choice((3, 8)))))]
+                        for name in names]
+            self.counts["commands"] += len(commands)
+            inexact = any("|".join(argv[:2] if type(argv[1:2]) is str else argv[:1]) in UNCOUNTED for argv in commands)
+            inexact = inexact or any(name in UNCOUNTED for name in names)
+            try:
+                replies = frames(client.run([*commands, ["RESET"]]))
+            except Closed:
+                if not inexact:
+                    raise
+                replies = ()
+            if not inexact and len(replies) != len(commands) + 1:
+                raise Finding(f"{len(replies)} replies to {len(commands) + 1} commands: {commands}")
+            client.close()
+            client = self.connect(protocol=pick.choice((2, 3)))
+        client.close()
+
+    def compare(self, draw):
+        """Pipelines on two clients each of both servers: the same replies, and the same keyspaces in the end."""
+        pick = draw.random
+        clients = [[self.connect(server, protocol) for server in (self.server, self.peer)] for protocol in (2, 3)]
+        for mine, other in clients:
+            for client in (mine, other):
+                client.run([["FLUSHALL"]])
+        for _ in range(20):
+            mine, other = pick.choice(clients)
+            commands = [draw.command() for _ in range(pick.choice((10, 250)))]
+            commands.extend([[b"EXEC"]] * pick.randint(1, 2))
+            self.counts["compare"] += len(commands)
+            self.match(commands, mine.run(commands), other.run(commands))
+        commands = []
+        for db in range(4):
+            commands.append([b"SELECT", b"%d" % db])
+            for key in KEYS:
+                commands += [[b"GET", key], [b"EXPIRETIME", key], [b"OBJECT", b"ENCODING", key]]
+            commands.append([b"DBSIZE"])
+        mine, other = clients[0]
+        self.match(commands, mine.run(commands), other.run(commands))
+        for pair in clients:
+            for client in pair:
+                client.close()
+
+    @staticmethod
+    def match(commands, mine, other):
+        """Errors: Finding where the two servers' replies are not the same."""
+        if mine == other:
+            return
+        replies = list(zip(commands, frames(mine), frames(other), strict=True))
+        for at, (argv, (value, raw), (peer_value, peer_raw)) in enumerate(replies):
+            if raw == peer_raw or (argv[0].upper() in CLOCKS and alike(value, peer_value)):
+                continue
+            before = "\n  ".join(str(earlier[0]) for earlier in replies[max(0, at - 12):at])
+            raise Finding(f"{argv}\n  fastredis: {raw[:600]!r}\n  peer:      {peer_raw[:600]!r}\n  after:\n  {before}")
+
+
+def alike(value, other):
+    """Whether two replies are the same but for times that were set a moment apart."""
+    if isinstance(value, list) and isinstance(other, list) and len(value) == len(other):
+        return all(map(alike, value, other))
+    if type(value) is int and type(other) is int and value > CLOCK_SLACK:
+        return abs(value - other) < CLOCK_SLACK
+    return type(value) is type(other) and value == other
+
+
+def used_memory(server):
+    with server.client(timeout=TIMEOUT_SECONDS) as client:
+        for command in ("FLUSHALL", "CONFIG RESETSTAT"):
+            client.call(*command.split())
+        return int(re.search(rb"used_memory:(\d+)", client.call("INFO", "memory"))[1])
+
+
+def fuzz(server, peer=None, seconds=60.0, seed=None):
+    """Fuzz for that long -> what was done, a line of text. Errors: Finding."""
+    seed = seed if seed is not None else random.randrange(10**9)
+    fuzzer = Fuzzer(server, peer)
+    rounds, end = 0, time.monotonic() + seconds
+    fuzzer.round(seed)
+    before = used_memory(server)
+    while time.monotonic() < end:
+        rounds += 1
+        fuzzer.round(seed + rounds)
+    time.sleep(0.2)
+    after = used_memory(server)
+    if after > before + LEAK_BYTES:
+        raise Finding(f"seed {seed}: used_memory was {before} and is {after} after {rounds} rounds")
+    return f"{rounds + 1} rounds from seed {seed}: {fuzzer.counts}, used_memory {before} -> {after}"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--port", type=int, help="a server that runs on 127.0.0.1; by default one is started")
+    parser.add_argument("--peer", help="path of the redis-server to compare with; by default the one on PATH, if any")
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--seed", type=int, help="of the first round; the next ones count up")
+    options = parser.parse_args()
+    found = find_peer(options.peer)
+    with contextlib.ExitStack() as stack:
+        server = Running(options.port) if options.port else stack.enter_context(fastredis_server())
+        peer = stack.enter_context(peer_server(found.path)) if found else None
+        try:
+            print(fuzz(server, peer, options.seconds, options.seed))
+        except Finding as finding:
+            print(finding)
+            return 1
+    return 0
+
+
+class Running:
+    """A server that somebody else started."""
+
+    def __init__(self, port):
+        self.port = port
+
+    def client(self, protocol=2, timeout=5.0):
+        return Client(self.port, timeout=timeout, protocol=protocol)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,4 +1,4 @@
-"""Every declared command against the facts of Redis and Valkey: names, arity, flags, keys, categories, arguments."""
+"""Every declared command against the facts of Redis and Valkey: arity, flags, keys, categories, arguments."""
 import json
 from pathlib import Path
 

@@ -62,6 +62,7 @@ def test_events_come_at_their_time(fresh_server, loop):
         assert client.call("DBSIZE") == 100_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
 def test_many_keys_due_at_once_do_not_stop_the_server(fresh_server, loop):
     """100,000 keys of one deadline: commands are answered between the slices."""

@@ -199,6 +199,23 @@ def test_connections_reset_in_the_middle_of_replies(start, loop):
         assert resident(server) < before + 100 * MIB
 
 
+def test_connections_reset_at_once(start, loop):
+    """The server may meet them before, while or after it accepts them."""
+    server = start(loop=loop)
+    with server.client() as control:
+        for number in range(300):
+            sock = socket.socket()
+            sock.setblocking(False)
+            with contextlib.suppress(OSError):
+                sock.connect(("127.0.0.1", server.port))
+            if number % 3 == 0:
+                with contextlib.suppress(OSError):
+                    sock.send(encode("GET", "k") * 5 + b"*1\r\n$x")
+            reset(sock)
+        eventually(lambda: info(control, "connected_clients") == 1)
+        assert control.call("CLIENT", "LIST").count(b"\n") == 1
+
+
 # --- replies that nobody reads --------------------------------------------------------------------
 
 def test_hard_limit_of_the_output(start, loop):
@@ -297,6 +314,7 @@ def test_all_replies_come_before_the_end(start, loop, last, answer):
             assert second.call("STRLEN", "big") == len(value)
 
 
+@pytest.mark.slow
 def test_values_of_100_mib(start, loop):
     server = start(loop=loop)
     value = os.urandom(MIB) * 100
