@@ -87,9 +87,6 @@ def declarer(str group):
             if container.subcommands is None:       # COMMAND: a command in its own right as well
                 container.subcommands = {}
                 container.flags |= CONTAINER
-            if container.subcommands is None:       # COMMAND: a command of its own, too
-                container.flags |= CONTAINER
-                container.subcommands = {}
             container.subcommands[child] = command
             container.declaration.subcommands[child] = command.declaration
             command.container = container

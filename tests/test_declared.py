@@ -3,9 +3,9 @@ import json
 from pathlib import Path
 
 import pytest
+from fastredis._command import declared_commands
 
 from fastredis import commands, declarations
-from fastredis._command import declared_commands
 
 FACTS = Path(__file__).parent / "facts"
 
@@ -64,7 +64,8 @@ def test_arguments(name):
             found["arguments"] = [shape(each) for each in argument["arguments"]]
         return found
 
-    ours = [shape(declarations.argument_docs(each)) for each in declarations.parse_args(DECLARED[name].declaration.args)]
+    arguments = declarations.parse_args(DECLARED[name].declaration.args)
+    ours = [shape(declarations.argument_docs(each)) for each in arguments]
     assert ours == [shape(each) for each in ROWS[name].get("arguments", ())]
 
 
