@@ -103,11 +103,13 @@ cdef class Blocked:
         if c.blocked is None:
             return False
         self.answer_begin(c)
-        if error is not None:
-            c.error_text(error)
-        else:
-            (<Waiter>c.blocked).timed_out(c)
-        self.answer_end(c)
+        try:
+            if error is not None:
+                c.error_text(error)
+            else:
+                (<Waiter>c.blocked).timed_out(c)
+        finally:
+            self.answer_end(c)
         return True
 
     def remove(self, Client c not None):
@@ -180,15 +182,19 @@ cdef class Blocked:
         """Timer: the soonest deadline has come."""
         self.timer = None
         self.engine.begin_turn()
-        self.expire()
-        self.engine.end_turn()
+        try:
+            self.expire()
+        finally:
+            self.engine.end_turn()
 
     def expire(self):
         """End all waits whose time has come at the engine's present time."""
         cdef int64_t now_ms = self.engine.core.now_ms
 
-        while heap_top(&self.deadlines) is not NULL and heap_top(&self.deadlines).when_ms <= now_ms:
-            self.unblock((<Waiter>(<Deadline*>heap_top(&self.deadlines).item).waiter).client, None)
-        if 0 < self.pause_ends_ms <= now_ms:
-            self.unpause()
-        self.arm()
+        try:
+            if 0 < self.pause_ends_ms <= now_ms:
+                self.unpause()
+            while heap_top(&self.deadlines) is not NULL and heap_top(&self.deadlines).when_ms <= now_ms:
+                self.unblock((<Waiter>(<Deadline*>heap_top(&self.deadlines).item).waiter).client, None)
+        finally:
+            self.arm()

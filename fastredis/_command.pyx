@@ -149,9 +149,10 @@ cdef class CommandTable:
         return None
 
     cdef bint is_named(self, Command command, const char* name, size_t size):
+        # The slot may be that of a new name, which begins like this one and is as long.
         if strncasecmp(command.name, name, size) == 0:
-            return True
-        return self.by_name.get(name[:size].lower()) is command     # it may have been renamed
+            return self.by_name.get(command.name) is command
+        return self.by_name.get(name[:size].lower()) is command
 
     def get(self, bytes name):
         """The command (b"get"), or subcommand (b"client|kill"), of that name in any case; None: there is none."""

@@ -25,6 +25,7 @@ cdef enum:
     GONE = C_CLOSE_AFTER_REPLY | C_CLOSE_ASAP | C_CLOSED    # takes no more requests
     QUERY_BUFFER = 16 * 1024                                # first size of a query buffer
     IDLE_MS = 2000                                          # after this the cron takes an unused query buffer away
+    KEPT_ARGS = 1024                                        # a parser with room for more gives it back
     FREE_OUTPUT = 10 * 1024     # of a reply, this much is not held against the output limits (in Redis 1 to 16 KB)
 
 
@@ -36,6 +37,12 @@ cdef int close_over_limit(Connection c) except -1:
                              "output buffer limits.")
         c.shut()
     return 0
+
+
+cdef inline void begin_reply(Connection c) noexcept:
+    """Make the shared buffer this client's; should a bug have left another's replies in it, they are dropped."""
+    c.out.size = 0
+    c.out.resp = c.resp
 
 
 @cython.no_gc_clear                 # __dealloc__ needs the engine
@@ -57,6 +64,9 @@ cdef class Connection(Client):
         self.engine.begin_turn()
         try:
             self.welcome(transport)
+        except BaseException:
+            transport.abort()           # nobody would look after it
+            raise
         finally:
             self.engine.end_turn()
 
@@ -95,12 +105,14 @@ cdef class Connection(Client):
         self.flags |= C_CLOSED
         self.transport = None
         self.fd = -1
-        if self.engine.clients.pop(self.id, None) is not None:
-            unwatch_all(self)
-            self.engine.server.client_left(self)
         self.queue = None
         self.pending = None
-        self.engine.end_turn()
+        try:
+            if self.engine.clients.pop(self.id, None) is not None:
+                unwatch_all(self)
+                self.engine.server.client_left(self)
+        finally:
+            self.engine.end_turn()
 
     def pause_writing(self):
         self.writing = True
@@ -126,7 +138,7 @@ cdef class Connection(Client):
         if self.query_size:
             self.keep(data, size)
             return 0 if self.flags & GONE else self.resume()
-        self.out.resp = self.resp
+        begin_reply(self)
         used = self.process(data, size)
         if used < size and not self.flags & GONE:
             self.keep(data + used, size - used)
@@ -139,10 +151,11 @@ cdef class Connection(Client):
         if self.flags & (GONE | C_BLOCKED) or not self.query_size:
             return 0
         self.flush()
-        self.out.resp = self.resp
+        begin_reply(self)
         used = self.process(self.query, self.query_size)
-        memmove(self.query, self.query + used, self.query_size - used)
-        self.query_size -= used
+        if used:
+            memmove(self.query, self.query + used, self.query_size - used)
+            self.query_size -= used
         if self.parser.bulk_size >= BIG_ARG:
             self.reserve_query(self.parser.pos + self.parser.bulk_size + 2)
         return self.send_reply()
@@ -155,7 +168,7 @@ cdef class Connection(Client):
         cdef int taken
 
         while True:
-            self.parser.authenticated = self.authenticated
+            self.parser.authenticated = self.authenticated or not self.engine.password
             self.parser.max_bulk = self.core.max_bulk
             # What comes after AUTH is parsed when AUTH is done: its limits are other ones.
             status = parse_batch(&self.parser, batch, base, size, &pos, BATCH if self.authenticated else 1)
@@ -209,9 +222,11 @@ cdef class Connection(Client):
         return 0
 
     def shrink_buffers(self):
-        """Cron: give back room of the query buffer and of the inbox that is not used."""
+        """Cron: give back room of the query buffer, the parser and the inbox that is not used."""
         if self.pending is not None:
             self.pending.shrink()
+        if self.parser.args_left == 0 and self.parser.partial.room > KEPT_ARGS:
+            parser_free(&self.parser)
         self.shrink_query()
 
     cdef int shrink_query(self) except -1:

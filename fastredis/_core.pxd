@@ -26,8 +26,6 @@ cdef enum:                              # classes of keyspace events; the letter
 cdef enum:                              # Core.listeners: who wants to hear of changed keys
     LISTEN_WATCH = 1 << 0               # a client watches keys
     LISTEN_EVENTS = 1 << 1              # keyspace notifications are on
-    LISTEN_BLOCKED = 1 << 2             # a client is blocked on keys
-    LISTEN_TRACKING = 1 << 3            # a client caches what it reads
 
 cdef enum:                              # Core.gate: why a command may be refused; 0 on the fast path
     GATE_LOADING = 1 << 0               # the data set is still being read

@@ -62,6 +62,8 @@ cdef int run_batch(Client c, Batch* batch) except -1:
         except Exception:
             c.out.truncate(min(mark, c.out.size))
             c.effects = None
+            if c.flags & C_MULTI:
+                c.flags |= C_DIRTY_EXEC         # what failed to be queued must not be missing
             internal_error(c)
     return i
 
@@ -182,7 +184,7 @@ cdef bint is_refused(Client c, Command command, uint64_t flags) except -1:
 
     if command.flags & PROTECTED and not c.engine.allows_protected(c, (command.container or command).name):
         refuse(c, command, protected_text(command))
-    elif not c.authenticated and not command.flags & NO_AUTH:
+    elif not c.authenticated and c.engine.password and not command.flags & NO_AUTH:
         refuse(c, command, ERR_NOAUTH)
     elif command.flags & NO_MULTI and c.flags & C_MULTI:
         refuse(c, command, ERR_NOT_IN_MULTI)
@@ -235,9 +237,10 @@ cdef int unknown(Client c) except -1:
     cdef int i
 
     if name.lower() in (b"host:", b"post"):
+        peer = c.peer.decode("utf-8", "replace")
         c.engine.log.warning("Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: "
                              "commands to Redis. This is likely due to an attacker attempting to use Cross Protocol "
-                             f"Scripting to compromise your Redis instance. Connection from {c.peer.decode()} aborted.")
+                             f"Scripting to compromise your Redis instance. Connection from {peer} aborted.")
         return c.shut()
     for i in range(1, c.argc):
         if len(args) >= SHOWN_NAME:

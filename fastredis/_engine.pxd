@@ -35,8 +35,6 @@ cpdef enum:                             # Session.flags
     C_REPLICA = 1 << 15                 # a replica of this server
     C_MONITOR = 1 << 16
     C_DENY_BLOCKING = 1 << 17           # inside EXEC or a script: nothing may block
-    C_EXECUTING = 1 << 18               # its command runs right now
-    C_PROTECTED = 1 << 19               # came in while protected mode is refusing it
     # Any of these takes a command off the fast path of the dispatcher.
     C_SPECIAL = (C_MULTI | C_REPLY_OFF | C_REPLY_SKIP | C_REPLY_SKIP_NEXT | C_PUBSUB | C_NO_TOUCH | C_MASTER
                  | C_REPLICA | C_MONITOR | C_DENY_BLOCKING)
@@ -82,9 +80,8 @@ cdef class Engine(Listener):
     cdef list close_queue
     cdef list resume_queue              # sessions that may go on with their buffered requests
     cdef list feed_list
-    cdef bint transaction_open          # MULTI was propagated, EXEC is still to follow
+    cdef int transaction_db             # database of the MULTI that was propagated, EXEC is still to follow; -1: none
     cdef list garbage                   # Detached, freed in slices
-    cdef bint expiry_scheduled
     cdef object expiry_timer
     cdef object garbage_timer
     cdef readonly dict errors           # code -> how many replies

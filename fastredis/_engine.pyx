@@ -21,7 +21,9 @@ cdef enum:
     SLICE_US = 1000                 # longest piece of work in the background, at a time
     LONGEST_TIMER_MS = 3600 * 1000
     GARBAGE_BUCKETS = 64            # buckets freed between two looks at the clock
-    REHASH_BUCKETS = 64
+    REHASH_US = 300                 # share of a cron call that goes to rehashing
+    REHASH_BUCKETS = 16             # buckets moved between two looks at the clock
+    KEPT_ARGS = 64 * 1024           # a batch that had more arguments gives their room back
     MAX_ERROR_CODES = 128           # different codes that errorstats keeps
 
 
@@ -110,17 +112,19 @@ cdef class Clock:
     def moved(self):
         """Do what is due at the new time, all of it, and arm the timers anew."""
         self.engine.begin_turn()
-        self.engine.tick()
-        if self.engine.blocked is not None:
-            self.engine.blocked.expire()
-        self.engine.expire_all_due()
-        self.engine.end_turn()
+        try:
+            self.engine.tick()
+            if self.engine.blocked is not None:
+                self.engine.blocked.expire()
+            self.engine.expire_all_due()
+        finally:
+            self.engine.end_turn()
 
 
 cdef class Engine(Listener):
-    """One server's state. `databases` is the number of databases, `commands` of command statistics."""
+    """One server's state. `databases` is how many databases, `command_count` how many commands are declared."""
 
-    def __cinit__(self, int databases=16, int command_count=0):
+    def __cinit__(self, int databases, int command_count):
         memset(&self.core, 0, sizeof(Core))
         batch_init(&self.batch, &self.core.memory)
         self.core.armed_ms = INT64_MAX
@@ -133,6 +137,7 @@ cdef class Engine(Listener):
         self.core.latency_tracking = True
         self.core.reply_peak_ms = REPLY_PEAK_MS
         self.core.reply_resizing = True
+        self.transaction_db = -1
         self.core.random = int.from_bytes(os.urandom(8), "little")
         self.start_us = monotonic_us()
         self.start_ticks = ticks()
@@ -142,7 +147,7 @@ cdef class Engine(Listener):
         self.stats = <CommandStats*>mem_calloc(&self.core.memory, max(1, command_count) * sizeof(CommandStats))
         self.databases = [database_new(&self.core, self, i) for i in range(databases)]
 
-    def __init__(self, int databases=16, int command_count=0):
+    def __init__(self, int databases, int command_count):
         self.clock = Clock()
         self.clock.engine = self
         self.reply = reply_new(&self.core, self, 2)
@@ -242,9 +247,7 @@ cdef class Engine(Listener):
         cdef Session session
 
         while self.resume_queue or self.flush_queue or self.close_queue:
-            while self.resume_queue:
-                session = self.resume_queue.pop(0)
-                session.resume()
+            self.resume_all()
             while self.flush_queue:
                 session = self.flush_queue.pop()
                 session.flush_queued = False
@@ -255,6 +258,19 @@ cdef class Engine(Listener):
         if self.core.rearm:
             self.arm_expiry()
         return 0
+
+    def resume_all(self):
+        """Let go on who may, in the order in which they were queued; others may be queued meanwhile."""
+        cdef Session session
+        cdef Py_ssize_t done = 0
+
+        try:
+            while done < len(self.resume_queue):
+                session = self.resume_queue[done]
+                done += 1
+                session.resume()
+        finally:
+            del self.resume_queue[:done]
 
     cdef int queue_flush(self, Session session) except -1:
         """Have a session's own output sent at the end of the turn."""
@@ -330,8 +346,8 @@ cdef class Engine(Listener):
         cdef Feed feed
         cdef Arg multi
 
-        if self.core.nesting and not self.transaction_open:
-            self.transaction_open = True
+        if self.core.nesting and self.transaction_db < 0:
+            self.transaction_db = db
             multi = arg_of(b"MULTI")
             for feed in self.feed_list:
                 feed.write(db, &multi, 1)
@@ -357,11 +373,11 @@ cdef class Engine(Listener):
         cdef Feed feed
         cdef Arg word
 
-        if self.transaction_open and not self.core.nesting:
-            self.transaction_open = False
+        if self.transaction_db >= 0 and not self.core.nesting:
             word = arg_of(b"EXEC")
             for feed in self.feed_list:
-                feed.write(0, &word, 1)
+                feed.write(self.transaction_db, &word, 1)
+            self.transaction_db = -1
         return 0
 
     def add_feed(self, Feed feed not None):
@@ -405,14 +421,16 @@ cdef class Engine(Listener):
 
         self.expiry_timer = None
         self.begin_turn()
-        if self.core.active_expire and self.core.expire_on_access:
-            for db in self.databases:
-                db.expire_due(until)
-            if monotonic_us() > until:
-                self.core.expire_slices_full += 1
-        self.core.expire_cycle_us += monotonic_us() - start
-        self.core.rearm = True
-        self.end_turn()
+        try:
+            if self.core.active_expire and self.core.expire_on_access:
+                for db in self.databases:
+                    db.expire_due(until)
+                if monotonic_us() > until:
+                    self.core.expire_slices_full += 1
+        finally:
+            self.core.expire_cycle_us += monotonic_us() - start
+            self.core.rearm = True
+            self.end_turn()
 
     def expire_all_due(self):
         """Remove all that is due, however long it takes."""
@@ -443,15 +461,17 @@ cdef class Engine(Listener):
         """Free for at most one slice."""
         cdef Detached garbage
         cdef int64_t until = monotonic_us() + SLICE_US
-        cdef int64_t before, left
+        cdef int64_t freed
+        cdef bint done
 
         while self.garbage and monotonic_us() < until:
             garbage = self.garbage[0]
-            before = table_count(&garbage.keys)
-            left = garbage.drain(GARBAGE_BUCKETS)
-            self.core.lazy_pending -= before - left
-            self.core.lazy_freed += before - left
-            if left == 0:
+            freed = table_count(&garbage.keys)
+            done = garbage.drain(GARBAGE_BUCKETS) == 0
+            freed -= table_count(&garbage.keys)
+            self.core.lazy_pending -= freed
+            self.core.lazy_freed += freed
+            if done:
                 self.garbage.pop(0)
 
     def garbage_slice(self):
@@ -461,9 +481,9 @@ cdef class Engine(Listener):
         self.collect()
 
     def rehash_slice(self):
-        """Timer: go on with rehashes under way, for at most a slice."""
+        """Timer: go on with rehashes under way, for a part of a millisecond."""
         cdef Database db
-        cdef int64_t until = monotonic_us() + SLICE_US
+        cdef int64_t until = monotonic_us() + REHASH_US
 
         for db in self.databases:
             while db.keys.rehash_index >= 0 and monotonic_us() < until:
@@ -480,6 +500,11 @@ cdef class Engine(Listener):
         self.begin_turn()
         self.core.memory.peak = max(self.core.memory.peak, self.core.memory.used)
         self.reply.shrink()
+        if self.batch.args.room > KEPT_ARGS or self.batch.scratch_room > KEPT_ARGS:
+            batch_free(&self.batch)
+        # What was due long ago has no timer: the wall clock was set ahead, or the machine slept.
+        if self.core.armed_ms < self.core.now_ms:
+            self.core.rearm = True
 
     def finish_turn(self):
         """For callers in Python that wrote to clients or marked them: send, close, arm the timer."""

@@ -42,7 +42,7 @@ cdef class Database:
     cdef readonly int index
     cdef Table keys
     cdef ExpireHeap expires
-    cdef dict watchers                  # key (bytes) -> list of the sessions that watch it
+    cdef dict watchers                  # key (bytes) -> {session that watches it: None}
 
     cdef Entry* lookup_read(self, Arg* key) except? NULL
     cdef Entry* lookup_write(self, Arg* key) except? NULL

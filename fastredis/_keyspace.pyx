@@ -152,6 +152,12 @@ cdef class Database:
 
         if e is not NULL:
             self.touch(e)
+        elif not self.core.expire_on_access:
+            # A key whose time has come still lies there: what is written in its place must not stand beside it.
+            e = self.peek(key)
+            if e is not NULL:
+                self.expire_entry(e)
+            return NULL
         return e
 
     # --- change ---------------------------------------------------------------------

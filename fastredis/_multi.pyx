@@ -75,33 +75,34 @@ cdef int discard(Client c) except -1:
 
 cdef int watch(Client c, Arg* key) except -1:
     """WATCH one key; watching it twice is watching it once."""
-    cdef Watched w
+    cdef Watched w = Watched()
     cdef bytes name = arg_bytes(key)
+    cdef dict sessions = c.db.watchers.setdefault(name, {})
 
-    for w in c.watched:
-        if w.db is c.db and w.key == name:
-            return 0
-    w = Watched()
+    if c in sessions:
+        return 0
     w.db = c.db
     w.key = name
     # A key whose time has come goes now, so that its removal is no change. On a replica it stays.
     w.was_expired = c.db.live(key) is NULL and c.db.peek(key) is not NULL
     c.watched.append(w)
-    c.db.watchers.setdefault(name, []).append(c)
+    sessions[c] = None
     c.core.listeners |= LISTEN_WATCH
     return 0
 
 
 cdef int unwatch_all(Client c) except -1:
+    """UNWATCH, and all that implies it."""
     cdef Watched w
     cdef Database db
+    cdef dict sessions
 
     if not c.watched:
         return 0
     for w in c.watched:
-        clients = w.db.watchers[w.key]
-        clients.remove(c)
-        if not clients:
+        sessions = <dict>w.db.watchers[w.key]
+        del sessions[c]
+        if not sessions:
             del w.db.watchers[w.key]
     c.watched = []
     for db in c.engine.databases:

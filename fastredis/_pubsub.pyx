@@ -210,15 +210,17 @@ cdef int deliver(PubSub registry, dict clients, const char* kind, bytes pattern,
     cdef Client c
     cdef Reply text
 
-    for c in clients:
-        if c.flags & (C_CLOSE_ASAP | C_CLOSED):
-            continue
-        text = registry.resp3 if c.resp == 3 else registry.resp2
-        if text.size == 0:
-            write_message(text, kind, pattern, channel, message)
-        c.inbox().protocol(text.data, text.size)
-    registry.resp2.clear()
-    registry.resp3.clear()
+    try:
+        for c in clients:
+            if c.flags & (C_CLOSE_ASAP | C_CLOSED):
+                continue
+            text = registry.resp3 if c.resp == 3 else registry.resp2
+            if text.size == 0:
+                write_message(text, kind, pattern, channel, message)
+            c.inbox().protocol(text.data, text.size)
+    finally:
+        registry.resp2.clear()
+        registry.resp3.clear()
     return len(clients)
 
 

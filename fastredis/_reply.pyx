@@ -1,6 +1,7 @@
 """Reply buffer for RESP2 and RESP3. The design comment is in _reply.pxd."""
 cimport cython
 
+from libc.stdint cimport INT64_MAX, INT64_MIN
 from libc.string cimport memmove, strlen
 
 from fastredis.ds.alloc cimport mem_free, mem_realloc
@@ -127,7 +128,9 @@ cdef class Reply:
         return self.line(c'+', text, strlen(text))
 
     cdef int error(self, const char* text, size_t size) except -1:
-        """The text has its code in front: `ERR syntax error`."""
+        """The text has its code in front: `ERR syntax error`. Newlines at its end (of an argument it repeats) go."""
+        while size and (text[size - 1] == c'\r' or text[size - 1] == c'\n'):
+            size -= 1
         return self.line(c'-', text, size)
 
     cdef int null(self) except -1:
@@ -211,7 +214,7 @@ cdef class Reply:
     cdef int object(self, object value) except -1:
         """Any Python value, for commands written in plain Python and for the embedded API.
 
-        None: null. bool, int, float: boolean, integer, double. bytes, str: bulk string.
+        None: null. bool, int, float: boolean, integer (beyond 64 bits: big number), double. bytes, str: bulk string.
         Status: simple string. ErrorReply: error. Verbatim: verbatim string. BigNumber: big number.
         list: array. dict, Pairs: map. tuple, set, frozenset: set (a tuple keeps its order).
         Push: push. Attributes: attributes of the value that follows.
@@ -225,7 +228,9 @@ cdef class Reply:
         if isinstance(value, bool):
             return self.boolean(value)
         if isinstance(value, int):
-            return self.integer(value)
+            if INT64_MIN <= value <= INT64_MAX:
+                return self.integer(value)
+            return self.text_object(BigNumber(value))
         if isinstance(value, float):
             return self.double(value)
         if isinstance(value, ErrorReply):

@@ -22,6 +22,7 @@ from fastredis._connection import Connection
 from fastredis._engine import Engine
 from fastredis._pubsub import PubSub, set_notify
 from fastredis.config import Config, ConfigError
+from fastredis.config_text import to_bytes
 from fastredis.logs import Logger
 from fastredis.metrics import Metrics
 from fastredis.process import notify_systemd
@@ -227,13 +228,24 @@ class Server:
         if soft >= needed or soft == resource.RLIM_INFINITY:
             return True
         try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (needed, max(hard, needed)))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard if hard == resource.RLIM_INFINITY
+                                                        else max(hard, needed)))
         except (OSError, ValueError):
             with contextlib.suppress(OSError, ValueError):
                 resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
             return False
         self.log.notice(f"Increased maximum number of open files to {needed} (it was originally set to {soft}).")
         return True
+
+    def _reduce_maxclients(self) -> None:
+        """Serve no more clients than there can be file descriptors, rather than fail to accept them."""
+        files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        self.log.warning(f"You requested maxclients of {self.config.maxclients} requiring at least "
+                         f"{self.config.maxclients + RESERVED_FILES} max file descriptors.")
+        self.config.set_value("maxclients", max(1, files - RESERVED_FILES))
+        self.log.warning(f"Current maximum open files is {files}. maxclients has been reduced to "
+                         f"{self.config.maxclients} to compensate for low ulimit. If you need higher maxclients "
+                         "increase 'ulimit -n'.")
 
     # --- clients --------------------------------------------------------------------
 
@@ -242,7 +254,7 @@ class Server:
         sock = transport.get_extra_info("socket")
         if sock.family == socket.AF_UNIX:
             client.set_unix_socket()
-            client.peer = client.local = f"{self.config.unixsocket}:0".encode()
+            client.peer = client.local = to_bytes(f"{self.config.unixsocket}:0")
         else:
             client.peer = address_text(transport.get_extra_info("peername"))
             client.local = address_text(transport.get_extra_info("sockname"))
@@ -270,14 +282,16 @@ class Server:
         """Timer: what has to be looked at `hz` times a second."""
         engine = self.engine
         started = time.monotonic()
-        engine.cron()
-        if not self.cron_paused:
-            self._clients_cron()
-        if self.config.activerehashing:
-            engine.rehash_slice()
-        engine.finish_turn()
-        engine.metrics.sample((time.monotonic() - started) * 1e6)
         self.loop.call_later(1 / self.config.hz, self.cron)
+        engine.cron()
+        try:
+            if not self.cron_paused:
+                self._clients_cron()
+            if self.config.activerehashing:
+                engine.rehash_slice()
+        finally:
+            engine.finish_turn()
+        engine.metrics.sample((time.monotonic() - started) * 1e6)
 
     def _clients_cron(self) -> None:
         """Look at a part of the clients, so that each has its turn once a second."""
@@ -302,7 +316,8 @@ class Server:
 
     async def main(self) -> int:
         """Start, serve, and return the exit code."""
-        self._raise_file_limit()
+        if not self._raise_file_limit():
+            self._reduce_maxclients()
         if self.config.disable_thp:
             ctypes.CDLL(None).prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0)
         self._log_start()
@@ -337,6 +352,10 @@ class Server:
                                         bits=64, mode=mode, port=config.port, pid=os.getpid()))
         else:
             self.log.notice(f"Running mode={mode}, port={config.port}.")
+
+        if config.maxmemory and config.maxmemory_policy != "noeviction":
+            self.log.warning(f"maxmemory-policy {config.maxmemory_policy}: this version does not evict keys yet, writes "
+                             "are refused when the memory is used up.")
 
     def _signalled(self, number: int) -> None:
         name = signal.Signals(number).name

@@ -9,7 +9,7 @@ cdef class ReplyProbe:
     cdef Reply reply
 
     def __init__(self, int resp):
-        self.engine = Engine(1)
+        self.engine = Engine(1, 0)
         self.reply = reply_new(&self.engine.core, self.engine, resp)
 
     @property

@@ -16,120 +16,29 @@ import re
 import sys
 import time
 
-from tests.resp import Client, Closed, Error, Push, encode
+from tests.fuzz_draw import KEYS, NUMBERS, ODD, Draw
+from tests.resp import Client, Closed, Push, encode
 from tests.servers import fastredis_server, find_peer, peer_server
 
 TIMEOUT_SECONDS = 60
 LEAK_BYTES = 16384
-DAY_MS = 86_400_000
+LEAK_SECONDS = 2
+LEAK_POLLS = 12
 # They end or stall the server, move it elsewhere, close the door, or wait for ever.
 TABOO = ("shutdown", "debug", "config|set", "config|rewrite", "client|pause", "wait", "waitaof")
 # After these the number of replies cannot be told from the number of commands, or there is none.
 UNCOUNTED = ("subscribe", "unsubscribe", "psubscribe", "punsubscribe", "ssubscribe", "sunsubscribe", "client|reply",
              "client|kill", "client|unblock", "quit", "reset")
-NUMBERS = (b"0", b"-1", b"1", b"2", b"7", b"100", b"2147483647", b"-2147483648", b"4294967295", b"9223372036854775807",
-           b"-9223372036854775808", b"9223372036854775808", b"18446744073709551616", b"1" * 40)
-ODD = (b"", b" ", b"x", b"+1", b"01", b" 1", b"1 ", b"-0", b"1.5", b"-1.5e3", b"1e400", b"0x10", b"nan", b"-inf", b"inf",
-       b"\x00", b"\xff\xfe", b"\r\n", b"$5\r\n", b"*", b"?", b"[a-", b"\\", b"%s%n", b"k1 k2", b"3.0e-5000", b"1_0")
-KEYS = [b"k%d" % number for number in range(24)]
+# Requests that change what the connection is.
+STATES = ("HELLO 3", "HELLO 2 SETNAME x", "RESET", "CLIENT REPLY OFF", "CLIENT REPLY SKIP", "CLIENT REPLY ON", "WAIT 1 3",
+          "CLIENT PAUSE 5", "CLIENT PAUSE 9 WRITE", "CLIENT NO-TOUCH ON", "CLIENT KILL ID", "CLIENT KILL TYPE PUBSUB",
+          "SUBSCRIBE k1 k2", "PSUBSCRIBE k*", "SSUBSCRIBE k1", "UNSUBSCRIBE", "QUIT")
+CLOCKS = (b"TTL", b"PTTL", b"EXPIRETIME", b"PEXPIRETIME", b"EXEC")
+CLOCK_SLACK = 30_000  # ms (or s) between two servers' TTLs set by the same command
 
 
 class Finding(Exception):
     """What a server must not do; the text tells the commands and the replies."""
-
-
-# One word is drawn for each capital letter; an @name stands for one of the words of CHOICES.
-TEMPLATES = """
-SET K V|SET K V|SET K N|SET K V @set|SET K V @set @set|SET K V @set @set @set|SETNX K V|GETSET K V|GET K|GET K|GETDEL K
-SETEX K R V|PSETEX K R V|SET K V EX R|SET K V PXAT A|SET K V EXAT S|SET K V PXAT A @set|GETEX K|GETEX K @getex
-GETEX K PXAT A|GETEX K EXAT S|GETEX K EX R|STRLEN K|MGET K K K|MSET K V K V|MSETNX K V K V|APPEND K V|SETRANGE K O V
-GETRANGE K I I|SUBSTR K I I|INCR K|DECR K|INCRBY K N|DECRBY K N|INCRBYFLOAT K F|INCRBYFLOAT K N|SET K F|LCS K K
-LCS K K @lcs|LCS K K @lcs @lcs|LCS K K IDX MINMATCHLEN I WITHMATCHLEN|SETBIT K O B|SETBIT K O B|GETBIT K O
-BITCOUNT K I I|BITCOUNT K I I @unit|BITCOUNT K|BITPOS K B|BITPOS K B I|BITPOS K B I I|BITPOS K B I I @unit
-BITOP @bitop K K K|BITOP @bitop K K|BITOP @bitop K K K K K|BITFIELD K GET T O|BITFIELD K SET T O N|BITFIELD K INCRBY T O N
-BITFIELD K OVERFLOW @overflow INCRBY T O N GET T O|BITFIELD K OVERFLOW @overflow SET T H N OVERFLOW @overflow INCRBY T H N
-BITFIELD_RO K GET T H|BITFIELD K|DEL K|DEL K K K|UNLINK K K|EXISTS K K|TOUCH K K|TYPE K|RENAME K K|RENAMENX K K|COPY K K
-COPY K K REPLACE|COPY K K DB D|COPY K K DB D REPLACE|MOVE K D|OBJECT ENCODING K|OBJECT ENCODING K|EXPIRE K R
-EXPIRE K R @expire|PEXPIRE K R @expire|EXPIREAT K S @expire|PEXPIREAT K A @expire|PEXPIREAT K A @expire @expire|PEXPIREAT K A
-EXPIRE K 0|PEXPIRE K -1|PERSIST K|KEYS G|SCAN 0 COUNT 100000 MATCH G|SCAN 0 COUNT 100000 MATCH G TYPE @type|MULTI|MULTI|EXEC
-EXEC|EXEC|DISCARD|WATCH K|WATCH K K|UNWATCH|SELECT D|SELECT 0|SWAPDB D D|FLUSHDB @flush|PING|PING V|ECHO V|WAIT 0 0|DBSIZE X
-OBJECT FREQ K|PUBLISH K V|SPUBLISH K V|PUBSUB NUMSUB K|PUBSUB CHANNELS|CLIENT GETNAME|COMMAND GETKEYS SET K V|@odd K|@odd
-TTL K|PTTL K|EXPIRETIME K|PEXPIRETIME K
-"""
-CHOICES = {
-    "@set": b"NX XX GET KEEPTTL nx get".split(), "@getex": [b"PERSIST", b"persist", b"EX"], "@unit": [b"BYTE", b"BIT", b"bit"],
-    "@lcs": [b"LEN", b"IDX", b"WITHMATCHLEN"], "@bitop": b"AND OR XOR NOT and not".split(), "@type": [b"string", b"list", b"x"],
-    "@overflow": [b"WRAP", b"SAT", b"FAIL", b"x"], "@expire": [b"NX", b"XX", b"GT", b"LT", b"lt"],
-    "@flush": [b"SYNC", b"ASYNC", *[b"x"] * 18], "@odd": [b"get", b"nosuch", b"OBJECT", b"object", b"exec", b"", b"SET", b"pubsub"],
-}
-CLOCKS = (b"TTL", b"PTTL", b"EXPIRETIME", b"PEXPIRETIME", b"EXEC")
-STRICTER = (b"BITCOUNT", b"BITPOS")  # what is wrong with them is told for missing keys too
-CLOCK_SLACK = 30_000  # ms (or s) between two servers' TTLs set by the same command
-
-
-class Draw:
-    """Random arguments: from(letter) for TEMPLATES, any() for no matter what command."""
-
-    def __init__(self, seed):
-        self.random = random.Random(seed)
-        self.now_ms = int(time.time() * 1000)
-        self.templates = [line.split() for line in TEMPLATES.strip().replace("\n", "|").split("|")]
-        draw = self.random
-        self.letters = {
-            "K": lambda: draw.choice(KEYS), "V": self.value, "D": lambda: b"%d" % draw.randrange(4),
-            "N": lambda: draw.choice(NUMBERS) if draw.random() < 0.3 else b"%d" % draw.randint(-300, 300),
-            "I": lambda: b"%d" % draw.randint(-40, 40), "B": lambda: draw.choice((b"0", b"1")),
-            "O": lambda: b"%d" % int(draw.paretovariate(0.7) % 3000), "H": lambda: b"#%d" % draw.randrange(20),
-            "F": lambda: b"%.*g" % (draw.randint(1, 19), draw.uniform(-10, 10) * 10 ** draw.randint(-8, 18)),
-            "T": lambda: draw.choice((b"i", b"u")) + b"%d" % draw.choice((1, 3, 8, 13, 31, 32, 33, 62, 63, 64, 64)),
-            "R": lambda: b"%d" % draw.randrange(10**6, 10**9), "S": lambda: b"%d" % (self.moment() // 1000),
-            "A": lambda: b"%d" % self.moment(), "G": lambda: b"[i-k]%d" % draw.randrange(len(KEYS)), "X": lambda: b"x",
-        }
-
-    def moment(self):
-        """A time in ms that is long over or days ahead."""
-        if self.random.random() < 0.25:
-            return self.random.choice((1, 1000, self.now_ms - 10_000))
-        return self.now_ms + DAY_MS + self.random.randrange(10 * DAY_MS)
-
-    def value(self):
-        kind = self.random.random()
-        if kind < 0.3:
-            return b"%d" % self.random.choice((self.random.randint(-9, 9), self.random.getrandbits(62)))
-        if kind < 0.4:
-            return self.random.choice(ODD)
-        if kind < 0.6:
-            return bytes(self.random.choices(b"abcd", k=self.random.randint(0, 60)))
-        return self.random.randbytes(self.random.choice((1, 3, 8, 20, 43, 44, 45, 46, 64, 100)))
-
-    def command(self):
-        """A command of TEMPLATES, one in twenty with a wrong or missing argument."""
-        argv = []
-        for word in self.random.choice(self.templates):
-            if word in self.letters:
-                argv.append(self.letters[word]())
-            else:
-                argv.append(self.random.choice(CHOICES[word]) if word in CHOICES else word.encode())
-        if len(argv) > 1 and argv[0] not in STRICTER and self.random.random() < 0.05:
-            at = self.random.randrange(1, len(argv))
-            argv[at:at + 1] = self.random.choice(([], [self.random.choice(ODD)], [argv[at], self.random.choice(ODD)]))
-        return argv
-
-    def any(self, words):
-        """An argument for a command with these option words: a key, a number, something odd, something long."""
-        kind = self.random.random()
-        if kind < 0.3:
-            return self.random.choice(KEYS)
-        if kind < 0.5:
-            return self.random.choice(NUMBERS)
-        if kind < 0.65:
-            return self.random.choice(ODD)
-        if kind < 0.75 or not words:
-            return self.value()
-        if kind > 0.999:
-            return self.random.randbytes(self.random.choice((1000, 16384, 40_000, 1 << 20)))
-        return self.random.choice(words)
-
 
 def frames(data):
     """All RESP frames of some bytes -> [(value, bytes)]; pushes are left out. Errors: Finding."""
@@ -186,6 +95,7 @@ class Fuzzer:
         for each in filter(None, (server, peer)):
             with each.client() as client:
                 client.call("CONFIG", "SET", "proto-max-bulk-len", "1mb", "timeout", "0")
+                client.call("DEBUG", "REPLYBUFFER", "PEAK-RESET-TIME", "100")
 
     def connect(self, server=None, protocol=2):
         client = Connection((server or self.server).port, timeout=TIMEOUT_SECONDS)
@@ -240,18 +150,17 @@ class Fuzzer:
     def request(self, draw):
         """Bytes that are nearly one request."""
         pick = draw.random
-        argv = draw.command() if pick.random() < 0.6 else pick.choice((
-            ["HELLO", "3"], ["HELLO", "2", "SETNAME", "x"], ["RESET"], ["CLIENT", "REPLY", "OFF"], ["CLIENT", "REPLY", "SKIP"],
-            ["CLIENT", "REPLY", "ON"], ["CLIENT", "PAUSE", "5"], ["CLIENT", "PAUSE", "9", "WRITE"], ["SUBSCRIBE", "k1", "k2"],
-            ["PSUBSCRIBE", "k*"], ["UNSUBSCRIBE"], ["CLIENT", "KILL", "ID", str(pick.randrange(2000))], ["WAIT", "1", "3"],
-            ["CLIENT", "KILL", "TYPE", "PUBSUB"], ["SSUBSCRIBE", "k1"], ["QUIT"], ["CLIENT", "NO-TOUCH", "ON"]))
+        argv = draw.command() if pick.random() < 0.6 else pick.choice(STATES).split()
+        if argv[-1] == "ID":
+            argv.append(str(pick.randrange(2000)))
         data = encode(*argv)
         kind = pick.random()
         if kind < 0.08:
             return pick.randbytes(pick.randint(1, 100))
         if kind < 0.2:
             at = pick.randrange(len(data))
-            return data[:at] + pick.choice((b"", pick.randbytes(1), b"\r\n", b"-1", b"9" * pick.randint(1, 25))) + data[at + 1:]
+            other = pick.choice((b"", pick.randbytes(1), b"\r\n", b"-1", b"9" * pick.randint(1, 25)))
+            return data[:at] + other + data[at + 1:]
         if kind < 0.28:
             return data[:pick.randrange(len(data))]
         if kind < 0.4:
@@ -267,11 +176,12 @@ class Fuzzer:
         client = self.connect(protocol=pick.choice((2, 3)))
         for _ in range(20):
             names = pick.choices(list(self.known), k=100)
-            commands = [[*name.split("|"), *(draw.any(self.known[name]) for _ in range(pick.randint(0, pick.choice((3, 8)))))]
-                        for name in names]
+            commands = []
+            for name in names:
+                count = pick.randint(0, pick.choice((3, 8)))
+                commands.append([*name.split("|"), *(draw.any(self.known[name]) for _ in range(count))])
             self.counts["commands"] += len(commands)
-            inexact = any("|".join(argv[:2] if type(argv[1:2]) is str else argv[:1]) in UNCOUNTED for argv in commands)
-            inexact = inexact or any(name in UNCOUNTED for name in names)
+            inexact = any(name in UNCOUNTED for name in names)
             try:
                 replies = frames(client.run([*commands, ["RESET"]]))
             except Closed:
@@ -300,7 +210,7 @@ class Fuzzer:
         commands = []
         for db in range(4):
             commands.append([b"SELECT", b"%d" % db])
-            for key in KEYS:
+            for key in KEYS + list(ODD):
                 commands += [[b"GET", key], [b"EXPIRETIME", key], [b"OBJECT", b"ENCODING", key]]
             commands.append([b"DBSIZE"])
         mine, other = clients[0]
@@ -331,11 +241,18 @@ def alike(value, other):
     return type(value) is type(other) and value == other
 
 
-def used_memory(server):
+def used_memory(server, enough=0):
+    """Bytes that an empty server uses: the least that is seen while its cron shrinks buffers, or at most `enough`."""
+    least = sys.maxsize
     with server.client(timeout=TIMEOUT_SECONDS) as client:
-        for command in ("FLUSHALL", "CONFIG RESETSTAT"):
-            client.call(*command.split())
-        return int(re.search(rb"used_memory:(\d+)", client.call("INFO", "memory"))[1])
+        client.call("FLUSHALL")
+        client.call("CONFIG", "RESETSTAT")
+        for _ in range(LEAK_POLLS):
+            least = min(least, int(re.search(rb"used_memory:(\d+)", client.call("INFO", "memory"))[1]))
+            if least <= enough:
+                break
+            time.sleep(LEAK_SECONDS / LEAK_POLLS)
+    return least
 
 
 def fuzz(server, peer=None, seconds=60.0, seed=None):
@@ -348,8 +265,7 @@ def fuzz(server, peer=None, seconds=60.0, seed=None):
     while time.monotonic() < end:
         rounds += 1
         fuzzer.round(seed + rounds)
-    time.sleep(0.2)
-    after = used_memory(server)
+    after = used_memory(server, before + LEAK_BYTES)
     if after > before + LEAK_BYTES:
         raise Finding(f"seed {seed}: used_memory was {before} and is {after} after {rounds} rounds")
     return f"{rounds + 1} rounds from seed {seed}: {fuzzer.counts}, used_memory {before} -> {after}"
@@ -359,10 +275,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", type=int, help="a server that runs on 127.0.0.1; by default one is started")
     parser.add_argument("--peer", help="path of the redis-server to compare with; by default the one on PATH, if any")
+    parser.add_argument("--no-peer", action="store_true", help="leave out `compare`")
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--seed", type=int, help="of the first round; the next ones count up")
     options = parser.parse_args()
-    found = find_peer(options.peer)
+    found = None if options.no_peer else find_peer(options.peer)
     with contextlib.ExitStack() as stack:
         server = Running(options.port) if options.port else stack.enter_context(fastredis_server())
         peer = stack.enter_context(peer_server(found.path)) if found else None

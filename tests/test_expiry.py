@@ -266,3 +266,15 @@ def test_swapped_databases_expire(client):
     client.pipeline([("SELECT", 1), ("SET", "k", "v", "PX", 100), ("SELECT", 0), ("SWAPDB", 0, 1)])
     assert table_and_heap(client) == (1, 1)
     eventually(lambda: table_and_heap(client) == (0, 0))
+
+
+def test_write_while_nothing_is_removed_replaces_what_had_expired(client):
+    """CLIENT PAUSE keeps expired keys where they are, but a transaction that began it goes on to its end."""
+    client.call("SET", "k", "old", "PX", 5)
+    client.call("DEBUG", "SET-ACTIVE-EXPIRE", 0)
+    client.call("DEBUG", "CLOCK", "ADVANCE", 10)
+    replies = client.pipeline([("MULTI",), ("CLIENT", "PAUSE", 600_000, "WRITE"), ("SET", "k", "new"), ("DBSIZE",),
+                               ("EXEC",)])
+    assert replies[-1] == [OK, OK, 1]
+    client.call("CLIENT", "UNPAUSE")
+    assert client.call("GET", "k") == b"new"

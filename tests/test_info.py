@@ -159,6 +159,15 @@ def test_flushing_later_frees_all(client):
     assert int(field(client, "used_memory")) < before / 10
 
 
+def test_flushing_a_sparse_table_later_counts_its_keys_only(client):
+    client.call("DEBUG", "POPULATE", 200_000)
+    client.call("DEBUG", "DICT-RESIZING", 0)            # few keys in a large table: the end of it is memory only
+    client.call("DEL", *(f"key:{i}" for i in range(199_999)))
+    client.call("FLUSHALL", "ASYNC")
+    assert wait_for(lambda: field(client, "lazyfreed_objects") == "1")
+    assert field(client, "lazyfree_pending_objects") == "0"
+
+
 def test_average_ttl_of_many_keys(client):
     client.call("DEBUG", "CLOCK", "SET", 1_000_000)
     client.pipeline([("SET", f"k{n}", "v", "PX", n * 10) for n in range(1, 5001)])

@@ -816,3 +816,24 @@ def test_redis_py_asyncio(start):
                     pass
                 assert message["data"] == b"x"
     asyncio.run(asyncio.wait_for(work(), 30))
+
+
+def test_maxclients_is_reduced_to_what_the_system_allows(fresh_server):
+    server = fresh_server("--maxclients", "4000000000")
+    with server.client() as client:
+        allowed = int(client.call("CONFIG", "GET", "maxclients")[1])
+    assert 0 < allowed < 4_000_000_000
+    assert f"maxclients has been reduced to {allowed} to compensate for low ulimit" in server.log()
+
+
+def test_without_a_password_nobody_has_to_log_in(fresh_server):
+    """Who connected while there was one may go on when it is gone, and not when it is back."""
+    server = fresh_server("--requirepass", "x")
+    with server.client() as stranger, server.client() as owner:
+        owner.call("AUTH", "x")
+        assert stranger.call("GET", "k") == Error("NOAUTH Authentication required.")
+        owner.call("CONFIG", "SET", "requirepass", "")
+        assert stranger.call("GET", "k") is None
+        owner.call("CONFIG", "SET", "requirepass", "y")
+        assert stranger.call("GET", "k") == Error("NOAUTH Authentication required.")
+        assert owner.call("GET", "k") is None

@@ -140,6 +140,58 @@ def test_errors_belong_to_the_command_that_made_them(talk, engine):
     assert ",rejected_calls=0,failed_calls=1" in stats["cmdstat_exec"]
 
 
+class Broken(Feed):
+    def command(self, db, argv):
+        raise OSError("disk full")
+
+
+def test_feed_that_fails_leaves_the_engine_at_work(talk, engine, propagated):
+    """Its exception comes out where a timer would log it; what is written to other clients is sent as before."""
+    listener, transport = Connection(engine), Transport()
+    listener.connection_made(transport)
+    listener.data_received(encode("SUBSCRIBE", "c"))
+    talk("SET a 1 PX 10", "SET b 1 PX 10")
+    transport.take()
+    broken = Broken()
+    engine.add_feed(broken)
+    with pytest.raises(OSError, match="disk full"):
+        engine.clock.advance(20)
+    engine.remove_feed(broken)
+    assert talk("DBSIZE", "PUBLISH c m") == b":1\r\n:1\r\n"
+    assert transport.take() == encode("message", "c", "m")
+    propagated.clear()
+    engine.clock.advance(1)
+    assert talk("DBSIZE") == b":0\r\n"
+    assert len(propagated) == 1
+
+
+def test_what_a_bug_left_in_the_reply_buffer_goes_to_nobody(engine):
+    one, other = Connection(engine), Connection(engine)
+    transport = Transport()
+    one.connection_made(Transport())
+    other.connection_made(transport)
+    shell, engine.server = engine.server, None          # a protocol error asks it who the client is
+    with pytest.raises(AttributeError):
+        one.data_received(encode("PING") + b"*x\r\n")
+    engine.server = shell
+    other.data_received(encode("ECHO", "hi"))
+    assert transport.take() == b"$2\r\nhi\r\n"
+
+
+def test_watching_many_keys_takes_time_in_proportion(talk):
+    keys = [f"k{i}" for i in range(50_000)]
+    assert talk("WATCH " + " ".join(keys), "WATCH k1 k49999", "SET k49999 1", "MULTI", "EXEC").endswith(b"*-1\r\n")
+    assert talk("WATCH k1", "UNWATCH", "SET k1 1", "MULTI", "EXEC").endswith(b"*0\r\n")
+
+
+def test_renamed_command_does_not_answer_to_its_old_name():
+    """The names are told apart by their first eight bytes and their length, and then in full."""
+    table = CommandTable({b"psubscribe": b"psubscribx"})
+    assert table.get(b"psubscribe") is None
+    assert table.get(b"PSUBSCRIBX").name == b"psubscribe"
+    assert table.get(b"punsubscribe").name == b"punsubscribe"
+
+
 # --- on a server ----------------------------------------------------------------------------
 
 @pytest.fixture

@@ -274,13 +274,14 @@ cdef int increx_int(Client c, Entry* e, Options* given, int64_t when_ms) except 
 
 cdef int finish_int(Client c, Entry* e, Options* given, int64_t value, int64_t total, int64_t when_ms) except -1:
     """Store the sum; the array's header is written already."""
+    cdef object applied
+
     e = c.db.store_int(&c.argv[1], e, total)
     c.modified(&c.argv[1], NOTIFY_STRING, b"incrby")
     finish_ttl(c, e, given, when_ms, b"%d" % total)
     c.reply_int(total)
-    if (total < 0) != (value < 0) and add_overflows(total, 0 if value == INT64_MIN else -value):
-        return c.out.object(<object>total - <object>value)      # saturating moved it by more than 64 bits hold
-    return c.reply_int(total - value)
+    applied = total
+    return c.out.object(applied - value)        # a Python integer: saturating may move it by more than 64 bits hold
 
 
 cdef bint float_option_or_reply(Client c, Options* given, int flag, int place, long double* value) except -1:

@@ -194,6 +194,9 @@ def saved_length(value: bytes) -> int:
     return size + (1 if size < 64 else 2 if size < 16384 else 5 if size < 2**32 else 9)
 
 
+MAX_POPULATE = 2**32        # no table holds more keys than the expire heap can number
+
+
 @subcommand(
     "POPULATE <count> [<prefix>] [<size>]",
     "Create <count> string keys named key:<num>. If <prefix> is specified then\n"
@@ -204,6 +207,8 @@ def saved_length(value: bytes) -> int:
 )
 def populate(c, count, prefix=b"key", size=b"0"):
     wanted = number(count, 0, NOT_POSITIVE)
+    if wanted > MAX_POPULATE:
+        raise Refusal(NOT_POSITIVE)
     if _inspect.is_loading(c.engine):
         raise Refusal("LOADING Redis is loading the dataset in memory")
     _inspect.populate(c, wanted, prefix, number(size, 0, NOT_POSITIVE))

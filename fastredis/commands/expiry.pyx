@@ -44,7 +44,7 @@ cdef bint get_conditions_or_reply(Client c, int* conditions) except -1:
         while known.token is not NULL and not arg_is(&c.argv[i], known.token):
             known += 1
         if known.token is NULL:
-            c.error_text(b"ERR Unsupported option " + arg_bytes(&c.argv[i]))
+            c.error_text(b"ERR Unsupported option " + arg_bytes(&c.argv[i]).partition(b"\0")[0])
             return False
         conditions[0] |= known.flag
     if conditions[0] & TTL_NX and conditions[0] & ~TTL_NX:

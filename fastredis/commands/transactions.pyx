@@ -66,19 +66,22 @@ cdef int run_queue(Client c) except -1:
     cdef int i
 
     c.flags |= C_DENY_BLOCKING
-    c.reply_array(queue.count)
-    for i in range(queue.count):
-        c.argv = queue.items[i].argv
-        c.argc = queue.items[i].argc
-        call_nested(c, <Command>queue.items[i].command)
-    c.flags &= ~<uint64_t>C_DENY_BLOCKING
-    c.flags |= denied
-    c.argv = argv
-    c.argc = argc
-    c.last_command = last_command
-    # The commands have propagated themselves: there is nothing left for EXEC.
-    c.effects = []
-    return c.engine.end_transaction()
+    try:
+        c.reply_array(queue.count)
+        for i in range(queue.count):
+            c.argv = queue.items[i].argv
+            c.argc = queue.items[i].argc
+            call_nested(c, <Command>queue.items[i].command)
+    finally:
+        c.flags &= ~<uint64_t>C_DENY_BLOCKING
+        c.flags |= denied
+        c.argv = argv
+        c.argc = argc
+        c.last_command = last_command
+        # The commands have propagated themselves: there is nothing left for EXEC.
+        c.effects = []
+        c.engine.end_transaction()
+    return 0
 
 declare(
     b"exec", native(cmd_exec), arity=1, flags=NOSCRIPT | LOADING | STALE | SKIP_SLOWLOG, since="1.2.0",

@@ -24,6 +24,10 @@ cdef extern from *:
         __asm__ volatile("" : : "r"(p));
     }
 
+    #if PY_VERSION_HEX >= 0x030D0000 && PY_VERSION_HEX < 0x030E0000
+    PyAPI_FUNC(Py_hash_t) _Py_HashBytes(const void *, Py_ssize_t);     /* 3.13 exports it, but hides the prototype */
+    #endif
+
     static inline uint64_t fr_hash_bytes(const void *p, size_t n) {
     #if PY_VERSION_HEX >= 0x030E0000
         return (uint64_t)Py_HashBuffer(p, (Py_ssize_t)n);

@@ -2,8 +2,9 @@
 from libc.string cimport memcpy, memset
 
 from fastredis.ds.alloc cimport SMALL, mem_alloc, mem_free, mem_realloc, same_size_class
-from libc.stdint cimport uint32_t
+from libc.stdint cimport UINT32_MAX, uint32_t
 
+from fastredis.ds.native cimport unlikely
 from fastredis.ds.numbers cimport parse_int64
 from fastredis.values.entry cimport ENC_RAW, NOT_IN_HEAP, TYPE_STRING, entry_bytes, entry_key
 
@@ -12,8 +13,11 @@ cdef inline Entry* blank(Account* account, int encoding, const char* key, size_t
                          size_t value_size) except NULL:
     """A new entry with its key; the value is still to be written."""
     cdef size_t size = sizeof(Entry) + key_size + (value_size if encoding == ENC_EMBSTR else sizeof(void*))
-    cdef Entry* e = <Entry*>mem_alloc(account, size)
+    cdef Entry* e
 
+    if unlikely(key_size > UINT32_MAX):
+        raise MemoryError("a key has less than 4 GiB")
+    e = <Entry*>mem_alloc(account, size)
     e.meta = TYPE_STRING << 4 | encoding
     e.key_size = <uint32_t>key_size
     e.heap_index = NOT_IN_HEAP

@@ -1,5 +1,5 @@
 """Operations on values of any type. The design comment is in value.pxd."""
-from libc.stdint cimport uint32_t
+from libc.stdint cimport UINT32_MAX, uint32_t
 from libc.string cimport memcpy
 
 from fastredis.ds.alloc cimport mem_alloc, mem_charge, mem_free
@@ -25,8 +25,11 @@ cdef Entry* entry_rename(Account* account, Entry* e, const char* key, size_t key
 
     For an entry that is in no database. On MemoryError it is as it was.
     """
-    cdef Entry* fresh = <Entry*>mem_alloc(account, entry_bytes(e) - e.key_size + key_size)
+    cdef Entry* fresh
 
+    if key_size > UINT32_MAX:
+        raise MemoryError("a key has less than 4 GiB")
+    fresh = <Entry*>mem_alloc(account, entry_bytes(e) - e.key_size + key_size)
     fresh.meta = e.meta
     fresh.key_size = <uint32_t>key_size
     fresh.heap_index = NOT_IN_HEAP
