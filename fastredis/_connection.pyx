@@ -11,7 +11,7 @@ from fastredis._engine cimport (
 )
 from fastredis._multi cimport Queue, unwatch_all
 from fastredis._resp cimport (
-    BATCH, BIG_ARG, PARSE_ERROR, PARSE_MORE, Batch, ParseStatus, parse_batch, parser_free, parser_init, parser_reset,
+    BATCH, BIG_ARG, PARSE_ERROR, PARSE_MORE, Batch, parse_batch, parser_free, parser_init, parser_reset,
 )
 from fastredis.ds.alloc cimport mem_free, mem_realloc
 
@@ -64,10 +64,9 @@ cdef class Connection(Client):
         self.engine.begin_turn()
         try:
             self.welcome(transport)
-        except BaseException:
-            transport.abort()           # nobody would look after it
-            raise
         finally:
+            if self.id not in self.engine.clients and not self.flags & C_CLOSE_AFTER_REPLY:
+                transport.abort()       # it was neither welcomed nor refused: nobody would look after it
             self.engine.end_turn()
 
     def welcome(self, transport):
@@ -163,7 +162,7 @@ cdef class Connection(Client):
     cdef size_t process(self, const char* base, size_t size) except? 0xFFFFFFFFFFFFFFFF:
         """Run the requests in base[0:size]; returns how many bytes are used up."""
         cdef Batch* batch = &self.engine.batch
-        cdef ParseStatus status
+        cdef int status
         cdef size_t pos = 0
         cdef int taken
 

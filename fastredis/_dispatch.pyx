@@ -271,7 +271,8 @@ cdef int call(Client c, Command command) except -1:
     cdef uint64_t passed
 
     core.errors_seen = core.errors
-    c.last_command = command
+    if c.last_command is not command:
+        c.last_command = command
     if command.handler is not NULL:
         command.handler(c)
     else:

@@ -41,6 +41,11 @@ cdef class PubSub:
         self.resp2 = reply_new(&engine.core, engine, 2)
         self.resp3 = reply_new(&engine.core, engine, 3)
 
+    def shrink_buffers(self):
+        """Cron: give back room that a long message took."""
+        self.resp2.shrink()
+        self.resp3.shrink()
+
     # --- subscriptions ------------------------------------------------------------------
 
     cdef dict listeners(self, Subscription kind):

@@ -71,7 +71,7 @@ cdef void parser_free(Parser* p) noexcept
 cdef void parser_reset(Parser* p) noexcept
 cdef void batch_init(Batch* b, Account* account) noexcept
 cdef void batch_free(Batch* b) noexcept
-cdef ParseStatus parse_batch(Parser* p, Batch* b, const char* base, size_t size, size_t* pos, int limit) except *
+cdef int parse_batch(Parser* p, Batch* b, const char* base, size_t size, size_t* pos, int limit) except -1
 cdef object split_inline(const char* line, size_t size)
 
 

@@ -4,6 +4,7 @@ from libc.stdio cimport snprintf
 from libc.string cimport memchr, memcpy, memset
 
 from fastredis.ds.alloc cimport mem_free, mem_realloc
+from fastredis.ds.native cimport likely
 from fastredis.ds.numbers cimport parse_int64
 
 
@@ -68,13 +69,13 @@ cdef ParseStatus refuse(Parser* p, const char* text) noexcept:
     return PARSE_ERROR
 
 
-cdef ParseStatus parse_batch(Parser* p, Batch* b, const char* base, size_t size, size_t* pos, int limit) except *:
+cdef int parse_batch(Parser* p, Batch* b, const char* base, size_t size, size_t* pos, int limit) except -1:
     """Decode whole requests from base[pos:size] into the batch, at most `limit` of them.
 
     pos moves behind the last whole request. For a request under way (parser.args_left > 0) pos has to
     be at its start again, with all of its bytes still there.
     """
-    cdef ParseStatus status
+    cdef int status
 
     b.count = 0
     b.args.count = 0
@@ -122,6 +123,17 @@ cdef ParseStatus read_length(Parser* p, const char* at, const char* end, const c
     return PARSE_FULL
 
 
+cdef inline int short_length(const char* at, const char* end, char kind) noexcept:
+    """The number of a whole line `$n` or `*n` of one or two digits, which most are; -1: it is another."""
+    if end - at < 5 or at[0] != kind or not c'0' <= at[1] <= c'9':
+        return -1
+    if at[2] == c'\r':
+        return at[1] - c'0'
+    if at[3] == c'\r' and c'0' <= at[2] <= c'9' and at[1] != c'0':
+        return (at[1] - c'0') * 10 + at[2] - c'0'
+    return -1
+
+
 cdef ParseStatus begin_multibulk(Parser* p, const char* base, size_t size, size_t* pos) noexcept:
     """Read `*n`. PARSE_FULL with args_left == 0: an empty request, to be passed over."""
     cdef int64_t count
@@ -164,7 +176,7 @@ cdef ParseStatus read_bulk_header(Parser* p, const char* at, const char* end, co
     return PARSE_FULL
 
 
-cdef ParseStatus parse_multibulk(Parser* p, Batch* b, const char* base, size_t size, size_t* pos) except *:
+cdef int parse_multibulk(Parser* p, Batch* b, const char* base, size_t size, size_t* pos) except -1:
     """Take one request, or go on with the one under way. PARSE_FULL: it was whole."""
     cdef const char* start = base + pos[0]
     cdef const char* end = base + size
@@ -174,21 +186,32 @@ cdef ParseStatus parse_multibulk(Parser* p, Batch* b, const char* base, size_t s
     cdef ParseStatus status = PARSE_FULL
     cdef size_t first = b.args.count
     cdef ArgList* args = &b.args
+    cdef int digits
 
     if p.args_left == 0:
-        status = begin_multibulk(p, base, size, pos)
-        if status != PARSE_FULL or p.args_left == 0:
-            return status
+        digits = short_length(start, end, c'*')
+        if likely(0 < digits <= UNAUTHENTICATED_ARGS):
+            p.args_left = digits
+            p.pos = 4 if digits < 10 else 5
+        else:
+            status = begin_multibulk(p, base, size, pos)
+            if status != PARSE_FULL or p.args_left == 0:
+                return status
     else:
         args = &p.partial
         origin = start
     at = start + p.pos
     while p.args_left:
         if p.bulk_size < 0:
-            status = read_bulk_header(p, at, end, &next) if at < end else PARSE_MORE
-            if status != PARSE_FULL:
-                break
-            at = next
+            digits = short_length(at, end, c'$')
+            if likely(digits >= 0 and digits <= p.max_bulk):
+                p.bulk_size = digits
+                at += 4 if digits < 10 else 5
+            else:
+                status = read_bulk_header(p, at, end, &next) if at < end else PARSE_MORE
+                if status != PARSE_FULL:
+                    break
+                at = next
         if end - at < p.bulk_size + 2:
             status = PARSE_MORE
             break
@@ -230,7 +253,7 @@ cdef inline void add_request(Batch* b, size_t first, size_t begin, size_t end) n
     b.count += 1
 
 
-cdef ParseStatus parse_inline(Parser* p, Batch* b, const char* base, size_t size, size_t* pos) except *:
+cdef int parse_inline(Parser* p, Batch* b, const char* base, size_t size, size_t* pos) except -1:
     """Take one request in the form of a line, as typed into telnet. An empty line is passed over."""
     cdef const char* line = base + pos[0]
     cdef const char* newline = <const char*>memchr(line, c'\n', size - pos[0])
@@ -388,7 +411,7 @@ cdef class RequestParser:
         of the error are in its attribute `requests`.
         """
         cdef size_t pos = 0
-        cdef ParseStatus status = PARSE_FULL
+        cdef int status = PARSE_FULL
         cdef int i
         cdef size_t j
         cdef Request* r

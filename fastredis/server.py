@@ -285,6 +285,7 @@ class Server:
         self.loop.call_later(1 / self.config.hz, self.cron)
         engine.cron()
         try:
+            engine.pubsub.shrink_buffers()
             if not self.cron_paused:
                 self._clients_cron()
             if self.config.activerehashing:
@@ -354,8 +355,8 @@ class Server:
             self.log.notice(f"Running mode={mode}, port={config.port}.")
 
         if config.maxmemory and config.maxmemory_policy != "noeviction":
-            self.log.warning(f"maxmemory-policy {config.maxmemory_policy}: this version does not evict keys yet, writes "
-                             "are refused when the memory is used up.")
+            self.log.warning(f"maxmemory-policy {config.maxmemory_policy}: this version does not evict keys yet, "
+                             "writes are refused when the memory is used up.")
 
     def _signalled(self, number: int) -> None:
         name = signal.Signals(number).name

@@ -15,6 +15,7 @@ import random
 import re
 import sys
 import time
+import types
 
 from tests.fuzz_draw import KEYS, NUMBERS, ODD, Draw
 from tests.resp import Client, Closed, Push, encode
@@ -30,15 +31,16 @@ TABOO = ("shutdown", "debug", "config|set", "config|rewrite", "client|pause", "w
 UNCOUNTED = ("subscribe", "unsubscribe", "psubscribe", "punsubscribe", "ssubscribe", "sunsubscribe", "client|reply",
              "client|kill", "client|unblock", "quit", "reset")
 # Requests that change what the connection is.
-STATES = ("HELLO 3", "HELLO 2 SETNAME x", "RESET", "CLIENT REPLY OFF", "CLIENT REPLY SKIP", "CLIENT REPLY ON", "WAIT 1 3",
-          "CLIENT PAUSE 5", "CLIENT PAUSE 9 WRITE", "CLIENT NO-TOUCH ON", "CLIENT KILL ID", "CLIENT KILL TYPE PUBSUB",
-          "SUBSCRIBE k1 k2", "PSUBSCRIBE k*", "SSUBSCRIBE k1", "UNSUBSCRIBE", "QUIT")
+STATES = ("HELLO 3", "HELLO 2 SETNAME x", "RESET", "CLIENT REPLY OFF", "CLIENT REPLY SKIP", "CLIENT REPLY ON", "QUIT",
+          "WAIT 1 3", "CLIENT PAUSE 5", "CLIENT PAUSE 9 WRITE", "CLIENT NO-TOUCH ON", "CLIENT KILL ID",
+          "CLIENT KILL TYPE PUBSUB", "SUBSCRIBE k1 k2", "PSUBSCRIBE k*", "SSUBSCRIBE k1", "UNSUBSCRIBE")
 CLOCKS = (b"TTL", b"PTTL", b"EXPIRETIME", b"PEXPIRETIME", b"EXEC")
 CLOCK_SLACK = 30_000  # ms (or s) between two servers' TTLs set by the same command
 
 
 class Finding(Exception):
     """What a server must not do; the text tells the commands and the replies."""
+
 
 def frames(data):
     """All RESP frames of some bytes -> [(value, bytes)]; pushes are left out. Errors: Finding."""
@@ -198,9 +200,8 @@ class Fuzzer:
         """Pipelines on two clients each of both servers: the same replies, and the same keyspaces in the end."""
         pick = draw.random
         clients = [[self.connect(server, protocol) for server in (self.server, self.peer)] for protocol in (2, 3)]
-        for mine, other in clients:
-            for client in (mine, other):
-                client.run([["FLUSHALL"]])
+        for client in (client for pair in clients for client in pair):
+            client.run([["FLUSHALL"]])
         for _ in range(20):
             mine, other = pick.choice(clients)
             commands = [draw.command() for _ in range(pick.choice((10, 250)))]
@@ -213,11 +214,9 @@ class Fuzzer:
             for key in KEYS + list(ODD):
                 commands += [[b"GET", key], [b"EXPIRETIME", key], [b"OBJECT", b"ENCODING", key]]
             commands.append([b"DBSIZE"])
-        mine, other = clients[0]
-        self.match(commands, mine.run(commands), other.run(commands))
-        for pair in clients:
-            for client in pair:
-                client.close()
+        self.match(commands, *(client.run(commands) for client in clients[0]))
+        for client in (client for pair in clients for client in pair):
+            client.close()
 
     @staticmethod
     def match(commands, mine, other):
@@ -271,6 +270,11 @@ def fuzz(server, peer=None, seconds=60.0, seed=None):
     return f"{rounds + 1} rounds from seed {seed}: {fuzzer.counts}, used_memory {before} -> {after}"
 
 
+def running(port):
+    """What stands for a server that somebody else started."""
+    return types.SimpleNamespace(port=port, client=lambda **options: Client(port, **options))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", type=int, help="a server that runs on 127.0.0.1; by default one is started")
@@ -281,7 +285,7 @@ def main():
     options = parser.parse_args()
     found = None if options.no_peer else find_peer(options.peer)
     with contextlib.ExitStack() as stack:
-        server = Running(options.port) if options.port else stack.enter_context(fastredis_server())
+        server = running(options.port) if options.port else stack.enter_context(fastredis_server())
         peer = stack.enter_context(peer_server(found.path)) if found else None
         try:
             print(fuzz(server, peer, options.seconds, options.seed))
@@ -289,16 +293,6 @@ def main():
             print(finding)
             return 1
     return 0
-
-
-class Running:
-    """A server that somebody else started."""
-
-    def __init__(self, port):
-        self.port = port
-
-    def client(self, protocol=2, timeout=5.0):
-        return Client(self.port, timeout=timeout, protocol=protocol)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ DAY_MS = 86_400_000
 NUMBERS = (b"0", b"-1", b"1", b"2", b"7", b"100", b"2147483647", b"-2147483648", b"4294967295", b"9223372036854775807",
            b"-9223372036854775808", b"9223372036854775808", b"18446744073709551616", b"1" * 40)
 ODD = (b"", b" ", b"x", b"+1", b"01", b" 1", b"1 ", b"-0", b"1.5", b"-1.5e3", b"1e400", b"0x10", b"nan", b"-inf",
-       b"inf", b"\x00", b"\xff\xfe", b"\r\n", b"$5\r\n", b"*", b"?", b"[a-", b"\\", b"%s%n", b"k1 k2", b"3.0e-5000", b"1_0")
+       b"inf", b"\x00", b"\xff\xfe", b"\r\n", b"$5\r\n", b"*", b"?", b"[a-", b"\\", b"%s%n", b"k1 k2",
+       b"3.0e-5000", b"1_0")
 KEYS = [b"k%d" % number for number in range(24)]
 # One word is drawn for each capital letter; an @name stands for one of the words of CHOICES.
 TEMPLATES = """

@@ -837,3 +837,15 @@ def test_without_a_password_nobody_has_to_log_in(fresh_server):
         owner.call("CONFIG", "SET", "requirepass", "y")
         assert stranger.call("GET", "k") == Error("NOAUTH Authentication required.")
         assert owner.call("GET", "k") is None
+
+
+def test_room_of_a_long_published_message_is_given_back(fresh_server):
+    server = fresh_server()
+    with server.client() as watcher:
+        watcher.call("DEBUG", "REPLYBUFFER", "PEAK-RESET-TIME", "50")
+        before = info(watcher, "used_memory")
+        with server.client() as publisher, server.client() as subscriber:
+            subscriber.call("SUBSCRIBE", "c")
+            assert publisher.call("PUBLISH", "c", "x" * 900_000) == 1
+            assert len(subscriber.read()[2]) == 900_000
+        eventually(lambda: info(watcher, "used_memory") < before + 100_000)

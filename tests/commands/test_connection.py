@@ -69,6 +69,8 @@ CASES = {
          Error("ERR unknown command 'NOSUCH', with args beginning with: '" + "x" * 128 + "' ")),
         (("N" * 200,), Error("ERR unknown command '" + "N" * 128 + "', with args beginning with: ")),
         (r'NOSUCH "a\r\nb"', Error("ERR unknown command 'NOSUCH', with args beginning with: 'a  b' ")),
+        (r'NOSUCH "a\x00b"', Error("ERR unknown command 'NOSUCH', with args beginning with: 'a' ")),
+        (r'CLIENT "a\x00b"', Error("ERR unknown subcommand 'a'. Try CLIENT HELP.")),
     ],
     "An empty command is passed over": [(Raw(b"\r\n*0\r\n\r\nPING\r\n"), PONG)],
     "Inline commands": [

@@ -150,6 +150,8 @@ CASES = {
         ("EXPIRE k 10 LT NX", Error("ERR NX and XX, GT or LT options at the same time are not compatible")),
         ("EXPIRE k 10 GT LT", Error("ERR GT and LT options at the same time are not compatible")),
         ("EXPIRE k 10 X", Error("ERR Unsupported option X")),
+        (r'EXPIRE k 10 "\nX\r\n"', Error("ERR Unsupported option  X")),
+        (r'EXPIRE k 10 "X\x00Y"', Error("ERR Unsupported option X")),
         ("EXPIRE k 10 NX X", Error("ERR Unsupported option X")), ("TTL k", -1),
     ],
     "EXPIRE refuses bad numbers": [
