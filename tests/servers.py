@@ -99,6 +99,8 @@ class Server:
                 self.process.kill()
                 self.process.wait()
         self._log.close()
+        if not self.directory.exists():
+            return                                  # it was stopped before
         faults = [line for line in self.log().splitlines() if any(word in line for word in FAULTS)]
         shutil.rmtree(self.directory, ignore_errors=True)
         if faults:
