@@ -42,7 +42,8 @@ IMPORT = re.compile(r"^(?:from (fastredis[\w.]*) c?import (\([^)]*\)|.*)|c?impor
 
 
 def sources(*suffixes, top=PACKAGE):
-    return [path for path in sorted(top.rglob("*")) if path.suffix in suffixes and "build" not in path.parts]
+    return [path for path in sorted(top.rglob("*"))
+            if path.suffix in suffixes and "build" not in path.relative_to(ROOT).parts]
 
 
 def module_name(path):
