@@ -43,7 +43,7 @@ IMPORT = re.compile(r"^(?:from (fastredis[\w.]*) c?import (\([^)]*\)|.*)|c?impor
 
 def sources(*suffixes, top=PACKAGE):
     return [path for path in sorted(top.rglob("*"))
-            if path.suffix in suffixes and "build" not in path.relative_to(ROOT).parts]
+            if path.suffix in suffixes and "build" not in path.relative_to(top).parts]
 
 
 def module_name(path):
