@@ -36,10 +36,6 @@ PRINTABLE = re.compile(rb"[!-~]*")
 
 HELP = (
     "CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
-    "CAPA <option> [options...]",
-    "    The client claims its some capability options. Options are:",
-    "    * REDIRECT",
-    "      The client can handle redirection during primary and replica failover in standalone mode.",
     "GETNAME",
     "    Return the name of the current connection.",
     "ID",
@@ -469,18 +465,6 @@ declare(
     complexity="O(1)",
     summary="Lets the connection read keys without marking them as used.",
     args="enabled=(ON | OFF)",
-)
-
-
-def cmd_client_capa(c):
-    """CLIENT CAPA capability ... -> OK. Only a replica would redirect, so there is nothing to remember."""
-    c.reply(OK)
-
-declare(
-    b"client|capa", cmd_client_capa, arity=-3, flags=NOSCRIPT | LOADING | STALE, since="8.0.0",
-    complexity="O(1)",
-    summary="Tells the server what the client can deal with.",
-    args="capability...",
 )
 
 

@@ -292,10 +292,6 @@ CASES = {
          Holding(Status("CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"), Status("GETNAME"),
           Status("HELP"))),
     ],
-    # From the documentation of Valkey 8.0.
-    "CLIENT CAPA": Case([
-        ("CLIENT CAPA redirect", OK), ("CLIENT CAPA nosuch", OK), ("CLIENT CAPA", wrong_args("client|capa")),
-    ], since="valkey 8.0"),
 }
 
 # These need lists: they join CASES when lists exist.
