@@ -11,6 +11,13 @@
 # What a client waits for is the Waiter's own business: each command that blocks has a
 # subclass, which knows what to reply when the time is over.
 #
+# Waiting for keys (BLPOP ...): Database.awaited maps a key to its KeyWaiters, who came first
+# is first. A KeyWaiter keeps its command. Whatever changes such a key puts it on
+# Engine.ready; after the command under way, or the EXEC it is part of, the dispatcher runs
+# the commands of those who wait again, as long as the key is of the type they want, and
+# one that still cannot be answered calls block_on_keys() again and keeps its place.
+# So a blocking command has one implementation, and checks and replies in one place.
+#
 # CLIENT PAUSE is another way to wait: the command has not run yet, it is still in the
 # query buffer and will be executed, with all checks, when the pause is over.
 # Rejected: a loop timer per client (their cost is hidden in the loop, and a test that
@@ -20,7 +27,10 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from fastredis._client cimport Client
 from fastredis._engine cimport Engine
+from fastredis._keyspace cimport Database
 from fastredis._reply cimport Reply
+from fastredis._resp cimport Arg
+from fastredis.ds.alloc cimport Account
 from fastredis.ds.expire_heap cimport ExpireHeap
 
 cdef struct Deadline:
@@ -39,6 +49,27 @@ cdef class Waiter:
     cdef int timed_out(self, Client c) except -1    # reply that it did not happen in time
 
 
+cdef enum KeyReply:                     # what a command that waited for keys in vain replies
+    NULL_BULK
+    NULL_ARRAY
+
+
+cdef class KeyWaiter(Waiter):
+    """Waits for one of some keys of a database to become what its command can work on."""
+    cdef Database db
+    cdef list keys                      # bytes, no key twice
+    cdef int kind                       # TYPE_* that the command works on
+    cdef KeyReply in_vain
+    cdef object command                 # Command
+    cdef Account* account
+    cdef object owner                   # the engine whose account that is
+    cdef Arg* argv                      # the command's copy
+    cdef int argc
+    cdef size_t size                    # bytes of the copy
+    cdef Arg* outer_argv                # what the client's argv was before the command ran again
+    cdef int outer_argc
+
+
 cdef class Blocked:
     cdef Engine engine
     cdef dict waiting                   # Client -> None: blocked in a command
@@ -55,3 +86,11 @@ cdef class Blocked:
     cdef bint holds(self, uint64_t flags) noexcept
     cdef int postpone(self, Client c) except -1
     cdef int arm(self) except -1
+    cdef int await_keys(self, KeyWaiter waiter) except -1
+    cdef int leave_keys(self, KeyWaiter waiter) except -1
+    cdef int retry_begin(self, KeyWaiter waiter) except -1
+    cdef bint retry_end(self, KeyWaiter waiter) except -1
+
+
+cdef int block_on_keys(Client c, int first, int64_t count, int step, int kind, int64_t deadline_ms,
+                       KeyReply in_vain) except -1

@@ -3,10 +3,12 @@ cimport cython
 
 from libc.stdint cimport INT64_MAX
 
-from fastredis._core cimport GATE_PAUSED, GATE_REPLICA, Core
-from fastredis._engine cimport C_BLOCKED, C_REPLY_OFF, C_REPLY_SKIP, CommandStats
+from fastredis._core cimport GATE_PAUSED, GATE_REPLICA, LISTEN_BLOCKED, Core
+from fastredis._engine cimport C_BLOCKED, C_DENY_BLOCKING, C_REPLY_OFF, C_REPLY_SKIP, CommandStats
 from fastredis._command cimport Command
 from fastredis._flags cimport MAY_REPLICATE, WRITE
+from fastredis._resp cimport arg_bytes, args_copy
+from fastredis.ds.alloc cimport mem_free
 from fastredis.ds.expire_heap cimport NOT_IN_HEAP, heap_clear, heap_init, heap_remove, heap_set, heap_top
 
 cdef enum:
@@ -16,6 +18,49 @@ cdef enum:
 cdef class Waiter:
     cdef int timed_out(self, Client c) except -1:
         raise NotImplementedError("a Waiter says what it replies when the time is over")
+
+
+@cython.no_gc_clear             # __dealloc__ needs the engine
+cdef class KeyWaiter(Waiter):
+    def __dealloc__(self):
+        if self.account is not NULL:
+            mem_free(self.account, self.argv, self.size)
+
+    cdef int timed_out(self, Client c) except -1:
+        return reply_in_vain(c, self.in_vain)
+
+
+cdef int reply_in_vain(Client c, KeyReply in_vain) except -1:
+    return c.reply_null_array() if in_vain == NULL_ARRAY else c.reply_null()
+
+
+cdef int block_on_keys(Client c, int first, int64_t count, int step, int kind, int64_t deadline_ms,
+                       KeyReply in_vain) except -1:
+    """The command in argv cannot be answered: wait for keys argv[first], argv[first + step] ... to be of type `kind`.
+
+    `count` is how many keys; deadline_ms is in ms since the epoch, 0: for ever. Inside MULTI or a script,
+    the null is replied at once.
+    """
+    cdef KeyWaiter waiter
+    cdef int64_t i
+
+    if c.blocked is not None:
+        c.flags |= C_BLOCKED            # its command ran again, in vain
+        return 0
+    if c.flags & C_DENY_BLOCKING:
+        return reply_in_vain(c, in_vain)
+    waiter = KeyWaiter()
+    waiter.account = &c.core.memory
+    waiter.owner = c.engine
+    waiter.argv = args_copy(waiter.account, c.argv, c.argc, &waiter.size)
+    waiter.argc = c.argc
+    waiter.command = c.last_command
+    waiter.db = c.db
+    waiter.kind = kind
+    waiter.in_vain = in_vain
+    waiter.keys = list(dict.fromkeys([arg_bytes(&c.argv[first + i * step]) for i in range(count)]))
+    (<Blocked>c.engine.blocked).await_keys(waiter)
+    return (<Blocked>c.engine.blocked).block(c, waiter, deadline_ms)
 
 
 @cython.no_gc_clear             # __dealloc__ needs the engine, whose memory the heap is counted in
@@ -41,6 +86,13 @@ cdef class Blocked:
         return len(self.waiting) + len(self.paused)
 
     @property
+    def keys(self):
+        """Number of keys that clients wait for."""
+        cdef Database db
+
+        return sum([len(db.awaited) for db in self.engine.databases])
+
+    @property
     def with_deadline(self):
         """Number of clients that wait until a certain time."""
         return self.deadlines.count
@@ -61,6 +113,56 @@ cdef class Blocked:
             if deadline_ms < self.armed_ms:
                 self.arm()
         return 0
+
+    cdef int await_keys(self, KeyWaiter waiter) except -1:
+        """Put a waiter last in the lines of its keys."""
+        for key in waiter.keys:
+            waiter.db.awaited.setdefault(key, {})[waiter] = None
+        self.engine.core.listeners |= LISTEN_BLOCKED
+        return 0
+
+    cdef int leave_keys(self, KeyWaiter waiter) except -1:
+        cdef dict line
+        cdef Database db
+
+        for key in waiter.keys:
+            line = <dict>waiter.db.awaited[key]
+            del line[waiter]
+            if not line:
+                del waiter.db.awaited[key]
+        for db in self.engine.databases:
+            if db.awaited:
+                return 0
+        self.engine.core.listeners &= ~LISTEN_BLOCKED
+        return 0
+
+    cdef int retry_begin(self, KeyWaiter waiter) except -1:
+        """A waiter's command is about to run again: its replies go to the client's inbox."""
+        cdef Client c = waiter.client
+
+        self.answer_begin(c)
+        waiter.outer_argv = c.argv
+        waiter.outer_argc = c.argc
+        c.argv = waiter.argv
+        c.argc = waiter.argc
+        c.flags &= ~<uint64_t>C_BLOCKED
+        return 0
+
+    cdef bint retry_end(self, KeyWaiter waiter) except -1:
+        """It ran; returns whether it was answered."""
+        cdef Client c = waiter.client
+
+        c.argv = waiter.outer_argv
+        c.argc = waiter.outer_argc
+        if waiter.silent or c.flags & C_BLOCKED:
+            c.out.truncate(waiter.mark)
+        c.out = waiter.out
+        waiter.out = None
+        if c.flags & C_BLOCKED:
+            return False
+        self.forget(c)
+        self.engine.queue_resume(c)
+        return True
 
     cdef int answer_begin(self, Client c) except -1:
         """The client's wait is over: from now on its reply_*() write to its inbox."""
@@ -94,6 +196,8 @@ cdef class Blocked:
 
         if waiter.deadline.heap_index != NOT_IN_HEAP:
             heap_remove(&self.deadlines, &waiter.deadline)
+        if isinstance(waiter, KeyWaiter):
+            self.leave_keys(<KeyWaiter>waiter)
         waiter.client = None
         c.blocked = None
         del self.waiting[c]

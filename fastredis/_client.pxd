@@ -8,7 +8,7 @@
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport strlen
 
-from fastredis._core cimport Core
+from fastredis._core cimport AFTER_FEED, Core
 from fastredis._engine cimport Engine, Session
 from fastredis._keyspace cimport Database
 from fastredis._reply cimport Reply
@@ -55,6 +55,7 @@ cdef class Client(Session):
     cdef int key_changed(self, Arg* key, int event_class, const char* event) except -1
     cdef int note(self, Arg* key, int event_class, const char* event) except -1
     cdef int effect(self, list argv) except -1
+    cdef int drop_empty(self, Arg* key, Entry* e) except -1
     cdef int shut(self) except -1
 
     cdef inline int modified(self, Arg* key, int event_class, const char* event) except -1:
@@ -70,14 +71,18 @@ cdef class Client(Session):
 
     cdef inline bint propagates(self) noexcept:
         """Whether anybody takes effects; if not, effect() need not be called."""
-        return self.core.feeds != 0
+        return self.core.after_call & AFTER_FEED != 0
 
-    cdef inline bint is_string(self, Entry* e) except -1:
-        """True for NULL or a string; else replies WRONGTYPE and is False."""
-        if e is not NULL and entry_type(e) != TYPE_STRING:
+    cdef inline bint has_type(self, Entry* e, int kind) except -1:
+        """True for NULL or an entry of that type (TYPE_*); else replies WRONGTYPE and is False."""
+        if e is not NULL and entry_type(e) != kind:
             self.wrong_type()
             return False
         return True
+
+    cdef inline bint is_string(self, Entry* e) except -1:
+        """True for NULL or a string; else replies WRONGTYPE and is False."""
+        return self.has_type(e, TYPE_STRING)
 
     # --- replies: see fastredis._reply for their protocol
 

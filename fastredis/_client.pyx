@@ -3,10 +3,12 @@ cimport cython
 
 from libc.stdint cimport uint64_t
 
+from fastredis._core cimport NOTIFY_GENERIC
 from fastredis._engine cimport C_CLOSE_ASAP, C_CLOSED
 from fastredis._errors cimport ERR_WRONGTYPE
 from fastredis._reply cimport reply_new
 from fastredis._resp cimport arg_bytes
+from fastredis.values.value cimport entry_count
 
 from fastredis._reply import ErrorReply
 
@@ -35,6 +37,7 @@ cdef class Client(Session):
 
     cdef int key_changed(self, Arg* key, int event_class, const char* event) except -1:
         self.engine.touch_watched(self.db, key.ptr, key.size)
+        self.engine.key_ready(self.db, key.ptr, key.size)
         return self.engine.key_event(self.db, event_class, event, key.ptr, key.size)
 
     cdef int note(self, Arg* key, int event_class, const char* event) except -1:
@@ -45,9 +48,17 @@ cdef class Client(Session):
 
     cdef int effect(self, list argv) except -1:
         """Propagate these arguments (bytes) in place of the command as it came; may be called several times."""
-        if self.effects is None:
-            self.effects = []
-        self.effects.append(argv)
+        if self.propagates():
+            if self.effects is None:
+                self.effects = []
+            self.effects.append(argv)
+        return 0
+
+    cdef int drop_empty(self, Arg* key, Entry* e) except -1:
+        """After modified(): delete the key of a collection that has no elements left, and tell."""
+        if entry_count(e) == 0:
+            self.db.delete(key, False)
+            self.note(key, NOTIFY_GENERIC, b"del")
         return 0
 
     cdef Reply inbox(self):

@@ -28,6 +28,8 @@ cdef class Command:
     cdef readonly int first_key         # position of the keys that may be prefetched; 0: none
     cdef readonly int last_key
     cdef readonly int key_step
+    cdef readonly int first_member      # position of the members or fields that may be prefetched; 0: none
+    cdef readonly int member_step
     cdef readonly object declaration    # declarations.Declaration
     cdef readonly dict subcommands      # name after the bar -> Command; None: not a container
     cdef readonly Command container

@@ -58,6 +58,8 @@ cdef class Command:
             self.first_key, self.last_key, self.key_step = declarations.legacy_range(specs)
             if declarations.movable(specs):
                 self.flags |= MOVABLE_KEYS
+        if declaration.members is not None:
+            self.first_member, self.member_step = declaration.members
         if handler is None:
             self.flags |= CONTAINER
             self.subcommands = {}

@@ -6,6 +6,7 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from fastredis.ds.alloc cimport Account
+from fastredis.values.limits cimport Limits
 
 cdef enum:                              # classes of keyspace events; the letters of notify-keyspace-events
     NOTIFY_KEYSPACE = 1 << 0            # K
@@ -26,6 +27,11 @@ cdef enum:                              # classes of keyspace events; the letter
 cdef enum:                              # Core.listeners: who wants to hear of changed keys
     LISTEN_WATCH = 1 << 0               # a client watches keys
     LISTEN_EVENTS = 1 << 1              # keyspace notifications are on
+    LISTEN_BLOCKED = 1 << 2             # a client waits for keys
+
+cdef enum:                              # Core.after_call
+    AFTER_FEED = 1 << 0                 # somebody takes what is propagated (AOF, replicas)
+    AFTER_READY = 1 << 1                # a key that clients wait for has changed
 
 cdef enum:                              # Core.gate: why a command may be refused; 0 on the fast path
     GATE_LOADING = 1 << 0               # the data set is still being read
@@ -58,7 +64,7 @@ cdef struct Core:
     int64_t dirty                       # changes since start
     int listeners                       # LISTEN_* bits
     int notify                          # NOTIFY_* classes that are on
-    int feeds                           # takers of what is propagated (AOF, replicas)
+    int after_call                      # AFTER_* bits: what is left to do after each command; 0 on the fast path
     int gate                            # GATE_* bits
     int nesting                         # depth of commands under way (EXEC, scripts)
     int turn_depth                      # turns begun and not ended; only the outermost one settles
@@ -70,6 +76,7 @@ cdef struct Core:
     int64_t[3] output_soft
     int64_t[3] output_soft_ms
     uint64_t maxmemory
+    Limits limits                       # at which sizes collections change their encoding
     bint lfu                            # maxmemory-policy counts frequency
     int lfu_log_factor
     int lfu_decay_minutes

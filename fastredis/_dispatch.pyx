@@ -1,10 +1,11 @@
 """Dispatch of commands. The design comment is in _dispatch.pxd."""
 import traceback
+from itertools import islice
 
 from libc.stdint cimport int64_t, uint64_t
 
-from fastredis._blocking cimport Blocked
-from fastredis._core cimport GATE_LOADING, GATE_MEMORY, GATE_PAUSED, Core
+from fastredis._blocking cimport Blocked, KeyWaiter
+from fastredis._core cimport AFTER_FEED, AFTER_READY, GATE_LOADING, GATE_MEMORY, GATE_PAUSED, Core
 from fastredis._engine cimport (
     C_BLOCKED, C_CLOSE_AFTER_REPLY, C_CLOSE_ASAP, C_DIRTY_EXEC, C_MULTI, C_NO_TOUCH, C_PUBSUB,
     C_REPLY_OFF, C_REPLY_SKIP, C_REPLY_SKIP_NEXT, C_SPECIAL, CommandStats, Engine, HISTOGRAM,
@@ -16,13 +17,17 @@ from fastredis._flags cimport (
 )
 from fastredis._keyspace cimport Database
 from fastredis._multi cimport Queue, discard
-from fastredis._resp cimport BATCH, Arg, Request, arg_bytes, arg_hash
+from fastredis._resp cimport BATCH, Arg, Request, arg_bytes, arg_hash, arg_of
 from fastredis.ds.alloc cimport mem_calloc
-from fastredis.ds.native cimport clz64, ticks, unlikely
-from fastredis.ds.table cimport table_prefetch_bucket, table_prefetch_entry
+from fastredis.ds.native cimport clz64, prefetch, ticks, unlikely
+from fastredis.ds.table cimport Table, table_prefetch_bucket, table_prefetch_entry
+from fastredis.values.entry cimport (
+    ENC_EMBSTR, ENC_HASHTABLE, ENC_INT, ENC_SKIPLIST, Entry, entry_encoding, entry_slot, entry_type,
+)
 
 cdef enum:
     PREFETCH_KEYS = 512             # keys of a batch that are hashed ahead
+    PREFETCH_MEMBERS = 64           # arguments of a command that are looked at for members
     FLUSH_SIZE = 1024 * 1024        # replies of one batch are sent when they come to this
     SLOW_TICKS = 1000000            # a command this long (under 1 ms) makes the clock be read anew
     SHOWN_NAME = 128                # bytes of a request that an error repeats
@@ -75,6 +80,7 @@ cdef int prepare(Client c, Batch* batch, void** commands) except -1:
     cdef Arg* argv
     cdef Arg* keys[PREFETCH_KEYS]
     cdef int found = 0
+    cdef int with_members = 0
     cdef int i, k, last
     cdef Database db = c.db
 
@@ -85,6 +91,7 @@ cdef int prepare(Client c, Batch* batch, void** commands) except -1:
         commands[i] = <void*>command if command is not None else NULL
         if command is None or not command.first_key or r.argc <= command.first_key:
             continue
+        with_members += command.first_member != 0
         last = command.last_key if command.last_key >= 0 else r.argc + command.last_key
         k = command.first_key
         while k <= last and k < r.argc and found < PREFETCH_KEYS:
@@ -95,6 +102,55 @@ cdef int prepare(Client c, Batch* batch, void** commands) except -1:
     if found > 1:
         for i in range(found):
             table_prefetch_entry(&db.keys, keys[i].hash)
+        if with_members:
+            prepare_members(db, batch, commands)
+    return 0
+
+
+cdef int prepare_members(Database db, Batch* batch, void** commands) except -1:
+    """The same one level deeper: ask for values, then for the buckets and the members that commands look up in them."""
+    cdef Command command
+    cdef Table* tables[BATCH]
+    cdef Request* r
+    cdef Entry* e
+    cdef int i
+
+    for i in range(batch.count):
+        tables[i] = NULL
+        if commands[i] is NULL or not (<Command>commands[i]).first_member:
+            continue
+        command = <Command>commands[i]
+        r = &batch.requests[i]
+        if r.argc <= command.first_member:
+            continue
+        e = db.peek(&batch.args.items[r.first + command.first_key])
+        if e is NULL or entry_encoding(e) == ENC_EMBSTR or entry_encoding(e) == ENC_INT:
+            continue
+        prefetch(entry_slot(e)[0])
+        if entry_encoding(e) == ENC_HASHTABLE or entry_encoding(e) == ENC_SKIPLIST:
+            tables[i] = <Table*>entry_slot(e)[0]        # the first field of a hash's or a sorted set's value
+    prefetch_members(batch, commands, tables, table_prefetch_bucket)
+    return prefetch_members(batch, commands, tables, table_prefetch_entry)
+
+
+ctypedef void (*Prefetch)(Table* t, uint64_t hash) noexcept
+
+
+cdef inline int prefetch_members(Batch* batch, void** commands, Table** tables, Prefetch ask) noexcept:
+    cdef Request* r
+    cdef Arg* argv
+    cdef int i, k, step
+
+    for i in range(batch.count):
+        if tables[i] is NULL:
+            continue
+        r = &batch.requests[i]
+        argv = &batch.args.items[r.first]
+        step = (<Command>commands[i]).member_step
+        k = (<Command>commands[i]).first_member
+        while k < r.argc and k < PREFETCH_MEMBERS:
+            ask(tables[i], arg_hash(&argv[k]))
+            k += step
     return 0
 
 
@@ -290,8 +346,8 @@ cdef int call(Client c, Command command) except -1:
     if unlikely(core.errors != core.errors_seen):
         stats.failed += 1
         core.errors_seen = core.errors
-    if unlikely(core.feeds != 0 or c.effects is not None):
-        propagate(c, core.dirty != dirty)
+    if unlikely(core.after_call != 0):
+        finish_call(c, core.dirty != dirty)
     if unlikely(passed > SLOW_TICKS):
         c.engine.tick()
     return 0
@@ -311,14 +367,70 @@ cdef inline int note_latency(Engine engine, CommandStats* stats, uint64_t passed
     return 0
 
 
+cdef int finish_call(Client c, bint changed) except -1:
+    """The rare rest of call(): propagation, and clients who wait for what the command changed."""
+    if c.core.after_call & AFTER_FEED:
+        propagate(c, changed)
+    if c.core.after_call & AFTER_READY and not c.core.nesting and not c.engine.serving:
+        serve_ready(c.engine)
+    return 0
+
+
+cdef int serve_ready(Engine engine) except -1:
+    """Let those go on who wait for a key that has changed. What they do may make other keys ready."""
+    cdef list ready
+
+    engine.serving = True               # a command that runs again leaves the keys it changes to this loop
+    try:
+        while engine.ready:
+            ready = engine.ready
+            engine.ready = []
+            for db, key in dict.fromkeys(ready):
+                serve_key(engine, db, key)
+    finally:
+        engine.serving = False
+        engine.core.after_call &= ~AFTER_READY
+    return 0
+
+
+cdef int serve_key(Engine engine, Database db, bytes name) except -1:
+    """Run the commands of those who wait for a key, in their order, while it is what they want."""
+    cdef Arg key = arg_of(name)
+    cdef KeyWaiter waiter
+    cdef Entry* e
+    cdef int passed = 0                 # of the line, those who stay in it
+
+    while name in db.awaited and len(db.awaited[name]) > passed:
+        e = db.live(&key)
+        if e is NULL:
+            return 0
+        waiter = next(islice(db.awaited[name], passed, None))
+        if waiter.kind != entry_type(e) or not retry(engine, waiter):
+            passed += 1
+    return 0
+
+
+cdef bint retry(Engine engine, KeyWaiter waiter) except -1:
+    """Run a waiting client's command again; whether it could be answered."""
+    cdef Blocked blocked = <Blocked>engine.blocked
+    cdef Client c = waiter.client
+
+    blocked.retry_begin(waiter)
+    try:
+        call(c, <Command>waiter.command)
+    except Exception:
+        c.out.truncate(waiter.mark)
+        c.effects = None
+        internal_error(c)
+    return blocked.retry_end(waiter)
+
+
 cdef int propagate(Client c, bint changed) except -1:
     """Hand what the command did to the AOF and the replicas: its effects if it named some, else itself."""
     cdef list effects = c.effects
     cdef list words
 
     c.effects = None
-    if not c.core.feeds:
-        return 0
     if effects is not None:
         for words in effects:
             c.engine.propagate_words(c.db.index, words)

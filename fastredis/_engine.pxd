@@ -9,7 +9,7 @@
 from libc.stdint cimport int64_t, uint64_t
 
 from fastredis._core cimport Core
-from fastredis._keyspace cimport Database, Detached, Listener
+from fastredis._keyspace cimport Database, Garbage, Listener
 from fastredis._reply cimport Reply
 from fastredis._resp cimport Arg, Batch
 
@@ -81,7 +81,9 @@ cdef class Engine(Listener):
     cdef list resume_queue              # sessions that may go on with their buffered requests
     cdef list feed_list
     cdef int transaction_db             # database of the MULTI that was propagated, EXEC is still to follow; -1: none
-    cdef list garbage                   # Detached, freed in slices
+    cdef list garbage                   # Garbage, freed in slices
+    cdef bint serving                   # those who wait for keys are being served
+    cdef list ready                     # (Database, key) that changed while somebody waits for it
     cdef object expiry_timer
     cdef object garbage_timer
     cdef readonly dict errors           # code -> how many replies
@@ -113,6 +115,8 @@ cdef class Engine(Listener):
     cdef int end_transaction(self) except -1
     cdef int touch_watched(self, Database db, const char* key, size_t size) except -1
     cdef int touch_all_watched(self, Database db, Database replaced_by) except -1
+    cdef int key_ready(self, Database db, const char* key, size_t size) except -1
+    cdef int all_ready(self, Database db) except -1
     cdef int arm_expiry(self) except -1
     cdef int collect(self) except -1
     cdef double ticks_per_us(self) noexcept

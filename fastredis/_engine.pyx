@@ -5,14 +5,15 @@ import secrets
 from libc.stdint cimport INT64_MAX
 from libc.string cimport memset
 
-from fastredis._core cimport GATE_MEMORY, LISTEN_EVENTS, NOTIFY_EXPIRED
+from fastredis._core cimport AFTER_FEED, AFTER_READY, GATE_MEMORY, LISTEN_EVENTS, NOTIFY_EXPIRED
 from fastredis._keyspace cimport database_new
 from fastredis._reply cimport reply_new
 from fastredis._resp cimport arg_bytes, arg_of, batch_free, batch_init
 from fastredis.ds.alloc cimport mem_alloc, mem_calloc, mem_free
 from fastredis.ds.expire_heap cimport heap_top
 from fastredis.ds.native cimport monotonic_us, ticks, wall_us
-from fastredis.ds.table cimport table_count, table_rehash
+from fastredis.values.limits cimport Limits
+from fastredis.ds.table cimport table_rehash
 
 cpdef enum:
     REPLY_PEAK_MS = 5000            # default of Core.reply_peak_ms
@@ -158,6 +159,7 @@ cdef class Engine(Listener):
         self.resume_queue = []
         self.feed_list = []
         self.garbage = []
+        self.ready = []
         self.errors = {}
         self.password = b""
         self.run_id = secrets.token_hex(20)
@@ -186,6 +188,7 @@ cdef class Engine(Listener):
         core.max_bulk = config.proto_max_bulk_len
         core.query_buffer_limit = config.client_query_buffer_limit
         core.maxmemory = config.maxmemory
+        self.configure_limits(config)
         core.lfu = policy.endswith("lfu")
         core.lfu_log_factor = config.lfu_log_factor
         core.lfu_decay_minutes = config.lfu_decay_time
@@ -195,6 +198,20 @@ cdef class Engine(Listener):
         core.lazy_user_del = config.lazyfree_lazy_user_del
         self.gate(GATE_MEMORY, core.maxmemory != 0)
         self.password = (config.requirepass or "").encode("utf-8", "surrogateescape")
+
+    def configure_limits(self, config):
+        """Take over at which sizes collections change their encoding."""
+        cdef Limits* limits = &self.core.limits
+
+        limits.list_max_listpack_size = config.list_max_listpack_size
+        limits.list_compress_depth = config.list_compress_depth
+        limits.hash_max_listpack_entries = config.hash_max_listpack_entries
+        limits.hash_max_listpack_value = config.hash_max_listpack_value
+        limits.set_max_intset_entries = config.set_max_intset_entries
+        limits.set_max_listpack_entries = config.set_max_listpack_entries
+        limits.set_max_listpack_value = config.set_max_listpack_value
+        limits.zset_max_listpack_entries = config.zset_max_listpack_entries
+        limits.zset_max_listpack_value = config.zset_max_listpack_value
 
     def gate(self, int bit, bint closed):
         """Close or open one of the gates that commands are checked at (GATE_*)."""
@@ -309,7 +326,7 @@ cdef class Engine(Listener):
         """A key's time came: replicas and the AOF get its deletion, watchers and subscribers hear of it."""
         cdef Arg argv[2]
 
-        if self.core.feeds:
+        if self.core.after_call & AFTER_FEED:
             argv[0] = arg_of(b"UNLINK" if self.core.lazy_expire else b"DEL")
             argv[1].ptr = key
             argv[1].size = size
@@ -339,6 +356,25 @@ cdef class Engine(Listener):
             key = arg_of(name)
             if db.live(&key) is not NULL or (replaced_by is not None and replaced_by.live(&key) is not NULL):
                 self.touch_watched(db, key.ptr, key.size)
+        return 0
+
+    cdef int key_ready(self, Database db, const char* key, size_t size) except -1:
+        """A key changed: whoever waits for it may be served after the command under way."""
+        cdef bytes name
+
+        if db.awaited:
+            name = key[:size]
+            if name in db.awaited:
+                self.ready.append((db, name))
+                self.core.after_call |= AFTER_READY
+        return 0
+
+    cdef int all_ready(self, Database db) except -1:
+        """The database got another's keys: any key that is waited for may be there."""
+        cdef bytes name
+
+        for name in db.awaited:
+            self.key_ready(db, name, len(name))
         return 0
 
     cdef int propagate(self, int db, Arg* argv, int argc) except -1:
@@ -383,11 +419,12 @@ cdef class Engine(Listener):
     def add_feed(self, Feed feed not None):
         """Have a Feed take all that is propagated from now on."""
         self.feed_list.append(feed)
-        self.core.feeds = len(self.feed_list)
+        self.core.after_call |= AFTER_FEED
 
     def remove_feed(self, Feed feed not None):
         self.feed_list.remove(feed)
-        self.core.feeds = len(self.feed_list)
+        if not self.feed_list:
+            self.core.after_call &= ~AFTER_FEED
 
     # --- expiry -----------------------------------------------------------------------
 
@@ -443,9 +480,9 @@ cdef class Engine(Listener):
 
     # --- garbage ----------------------------------------------------------------------
 
-    cdef int discard(self, Detached garbage) except -1:
+    cdef int discard(self, Garbage garbage) except -1:
         """Free something big in slices on the loop; at once when there is no loop."""
-        self.core.lazy_pending += table_count(&garbage.keys)
+        self.core.lazy_pending += garbage.objects()
         self.garbage.append(garbage)
         return self.collect()
 
@@ -459,16 +496,16 @@ cdef class Engine(Listener):
 
     def free_slice(self):
         """Free for at most one slice."""
-        cdef Detached garbage
+        cdef Garbage garbage
         cdef int64_t until = monotonic_us() + SLICE_US
         cdef int64_t freed
         cdef bint done
 
         while self.garbage and monotonic_us() < until:
             garbage = self.garbage[0]
-            freed = table_count(&garbage.keys)
+            freed = garbage.objects()
             done = garbage.drain(GARBAGE_BUCKETS) == 0
-            freed -= table_count(&garbage.keys)
+            freed -= garbage.objects()
             self.core.lazy_pending -= freed
             self.core.lazy_freed += freed
             if done:

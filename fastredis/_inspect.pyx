@@ -300,7 +300,7 @@ def key_memory(Client c not None, bytes key not None):
 
     if e is NULL:
         return None
-    total = entry_memory(e) + table_bytes(&c.db.keys) // c.db.count()
+    total = entry_memory(e, 5) + table_bytes(&c.db.keys) // c.db.count()
     if entry_has_ttl(e):
         total += heap_bytes(&c.db.expires) // c.db.expires.count
     return total

@@ -24,16 +24,27 @@ cdef class Listener:
     """Who is told what happens to keys: the engine."""
     cdef int key_event(self, Database db, int event_class, const char* event, const char* key, size_t size) except -1
     cdef int key_expired(self, Database db, const char* key, size_t size) except -1
-    cdef int discard(self, Detached garbage) except -1
+    cdef int discard(self, Garbage garbage) except -1
 
 
-cdef class Detached:
-    """Entries that left their database and wait to be freed, in slices."""
+cdef class Garbage:
+    """What left its database and waits to be freed, in slices."""
     cdef Core* core
     cdef Listener owner                 # keeps core alive
+    cdef int64_t drain(self, int64_t steps) except -1
+    cdef int64_t objects(self) noexcept
+
+
+cdef class Detached(Garbage):
+    """All entries of a database."""
     cdef Table keys
     cdef ExpireHeap expires
-    cdef int64_t drain(self, int64_t buckets) except -1
+
+
+cdef class Orphan(Garbage):
+    """One big value."""
+    cdef Entry* e
+    cdef bint counted                   # among the objects that INFO calls lazy
 
 
 cdef class Database:
@@ -43,6 +54,7 @@ cdef class Database:
     cdef Table keys
     cdef ExpireHeap expires
     cdef dict watchers                  # key (bytes) -> {session that watches it: None}
+    cdef dict awaited                   # key (bytes) -> {KeyWaiter: None}, first come first (_blocking)
 
     cdef Entry* lookup_read(self, Arg* key) except? NULL
     cdef Entry* lookup_write(self, Arg* key) except? NULL

@@ -8,9 +8,7 @@ from fastredis._core cimport NOTIFY_KEY_MISS, NOTIFY_NEW
 from fastredis.ds.alloc cimport Account
 from fastredis.ds.expire_heap cimport heap_clear, heap_init, heap_remove, heap_replace, heap_set, heap_top
 from fastredis.ds.native cimport monotonic_us
-from fastredis.ds.table cimport (
-    table_add, table_drain, table_init, table_random, table_remove,
-)
+from fastredis.ds.table cimport SLOTS, table_add, table_drain, table_init, table_random, table_remove
 from fastredis.values.entry cimport (
     ENC_RAW, NOT_IN_HEAP, entry_encoding, entry_key, entry_key_of, entry_lru, entry_set_lru,
 )
@@ -18,12 +16,14 @@ from fastredis.values.string_type cimport (
     entry_raw, raw_data, string_new, string_new_int, string_new_raw, string_new_text, string_overwrite,
     string_overwrite_int, string_reserve, string_to_raw,
 )
-from fastredis.values.value cimport entry_free
+from fastredis.values.value cimport entry_drain, entry_effort, entry_free
 
 cdef enum:
     LFU_MAX = 255
     EXPIRE_BATCH = 16           # expired keys between two looks at the clock
     RANDOM_TRIES = 100
+    LAZY_EFFORT = 64            # a value of more pieces is freed in slices where that is asked for (as in Redis)
+    BIG_VALUE = 4096            # ... and one of more than these always
 
 
 cdef uint64_t next_random(Core* core) noexcept:
@@ -77,29 +77,81 @@ cdef class Listener:
     cdef int key_expired(self, Database db, const char* key, size_t size) except -1:
         return 0
 
-    cdef int discard(self, Detached garbage) except -1:
+    cdef int discard(self, Garbage garbage) except -1:
         return 0
 
 
 cdef int free_visit(void* context, void* entry) except -1:
+    """Visit of table_drain: the context is the Core."""
     entry_free(&(<Core*>context).memory, <Entry*>entry)
     return 0
 
 
+cdef int put_aside_visit(void* context, void* entry) except -1:
+    """Visit of table_drain: free a small value now, a big one later. The context is the Detached."""
+    cdef Detached garbage = <Detached>context
+
+    if entry_effort(<Entry*>entry) > BIG_VALUE:
+        return garbage.owner.discard(orphan_new(garbage.core, garbage.owner, <Entry*>entry, False))
+    entry_free(&garbage.core.memory, <Entry*>entry)
+    return 0
+
+
+cdef class Garbage:
+    cdef int64_t drain(self, int64_t steps) except -1:
+        """Free about as much as `steps` buckets of a table hold; returns 0 when all is freed."""
+        return 0
+
+    cdef int64_t objects(self) noexcept:
+        """How many values wait to be freed, as INFO counts them."""
+        return 0
+
+
 # no_gc_clear, here and elsewhere: __dealloc__ gives memory back to the engine, which therefore has to be there still.
 @cython.no_gc_clear
-cdef class Detached:
+cdef class Detached(Garbage):
     def __dealloc__(self):
         if self.core is not NULL:
-            self.drain(INT64_MAX)
+            table_drain(&self.keys, INT64_MAX, free_visit, self.core)
+            heap_clear(&self.expires)
 
-    cdef int64_t drain(self, int64_t buckets) except -1:
-        """Free the entries of up to `buckets` buckets; returns how many entries are left."""
-        cdef int64_t left = table_drain(&self.keys, buckets, free_visit, self.core)
+    cdef int64_t drain(self, int64_t steps) except -1:
+        cdef int64_t left = table_drain(&self.keys, steps, put_aside_visit, <void*>self)
 
         if left == 0:
             heap_clear(&self.expires)
         return left
+
+    cdef int64_t objects(self) noexcept:
+        return table_count(&self.keys)
+
+
+@cython.no_gc_clear
+cdef class Orphan(Garbage):
+    def __dealloc__(self):
+        if self.e is not NULL:
+            entry_free(&self.core.memory, self.e)
+
+    cdef int64_t drain(self, int64_t steps) except -1:
+        cdef int64_t left = entry_drain(&self.core.memory, self.e, steps * SLOTS)
+
+        if left == 0:
+            self.e = NULL
+        return left
+
+    cdef int64_t objects(self) noexcept:
+        return self.counted and self.e is not NULL
+
+
+cdef Orphan orphan_new(Core* core, Listener owner, Entry* e, bint counted):
+    """An entry that is in no database any more, to be freed in slices."""
+    cdef Orphan garbage = Orphan()
+
+    garbage.core = core
+    garbage.owner = owner
+    garbage.e = e
+    garbage.counted = counted
+    return garbage
 
 
 @cython.no_gc_clear
@@ -267,7 +319,11 @@ cdef class Database:
         return True
 
     cdef int release(self, Entry* e, bint lazy) except -1:
-        """Free an entry that is in the database no more."""
+        """Free an entry that is in the database no more: a big value in slices, whether lazy was asked for or not."""
+        cdef int64_t effort = entry_effort(e)
+
+        if effort > BIG_VALUE or (lazy and effort > LAZY_EFFORT):
+            return self.listener.discard(orphan_new(self.core, self.listener, e, lazy))
         entry_free(&self.core.memory, e)
         return 0
 
@@ -368,5 +424,6 @@ cdef Database database_new(Core* core, Listener listener, int index):
     db.listener = listener
     db.index = index
     db.watchers = {}
+    db.awaited = {}
     database_reset(db)
     return db

@@ -1,12 +1,10 @@
 """Transactions: queue and watched keys. The design comment is in _multi.pxd."""
 cimport cython
 
-from libc.string cimport memcpy
-
 from fastredis._core cimport LISTEN_WATCH
 from fastredis._engine cimport C_DIRTY_CAS, C_DIRTY_EXEC, C_MULTI
-from fastredis._resp cimport arg_bytes, arg_of
-from fastredis.ds.alloc cimport mem_alloc, mem_free, mem_realloc
+from fastredis._resp cimport arg_bytes, arg_of, args_copy
+from fastredis.ds.alloc cimport mem_free, mem_realloc
 from fastredis.values.entry cimport Entry
 
 
@@ -23,30 +21,18 @@ cdef class Queue:
 
     cdef int append(self, Client c, Command command) except -1:
         """Copy the client's present command to the end of the queue."""
-        cdef size_t size = c.argc * sizeof(Arg)
-        cdef char* text
-        cdef Arg* argv
-        cdef int i, room
+        cdef size_t size
+        cdef int room
         cdef Queued* item
 
-        for i in range(c.argc):
-            size += c.argv[i].size
         if self.count == self.room:
             room = self.room * 2 if self.room else 4
             self.items = <Queued*>mem_realloc(self.account, self.items, self.room * sizeof(Queued),
                                               room * sizeof(Queued))
             self.room = room
-        argv = <Arg*>mem_alloc(self.account, size)
-        text = <char*>(argv + c.argc)
-        for i in range(c.argc):
-            memcpy(text, c.argv[i].ptr, c.argv[i].size)
-            argv[i].ptr = text
-            argv[i].size = c.argv[i].size
-            argv[i].hash = c.argv[i].hash
-            text += c.argv[i].size
         item = &self.items[self.count]
+        item.argv = args_copy(self.account, c.argv, c.argc, &size)
         item.command = <void*>command
-        item.argv = argv
         item.argc = c.argc
         item.size = size
         self.count += 1

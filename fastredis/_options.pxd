@@ -45,4 +45,5 @@ cdef bint get_int_or_reply_text(Client c, int index, int64_t* value, const char*
 cdef bint get_range_or_reply(Client c, int index, int64_t low, int64_t high, int64_t* value,
                              const char* error) except -1
 cdef bint get_timeout_or_reply(Client c, int index, int64_t unit_ms, int64_t* when_ms) except -1
+cdef bint get_seconds_or_reply(Client c, int index, int64_t* when_ms) except -1
 cdef bint arg_is(const Arg* a, const char* token) noexcept

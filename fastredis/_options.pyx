@@ -2,9 +2,12 @@
 from libc.string cimport memset, strlen
 
 from fastredis._errors cimport (
-    ERR_NOT_INTEGER, ERR_SYNTAX, ERR_TIMEOUT, ERR_TIMEOUT_NEGATIVE, ERR_TIMEOUT_RANGE,
+    ERR_NOT_INTEGER, ERR_SYNTAX, ERR_TIMEOUT, ERR_TIMEOUT_FLOAT, ERR_TIMEOUT_NEGATIVE, ERR_TIMEOUT_RANGE,
 )
-from fastredis.ds.numbers cimport parse_int64
+from fastredis.ds.numbers cimport parse_int64, parse_long_double
+
+cdef extern from "<math.h>" nogil:
+    long double ceill(long double x)
 
 cdef extern from "<strings.h>" nogil:
     int strncasecmp(const char* a, const char* b, size_t size)
@@ -90,4 +93,22 @@ cdef bint get_timeout_or_reply(Client c, int index, int64_t unit_ms, int64_t* wh
         c.error(ERR_TIMEOUT_RANGE)
         return False
     when_ms[0] = c.core.now_ms + count * unit_ms if count else 0
+    return True
+
+
+cdef bint get_seconds_or_reply(Client c, int index, int64_t* when_ms) except -1:
+    """A timeout in seconds, with a fraction maybe, as a deadline, ms since the epoch; 0: for ever."""
+    cdef long double seconds
+
+    if not parse_long_double(c.argv[index].ptr, c.argv[index].size, &seconds):
+        c.error(ERR_TIMEOUT_FLOAT)
+        return False
+    seconds = ceill(seconds * 1000)
+    if seconds < 0:
+        c.error(ERR_TIMEOUT_NEGATIVE)
+        return False
+    if seconds > <long double>(<int64_t>0x7FFFFFFFFFFFFFFF - c.core.now_ms):
+        c.error(ERR_TIMEOUT_RANGE)
+        return False
+    when_ms[0] = c.core.now_ms + <int64_t>seconds if seconds else 0
     return True

@@ -73,6 +73,7 @@ cdef void batch_init(Batch* b, Account* account) noexcept
 cdef void batch_free(Batch* b) noexcept
 cdef int parse_batch(Parser* p, Batch* b, const char* base, size_t size, size_t* pos, int limit) except -1
 cdef object split_inline(const char* line, size_t size)
+cdef Arg* args_copy(Account* account, const Arg* argv, int argc, size_t* size) except NULL
 
 
 cdef inline uint64_t arg_hash(Arg* a) noexcept:

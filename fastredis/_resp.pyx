@@ -3,7 +3,7 @@ from libc.limits cimport INT_MAX
 from libc.stdio cimport snprintf
 from libc.string cimport memchr, memcpy, memset
 
-from fastredis.ds.alloc cimport mem_free, mem_realloc
+from fastredis.ds.alloc cimport mem_alloc, mem_free, mem_realloc
 from fastredis.ds.native cimport likely
 from fastredis.ds.numbers cimport parse_int64
 
@@ -241,6 +241,26 @@ cdef int move_args(Account* account, ArgList* source, size_t first, ArgList* tar
         append(account, target, <const char*>(<size_t>source.items[i].ptr + shift), source.items[i].size)
     source.count = first
     return 0
+
+
+cdef Arg* args_copy(Account* account, const Arg* argv, int argc, size_t* size) except NULL:
+    """A copy of a command, Args and the bytes they point to, in one block of `size` bytes that the caller frees."""
+    cdef char* text
+    cdef Arg* copy
+    cdef int i
+
+    size[0] = argc * sizeof(Arg)
+    for i in range(argc):
+        size[0] += argv[i].size
+    copy = <Arg*>mem_alloc(account, size[0])
+    text = <char*>(copy + argc)
+    for i in range(argc):
+        memcpy(text, argv[i].ptr, argv[i].size)
+        copy[i].ptr = text
+        copy[i].size = argv[i].size
+        copy[i].hash = argv[i].hash
+        text += argv[i].size
+    return copy
 
 
 cdef inline void add_request(Batch* b, size_t first, size_t begin, size_t end) noexcept:

@@ -666,6 +666,8 @@ class Declaration:
     history: tuple[tuple[str, str], ...] = ()
     replaced_by: str = ""
     deprecated_since: str = ""
+    # Not for clients: position of the first member or field that the command looks up in its first key, and the step.
+    members: tuple[int, int] | None = None
     subcommands: dict[bytes, "Declaration"] = field(default_factory=dict)
 
 

@@ -203,7 +203,7 @@ def clients(engine) -> Fields:
         ("watching_clients", found["watching"]),
         ("clients_in_timeout_table", engine.blocked.with_deadline),
         ("total_watched_keys", found["watched_keys"]),
-        ("total_blocking_keys", 0),
+        ("total_blocking_keys", engine.blocked.keys),
         ("total_blocking_keys_on_nokey", 0),
     ]
 

@@ -1,5 +1,7 @@
 """Walks through the keys of a database: KEYS, SCAN, RANDOMKEY. They belong to the group "generic".
 
+What SSCAN, HSCAN and ZSCAN share with SCAN is here as well; scan.pxd says how they use it.
+
 Keys go from their entries straight to the reply. Both walks are bound by cache misses, so entries
 are asked for some steps before they are looked at.
 """
@@ -17,8 +19,8 @@ from fastredis.ds.expire_heap cimport heap_top
 from fastredis.ds.glob cimport glob_has_wildcards, glob_match
 from fastredis.ds.native cimport prefetch
 from fastredis.ds.numbers cimport INT64_TEXT, format_uint64, parse_uint64
-from fastredis.ds.table cimport TableIter, table_iter, table_iter_end, table_next, table_scan
-from fastredis.values.entry cimport Entry, entry_key
+from fastredis.ds.table cimport Table, TableIter, table_iter, table_iter_end, table_next, table_scan
+from fastredis.values.entry cimport TYPE_HASH, TYPE_ZSET, Entry, entry_key, entry_type
 from fastredis.values.value cimport type_name
 
 from fastredis._command import declarer
@@ -113,11 +115,23 @@ cdef int reply_matching_keys(Client c, Arg* pattern) except -1:
     return c.out.end_array(mark, found)
 
 
-cdef struct Found:                      # entries that a SCAN came by
+cdef struct Found:                      # entries that a walk came by
     Account* account
-    Entry** items
+    void** items
     size_t count
     size_t room                         # entries that items has room for
+
+
+cdef int found_init(Found* found, Account* account) except -1:
+    found.account = account
+    found.count = 0
+    found.room = 64
+    found.items = <void**>mem_alloc(account, found.room * sizeof(void*))
+    return 0
+
+
+cdef void found_free(Found* found) noexcept:
+    mem_free(found.account, found.items, found.room * sizeof(void*))
 
 
 cdef int note_found(void* context, void* entry) except -1:
@@ -125,67 +139,97 @@ cdef int note_found(void* context, void* entry) except -1:
     cdef Found* found = <Found*>context
 
     if found.count == found.room:
-        found.items = <Entry**>mem_realloc(found.account, found.items, found.room * sizeof(Entry*),
-                                           found.room * 2 * sizeof(Entry*))
+        found.items = <void**>mem_realloc(found.account, found.items, found.room * sizeof(void*),
+                                          found.room * 2 * sizeof(void*))
         found.room *= 2
-    found.items[found.count] = <Entry*>entry
+    found.items[found.count] = entry
     found.count += 1
     return 0
 
 
-cdef enum:                              # places in SCAN_OPTIONS
+cdef enum:                              # places in the lists of options
     SCAN_MATCH
     SCAN_COUNT_OPTION
-    SCAN_TYPE
-
-cdef enum:
-    SCAN_NOVALUES = 1 << 0
-    SCAN_NOSCORES = 1 << 1
+    SCAN_TYPE = 4
 
 cdef Option[6] SCAN_OPTIONS = [
     Option(b"MATCH", OPT_TEXT, 0, 0),   # without a flag: may be repeated, the last one counts
     Option(b"COUNT", OPT_INT, 0, 0),
-    Option(b"TYPE", OPT_TEXT, 0, 0),
     Option(b"NOVALUES", OPT_FLAG, SCAN_NOVALUES, 0),
     Option(b"NOSCORES", OPT_FLAG, SCAN_NOSCORES, 0),
+    Option(b"TYPE", OPT_TEXT, 0, 0),
     Option(NULL, OPT_FLAG, 0, 0),
 ]
+
+cdef Option[5] VALUE_OPTIONS = [        # of SSCAN, HSCAN, ZSCAN
+    SCAN_OPTIONS[0], SCAN_OPTIONS[1], SCAN_OPTIONS[2], SCAN_OPTIONS[3], SCAN_OPTIONS[5],
+]
+
+
+cdef bint scan_options_or_reply(Client c, int first, ScanCall* s) except -1:
+    """Read the options from argv[first] on; s.e says of what."""
+    cdef Options given
+    cdef int kind = entry_type(s.e) if s.e is not NULL else -1
+
+    if not parse_options_or_reply(c, first, &SCAN_OPTIONS[0] if s.e is NULL else &VALUE_OPTIONS[0], &given):
+        return False
+    s.count = SCAN_COUNT
+    s.flags = given.flags
+    s.pattern = given.text[SCAN_MATCH]
+    s.type_wanted = given.text[SCAN_TYPE]
+    if s.pattern is not NULL and matches_all(s.pattern):
+        s.pattern = NULL
+    if given.flags & SCAN_NOVALUES and kind != TYPE_HASH:
+        c.error(ERR_NOVALUES)
+        return False
+    if given.flags & SCAN_NOSCORES and kind != TYPE_ZSET:
+        c.error(ERR_NOSCORES)
+        return False
+    if given.text[SCAN_COUNT_OPTION] is not NULL:
+        s.count = given.number[SCAN_COUNT_OPTION]
+        if s.count < 1:
+            c.error(ERR_SYNTAX)
+            return False
+    return True
+
+
+cdef bint scan_cursor_or_reply(Client c, int index, ScanCall* s) except -1:
+    if parse_uint64(c.argv[index].ptr, c.argv[index].size, &s.cursor):
+        return True
+    c.error(ERR_CURSOR)
+    return False
 
 
 cdef int cmd_scan(Client c) except -1:
     """SCAN cursor [MATCH pattern] [COUNT count] [TYPE type] -> [next cursor, [key, ...]].
 
     The walk begins with cursor 0 and is over when the next cursor is 0. What is there all the time is
-    returned, some of it perhaps twice. Expired keys that pass MATCH and TYPE are removed.
-    Cost: O(COUNT); COUNT is a wish, 10 by default.
+    returned, some of it perhaps twice. Expired keys that pass MATCH and TYPE are removed. A type that
+    there is not has no keys. Cost: O(COUNT); COUNT is a wish, 10 by default.
     Errors: invalid cursor; COUNT below 1.
     Source: https://redis.io/commands/scan
     """
-    cdef Options given
+    cdef ScanCall s
     cdef Found found
     cdef uint64_t cursor
-    cdef int64_t count = SCAN_COUNT
+    cdef Entry* e
+    cdef size_t i
 
-    if not parse_uint64(c.argv[1].ptr, c.argv[1].size, &cursor):
-        return c.error(ERR_CURSOR)
-    if not parse_options_or_reply(c, 2, SCAN_OPTIONS, &given):
+    s.e = NULL
+    if not scan_cursor_or_reply(c, 1, &s) or not scan_options_or_reply(c, 2, &s):
         return 0
-    if given.flags:
-        return c.error(ERR_NOVALUES if given.flags & SCAN_NOVALUES else ERR_NOSCORES)
-    if given.text[SCAN_COUNT_OPTION] is not NULL:
-        count = given.number[SCAN_COUNT_OPTION]
-        if count < 1:
-            return c.error(ERR_SYNTAX)
-    found.account = &c.core.memory
-    found.count = 0
-    found.room = 64
-    found.items = <Entry**>mem_alloc(found.account, found.room * sizeof(Entry*))
+    found_init(&found, &c.core.memory)
     try:
-        cursor = scan(c.db, cursor, count, &found)
-        keep_matching(c.db, &found, given.text[SCAN_MATCH], given.text[SCAN_TYPE])
-        return reply_scan(c, cursor, &found)
+        cursor = walk_table(&c.db.keys, &s, &found)
+        keep_matching(c.db, &s, &found)
+        reply_cursor(c, cursor)
+        c.reply_array(found.count)
+        for i in range(found.count):
+            e = <Entry*>found.items[i]
+            c.reply_bulk(entry_key(e), e.key_size)
     finally:
-        mem_free(found.account, found.items, found.room * sizeof(Entry*))
+        found_free(&found)
+    return 0
 
 declare(
     b"scan", native(cmd_scan), arity=-2, flags=READONLY | TOUCHES_ARBITRARY_KEYS, since="2.8.0",
@@ -197,31 +241,30 @@ declare(
 )
 
 
-cdef uint64_t scan(Database db, uint64_t cursor, int64_t count, Found* found) except? 0xFFFFFFFFFFFFFFFF:
+cdef uint64_t walk_table(Table* t, const ScanCall* s, Found* found) except? 0xFFFFFFFFFFFFFFFF:
     """Collect entries from the cursor on until there are `count`; returns the cursor to go on with."""
-    cdef int64_t buckets = min(count, INT64_MAX // BUCKETS_PER_COUNT) * BUCKETS_PER_COUNT
+    cdef int64_t buckets = min(s.count, INT64_MAX // BUCKETS_PER_COUNT) * BUCKETS_PER_COUNT
+    cdef uint64_t cursor = s.cursor
 
     while True:
-        cursor = table_scan(&db.keys, cursor, note_found, found)
-        if cursor == 0 or buckets == 0 or <int64_t>found.count >= count:
+        cursor = table_scan(t, cursor, note_found, found)
+        if cursor == 0 or buckets == 0 or <int64_t>found.count >= s.count:
             return cursor
         buckets -= 1
 
 
-cdef int keep_matching(Database db, Found* found, Arg* pattern, Arg* type_wanted) except -1:
-    """Drop what does not match (NULL: anything does) and what has expired, which is removed from the database."""
+cdef int keep_matching(Database db, const ScanCall* s, Found* found) except -1:
+    """Drop what does not match and what has expired, which is removed from the database."""
     cdef size_t i, kept = 0
     cdef Entry* e
 
-    if pattern is not NULL and matches_all(pattern):
-        pattern = NULL
     for i in range(found.count):
         if i + PREFETCH_ENTRIES < found.count:
             prefetch(found.items[i + PREFETCH_ENTRIES])
-        e = found.items[i]
-        if type_wanted is not NULL and not arg_is(type_wanted, type_name(e)):
+        e = <Entry*>found.items[i]
+        if s.type_wanted is not NULL and not arg_is(s.type_wanted, type_name(e)):
             continue
-        if pattern is not NULL and not glob_match(pattern.ptr, pattern.size, entry_key(e), e.key_size, False):
+        if not scan_matches(s, entry_key(e), e.key_size):
             continue
         if db.is_expired(e):
             if db.core.expire_on_access:
@@ -233,18 +276,53 @@ cdef int keep_matching(Database db, Found* found, Arg* pattern, Arg* type_wanted
     return 0
 
 
-cdef int reply_scan(Client c, uint64_t cursor, Found* found) except -1:
+cdef int reply_cursor(Client c, uint64_t cursor) except -1:
+    """The first of a scan's two answers."""
     cdef char[INT64_TEXT] digits
-    cdef Entry* e
-    cdef size_t i
 
     c.reply_array(2)
-    c.reply_bulk(digits, format_uint64(digits, cursor))
-    c.reply_array(found.count)
-    for i in range(found.count):
-        e = found.items[i]
-        c.reply_bulk(entry_key(e), e.key_size)
-    return 0
+    return c.reply_bulk(digits, format_uint64(digits, cursor))
+
+
+# ---------------------------------------------------------------- for SSCAN, HSCAN, ZSCAN
+
+cdef bint scan_value_or_reply(Client c, int kind, ScanCall* s) except -1:
+    """XSCAN key cursor [option ...]: look the value up and read the arguments; False: all is replied."""
+    if not scan_cursor_or_reply(c, 2, s):
+        return False
+    s.e = c.db.lookup_read(&c.argv[1])
+    if s.e is NULL:
+        c.out.end_array(scan_whole(c), 0)
+        return False
+    return c.has_type(s.e, kind) and scan_options_or_reply(c, 3, s)
+
+
+cdef size_t scan_whole(Client c) except? 0xFFFFFFFFFFFFFFFF:
+    """Begin the reply of a value that is walked through in one step; the mark for end_array()."""
+    reply_cursor(c, 0)
+    return c.out.begin()
+
+
+cdef int scan_table(Client c, ScanCall* s, Table* t, ScanReply reply) except -1:
+    """Reply one step of the walk through a table. reply() may not change the table."""
+    cdef Found found
+    cdef const char* text
+    cdef size_t size, i, mark
+    cdef int64_t items = 0
+
+    found_init(&found, &c.core.memory)
+    try:
+        reply_cursor(c, walk_table(t, s, &found))
+        mark = c.out.begin()
+        for i in range(found.count):
+            if i + PREFETCH_ENTRIES < found.count:
+                prefetch(found.items[i + PREFETCH_ENTRIES])
+            t.key_of(found.items[i], &text, &size)
+            if scan_matches(s, text, size):
+                items += reply(c, s, found.items[i])
+        return c.out.end_array(mark, items)
+    finally:
+        found_free(&found)
 
 
 cdef int cmd_randomkey(Client c) except -1:

@@ -141,6 +141,8 @@ cdef int cmd_swapdb(Client c) except -1:
     if one is not other:
         c.engine.touch_all_watched(one, other)
         c.engine.touch_all_watched(other, one)
+        c.engine.all_ready(one)
+        c.engine.all_ready(other)
         one.swap(other)
     c.core.dirty += 1
     return c.reply_ok()

@@ -79,7 +79,7 @@ cdef int run_queue(Client c) except -1:
         c.argc = argc
         c.last_command = last_command
         # The commands have propagated themselves: there is nothing left for EXEC.
-        c.effects = []
+        c.effects = [] if c.propagates() else None
         c.engine.end_transaction()
     return 0
 

@@ -37,6 +37,7 @@ cdef enum:                  # encodings
     ENC_HASHTABLE = 6
     ENC_SKIPLIST = 7
     ENC_STREAM = 8
+    ENC_LISTPACK_EX = 9     # hash, a listpack whose fields may have deadlines
 
 cdef struct Entry:
     uint32_t meta
@@ -51,6 +52,11 @@ cdef inline int entry_encoding(const Entry* e) noexcept:
 
 cdef inline int entry_type(const Entry* e) noexcept:
     return e.meta >> 4 & 0xF
+
+
+cdef inline void entry_set_encoding(Entry* e, int encoding) noexcept:
+    """For a collection that changed its encoding; the caller sets the value slot."""
+    e.meta = (e.meta & ~<uint32_t>0xF) | <uint32_t>encoding
 
 
 cdef inline uint32_t entry_lru(const Entry* e) noexcept:

@@ -1,12 +1,20 @@
-# What the core does with a value of any type: free, copy, measure, name. One branch per
-# type, each going to that type's own module.
+# What the core does with a value of any type: make, free, copy, measure, name. One branch
+# per type, each going to that type's own module.
+
+from libc.stdint cimport int64_t, uint64_t
 
 from fastredis.ds.alloc cimport Account
 from fastredis.values.entry cimport Entry
 
+cdef Entry* entry_new(Account* account, int kind, int encoding, const char* key, size_t key_size,
+                      void* value) except NULL
 cdef void entry_free(Account* account, Entry* e) noexcept
+cdef int64_t entry_drain(Account* account, Entry* e, int64_t elements) noexcept
 cdef Entry* entry_copy(Account* account, const Entry* e, const char* key, size_t key_size) except NULL
 cdef Entry* entry_rename(Account* account, Entry* e, const char* key, size_t key_size) except NULL
-cdef size_t entry_memory(const Entry* e) noexcept
+cdef uint64_t entry_count(const Entry* e) noexcept
+cdef int64_t entry_effort(const Entry* e) noexcept
+cdef size_t entry_memory(const Entry* e, int64_t samples) noexcept
+cdef int entry_verify(Entry* e) except -1
 cdef const char* type_name(const Entry* e) noexcept
 cdef const char* encoding_name(const Entry* e) noexcept

@@ -1,5 +1,5 @@
 """Operations on values of any type. The design comment is in value.pxd."""
-from libc.stdint cimport UINT32_MAX, uint32_t
+from libc.stdint cimport UINT32_MAX, int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from fastredis.ds.alloc cimport mem_alloc, mem_charge, mem_free
@@ -9,10 +9,48 @@ from fastredis.values.entry cimport (
 from fastredis.values.string_type cimport EMBSTR_MAX, string_copy, string_free_value, string_value_bytes
 
 
+cdef Entry* entry_new(Account* account, int kind, int encoding, const char* key, size_t key_size,
+                      void* value) except NULL:
+    """An entry of type `kind` (TYPE_*) for a value kept outside of it; `value` stays the caller's if this raises."""
+    cdef Entry* e
+
+    if key_size > UINT32_MAX:
+        raise MemoryError("a key has less than 4 GiB")
+    e = <Entry*>mem_alloc(account, sizeof(Entry) + sizeof(void*) + key_size)
+    e.meta = kind << 4 | encoding
+    e.key_size = <uint32_t>key_size
+    e.heap_index = NOT_IN_HEAP
+    e.value_size = 0
+    entry_slot(e)[0] = value
+    memcpy(entry_key(e), key, key_size)
+    return e
+
+
 cdef void entry_free(Account* account, Entry* e) noexcept:
     """Free an entry and its value."""
     string_free_value(account, e)
     mem_free(account, e, entry_bytes(e))
+
+
+cdef int64_t entry_drain(Account* account, Entry* e, int64_t elements) noexcept:
+    """Free up to so many elements of an entry that is in no database; elements left, 0: the entry is freed too."""
+    entry_free(account, e)
+    return 0
+
+
+cdef uint64_t entry_count(const Entry* e) noexcept:
+    """Elements of a collection; 1 for a string."""
+    return 1
+
+
+cdef int64_t entry_effort(const Entry* e) noexcept:
+    """How many pieces of memory the value is, as far as freeing it goes."""
+    return 1
+
+
+cdef int entry_verify(Entry* e) except -1:
+    """Walk through the memory of the value; raises AssertionError where something is wrong."""
+    return 0
 
 
 cdef Entry* entry_copy(Account* account, const Entry* e, const char* key, size_t key_size) except NULL:
@@ -43,8 +81,11 @@ cdef Entry* entry_rename(Account* account, Entry* e, const char* key, size_t key
     return fresh
 
 
-cdef size_t entry_memory(const Entry* e) noexcept:
-    """Bytes that the entry and its value take, as the allocator counts them."""
+cdef size_t entry_memory(const Entry* e, int64_t samples) noexcept:
+    """Bytes that the entry and its value take, as the allocator counts them.
+
+    samples: elements of a collection that are measured, the others are taken to be like them; 0: all are.
+    """
     cdef size_t outside = string_value_bytes(e)
 
     return mem_charge(<void*>e, entry_bytes(e)) + (mem_charge(entry_slot(<Entry*>e)[0], outside) if outside else 0)
