@@ -35,9 +35,8 @@ cdef enum:                              # Core.after_call
 
 cdef enum:                              # Core.gate: why a command may be refused; 0 on the fast path
     GATE_LOADING = 1 << 0               # the data set is still being read
-    GATE_MEMORY = 1 << 1                # maxmemory is set
-    GATE_PAUSED = 1 << 2                # CLIENT PAUSE
-    GATE_REPLICA = 1 << 3               # this server is a replica
+    GATE_PAUSED = 1 << 1                # CLIENT PAUSE
+    GATE_REPLICA = 1 << 2               # this server is a replica
 
 cdef enum:                              # client classes of client-output-buffer-limit
     OUTPUT_NORMAL = 0
@@ -75,7 +74,7 @@ cdef struct Core:
     int64_t[3] output_hard              # client-output-buffer-limit by client class (OUTPUT_*), bytes; 0: none
     int64_t[3] output_soft
     int64_t[3] output_soft_ms
-    uint64_t maxmemory
+    int64_t memory_limit                # maxmemory; INT64_MAX: none
     Limits limits                       # at which sizes collections change their encoding
     bint lfu                            # maxmemory-policy counts frequency
     int lfu_log_factor

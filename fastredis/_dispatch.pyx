@@ -5,12 +5,13 @@ from itertools import islice
 from libc.stdint cimport int64_t, uint64_t
 
 from fastredis._blocking cimport Blocked, KeyWaiter
-from fastredis._core cimport AFTER_FEED, AFTER_READY, GATE_LOADING, GATE_MEMORY, GATE_PAUSED, Core
+from fastredis._core cimport AFTER_FEED, AFTER_READY, GATE_LOADING, GATE_PAUSED, Core
 from fastredis._engine cimport (
     C_BLOCKED, C_CLOSE_AFTER_REPLY, C_CLOSE_ASAP, C_DIRTY_EXEC, C_MULTI, C_NO_TOUCH, C_PUBSUB,
     C_REPLY_OFF, C_REPLY_SKIP, C_REPLY_SKIP_NEXT, C_SPECIAL, CommandStats, Engine, HISTOGRAM,
 )
 from fastredis._errors cimport ERR_INTERNAL, ERR_LOADING, ERR_NOAUTH, ERR_NOT_IN_MULTI, ERR_OOM
+from fastredis._evict cimport ROOM_NONE, Evictor
 from fastredis._command cimport CommandTable, find_subcommand
 from fastredis._flags cimport (
     CONTAINER, DENYOOM, LOADING, NO_AUTH, NO_MULTI, PROTECTED,
@@ -169,7 +170,8 @@ cdef int execute(Client c, Command command) except -1:
             return unknown_subcommand(c)
     if unlikely(c.argc != command.arity and (command.arity > 0 or c.argc < -command.arity)):
         return refuse(c, command, b"ERR wrong number of arguments for '" + command.name + b"' command")
-    if unlikely(c.flags & C_SPECIAL or c.core.gate or not c.authenticated or command.flags & PROTECTED):
+    if unlikely(c.flags & C_SPECIAL or c.core.gate or c.core.memory.used > c.core.memory_limit
+                or not c.authenticated or command.flags & PROTECTED):
         return execute_checked(c, command)
     return call(c, command)
 
@@ -244,7 +246,8 @@ cdef bint is_refused(Client c, Command command, uint64_t flags) except -1:
         refuse(c, command, ERR_NOAUTH)
     elif command.flags & NO_MULTI and c.flags & C_MULTI:
         refuse(c, command, ERR_NOT_IN_MULTI)
-    elif core.gate & GATE_MEMORY and core.memory.used > <int64_t>core.maxmemory and (
+    elif not core.nesting and core.memory.used > core.memory_limit and (
+            (<Evictor>c.engine.evictor).make_room() == ROOM_NONE) and (
             flags & DENYOOM or is_queueing(c, command)):    # a queue takes memory, whatever is in it
         refuse(c, command, ERR_OOM)
     elif c.flags & C_PUBSUB and c.resp == 2 and command.name not in PUBSUB_CONTEXT and not core.nesting:

@@ -94,6 +94,7 @@ cdef class Engine(Listener):
     cdef public object server           # Server, the shell around this engine
     cdef public object pubsub           # PubSub
     cdef public object blocked          # Blocked
+    cdef public object evictor          # Evictor
     cdef public object metrics          # information.Metrics, what INFO remembers between two looks
     cdef public bytes password          # requirepass; empty: none
     cdef readonly int64_t started_ms

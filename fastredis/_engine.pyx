@@ -5,7 +5,7 @@ import secrets
 from libc.stdint cimport INT64_MAX
 from libc.string cimport memset
 
-from fastredis._core cimport AFTER_FEED, AFTER_READY, GATE_MEMORY, LISTEN_EVENTS, NOTIFY_EXPIRED
+from fastredis._core cimport AFTER_FEED, AFTER_READY, LISTEN_EVENTS, NOTIFY_EXPIRED
 from fastredis._keyspace cimport database_new
 from fastredis._reply cimport reply_new
 from fastredis._resp cimport arg_bytes, arg_of, batch_free, batch_init
@@ -24,6 +24,7 @@ cdef enum:
     GARBAGE_BUCKETS = 64            # buckets freed between two looks at the clock
     REHASH_US = 300                 # share of a cron call that goes to rehashing
     REHASH_BUCKETS = 16             # buckets moved between two looks at the clock
+    PACKED_THRESHOLD = 1 << 30      # bytes of a list's element that gets a node of its own
     KEPT_ARGS = 64 * 1024           # a batch that had more arguments gives their room back
     MAX_ERROR_CODES = 128           # different codes that errorstats keeps
 
@@ -129,10 +130,12 @@ cdef class Engine(Listener):
         memset(&self.core, 0, sizeof(Core))
         batch_init(&self.batch, &self.core.memory)
         self.core.armed_ms = INT64_MAX
+        self.core.memory_limit = INT64_MAX
         self.core.active_expire = True
         self.core.expire_on_access = True
         self.core.max_bulk = 512 * 1024 * 1024
         self.core.query_buffer_limit = 1024 * 1024 * 1024
+        self.core.limits.list_packed_threshold = PACKED_THRESHOLD
         self.core.lfu_log_factor = 10
         self.core.lfu_decay_minutes = 1
         self.core.latency_tracking = True
@@ -187,7 +190,7 @@ cdef class Engine(Listener):
             core.output_soft_ms[kind] = limit.soft_seconds * 1000
         core.max_bulk = config.proto_max_bulk_len
         core.query_buffer_limit = config.client_query_buffer_limit
-        core.maxmemory = config.maxmemory
+        core.memory_limit = config.maxmemory or INT64_MAX
         self.configure_limits(config)
         core.lfu = policy.endswith("lfu")
         core.lfu_log_factor = config.lfu_log_factor
@@ -196,7 +199,7 @@ cdef class Engine(Listener):
         core.lazy_expire = config.lazyfree_lazy_expire
         core.lazy_server_del = config.lazyfree_lazy_server_del
         core.lazy_user_del = config.lazyfree_lazy_user_del
-        self.gate(GATE_MEMORY, core.maxmemory != 0)
+        self.evictor.configure(config)
         self.password = (config.requirepass or "").encode("utf-8", "surrogateescape")
 
     def configure_limits(self, config):

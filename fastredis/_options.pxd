@@ -13,6 +13,8 @@
 # last one counts. What was given is in Options.flags; the argument of an option in
 # Options.text or Options.number, at the option's place in the list.
 #
+# Options in front of what a command is about (ZADD key NX 1 a) are read by leading_options().
+#
 # A helper that ends in _or_reply returns False once it has replied the error.
 
 from libc.stdint cimport int64_t
@@ -22,8 +24,10 @@ from fastredis._resp cimport Arg
 
 cdef enum OptionKind:
     OPT_FLAG                            # stands alone
+    OPT_ONCE                            # the same, but must not come twice
     OPT_TEXT                            # takes an argument, any bytes
     OPT_INT                             # takes an integer
+    OPT_INTS                            # takes two; of this kind a list has one option at most
 
 cdef enum:
     MAX_OPTIONS = 16
@@ -38,12 +42,15 @@ cdef struct Options:
     int flags                           # of all options given
     Arg* text[MAX_OPTIONS]              # argument, by the option's place in the list
     int64_t number[MAX_OPTIONS]
+    int64_t second                      # second integer of an OPT_INTS
 
 cdef bint parse_options_or_reply(Client c, int first, const Option* known, Options* given) except -1
+cdef int leading_options(Client c, int first, const Option* known, int* flags) noexcept
 cdef bint get_int_or_reply(Client c, int index, int64_t* value) except -1
 cdef bint get_int_or_reply_text(Client c, int index, int64_t* value, const char* error) except -1
 cdef bint get_range_or_reply(Client c, int index, int64_t low, int64_t high, int64_t* value,
                              const char* error) except -1
+cdef bint get_double_or_reply(Client c, int index, double* value, const char* error) except -1
 cdef bint get_timeout_or_reply(Client c, int index, int64_t unit_ms, int64_t* when_ms) except -1
 cdef bint get_seconds_or_reply(Client c, int index, int64_t* when_ms) except -1
 cdef bint arg_is(const Arg* a, const char* token) noexcept

@@ -4,7 +4,7 @@ from libc.string cimport memset, strlen
 from fastredis._errors cimport (
     ERR_NOT_INTEGER, ERR_SYNTAX, ERR_TIMEOUT, ERR_TIMEOUT_FLOAT, ERR_TIMEOUT_NEGATIVE, ERR_TIMEOUT_RANGE,
 )
-from fastredis.ds.numbers cimport parse_int64, parse_long_double
+from fastredis.ds.numbers cimport parse_double, parse_int64, parse_long_double
 
 cdef extern from "<math.h>" nogil:
     long double ceill(long double x)
@@ -26,28 +26,64 @@ cdef bint parse_options_or_reply(Client c, int first, const Option* known, Optio
 
     memset(given, 0, sizeof(Options))
     while i < c.argc:
-        k = 0
-        while known[k].token is not NULL and not arg_is(&c.argv[i], known[k].token):
-            k += 1
-        if known[k].token is NULL or not allowed(&known[k], given, groups) or (
-                known[k].kind != OPT_FLAG and i + 1 == c.argc):
+        k = find_option(&c.argv[i], known)
+        if k < 0 or not allowed(&known[k], given, groups) or i + operands(known[k].kind) >= c.argc:
             c.error(ERR_SYNTAX)
             return False
         given.flags |= known[k].flag
         if known[k].group:
             groups |= 1 << known[k].group
-        if known[k].kind != OPT_FLAG:
-            i += 1
-            given.text[k] = &c.argv[i]
-            if known[k].kind == OPT_INT and not get_int_or_reply(c, i, &given.number[k]):
-                return False
-        i += 1
+        if operands(known[k].kind):
+            given.text[k] = &c.argv[i + 1]
+        if known[k].kind >= OPT_INT and not get_int_or_reply(c, i + 1, &given.number[k]):
+            return False
+        if known[k].kind == OPT_INTS and not get_int_or_reply(c, i + 2, &given.second):
+            return False
+        i += 1 + operands(known[k].kind)
     return True
 
 
+cdef int find_option(const Arg* a, const Option* known) noexcept:
+    """The option's place in the list; -1: it is none."""
+    cdef int k = 0
+
+    while known[k].token is not NULL:
+        if arg_is(a, known[k].token):
+            return k
+        k += 1
+    return -1
+
+
+cdef inline int operands(OptionKind kind) noexcept:
+    """How many arguments belong to an option of this kind."""
+    return 0 if kind <= OPT_ONCE else 2 if kind == OPT_INTS else 1
+
+
 cdef bint allowed(const Option* option, Options* given, int groups) noexcept:
-    """An option may come unless another of its group came before; it may be repeated, the last one counts."""
-    return bool(given.flags & option.flag) or not (option.group and groups >> option.group & 1)
+    """An option may come unless another of its group came before; most may be repeated, the last one counts."""
+    if given.flags & option.flag:
+        return option.kind != OPT_ONCE
+    return not (option.group and groups >> option.group & 1)
+
+
+cdef int leading_options(Client c, int first, const Option* known, int* flags) noexcept:
+    """Add the flags of the options from argv[first] on; returns the place of the first argument that is none.
+
+    All are of the kind OPT_FLAG. Which of them go together is for the caller to say.
+    """
+    cdef int i = first
+    cdef int k
+
+    while i < c.argc:
+        # Numbers come behind, which no option looks like.
+        if c.argv[i].size and c.argv[i].ptr[0] < c'A':
+            break
+        k = find_option(&c.argv[i], known)
+        if k < 0:
+            break
+        flags[0] |= known[k].flag
+        i += 1
+    return i
 
 
 cdef bint get_int_or_reply_text(Client c, int index, int64_t* value, const char* error) except -1:
@@ -75,6 +111,14 @@ cdef bint get_range_or_reply(Client c, int index, int64_t low, int64_t high, int
     if not get_int_or_reply_text(c, index, value, error):
         return False
     if low <= value[0] <= high:
+        return True
+    c.error(error)
+    return False
+
+
+cdef bint get_double_or_reply(Client c, int index, double* value, const char* error) except -1:
+    """A double, not NaN, from argv[index]; replies `error` when it is none."""
+    if parse_double(c.argv[index].ptr, c.argv[index].size, value):
         return True
     c.error(error)
     return False

@@ -20,6 +20,7 @@ from fastredis._blocking import Blocked
 from fastredis._command import CommandTable, declared_commands
 from fastredis._connection import Connection
 from fastredis._engine import Engine
+from fastredis._evict import Evictor
 from fastredis._pubsub import PubSub, set_notify
 from fastredis.config import Config, ConfigError
 from fastredis.config_text import to_bytes
@@ -44,7 +45,10 @@ LOGO = r"""
 ENGINE_SETTINGS = (
     "client-output-buffer-limit", "proto-max-bulk-len", "client-query-buffer-limit", "maxmemory", "maxmemory-policy",
     "lfu-log-factor", "lfu-decay-time", "latency-tracking", "lazyfree-lazy-expire", "lazyfree-lazy-server-del",
-    "lazyfree-lazy-user-del", "requirepass",
+    "lazyfree-lazy-user-del", "lazyfree-lazy-eviction", "maxmemory-samples", "maxmemory-eviction-tenacity",
+    "list-max-listpack-size", "list-compress-depth", "hash-max-listpack-entries", "hash-max-listpack-value",
+    "set-max-intset-entries", "set-max-listpack-entries", "set-max-listpack-value", "zset-max-listpack-entries",
+    "zset-max-listpack-value", "requirepass",
 )
 
 PROTECTED_MODE = (
@@ -86,6 +90,7 @@ class Server:
         engine.commands = CommandTable(self._renamed())
         engine.pubsub = PubSub(engine)
         engine.blocked = Blocked(engine)
+        engine.evictor = Evictor(engine)
         engine.configure(config)
         engine.metrics = Metrics(engine)
         set_notify(engine, config.notify_keyspace_events)
@@ -353,10 +358,6 @@ class Server:
                                         bits=64, mode=mode, port=config.port, pid=os.getpid()))
         else:
             self.log.notice(f"Running mode={mode}, port={config.port}.")
-
-        if config.maxmemory and config.maxmemory_policy != "noeviction":
-            self.log.warning(f"maxmemory-policy {config.maxmemory_policy}: this version does not evict keys yet, "
-                             "writes are refused when the memory is used up.")
 
     def _signalled(self, number: int) -> None:
         name = signal.Signals(number).name

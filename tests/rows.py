@@ -333,7 +333,7 @@ class Run:
         self.saved = {}
         self.clients = {}
         self.frames = []
-        self.blocked = 0
+        self.waiting = set()
 
     def check(self):
         """Run every row; stop at the first that differs -> the raw frames. Errors: AssertionError."""
@@ -364,10 +364,12 @@ class Run:
         client = self.send(command)
         if expected is NOTHING:
             return ""
+        name = command_words(command)[0]
         if expected is BLOCKS:
-            self.blocked += 1
-            self.target.wait_until_blocked(self.blocked)
+            self.waiting.add(name)
+            self.target.wait_until_blocked(len(self.waiting))
             return ""
+        self.waiting.discard(name)
         try:
             reply = client.read()
         except (Closed, ConnectionError):

@@ -24,7 +24,7 @@ LAYERS = [
     ["_engine"],
     ["_client"],
     ["_command"],
-    ["_options", "_multi", "_blocking", "_pubsub"],
+    ["_options", "_multi", "_blocking", "_pubsub", "_evict"],
     ["_dispatch"],
     ["_connection"],
     ["_inspect"],

@@ -111,6 +111,8 @@ cdef void* table_remove(Table* t, const char* key, size_t size, uint64_t hash) n
 cdef bint table_rehash(Table* t, int buckets) noexcept
 cdef uint64_t table_scan(Table* t, uint64_t cursor, Visit visit, void* context) except? 0xFFFFFFFFFFFFFFFF
 cdef void* table_random(Table* t, uint64_t* seed) noexcept
+cdef int table_sample(Table* t, uint64_t* seed, int wanted, Visit visit, void* context) except -1
+cdef bint table_holds(Table* t, const void* entry, uint64_t hash) noexcept
 cdef size_t table_bytes(Table* t) noexcept
 cdef str table_stats(Table* t, bint full)
 cdef int table_verify(Table* t) except -1

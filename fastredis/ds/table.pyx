@@ -592,6 +592,54 @@ cdef void* table_random(Table* t, uint64_t* seed) noexcept:
     return entry_number(t, scale(next_random(seed), table_count(t)))
 
 
+cdef int table_sample(Table* t, uint64_t* seed, int wanted, Visit visit, void* context) except -1:
+    """Visit at least `wanted` entries, or all there are: whole buckets, one after the other from any one on.
+
+    Neighbours in the table have nothing else in common, so that this is as good as single random ones
+    for whoever wants a cheap sample, though not fair in the sense of table_random().
+    """
+    cdef uint64_t buckets = t.mask[0] + 1 + (t.mask[1] + 1 if t.rehash_index >= 0 else 0)
+    cdef uint64_t index = scale(next_random(seed), buckets)
+    cdef uint64_t seen, passed
+
+    for passed in range(buckets):
+        if index == buckets:
+            index = 0
+        if index <= t.mask[0]:
+            seen = 0 if index < first_bucket(t, 0) or t.buckets[0] is NULL else chain_count(&t.buckets[0][index])
+            if seen:
+                scan_bucket(t, 0, index, visit, context)
+        else:
+            seen = chain_count(&t.buckets[1][index - t.mask[0] - 1])
+            scan_bucket(t, 1, index - t.mask[0] - 1, visit, context)
+        wanted -= <int>seen
+        if wanted <= 0:
+            return 0
+        index += 1
+    return 0
+
+
+cdef bint chain_holds(Bucket* bucket, const void* entry) noexcept:
+    cdef int i
+
+    while True:
+        for i in range(filled(bucket)):
+            if bucket.slot[i] == entry:
+                return True
+        if not bucket.use & CHAINED:
+            return False
+        bucket = <Bucket*>bucket.slot[LAST]
+
+
+cdef bint table_holds(Table* t, const void* entry, uint64_t hash) noexcept:
+    """Whether this very pointer is in the table, as an entry of that hash. It is not followed."""
+    cdef uint64_t index = hash & t.mask[0]
+
+    if t.buckets[0] is not NULL and index >= first_bucket(t, 0) and chain_holds(&t.buckets[0][index], entry):
+        return True
+    return t.rehash_index >= 0 and chain_holds(&t.buckets[1][hash & t.mask[1]], entry)
+
+
 # ---------------------------------------------------------------- walk
 
 cdef void table_iter(TableIter* it, Table* t) noexcept:

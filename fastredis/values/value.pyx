@@ -4,9 +4,13 @@ from libc.string cimport memcpy
 
 from fastredis.ds.alloc cimport mem_alloc, mem_charge, mem_free
 from fastredis.values.entry cimport (
-    ENC_EMBSTR, ENC_INT, NOT_IN_HEAP, entry_bytes, entry_embedded, entry_encoding, entry_key, entry_slot,
+    ENC_EMBSTR, ENC_INT, ENC_LISTPACK, ENC_SKIPLIST, NOT_IN_HEAP, TYPE_ZSET, entry_bytes, entry_embedded,
+    entry_encoding, entry_key, entry_slot, entry_type,
 )
 from fastredis.values.string_type cimport EMBSTR_MAX, string_copy, string_free_value, string_value_bytes
+from fastredis.values.zset_type cimport (
+    zset_copy, zset_count, zset_drain, zset_free_value, zset_value_bytes, zset_verify,
+)
 
 
 cdef Entry* entry_new(Account* account, int kind, int encoding, const char* key, size_t key_size,
@@ -28,33 +32,49 @@ cdef Entry* entry_new(Account* account, int kind, int encoding, const char* key,
 
 cdef void entry_free(Account* account, Entry* e) noexcept:
     """Free an entry and its value."""
-    string_free_value(account, e)
+    if entry_type(e) == TYPE_ZSET:
+        zset_free_value(account, e)
+    else:
+        string_free_value(account, e)
     mem_free(account, e, entry_bytes(e))
 
 
 cdef int64_t entry_drain(Account* account, Entry* e, int64_t elements) noexcept:
     """Free up to so many elements of an entry that is in no database; elements left, 0: the entry is freed too."""
-    entry_free(account, e)
-    return 0
+    cdef int64_t left = 0
+
+    if entry_type(e) == TYPE_ZSET:
+        left = zset_drain(account, e, elements)
+    if left == 0:
+        entry_free(account, e)
+    return left
 
 
 cdef uint64_t entry_count(const Entry* e) noexcept:
     """Elements of a collection; 1 for a string."""
+    if entry_type(e) == TYPE_ZSET:
+        return zset_count(e)
     return 1
 
 
 cdef int64_t entry_effort(const Entry* e) noexcept:
     """How many pieces of memory the value is, as far as freeing it goes."""
-    return 1
+    if entry_encoding(e) == ENC_LISTPACK:
+        return 1
+    return entry_count(e)
 
 
 cdef int entry_verify(Entry* e) except -1:
     """Walk through the memory of the value; raises AssertionError where something is wrong."""
+    if entry_type(e) == TYPE_ZSET:
+        return zset_verify(e)
     return 0
 
 
 cdef Entry* entry_copy(Account* account, const Entry* e, const char* key, size_t key_size) except NULL:
     """A deep copy under another key, without a TTL."""
+    if entry_type(e) == TYPE_ZSET:
+        return zset_copy(account, e, key, key_size)
     return string_copy(account, e, key, key_size)
 
 
@@ -86,13 +106,18 @@ cdef size_t entry_memory(const Entry* e, int64_t samples) noexcept:
 
     samples: elements of a collection that are measured, the others are taken to be like them; 0: all are.
     """
-    cdef size_t outside = string_value_bytes(e)
+    cdef size_t outside
 
+    if entry_type(e) == TYPE_ZSET:
+        return mem_charge(<void*>e, entry_bytes(e)) + zset_value_bytes(e, samples)
+    outside = string_value_bytes(e)
     return mem_charge(<void*>e, entry_bytes(e)) + (mem_charge(entry_slot(<Entry*>e)[0], outside) if outside else 0)
 
 
 cdef const char* type_name(const Entry* e) noexcept:
     """What TYPE says."""
+    if entry_type(e) == TYPE_ZSET:
+        return b"zset"
     return b"string"
 
 
@@ -100,6 +125,10 @@ cdef const char* encoding_name(const Entry* e) noexcept:
     """What OBJECT ENCODING says."""
     cdef int encoding = entry_encoding(e)
 
+    if encoding == ENC_LISTPACK:
+        return b"listpack"
+    if encoding == ENC_SKIPLIST:
+        return b"skiplist"
     if encoding == ENC_INT:
         return b"int"
     if encoding == ENC_EMBSTR and e.value_size <= EMBSTR_MAX:
