@@ -85,6 +85,11 @@ cdef extern from *:
     #define FR_ERR_WEIGHT "ERR weight value is not a float"
     #define FR_ERR_LONG_RANGE "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807"
     #define FR_ERR_OUT_OF_RANGE "ERR value is out of range"
+    #define FR_ERR_INDEX_RANGE "ERR index out of range"
+    #define FR_ERR_RANK_ZERO "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... " \\
+        "or use negative to start from the end of the list"
+    #define FR_ERR_COUNT_NEGATIVE "ERR COUNT can't be negative"
+    #define FR_ERR_MAXLEN_NEGATIVE "ERR MAXLEN can't be negative"
     #define FR_POLICY_NOTE " Please note that when switching between policies at runtime LRU and LFU data " \\
         "will take some time to adjust."
     #define FR_ERR_FREQ "ERR An LFU maxmemory policy is not selected, access frequency not tracked." FR_POLICY_NOTE
@@ -169,5 +174,9 @@ cdef extern from *:
     const char* ERR_WEIGHT "FR_ERR_WEIGHT"
     const char* ERR_LONG_RANGE "FR_ERR_LONG_RANGE"
     const char* ERR_OUT_OF_RANGE "FR_ERR_OUT_OF_RANGE"
+    const char* ERR_INDEX_RANGE "FR_ERR_INDEX_RANGE"
+    const char* ERR_RANK_ZERO "FR_ERR_RANK_ZERO"
+    const char* ERR_COUNT_NEGATIVE "FR_ERR_COUNT_NEGATIVE"
+    const char* ERR_MAXLEN_NEGATIVE "FR_ERR_MAXLEN_NEGATIVE"
     const char* ERR_FREQ "FR_ERR_FREQ"
     const char* ERR_IDLETIME "FR_ERR_IDLETIME"

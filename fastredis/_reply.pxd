@@ -12,7 +12,7 @@
 
 cimport cython
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy
 
 from fastredis._core cimport Core
@@ -56,6 +56,7 @@ cdef class Reply:
     cdef int end_array(self, size_t mark, int64_t items) except -1
     cdef int end_map(self, size_t mark, int64_t pairs) except -1
     cdef int end_set(self, size_t mark, int64_t members) except -1
+    cdef int elements(self, const uint8_t* p, uint64_t count) except -1
     cdef int object(self, object value) except -1
     cdef int protocol(self, const char* text, size_t size) except -1
 

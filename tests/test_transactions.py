@@ -10,6 +10,7 @@ from fastredis._pubsub import PubSub
 
 from fastredis import commands
 from fastredis._engine import Engine, Feed
+from fastredis._evict import Evictor
 from fastredis.config import Config
 from tests.resp import NIL_ARRAY, encode
 from tests.rows import OK, PONG, QUEUED
@@ -81,6 +82,7 @@ def engine():
     engine.commands = CommandTable()
     engine.pubsub = PubSub(engine)
     engine.blocked = Blocked(engine)
+    engine.evictor = Evictor(engine)
     engine.configure(engine.config)
     return engine
 
