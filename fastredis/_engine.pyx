@@ -5,12 +5,11 @@ import secrets
 from libc.stdint cimport INT64_MAX
 from libc.string cimport memset
 
-from fastredis._core cimport AFTER_FEED, AFTER_READY, LISTEN_EVENTS, NOTIFY_EXPIRED
+from fastredis._core cimport AFTER_FEED, AFTER_READY, LISTEN_EVENTS, NOTIFY_EXPIRED, NOTIFY_GENERIC, NOTIFY_HASH
 from fastredis._keyspace cimport database_new
 from fastredis._reply cimport reply_new
 from fastredis._resp cimport arg_bytes, arg_of, batch_free, batch_init
 from fastredis.ds.alloc cimport mem_alloc, mem_calloc, mem_free
-from fastredis.ds.expire_heap cimport heap_top
 from fastredis.ds.native cimport monotonic_us, ticks, wall_us
 from fastredis.values.limits cimport Limits
 from fastredis.ds.table cimport table_rehash
@@ -24,7 +23,6 @@ cdef enum:
     GARBAGE_BUCKETS = 64            # buckets freed between two looks at the clock
     REHASH_US = 300                 # share of a cron call that goes to rehashing
     REHASH_BUCKETS = 16             # buckets moved between two looks at the clock
-    PACKED_THRESHOLD = 1 << 30      # bytes of a list's element that gets a node of its own
     KEPT_ARGS = 64 * 1024           # a batch that had more arguments gives their room back
     MAX_ERROR_CODES = 128           # different codes that errorstats keeps
 
@@ -135,7 +133,6 @@ cdef class Engine(Listener):
         self.core.expire_on_access = True
         self.core.max_bulk = 512 * 1024 * 1024
         self.core.query_buffer_limit = 1024 * 1024 * 1024
-        self.core.limits.list_packed_threshold = PACKED_THRESHOLD
         self.core.lfu_log_factor = 10
         self.core.lfu_decay_minutes = 1
         self.core.latency_tracking = True
@@ -340,6 +337,17 @@ cdef class Engine(Listener):
             self.key_event(db, NOTIFY_EXPIRED, b"expired", key, size)
         return 0
 
+    cdef int fields_expired(self, Database db, const char* key, size_t size, list names, bint deleted) except -1:
+        """The time of some fields of a hash came. names: which, None when nobody takes what is propagated."""
+        if names is not None:
+            self.propagate_words(db.index, [b"HDEL", key[:size], *names])
+        if self.core.listeners:
+            self.touch_watched(db, key, size)
+            self.key_event(db, NOTIFY_HASH, b"hexpired", key, size)
+            if deleted:
+                self.key_event(db, NOTIFY_GENERIC, b"del", key, size)
+        return 0
+
     cdef int touch_watched(self, Database db, const char* key, size_t size) except -1:
         """A key changed: transactions of those who watch it will fail."""
         cdef Session session
@@ -439,8 +447,7 @@ cdef class Engine(Listener):
 
         self.core.rearm = False
         for db in self.databases:
-            if heap_top(&db.expires) is not NULL and heap_top(&db.expires).when_ms < soonest:
-                soonest = heap_top(&db.expires).when_ms
+            soonest = min(soonest, db.soonest_ms())
         self.core.armed_ms = soonest
         if self.expiry_timer is not None:
             self.expiry_timer.cancel()

@@ -13,19 +13,26 @@ from fastredis._engine cimport C_DENY_BLOCKING, HISTOGRAM, CommandStats, Engine
 from fastredis._keyspace cimport Database
 from fastredis._multi cimport Queue
 from fastredis._resp cimport Arg, arg_hash, arg_of
-from fastredis.ds.alloc cimport mem_alloc, mem_free
-from fastredis.ds.expire_heap cimport ROOT, ExpireHeap, heap_bytes, heap_slot
+from fastredis.ds.alloc cimport Account, mem_alloc, mem_free
+from fastredis.ds.expire_heap cimport ROOT, ExpireHeap, heap_bytes, heap_slot, heap_verify
 from fastredis.ds.glob cimport glob_match
+from fastredis.ds.listpack cimport LpItem, lp_text
 from fastredis.ds.native cimport monotonic_us, wall_us
-from fastredis.ds.numbers cimport INT64_TEXT, format_int64
+from fastredis.ds.numbers cimport DOUBLE_TEXT, INT64_TEXT, format_double, format_int64
+from fastredis.ds.quicklist cimport QlIter, ql_item, ql_iter_end, ql_next
 from fastredis.ds.table cimport (
     Bucket, TableIter, table_bytes, table_iter, table_iter_end, table_next, table_reserve, table_stats,
+    table_verify,
 )
 from fastredis.values.entry cimport (
-    Entry, entry_has_ttl, entry_key, entry_lru, entry_type,
+    TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STRING, TYPE_ZSET, Entry, entry_has_ttl, entry_key, entry_lru, entry_type,
 )
+from fastredis.values.hash_type cimport HashIter, hash_iter, hash_iter_end, hash_next
+from fastredis.values.list_type cimport list_iter
+from fastredis.values.set_type cimport SetIter, set_iter, set_iter_end, set_next
 from fastredis.values.string_type cimport string_new, string_view
-from fastredis.values.value cimport encoding_name, entry_memory
+from fastredis.values.value cimport encoding_name, entry_count, entry_memory, entry_verify
+from fastredis.values.zset_type cimport ZsetIter, zset_count, zset_next, zset_seek_rank
 
 from fastredis._command import declared_commands
 
@@ -84,6 +91,7 @@ def statistics(Engine engine not None):
         "hits": core.hits,
         "misses": core.misses,
         "expired": core.expired,
+        "expired_fields": core.expired_fields,
         "expire_cycle_us": core.expire_cycle_us,
         "expire_slices_full": core.expire_slices_full,
         "evicted": core.evicted,
@@ -124,6 +132,7 @@ def reset_statistics(Engine engine not None):
     core.commands = core.connections = core.rejected_connections = 0
     core.bytes_in = core.bytes_out = core.reads = core.writes = 0
     core.hits = core.misses = core.expired = core.expire_cycle_us = core.expire_slices_full = core.evicted = 0
+    core.expired_fields = 0
     core.lazy_freed = core.errors = core.errors_seen = core.unexpected_errors = 0
     core.reply_shrinks = core.reply_expands = 0
     core.query_limit_closed = core.output_limit_closed = core.auth_denied = 0
@@ -191,13 +200,14 @@ cdef double bucket_end(int i) noexcept:
 # --- databases and clients ----------------------------------------------------------------
 
 def keyspace(Engine engine not None):
-    """[(database, keys, keys with a TTL, average TTL in ms), ...] of the databases that are not empty."""
+    """[(database, keys, keys with a TTL, average TTL in ms, hashes with TTLs of fields), ...] of those not empty."""
     cdef Database db
     cdef list found = []
 
     for db in engine.databases:
         if db.count():
-            found.append((db.index, db.count(), db.expires.count, average_ttl(&db.expires, engine.core.now_ms)))
+            found.append((db.index, db.count(), db.expires.count, average_ttl(&db.expires, engine.core.now_ms),
+                          db.field_expires.count))
     return found
 
 
@@ -219,7 +229,7 @@ def table_memory(Engine engine not None):
     cdef size_t rehashing = 0
 
     for db in engine.databases:
-        total += table_bytes(&db.keys) + heap_bytes(&db.expires)
+        total += table_bytes(&db.keys) + heap_bytes(&db.expires) + heap_bytes(&db.field_expires)
         if db.keys.rehash_index >= 0:
             rehashing += (db.keys.mask[0] + 1) * sizeof(Bucket)
     return total, rehashing
@@ -261,18 +271,92 @@ def is_loading(Engine engine not None):
 
 # --- entries ------------------------------------------------------------------------------
 
-cdef bytes value_text(const Entry* e):
+cdef bytes item_text(const LpItem* item):
     cdef char[INT64_TEXT] scratch
     cdef size_t size
-    cdef const char* text = string_view(e, scratch, &size)
+    cdef const char* text = lp_text(item, scratch, &size)
 
+    return text[:size]
+
+
+cdef list list_elements(Account* account, const Entry* e):
+    cdef QlIter it
+    cdef LpItem item
+    cdef list elements = []
+    cdef bint more = list_iter(account, e, 0, False, &it)
+
+    try:
+        while more:
+            ql_item(&it, &item)
+            elements.append(item_text(&item))
+            more = ql_next(&it)
+    finally:
+        ql_iter_end(&it)
+    return elements
+
+
+cdef list set_elements(const Entry* e):
+    cdef SetIter it
+    cdef LpItem item
+    cdef list elements = []
+
+    set_iter(&it, e)
+    try:
+        while set_next(&it, &item):
+            elements.append(item_text(&item))
+    finally:
+        set_iter_end(&it)
+    return elements
+
+
+cdef list zset_elements(const Entry* e):
+    cdef ZsetIter it
+    cdef char[DOUBLE_TEXT] score
+    cdef list elements = []
+
+    zset_seek_rank(&it, e, 0, zset_count(e), False)
+    while zset_next(&it):
+        elements.append((it.text[:it.size], score[:format_double(score, it.score)]))
+    return elements
+
+
+cdef list hash_elements(const Entry* e):
+    cdef HashIter it
+    cdef list elements = []
+
+    hash_iter(&it, e)
+    try:
+        while hash_next(&it):
+            elements.append((it.field[:it.field_size], it.value[:it.value_size]))
+    finally:
+        hash_iter_end(&it)
+    return elements
+
+
+cdef object value_of(Account* account, const Entry* e):
+    """A value: bytes, a list of elements, or a list of (member, score) or (field, value); all bytes."""
+    cdef char[INT64_TEXT] scratch
+    cdef size_t size
+    cdef const char* text
+    cdef int kind = entry_type(e)
+
+    if kind == TYPE_LIST:
+        return list_elements(account, e)
+    if kind == TYPE_SET:
+        return set_elements(e)
+    if kind == TYPE_ZSET:
+        return zset_elements(e)
+    if kind == TYPE_HASH:
+        return hash_elements(e)
+    text = string_view(e, scratch, &size)
     return text[:size]
 
 
 def entry_facts(Client c not None, bytes key not None):
     """What DEBUG OBJECT tells of a key in the client's database, expired or not; None when there is none.
 
-    address, encoding, value (bytes), lru: its 24 bits, idle: seconds since its last use (0 while LFU is on).
+    address, encoding, count: elements, value: of a string (bytes), else None, lru: its 24 bits, idle: seconds since
+    its last use (0 while LFU is on).
     """
     cdef Core* core = c.core
     cdef Arg name = arg_of(key)
@@ -283,16 +367,18 @@ def entry_facts(Client c not None, bytes key not None):
     return {
         "address": <size_t>e,
         "encoding": (<bytes>encoding_name(e)).decode(),
-        "value": value_text(e),
+        "count": entry_count(e),
+        "value": value_of(&core.memory, e) if entry_type(e) == TYPE_STRING else None,
         "lru": entry_lru(e),
         "idle": 0 if core.lfu else (core.lru_clock - entry_lru(e)) & 0xFFFFFF,
     }
 
 
-def key_memory(Client c not None, bytes key not None):
+def key_memory(Client c not None, bytes key not None, int64_t samples):
     """Bytes that a key takes: its entry and value, its share of the table, its place in the expire heap. None: no key.
 
     The share of the table is its size divided by the number of keys: 10 to 20 bytes in a table of some size.
+    samples: how many elements of a collection are measured, for the size of all; 0: each.
     """
     cdef Arg name = arg_of(key)
     cdef Entry* e = c.db.peek(&name)
@@ -300,16 +386,35 @@ def key_memory(Client c not None, bytes key not None):
 
     if e is NULL:
         return None
-    total = entry_memory(e, 5) + table_bytes(&c.db.keys) // c.db.count()
+    total = entry_memory(e, samples) + table_bytes(&c.db.keys) // c.db.count()
     if entry_has_ttl(e):
         total += heap_bytes(&c.db.expires) // c.db.expires.count
     return total
 
 
+def verify_values(Engine engine not None):
+    """Walk through the memory of every value; raises AssertionError where something is wrong."""
+    cdef Database db
+    cdef TableIter it
+    cdef Entry* e
+
+    for db in engine.databases:
+        table_verify(&db.keys)
+        heap_verify(&db.expires)
+        table_iter(&it, &db.keys)
+        try:
+            e = <Entry*>table_next(&it)
+            while e is not NULL:
+                entry_verify(e)
+                e = <Entry*>table_next(&it)
+        finally:
+            table_iter_end(&it)
+
+
 def entries(Engine engine not None, int index):
     """Every key of a database, expired or not: yields (key, number of its type, value, whether it has a TTL).
 
-    The table stands still meanwhile; the caller changes nothing until the end.
+    A value is bytes, a list of elements, or a list of pairs (member, score) or (field, value). The table stands still meanwhile; the caller changes nothing until the end.
     """
     cdef Database db = engine.db(index)
     cdef TableIter it
@@ -321,7 +426,7 @@ def entries(Engine engine not None, int index):
             e = <Entry*>table_next(&it)
             if e is NULL:
                 return
-            yield entry_key(e)[:e.key_size], entry_type(e), value_text(e), entry_has_ttl(e)
+            yield entry_key(e)[:e.key_size], entry_type(e), value_of(&engine.core.memory, e), entry_has_ttl(e)
     finally:
         table_iter_end(&it)
 
@@ -333,7 +438,7 @@ def entry_of(Client c not None, bytes key not None):
 
     if e is NULL:
         return None
-    return key, entry_type(e), value_text(e), entry_has_ttl(e)
+    return key, entry_type(e), value_of(&c.core.memory, e), entry_has_ttl(e)
 
 
 # --- what DEBUG changes ---------------------------------------------------------------------

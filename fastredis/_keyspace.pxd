@@ -1,6 +1,8 @@
 # Database: one numbered keyspace; its table of entries and the heap of their TTLs.
 #
 #   keys (table)  --> Entry <-- expires (heap)          both point, the table owns
+#                       |
+#                       +---> HashTtl <-- field_expires (heap): hashes by the soonest deadline of a field
 #
 # lookup_read() and lookup_write() are the two ways to a key. Both remove a key whose time
 # has come first (and tell the listener), stamp LRU or LFU; reading also counts hits and
@@ -24,6 +26,7 @@ cdef class Listener:
     """Who is told what happens to keys: the engine."""
     cdef int key_event(self, Database db, int event_class, const char* event, const char* key, size_t size) except -1
     cdef int key_expired(self, Database db, const char* key, size_t size) except -1
+    cdef int fields_expired(self, Database db, const char* key, size_t size, list names, bint deleted) except -1
     cdef int discard(self, Garbage garbage) except -1
 
 
@@ -39,6 +42,7 @@ cdef class Detached(Garbage):
     """All entries of a database."""
     cdef Table keys
     cdef ExpireHeap expires
+    cdef ExpireHeap field_expires
 
 
 cdef class Orphan(Garbage):
@@ -53,6 +57,7 @@ cdef class Database:
     cdef readonly int index
     cdef Table keys
     cdef ExpireHeap expires
+    cdef ExpireHeap field_expires
     cdef dict watchers                  # key (bytes) -> {session that watches it: None}
     cdef dict awaited                   # key (bytes) -> {KeyWaiter: None}, first come first (_blocking)
 
@@ -77,6 +82,11 @@ cdef class Database:
     cdef bint remove_expire(self, Entry* e) noexcept
     cdef int expire_entry(self, Entry* e) except -1
     cdef int64_t expire_due(self, int64_t until_us) except -1
+    cdef int64_t soonest_ms(self) noexcept
+    cdef int track_fields(self, Entry* e) except -1
+    cdef bint expire_fields(self, Entry* e, int64_t until_us) except -1
+    cdef int forget_fields(self, Entry* e) noexcept
+    cdef bint fields_gone(self, Entry* e, list names, uint64_t count, bint anew) except -1
 
     cdef Detached detach(self)
     cdef Entry* random(self) except? NULL

@@ -4,14 +4,16 @@ cimport cython
 from libc.stdint cimport INT64_MAX
 from libc.string cimport memset
 
-from fastredis._core cimport NOTIFY_KEY_MISS, NOTIFY_NEW
+from fastredis._core cimport AFTER_FEED, NOTIFY_KEY_MISS, NOTIFY_NEW
 from fastredis.ds.alloc cimport Account
-from fastredis.ds.expire_heap cimport heap_clear, heap_init, heap_remove, heap_replace, heap_set, heap_top
+from fastredis.ds.expire_heap cimport HeapSlot, heap_clear, heap_init, heap_remove, heap_replace, heap_set, heap_top
 from fastredis.ds.native cimport monotonic_us
 from fastredis.ds.table cimport SLOTS, table_add, table_drain, table_init, table_random, table_remove
 from fastredis.values.entry cimport (
-    ENC_RAW, NOT_IN_HEAP, entry_encoding, entry_key, entry_key_of, entry_lru, entry_set_lru,
+    ENC_RAW, NOT_IN_HEAP, TYPE_HASH, entry_encoding, entry_key, entry_key_of, entry_lru, entry_set_lru, entry_type,
 )
+from fastredis.values.hash_ttl cimport FieldVisit, hash_remove_due, hash_soonest
+from fastredis.values.hash_type cimport NO_DEADLINE, HashTtl, hash_count, hash_ttl
 from fastredis.values.string_type cimport (
     entry_raw, raw_data, string_new, string_new_int, string_new_raw, string_new_text, string_overwrite,
     string_overwrite_int, string_reserve, string_to_raw,
@@ -21,6 +23,7 @@ from fastredis.values.value cimport entry_drain, entry_effort, entry_free
 cdef enum:
     LFU_MAX = 255
     EXPIRE_BATCH = 16           # expired keys between two looks at the clock
+    FIELDS_BATCH = 64           # expired fields of a hash between two
     RANDOM_TRIES = 100
     LAZY_EFFORT = 64            # a value of more pieces is freed in slices where that is asked for (as in Redis)
     BIG_VALUE = 4096            # ... and one of more than these always
@@ -77,8 +80,17 @@ cdef class Listener:
     cdef int key_expired(self, Database db, const char* key, size_t size) except -1:
         return 0
 
+    cdef int fields_expired(self, Database db, const char* key, size_t size, list names, bint deleted) except -1:
+        return 0
+
     cdef int discard(self, Garbage garbage) except -1:
         return 0
+
+
+cdef int note_name(void* context, const char* field, size_t size) except -1:
+    """FieldVisit: the context is a list."""
+    (<list>context).append(field[:size])
+    return 0
 
 
 cdef int free_visit(void* context, void* entry) except -1:
@@ -114,12 +126,14 @@ cdef class Detached(Garbage):
         if self.core is not NULL:
             table_drain(&self.keys, INT64_MAX, free_visit, self.core)
             heap_clear(&self.expires)
+            heap_clear(&self.field_expires)
 
     cdef int64_t drain(self, int64_t steps) except -1:
         cdef int64_t left = table_drain(&self.keys, steps, put_aside_visit, <void*>self)
 
         if left == 0:
             heap_clear(&self.expires)
+            heap_clear(&self.field_expires)
         return left
 
     cdef int64_t objects(self) noexcept:
@@ -160,6 +174,7 @@ cdef class Database:
         if self.core is not NULL:
             table_drain(&self.keys, INT64_MAX, free_visit, self.core)
             heap_clear(&self.expires)
+            heap_clear(&self.field_expires)
 
     # --- lookup ---------------------------------------------------------------------
 
@@ -222,6 +237,8 @@ cdef class Database:
             entry_free(&self.core.memory, e)
             raise
         entry_set_lru(e, new_lru(self.core))
+        if entry_type(e) == TYPE_HASH:
+            self.track_fields(e)
         if self.core.listeners:
             self.listener.key_event(self, NOTIFY_NEW, b"new", entry_key(e), e.key_size)
         return 0
@@ -239,6 +256,10 @@ cdef class Database:
             else:
                 heap_remove(&self.expires, old)
         entry_set_lru(fresh, entry_lru(old))
+        if entry_type(old) == TYPE_HASH:
+            self.forget_fields(old)
+        if entry_type(fresh) == TYPE_HASH:
+            self.track_fields(fresh)
         self.release(old, self.core.lazy_server_del)
         return 0
 
@@ -307,6 +328,8 @@ cdef class Database:
         if e is not NULL and entry_has_ttl(e):
             heap_remove(&self.expires, e)
             e.heap_index = NOT_IN_HEAP
+        if e is not NULL and entry_type(e) == TYPE_HASH:
+            self.forget_fields(e)
         return e
 
     cdef bint delete(self, Arg* key, bint lazy) except -1:
@@ -361,15 +384,101 @@ cdef class Database:
         return 0
 
     cdef int64_t expire_due(self, int64_t until_us) except -1:
-        """Remove what is due, until the monotonic clock says until_us; returns how many keys went."""
-        cdef int64_t gone = 0
+        """Remove the keys and the fields that are due, the soonest first, until the monotonic clock says until_us.
 
-        while heap_top(&self.expires) is not NULL and heap_top(&self.expires).when_ms < self.core.now_ms:
-            self.expire_entry(<Entry*>heap_top(&self.expires).item)
+        Returns how many keys went, and how often fields of one.
+        """
+        cdef int64_t now_ms = self.core.now_ms
+        cdef int64_t gone = 0
+        cdef HeapSlot* key
+        cdef HeapSlot* fields
+
+        while True:
+            key = heap_top(&self.expires)
+            fields = heap_top(&self.field_expires)
+            if key is not NULL and key.when_ms < now_ms and (fields is NULL or key.when_ms <= fields.when_ms):
+                self.expire_entry(<Entry*>key.item)
+                fields = NULL
+            elif fields is not NULL and fields.when_ms < now_ms:
+                self.expire_fields((<HashTtl*>fields.item).entry, until_us)
+            else:
+                return gone
             gone += 1
-            if gone % EXPIRE_BATCH == 0 and monotonic_us() > until_us:
-                break
-        return gone
+            if (fields is not NULL or gone % EXPIRE_BATCH == 0) and monotonic_us() > until_us:
+                return gone
+
+    cdef int64_t soonest_ms(self) noexcept:
+        """The soonest deadline of a key or a field; INT64_MAX: there is none."""
+        cdef int64_t soonest = INT64_MAX
+
+        if heap_top(&self.expires) is not NULL:
+            soonest = heap_top(&self.expires).when_ms
+        if heap_top(&self.field_expires) is not NULL:
+            soonest = min(soonest, heap_top(&self.field_expires).when_ms)
+        return soonest
+
+    # --- fields of hashes that expire ---------------------------------------------------
+
+    cdef int track_fields(self, Entry* e) except -1:
+        """Note when the first field of a hash is due, after any of its deadlines may have changed."""
+        cdef HashTtl* ttl = hash_ttl(e)
+        cdef int64_t when_ms
+
+        if ttl is NULL:
+            return 0
+        when_ms = hash_soonest(e)
+        if when_ms == NO_DEADLINE:
+            heap_remove(&self.field_expires, ttl)
+            return 0
+        ttl.entry = e
+        if ttl.heap_index == NOT_IN_HEAP or heap_when(&self.field_expires, ttl) != when_ms:
+            heap_set(&self.field_expires, ttl, when_ms)
+            if when_ms < self.core.armed_ms:
+                self.core.rearm = True
+        return 0
+
+    cdef int forget_fields(self, Entry* e) noexcept:
+        """A hash leaves the database, with the deadlines of its fields."""
+        if hash_ttl(e) is not NULL:
+            heap_remove(&self.field_expires, hash_ttl(e))
+        return 0
+
+    cdef bint expire_fields(self, Entry* e, int64_t until_us) except -1:
+        """Remove a hash's fields whose time has come, until the clock says until_us. Whether the key went with them."""
+        cdef list names = [] if self.core.after_call & AFTER_FEED else None
+        cdef uint64_t gone = 0
+        cdef uint64_t some = FIELDS_BATCH
+        cdef FieldVisit visit = NULL
+
+        if names is not None:
+            visit = note_name
+        while some == FIELDS_BATCH and (gone == 0 or monotonic_us() <= until_us):
+            some = hash_remove_due(&self.core.memory, e, self.core.now_ms, FIELDS_BATCH, visit, <void*>names)
+            gone += some
+        return self.fields_gone(e, names, gone, False) if gone else False
+
+    cdef bint fields_gone(self, Entry* e, list names, uint64_t count, bint anew) except -1:
+        """Fields of a hash have expired and were removed: tell, and remove the key if it has none left.
+
+        names: of the fields, None when nobody takes what is propagated. anew: a command is about to make the key
+        again, so that its end is no event. Returns whether the key went.
+        """
+        cdef Arg key
+
+        self.core.expired_fields += count
+        self.track_fields(e)
+        if hash_count(e):
+            self.listener.fields_expired(self, entry_key(e), e.key_size, names, False)
+            return False
+        key.ptr = entry_key(e)
+        key.size = e.key_size
+        key.hash = 0
+        self.take(&key)
+        try:
+            self.listener.fields_expired(self, key.ptr, key.size, names, not anew)
+        finally:
+            self.release(e, False)
+        return True
 
     # --- the whole of it --------------------------------------------------------------
 
@@ -381,6 +490,7 @@ cdef class Database:
         garbage.owner = self.listener
         garbage.keys = self.keys
         garbage.expires = self.expires
+        garbage.field_expires = self.field_expires
         database_reset(self)
         return garbage
 
@@ -405,14 +515,17 @@ cdef class Database:
         """Exchange the data of two databases; who watches stays with the number."""
         self.keys, other.keys = other.keys, self.keys
         self.expires, other.expires = other.expires, self.expires
+        self.field_expires, other.field_expires = other.field_expires, self.field_expires
         return 0
 
 
 cdef int database_reset(Database db) except -1:
     cdef Entry any
+    cdef HashTtl any_hash
 
     table_init(&db.keys, &db.core.memory, entry_key_of)
     heap_init(&db.expires, &db.core.memory, <char*>&any.heap_index - <char*>&any)
+    heap_init(&db.field_expires, &db.core.memory, <char*>&any_hash.heap_index - <char*>&any_hash)
     return 0
 
 

@@ -5,6 +5,7 @@ from libc.stdint cimport INT64_MAX, INT64_MIN
 from libc.string cimport memmove, strlen
 
 from fastredis.ds.alloc cimport mem_free, mem_realloc
+from fastredis.ds.listpack cimport LpItem, lp_bytes_at, lp_get, lp_short_text, lp_text
 from fastredis.ds.numbers cimport DOUBLE_TEXT, INT64_TEXT, format_double, format_int64
 
 
@@ -210,6 +211,23 @@ cdef class Reply:
 
     cdef int end_set(self, size_t mark, int64_t members) except -1:
         return self.insert_header(mark, c'~' if self.resp == 3 else c'*', members)
+
+    cdef int elements(self, const uint8_t* p, uint64_t count) except -1:
+        """Bulk strings of `count` elements of a listpack, from the one at p on."""
+        cdef char[INT64_TEXT] scratch
+        cdef LpItem item
+        cdef const char* text
+        cdef size_t size
+        cdef uint64_t _i
+
+        for _i in range(count):
+            text = lp_short_text(p, &size)
+            if unlikely(text is NULL):
+                lp_get(p, &item)
+                text = lp_text(&item, scratch, &size)
+            self.bulk(text, size)
+            p += lp_bytes_at(p)
+        return 0
 
     cdef int object(self, object value) except -1:
         """Any Python value, for commands written in plain Python and for the embedded API.

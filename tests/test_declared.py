@@ -11,16 +11,18 @@ FACTS = Path(__file__).parent / "facts"
 
 # SET has the comparisons of 8.4 and BITOP the operations of 8.2, which these facts do not have.
 OWN_ARGUMENTS = {"SET", "BITOP"}
+# These have AGGREGATE COUNT of 8.8: their arguments are those of commands-later.json.
+LATER_ARGUMENTS = {"ZINTER", "ZINTERSTORE", "ZUNION", "ZUNIONSTORE"}
 # The facts of this Valkey command leave out the category that every command is in which is not @fast.
 WITHOUT_SLOW = {"DELIFEQ"}
 
 
 def load_facts():
-    rows = {}
-    for file in ("commands-later.json", "commands.json"):
-        for row in json.loads((FACTS / file).read_text()):
-            rows[row["name"]] = row
-    return rows
+    later, rows = ({row["name"]: row for row in json.loads((FACTS / file).read_text())}
+                   for file in ("commands-later.json", "commands.json"))
+    for name in LATER_ARGUMENTS:
+        rows[name]["arguments"] = later[name]["arguments"]
+    return later | rows
 
 
 commands.load()

@@ -27,6 +27,7 @@ NO_KEY = "ERR no such key"
 NOT_POSITIVE = "ERR value is out of range, must be positive"
 NOT_INTEGER = "ERR value is not an integer or out of range"
 I64_MAX = 2**63 - 1
+TYPE_STRING, TYPE_LIST, TYPE_SET = 0, 1, 2  # of the types' numbers, as values/entry.pxd has them, those that matter here
 
 
 class Refusal(Exception):
@@ -251,10 +252,28 @@ def mix(digest: int, data: bytes) -> int:
     return sha1((digest ^ sha1(data)).to_bytes(20, "big"))
 
 
-def mix_value(digest: int, kind: int, value: bytes, volatile: bool) -> int:
-    """Add a string value, its type and whether it has a TTL."""
-    digest = mix(mix(digest, kind.to_bytes(4, "big")), value)
+def mix_value(digest: int, kind: int, value: bytes | list, volatile: bool) -> int:
+    """Add a value as _inspect.entries() gives it, its type and whether it has a TTL."""
+    digest = mix(digest, kind.to_bytes(4, "big"))
+    if kind in (TYPE_STRING, TYPE_LIST):
+        for part in [value] if kind == TYPE_STRING else value:
+            digest = mix(digest, part)
+    elif kind == TYPE_SET:
+        for member in value:
+            digest ^= sha1(member)
+    else:
+        for name, part in value:
+            digest ^= sha1(mix(mix(0, name), part).to_bytes(20, "big"))
     return digest ^ sha1(b"!!expire!!") if volatile else digest
+
+
+@subcommand("VERIFY", "Walk through all structures in memory; an error says what is wrong.", 0)
+def verify(c):
+    try:
+        _inspect.verify_values(c.engine)
+    except AssertionError as wrong:
+        raise Refusal(f"ERR {wrong}") from wrong
+    return OK
 
 
 @subcommand("DIGEST", "Output a hex signature representing the current DB content.", 0)

@@ -324,7 +324,7 @@ def keys(engine, counted) -> Fields:
     """Keys are removed when their time comes, so none is ever stale: expired_stale_perc is 0."""
     pubsub = engine.pubsub
     return [
-        ("expired_subkeys", 0),
+        ("expired_subkeys", counted["expired_fields"]),
         ("expired_keys", counted["expired"]),
         ("expired_stale_perc", "0.00"),
         ("expired_time_cap_reached_count", counted["expire_slices_full"]),
@@ -453,8 +453,8 @@ def cluster(engine) -> Fields:
 
 def keyspace_section(engine) -> Fields:
     return [
-        (f"db{index}", f"keys={count},expires={volatile},avg_ttl={ttl_ms}")
-        for index, count, volatile, ttl_ms in keyspace(engine)
+        (f"db{index}", f"keys={count},expires={volatile},avg_ttl={ttl_ms},subexpiry={hashes}")
+        for index, count, volatile, ttl_ms, hashes in keyspace(engine)
     ]
 
 

@@ -9,6 +9,8 @@ from fastredis.help_text import help_lines
 
 declare = declarer("server")
 
+SAMPLES = 5  # elements of a collection that MEMORY USAGE measures unless told otherwise
+
 HELP = """
 USAGE <key> [SAMPLES <count>]
     Return memory in bytes used by <key> and its value. Nested values are
@@ -25,21 +27,23 @@ declare(
 def cmd_memory_usage(c):
     """MEMORY USAGE key [SAMPLES count] -> integer: bytes of the entry, its value and its share of the tables; or null.
 
-    Exact for strings, so SAMPLES makes no difference to them.
+    SAMPLES is how many elements of a collection are measured, 0 for each; the others are taken to be like them.
     Errors: syntax; a count that is no integer, or negative.
     Source: https://redis.io/docs/latest/commands/memory-usage/
     """
     options = c.args[3:]
+    samples = SAMPLES
     while options:
         if options[0].lower() != b"samples" or len(options) == 1:
             c.reply(ErrorReply("ERR syntax error"))
             return
-        count = parse_int(to_text(options[1]))
-        if count is None or count < 0:
-            c.reply(ErrorReply("ERR value is not an integer or out of range" if count is None else "ERR syntax error"))
+        samples = parse_int(to_text(options[1]))
+        if samples is None or samples < 0:
+            wrong = "ERR value is not an integer or out of range" if samples is None else "ERR syntax error"
+            c.reply(ErrorReply(wrong))
             return
         del options[:2]
-    c.reply(key_memory(c, c.args[2]))
+    c.reply(key_memory(c, c.args[2], samples))
 
 
 declare(

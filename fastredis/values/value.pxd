@@ -1,5 +1,5 @@
-# What the core does with a value of any type: make, free, copy, measure, name. One branch
-# per type, each going to that type's own module.
+# What the core does with a value of any type: make, free, copy, measure, name. Each type's
+# own module does it; a table of functions by type is all there is here.
 
 from libc.stdint cimport int64_t, uint64_t
 

@@ -4,13 +4,93 @@ from libc.string cimport memcpy
 
 from fastredis.ds.alloc cimport mem_alloc, mem_charge, mem_free
 from fastredis.values.entry cimport (
-    ENC_EMBSTR, ENC_INT, ENC_LISTPACK, ENC_SKIPLIST, NOT_IN_HEAP, TYPE_ZSET, entry_bytes, entry_embedded,
-    entry_encoding, entry_key, entry_slot, entry_type,
+    ENC_EMBSTR, ENC_HASHTABLE, ENC_INT, ENC_INTSET, ENC_LISTPACK, ENC_LISTPACK_EX, ENC_QUICKLIST, ENC_RAW,
+    ENC_SKIPLIST, ENC_STREAM, NOT_IN_HEAP, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STREAM, TYPE_STRING, TYPE_ZSET,
+    entry_bytes, entry_embedded, entry_encoding, entry_key, entry_slot, entry_type,
+)
+from fastredis.values.hash_type cimport (
+    hash_copy, hash_count, hash_drain, hash_effort, hash_free_value, hash_value_bytes, hash_verify,
+)
+from fastredis.values.list_type cimport (
+    list_copy, list_count, list_drain, list_effort, list_free_value, list_value_bytes, list_verify,
+)
+from fastredis.values.set_type cimport (
+    set_copy, set_count, set_drain, set_free_value, set_value_bytes, set_verify,
 )
 from fastredis.values.string_type cimport EMBSTR_MAX, string_copy, string_free_value, string_value_bytes
 from fastredis.values.zset_type cimport (
     zset_copy, zset_count, zset_drain, zset_free_value, zset_value_bytes, zset_verify,
 )
+
+cdef enum:
+    TYPES = TYPE_STREAM + 1             # numbers of types
+
+cdef struct Operations:                 # what a type's own module does; see the functions of the same names below
+    const char* name
+    void (*free)(Account* account, Entry* e) noexcept
+    int64_t (*drain)(Account* account, Entry* e, int64_t elements) noexcept
+    Entry* (*copy)(Account* account, const Entry* e, const char* key, size_t key_size) except NULL
+    size_t (*bytes)(const Entry* e, int64_t samples) noexcept
+    uint64_t (*count)(const Entry* e) noexcept
+    int64_t (*effort)(const Entry* e) noexcept
+    int (*verify)(Entry* e) except -1
+
+
+cdef int64_t string_drain(Account* account, Entry* e, int64_t elements) noexcept:
+    string_free_value(account, e)
+    return 0
+
+
+cdef size_t string_bytes(const Entry* e, int64_t samples) noexcept:
+    cdef size_t size = string_value_bytes(e)
+
+    return mem_charge(entry_slot(<Entry*>e)[0], size) if size else 0
+
+
+cdef uint64_t string_count(const Entry* e) noexcept:
+    return 1
+
+
+cdef int string_verify(Entry* e) except -1:
+    return 0
+
+
+cdef int64_t table_effort(const Entry* e) noexcept:
+    """Of a set or a sorted set: it is one block unless it has a table."""
+    if entry_encoding(e) == ENC_HASHTABLE or entry_encoding(e) == ENC_SKIPLIST:
+        return operations[entry_type(e)].count(e)
+    return 1
+
+
+cdef int64_t string_effort(const Entry* e) noexcept:
+    return 1
+
+
+cdef Operations[TYPES] operations       # by type
+
+operations[TYPE_STRING] = Operations(b"string", string_free_value, string_drain, string_copy, string_bytes,
+                                     string_count, string_effort, string_verify)
+operations[TYPE_LIST] = Operations(b"list", list_free_value, list_drain, list_copy, list_value_bytes, list_count,
+                                   list_effort, list_verify)
+operations[TYPE_SET] = Operations(b"set", set_free_value, set_drain, set_copy, set_value_bytes, set_count,
+                                  table_effort, set_verify)
+operations[TYPE_ZSET] = Operations(b"zset", zset_free_value, zset_drain, zset_copy, zset_value_bytes, zset_count,
+                                   table_effort, zset_verify)
+operations[TYPE_HASH] = Operations(b"hash", hash_free_value, hash_drain, hash_copy, hash_value_bytes, hash_count,
+                                   hash_effort, hash_verify)
+
+cdef const char* encoding_names[ENC_LISTPACK_EX + 1]
+
+encoding_names[ENC_EMBSTR] = b"embstr"
+encoding_names[ENC_INT] = b"int"
+encoding_names[ENC_RAW] = b"raw"
+encoding_names[ENC_LISTPACK] = b"listpack"
+encoding_names[ENC_INTSET] = b"intset"
+encoding_names[ENC_QUICKLIST] = b"quicklist"
+encoding_names[ENC_HASHTABLE] = b"hashtable"
+encoding_names[ENC_SKIPLIST] = b"skiplist"
+encoding_names[ENC_STREAM] = b"stream"
+encoding_names[ENC_LISTPACK_EX] = b"listpackex"
 
 
 cdef Entry* entry_new(Account* account, int kind, int encoding, const char* key, size_t key_size,
@@ -32,50 +112,37 @@ cdef Entry* entry_new(Account* account, int kind, int encoding, const char* key,
 
 cdef void entry_free(Account* account, Entry* e) noexcept:
     """Free an entry and its value."""
-    if entry_type(e) == TYPE_ZSET:
-        zset_free_value(account, e)
-    else:
-        string_free_value(account, e)
+    operations[entry_type(e)].free(account, e)
     mem_free(account, e, entry_bytes(e))
 
 
 cdef int64_t entry_drain(Account* account, Entry* e, int64_t elements) noexcept:
     """Free up to so many elements of an entry that is in no database; elements left, 0: the entry is freed too."""
-    cdef int64_t left = 0
+    cdef int64_t left = operations[entry_type(e)].drain(account, e, elements)
 
-    if entry_type(e) == TYPE_ZSET:
-        left = zset_drain(account, e, elements)
     if left == 0:
-        entry_free(account, e)
+        mem_free(account, e, entry_bytes(e))
     return left
 
 
 cdef uint64_t entry_count(const Entry* e) noexcept:
     """Elements of a collection; 1 for a string."""
-    if entry_type(e) == TYPE_ZSET:
-        return zset_count(e)
-    return 1
+    return operations[entry_type(e)].count(e)
 
 
 cdef int64_t entry_effort(const Entry* e) noexcept:
     """How many pieces of memory the value is, as far as freeing it goes."""
-    if entry_encoding(e) == ENC_LISTPACK:
-        return 1
-    return entry_count(e)
+    return operations[entry_type(e)].effort(e)
 
 
 cdef int entry_verify(Entry* e) except -1:
     """Walk through the memory of the value; raises AssertionError where something is wrong."""
-    if entry_type(e) == TYPE_ZSET:
-        return zset_verify(e)
-    return 0
+    return operations[entry_type(e)].verify(e)
 
 
 cdef Entry* entry_copy(Account* account, const Entry* e, const char* key, size_t key_size) except NULL:
     """A deep copy under another key, without a TTL."""
-    if entry_type(e) == TYPE_ZSET:
-        return zset_copy(account, e, key, key_size)
-    return string_copy(account, e, key, key_size)
+    return operations[entry_type(e)].copy(account, e, key, key_size)
 
 
 cdef Entry* entry_rename(Account* account, Entry* e, const char* key, size_t key_size) except NULL:
@@ -106,31 +173,16 @@ cdef size_t entry_memory(const Entry* e, int64_t samples) noexcept:
 
     samples: elements of a collection that are measured, the others are taken to be like them; 0: all are.
     """
-    cdef size_t outside
-
-    if entry_type(e) == TYPE_ZSET:
-        return mem_charge(<void*>e, entry_bytes(e)) + zset_value_bytes(e, samples)
-    outside = string_value_bytes(e)
-    return mem_charge(<void*>e, entry_bytes(e)) + (mem_charge(entry_slot(<Entry*>e)[0], outside) if outside else 0)
+    return mem_charge(<void*>e, entry_bytes(e)) + operations[entry_type(e)].bytes(e, samples)
 
 
 cdef const char* type_name(const Entry* e) noexcept:
     """What TYPE says."""
-    if entry_type(e) == TYPE_ZSET:
-        return b"zset"
-    return b"string"
+    return operations[entry_type(e)].name
 
 
 cdef const char* encoding_name(const Entry* e) noexcept:
     """What OBJECT ENCODING says."""
-    cdef int encoding = entry_encoding(e)
-
-    if encoding == ENC_LISTPACK:
-        return b"listpack"
-    if encoding == ENC_SKIPLIST:
-        return b"skiplist"
-    if encoding == ENC_INT:
-        return b"int"
-    if encoding == ENC_EMBSTR and e.value_size <= EMBSTR_MAX:
-        return b"embstr"
-    return b"raw"
+    if entry_encoding(e) == ENC_EMBSTR and e.value_size > EMBSTR_MAX:
+        return b"raw"
+    return encoding_names[entry_encoding(e)]

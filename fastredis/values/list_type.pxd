@@ -1,0 +1,47 @@
+# The list type: hides from the commands whether a list is a listpack or a quicklist.
+#
+#   ENC_LISTPACK    slot -> listpack        while it is within list-max-listpack-size
+#   ENC_QUICKLIST   slot -> Quicklist       from then on
+#
+# A list is converted before elements are added (list_prepare(), which reckons with the sizes of
+# their texts only), and back when elements went and one node is left that is at most half
+# the limit, so that a list whose length goes up and down at the limit stays what it is.
+# As in Redis 7.4, where clients can see it by OBJECT ENCODING.
+#
+# A list is never empty, except between a command's changes: the handler deletes it then.
+
+from libc.stdint cimport int64_t, uint64_t
+
+from fastredis.ds.alloc cimport Account
+from fastredis.ds.listpack cimport LpItem
+from fastredis.ds.quicklist cimport Needle, QlIter
+from fastredis.values.entry cimport Entry
+from fastredis.values.limits cimport Limits
+
+cdef enum:
+    LIST_HEAD = 0
+    LIST_TAIL = 1
+
+# --- for values/value
+cdef void list_free_value(Account* account, Entry* e) noexcept
+cdef int64_t list_drain(Account* account, Entry* e, int64_t elements) noexcept
+cdef Entry* list_copy(Account* account, const Entry* e, const char* key, size_t key_size) except NULL
+cdef size_t list_value_bytes(const Entry* e, int64_t samples) noexcept
+cdef uint64_t list_count(const Entry* e) noexcept
+cdef int64_t list_effort(const Entry* e) noexcept
+cdef int list_verify(Entry* e) except -1
+
+# --- for commands; `where` is LIST_HEAD or LIST_TAIL
+cdef Entry* list_new(Account* account, const char* key, size_t key_size) except NULL
+cdef int list_prepare(Account* account, const Limits* limits, Entry* e, size_t bytes, uint64_t count) except -1
+cdef int list_push(Account* account, const Limits* limits, Entry* e, int where, const char* text, size_t size) except -1
+cdef int list_drop(Account* account, const Limits* limits, Entry* e, int where, uint64_t n) except -1
+cdef int list_settle(Account* account, const Limits* limits, Entry* e) except -1
+cdef void list_at_end(const Entry* e, int where, LpItem* item) noexcept
+cdef bint list_iter(Account* account, const Entry* e, int64_t index, bint backward, QlIter* it) except -1
+cdef int list_insert(Account* account, const Limits* limits, Entry* e, const QlIter* pivot, bint after,
+                     const char* text, size_t size) except -1
+cdef bint list_replace(Account* account, const Limits* limits, Entry* e, int64_t index, const char* text,
+                       size_t size) except -1
+cdef int64_t list_remove(Account* account, const Limits* limits, Entry* e, const Needle* needle, int64_t most,
+                         int where) except -1

@@ -1,0 +1,328 @@
+"""Random commands for the soak test, made from tests/facts: each argument is drawn by its name and type.
+
+All is drawn from one seed. Deadlines are EPOCH_MS plus some hours and a half, and the clock only stands at whole
+hours after EPOCH_MS (and the seconds that a round takes), so whether one has passed is never a matter of moments.
+"""
+import json
+import random
+from pathlib import Path
+
+from tests.fuzz_draw import NUMBERS, ODD
+
+FACTS = Path(__file__).resolve().parent.parent / "facts" / "commands.json"
+GROUPS = ("string", "bitmap", "list", "hash", "set", "sorted-set", "generic")
+EPOCH_MS = 33_177_117_600_000               # a whole hour in the year 3021
+HOUR_MS = 3_600_000
+DATABASES = 4
+KEYS_OF_GROUP = 6
+ALL_OF_A_SET = b"1000000"
+
+# They need other servers, wait for something else, tell what has no equal, or are drawn by TEMPLATES below.
+LEFT_OUT = frozenset((
+    "DUMP", "MIGRATE", "RESTORE", "WAIT", "WAITAOF", "OBJECT", "OBJECT HELP", "OBJECT FREQ", "OBJECT IDLETIME",
+    "OBJECT REFCOUNT", "SORT", "SORT_RO", "SCAN", "SSCAN", "HSCAN", "ZSCAN", "ZUNION", "ZINTER", "ZUNIONSTORE",
+    "ZINTERSTORE", "SPOP"))
+# What makes or fills keys is drawn more often, so that there is something to work on; what waits, less often.
+WEIGHTS = {
+    "SADD": 12, "ZADD": 14, "RPUSH": 8, "LPUSH": 8, "HSET": 14, "SET": 8, "HINCRBY": 3, "ZINCRBY": 4, "HMSET": 3,
+    "ZRANGE": 4, "LRANGE": 3, "SMEMBERS": 2, "HGETALL": 2, "COPY": 3, "OBJECT ENCODING": 3, "SMOVE": 3, "LMOVE": 3,
+    "DEL": 0.5, "UNLINK": 0.5, "KEYS": 0.5, "LTRIM": 0.5, "BLPOP": 0.3, "BRPOP": 0.3, "BLMOVE": 0.3, "BLMPOP": 0.3,
+    "BRPOPLPUSH": 0.3, "BZPOPMIN": 0.3, "BZPOPMAX": 0.3, "BZMPOP": 0.3, "PERSIST": 0.5, "RENAME": 0.5}
+# Commands in which what may be drawn at will is less than the facts tell: small words stand for arguments.
+TEMPLATES = """
+generic: SCAN 0 COUNT 100000|SCAN 0 MATCH pattern COUNT 100000|SCAN 0 COUNT 100000 TYPE type
+generic: SORT any limit|SORT any order alpha limit get|SORT any order get store|SORT any alpha order limit get store
+generic: SORT any BY w:* order limit get|SORT any BY w:* get limit store|SORT any BY hash:0->f* limit store
+generic: SORT any BY nosort get|SORT any BY nosort order store|SORT_RO any order alpha limit get
+generic: SORT any BY hash:*->f1 limit|SORT_RO any BY w:* get|SET w:element score|MSET w:element score
+generic: TOUCH any any|TYPE any|TYPE any|FLUSHDB rare|SWAPDB db rare|DBSIZE
+set: SSCAN key 0 COUNT 100000|SSCAN key 0 COUNT 100000 MATCH pattern|SPOP key 1000000 seldom
+hash: HSCAN key 0 COUNT 100000|HSCAN key 0 MATCH pattern COUNT 100000
+sorted-set: ZSCAN key 0 COUNT 100000|ZSCAN key 0 COUNT 100000 MATCH pattern
+sorted-set: ZUNIONSTORE key 2 key key|ZUNIONSTORE key 2 key key WEIGHTS weight weight|ZUNION 2 key key WITHSCORES
+sorted-set: ZUNIONSTORE key 3 key key key AGGREGATE extreme|ZINTERSTORE key 2 key key WEIGHTS weight weight
+sorted-set: ZINTERSTORE key 2 key key AGGREGATE extreme|ZINTER 2 key key WITHSCORES
+sorted-set: ZINTER 3 key key key AGGREGATE extreme
+sorted-set: ZADD lex 0 member|ZADD lex 0 member 0 member 0 member|ZADD lex CH 0 member|ZREM lex member member
+sorted-set: ZREMRANGEBYRANK lex 1 2|ZPOPMAX lex|ZSCORE lex member|ZRANK lex member|ZUNIONSTORE lex 2 lex lex
+sorted-set: ZUNION 1 any|ZUNIONSTORE key 2 key any|ZUNIONSTORE key 1 any WEIGHTS weight|ZINTERSTORE any 1 key
+"""
+# The settings that decide on encodings, and values for them.
+LIMITS = {
+    "list-max-listpack-size": (-2, -1, 1, 2, 5, 16, 128), "list-compress-depth": (0, 0, 1, 2),
+    "hash-max-listpack-entries": (0, 1, 4, 20, 128, 512), "hash-max-listpack-value": (0, 8, 64, 1000),
+    "set-max-intset-entries": (0, 1, 4, 20, 512), "set-max-listpack-entries": (0, 1, 4, 20, 128),
+    "set-max-listpack-value": (0, 8, 64, 1000), "zset-max-listpack-entries": (0, 1, 4, 20, 128),
+    "zset-max-listpack-value": (0, 8, 64, 1000)}
+# What a mutated argument must not be put into: their errors differ, or a large count would have no end.
+UNMUTATED = frozenset((b"BITCOUNT", b"BITPOS", b"SCAN", b"KEYS", b"SRANDMEMBER", b"ZRANDMEMBER", b"HRANDFIELD", b"SORT",
+                       b"SORT_RO", b"SPOP", b"SSCAN", b"HSCAN", b"ZSCAN", b"SETBIT", b"SETRANGE", b"BITFIELD"))
+
+
+class Fact:
+    """A command that can be drawn: its words, its group, the arguments as redis-server 7.0 knows them."""
+
+    def __init__(self, fact):
+        self.name = fact["name"]
+        self.words = [word.encode() for word in self.name.split()]
+        self.group = fact["group"]
+        older = fact.get("differs", {}).get("redis-7.0", {})
+        self.arguments = older.get("arguments", fact.get("arguments", []))
+        self.weight = WEIGHTS.get(self.name, 1)
+
+
+def facts(known):
+    """The Facts of all commands in `known` (names in capital letters) that can be drawn."""
+    return [Fact(fact) for fact in json.loads(FACTS.read_text())
+            if fact["group"] in GROUPS and "redis-7.0" in fact["in"] and fact["name"] not in LEFT_OUT
+            and fact["name"].split()[0] in known]
+
+
+def templates(known):
+    """[(group, words)] of the TEMPLATES whose command is in `known`."""
+    found = []
+    for line in TEMPLATES.strip().splitlines():
+        group, _, rest = line.partition(": ")
+        found += [(group, part.split()) for part in rest.split("|") if part.split()[0] in known]
+    return found
+
+
+class Draw:
+    """Random commands of one seed, among those that both servers know."""
+
+    def __init__(self, seed, known):
+        self.random = random.Random(seed)
+        self.facts = facts(known)
+        self.weights = [fact.weight for fact in self.facts]
+        self.templates = templates(known)
+        self.hours = 0                      # that the clock has been moved in this round
+        self.group = "string"
+        self.count = 1                      # of keys after numkeys
+        self.by_name = {
+            "element": self.member, "member": self.member, "pivot": self.member, "field": self.field,
+            "value": self.value, "score": self.score, "weight": self.weight, "increment": self.increment,
+            "timeout": self.timeout, "db": self.database, "destination-db": self.database, "pattern": self.pattern,
+            "count": self.some, "numkeys": self.numkeys, "offset": self.offset, "encoding": self.bit_type,
+            "operation": self.bit_operation, "bit": self.bit, "seconds": self.past, "milliseconds": self.past,
+            "unix-time-seconds": self.seconds, "unix-time-milliseconds": self.milliseconds, "type": self.type_name,
+            "min": self.score_limit, "max": self.score_limit, "cursor": lambda: b"0"}
+
+    # --- words ---
+
+    def key(self):
+        """A key that is of the group's type as a rule; one of the lex: keys for commands with LEX in their names."""
+        if b"LEX" in self.command_name:
+            return self.lex_key()
+        group = self.group
+        if group == "generic" or self.random.random() < 0.05:
+            group = self.random.choice(GROUPS[:-1])
+        if group == "bitmap":
+            group = "string"
+        return b"%s:%d" % (group.encode(), self.random.randrange(KEYS_OF_GROUP))
+
+    def lex_key(self):
+        """A key of a sorted set with one score for all: the result of lex ranges on others depends on chance."""
+        return b"lex:%d" % self.random.randrange(3)
+
+    def member(self):
+        """An element of a list, set or sorted set: numbers, words, seldom something long or odd; no zero bytes."""
+        kind = self.random.random()
+        if kind < 0.45:
+            return b"%d" % self.random.randint(-5, 40)
+        if kind < 0.5:
+            return b"%d" % self.random.choice((self.random.getrandbits(31), -self.random.getrandbits(62), 2**63 - 1))
+        if kind < 0.9:
+            return b"m%d" % self.random.randrange(60)
+        if kind < 0.95:
+            return self.random.choice((b"", b" 1", b"1.5", b"-0", b"007", b"\xff\xfe", b"\r\n", b"*", b"[a]"))
+        return b"x" * self.random.choice((8, 9, 63, 64, 65, 300)) + b"%d" % self.random.randrange(10)
+
+    def field(self):
+        return b"f%d" % self.random.randrange(40) if self.random.random() < 0.8 else self.member()
+
+    def value(self):
+        if self.random.random() < 0.3:
+            return b"%d" % self.random.randint(-100, 10_000)
+        return self.member()
+
+    def quarters(self, limit):
+        """A multiple of a quarter: sums of them are exact, and their texts are the shortest in %.17g, too."""
+        number = self.random.randint(-limit, limit) / 4
+        return b"%d" % number if number == int(number) else b"%r" % number
+
+    def score(self):
+        if self.random.random() < 0.03:
+            return self.random.choice((b"inf", b"-inf", b"+inf", b"1e3", b".5", b"0x10"))
+        return self.quarters(100)
+
+    def weight(self):
+        return self.quarters(12)
+
+    def increment(self):
+        if self.group == "sorted-set" or self.random.random() < 0.3:
+            return self.quarters(40)
+        return b"%d" % self.random.randint(-100, 100)
+
+    def score_limit(self):
+        """An end of a range of scores, or of members for the commands that have LEX in their names."""
+        if b"LEX" in self.command_name:
+            return self.lex_limit()
+        if self.random.random() < 0.2:
+            return self.random.choice((b"-inf", b"+inf", b"inf", b"(inf", b"(-inf"))
+        return self.random.choice((b"", b"", b"(")) + self.quarters(100)
+
+    def lex_limit(self):
+        if self.random.random() < 0.3:
+            return self.random.choice((b"-", b"+"))
+        return self.random.choice((b"[", b"(")) + self.member()
+
+    def timeout(self):
+        return self.random.choice((b"0.001", b"0.002", b"0.005"))
+
+    def database(self):
+        return b"%d" % self.random.randrange(DATABASES)
+
+    def pattern(self):
+        return self.random.choice((
+            b"*", b"*1", b"[a-m]*", b"?", b"f*", b"m[0-3]*", b"*:[12]", b"set:*", b"\\**", b"1?"))
+
+    def some(self):
+        """A number of elements; negative ones are errors, or mean that repetitions are allowed."""
+        return b"%d" % self.random.choice((0, 1, 1, 2, 3, 5, 12, 40, -1, -4))
+
+    def numkeys(self):
+        self.count = self.random.choice((1, 1, 2, 2, 3))
+        return b"%d" % self.count
+
+    def offset(self):
+        if self.group in ("bitmap", "string"):
+            return b"%d" % int(self.random.paretovariate(0.7) % 900)
+        return b"%d" % self.random.randint(-2, 12)
+
+    def bit(self):
+        return self.random.choice((b"0", b"1"))
+
+    def bit_type(self):
+        return self.random.choice((b"i", b"u")) + b"%d" % self.random.choice((1, 3, 8, 13, 31, 32, 33, 62, 63))
+
+    def bit_operation(self):
+        return self.random.choice((b"AND", b"OR", b"XOR", b"NOT"))
+
+    def past(self):
+        """A number of seconds that is over at once, or is none; longer ones would end by the servers' own clocks."""
+        return self.random.choice((b"0", b"-1", b"-100", b"x", b"9223372036854775807"))
+
+    def milliseconds(self):
+        """A deadline; one that is over already deletes the key at once, but with SET just some time later."""
+        if self.command_name != b"SET" and self.random.random() < 0.15:
+            return self.random.choice((b"1", b"1000000000000"))
+        hours = self.hours + self.random.randint(0, 60)
+        return b"%d" % (EPOCH_MS + hours * HOUR_MS + HOUR_MS // 2)
+
+    def seconds(self):
+        return b"%d" % (int(self.milliseconds()) // 1000)
+
+    def type_name(self):
+        return self.random.choice((b"string", b"list", b"set", b"zset", b"hash", b"HASH", b"x"))
+
+    def integer(self):
+        return self.random.choice(NUMBERS) if self.random.random() < 0.02 else b"%d" % self.random.randint(-40, 40)
+
+    # --- commands ---
+
+    def argument(self, argument):
+        """The words of one argument of the facts."""
+        flags = argument.get("flags", ())
+        if "optional" in flags and self.random.random() < 0.6:
+            return []
+        times = 1
+        if "multiple" in flags:
+            times = self.count if argument["name"] in ("key", "weight") and self.count > 1 else self.repeat()
+        token = [argument["token"].encode()] if "token" in argument else []
+        if argument["type"] == "pure-token":
+            return token
+        words = []
+        for _ in range(times):
+            if words and "multiple_token" in flags:
+                words += token
+            words += self.one(argument)
+        return token + words
+
+    def one(self, argument):
+        kind = argument["type"]
+        if kind == "oneof":
+            return self.argument(dict(self.random.choice(argument["arguments"])))
+        if kind == "block":
+            return [word for part in argument["arguments"] for word in self.argument(part)]
+        if kind == "key":
+            return [self.key()]
+        if kind == "integer" and argument["name"] in ("value", "increment") and self.group != "sorted-set":
+            return [self.bit() if self.command_name == b"SETBIT" else self.integer()]
+        return [self.by_name.get(argument["name"], self.integer)()]
+
+    def repeat(self):
+        """How often a repeated argument comes: once or twice, seldom a few hundred times."""
+        many = self.random.random()
+        return self.random.randint(100, 700) if many < 0.004 else self.random.choice((1, 1, 1, 2, 2, 3, 8))
+
+    def command(self):
+        """One command: a list of words."""
+        if self.templates and self.random.random() < 0.15:
+            argv = self.from_template(*self.random.choice(self.templates))
+        else:
+            argv = self.from_facts(self.random.choices(self.facts, self.weights)[0])
+        lexical = any(word.startswith(b"lex:") for word in argv)
+        if len(argv) > 1 and argv[0] not in UNMUTATED and not lexical and self.random.random() < 0.03:
+            at = self.random.randrange(1, len(argv))
+            argv[at:at + 1] = self.random.choice(([], [self.random.choice(ODD)], [argv[at], self.random.choice(ODD)]))
+        return argv
+
+    def from_facts(self, fact):
+        self.group, self.count, self.command_name = fact.group, 1, fact.words[0]
+        argv = list(fact.words)
+        for argument in fact.arguments:
+            argv += self.argument(argument)
+        at = {b"ZRANGE": 2, b"ZRANGESTORE": 3}.get(argv[0])
+        if at:
+            draw = self.score_limit if b"BYSCORE" in argv else self.lex_limit if b"BYLEX" in argv else self.integer
+            argv[at:at + 2] = [draw(), draw()]
+            if b"BYLEX" in argv:
+                argv[1:at] = [self.lex_key() for _ in argv[1:at]]
+        return argv
+
+    def from_template(self, group, words):
+        self.group, self.count, self.command_name = group, 1, words[0].encode()
+        argv = []
+        for word in words:
+            if word in ("rare", "seldom"):
+                if self.random.random() > (0.02 if word == "rare" else 0.2):
+                    return [b"PING"]
+                if words[0] == "SWAPDB":
+                    argv.append(self.database())
+            else:
+                argv += self.template_words(word)
+        return argv
+
+    def template_words(self, word):
+        """What a word of a template stands for: none, one or more words."""
+        optional = {
+            "limit": lambda: [b"LIMIT", self.offset(), self.some()], "alpha": lambda: [b"ALPHA"],
+            "order": lambda: [self.random.choice((b"ASC", b"DESC"))], "store": lambda: [b"STORE", b"list:%d" % (
+                self.random.randrange(KEYS_OF_GROUP))],
+            "get": lambda: [b"GET", self.random.choice((b"#", b"w:*", b"hash:0->f*", b"set:*"))]}
+        if word in optional:
+            return optional[word]() if self.random.random() < 0.5 else []
+        if word == "any":
+            self.group = self.random.choice(("list", "set", "sorted-set"))
+            return [self.key()]
+        if word == "w:element":
+            return [b"w:" + self.member()]
+        if word == "extreme":
+            return [self.random.choice((b"MIN", b"MAX"))]
+        draw = {"key": self.key, "lex": self.lex_key, **self.by_name}.get(word)
+        return [draw() if draw else word.encode()]
+
+    def setting(self):
+        """A setting that decides on encodings, and a value for it."""
+        name = self.random.choice(sorted(LIMITS))
+        return name, self.random.choice(LIMITS[name])
