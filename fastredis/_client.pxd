@@ -46,6 +46,7 @@ cdef class Client(Session):
     cdef public set channels            # subscriptions; None until the first one
     cdef public set patterns
     cdef public set shard_channels
+    cdef public dict fieldsets          # HIMPORT: name -> tuple of fields; None until the first one
     cdef list effects                   # what to propagate in place of argv; None: argv itself
 
     cdef int error(self, const char* text) except -1

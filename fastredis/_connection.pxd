@@ -23,6 +23,8 @@ cdef class Connection(Client):
     cdef size_t query_size
     cdef size_t query_room
     cdef size_t query_peak              # largest use since the last look of the cron
+    cdef int64_t unsent                 # bytes that the transport held when looked at last; in used_memory
+    cdef int64_t held                   # bytes of all buffers, as they are in Core.client_memory
     cdef int64_t soft_since_ms          # since when the output is over the soft limit; 0: it is not
 
     cdef int take(self, const char* data, size_t size) except -1
@@ -32,6 +34,7 @@ cdef class Connection(Client):
     cdef int shrink_query(self) except -1
     cdef int reserve_query(self, size_t room) except -1
     cdef int send(self, Reply reply) except -1
+    cdef int note_memory(self) except -1
     cdef int64_t output_size(self) except -1
     cdef int check_output(self) except -1
     cdef int output_class(self) noexcept

@@ -7,7 +7,8 @@ from fastredis._client cimport client_init
 from fastredis._core cimport OUTPUT_NORMAL, OUTPUT_PUBSUB, OUTPUT_REPLICA
 from fastredis._dispatch cimport run_batch
 from fastredis._engine cimport (
-    C_BLOCKED, C_CLOSE_AFTER_REPLY, C_CLOSE_ASAP, C_CLOSED, C_MASTER, C_PUBSUB, C_REPLICA, C_UNIX_SOCKET, Engine,
+    C_BLOCKED, C_CLOSE_AFTER_REPLY, C_CLOSE_ASAP, C_CLOSED, C_MASTER, C_NO_EVICT, C_PUBSUB, C_REPLICA, C_UNIX_SOCKET,
+    Engine,
 )
 from fastredis._multi cimport Queue, unwatch_all
 from fastredis._resp cimport (
@@ -103,6 +104,7 @@ cdef class Connection(Client):
         self.engine.begin_turn()
         self.flags |= C_CLOSED
         self.transport = None
+        self.note_memory()
         self.fd = -1
         self.queue = None
         self.pending = None
@@ -120,6 +122,39 @@ cdef class Connection(Client):
         """What the kernel had refused is sent."""
         self.writing = False
         self.soft_since_ms = 0
+        self.note_memory()
+
+    # --- memory ---------------------------------------------------------------------------
+
+    cdef int note_memory(self) except -1:
+        """Count what the client's buffers hold: the transport's in used_memory, all of them for maxmemory-clients."""
+        cdef Queue queue = <Queue>self.queue
+        cdef int64_t unsent = 0
+        cdef int64_t held = 0
+
+        if self.transport is not None:
+            unsent = self.transport.get_write_buffer_size()
+        if not self.flags & (C_CLOSE_ASAP | C_CLOSED | C_NO_EVICT | C_MASTER | C_REPLICA):
+            held = unsent + self.query_room
+            held += self.pending.room if self.pending is not None else 0
+            held += queue.size_bytes if queue is not None else 0
+        self.core.memory.used += unsent - self.unsent
+        self.unsent = unsent
+        self.core.client_memory += held - self.held
+        self.held = held
+        if self.core.client_memory > self.core.client_limit:
+            self.engine.evictor.evict_clients()
+        return 0
+
+    def forget_memory(self):
+        """The client is about to be closed: its buffers count no more."""
+        self.core.client_memory -= self.held
+        self.held = 0
+
+    @property
+    def evictable_bytes(self):
+        """Bytes that closing the client would give back, as maxmemory-clients counts them."""
+        return self.held
 
     # --- requests -------------------------------------------------------------------------
 
@@ -211,7 +246,7 @@ cdef class Connection(Client):
             self.query_peak = total
         if self.parser.bulk_size >= BIG_ARG:
             self.reserve_query(self.parser.pos + self.parser.bulk_size + 2)
-        return 0
+        return self.note_memory()
 
     cdef int reserve_query(self, size_t room) except -1:
         """Make the query buffer at least that large."""
@@ -309,6 +344,7 @@ cdef class Connection(Client):
         cdef int64_t soft = self.core.output_soft[kind]
         cdef bint over = 0 < self.core.output_hard[kind] <= size
 
+        self.note_memory()
         if 0 < soft <= size:
             if self.soft_since_ms == 0:
                 self.soft_since_ms = self.core.now_ms
@@ -320,7 +356,8 @@ cdef class Connection(Client):
         return 0
 
     def check_output_limit(self):
-        """Cron: the soft limit counts time."""
+        """Cron: the soft limit counts time, and buffers have changed."""
+        self.note_memory()
         if self.writing:
             self.check_output()
 

@@ -75,6 +75,8 @@ cdef struct Core:
     int64_t[3] output_soft
     int64_t[3] output_soft_ms
     int64_t memory_limit                # maxmemory; INT64_MAX: none
+    int64_t client_limit                # maxmemory-clients; INT64_MAX: none
+    int64_t client_memory               # bytes of buffers of the clients it counts
     Limits limits                       # at which sizes collections change their encoding
     bint lfu                            # maxmemory-policy counts frequency
     int lfu_log_factor
@@ -102,6 +104,7 @@ cdef struct Core:
     int64_t expire_cycle_us
     int64_t expire_slices_full          # slices of the expiry that ran out of time
     int64_t evicted
+    int64_t evicted_clients
     int64_t lazy_pending                # objects that wait to be freed
     int64_t lazy_freed
     int64_t errors                      # error replies

@@ -43,6 +43,15 @@ cdef int note_turn(Core* core) noexcept:
     return 0
 
 
+cdef int64_t client_limit_of(config) except -1:
+    """maxmemory-clients in bytes: it may be a share of maxmemory, which is a negative number then."""
+    cdef int64_t limit = config.maxmemory_clients
+
+    if limit < 0:
+        limit = config.maxmemory * -limit // 100
+    return limit or INT64_MAX
+
+
 cdef class Session:
     cdef int flush(self) except -1:
         return 0
@@ -128,7 +137,7 @@ cdef class Engine(Listener):
         memset(&self.core, 0, sizeof(Core))
         batch_init(&self.batch, &self.core.memory)
         self.core.armed_ms = INT64_MAX
-        self.core.memory_limit = INT64_MAX
+        self.core.memory_limit = self.core.client_limit = INT64_MAX
         self.core.active_expire = True
         self.core.expire_on_access = True
         self.core.max_bulk = 512 * 1024 * 1024
@@ -188,6 +197,7 @@ cdef class Engine(Listener):
         core.max_bulk = config.proto_max_bulk_len
         core.query_buffer_limit = config.client_query_buffer_limit
         core.memory_limit = config.maxmemory or INT64_MAX
+        core.client_limit = client_limit_of(config)
         self.configure_limits(config)
         core.lfu = policy.endswith("lfu")
         core.lfu_log_factor = config.lfu_log_factor

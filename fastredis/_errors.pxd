@@ -78,12 +78,14 @@ cdef extern from *:
     #define FR_ERR_ZADD_INCR "ERR INCR option supports a single increment-element pair"
     #define FR_ERR_LIMIT_BY_RANK "ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX"
     #define FR_ERR_LEX_SCORES "ERR syntax error, WITHSCORES not supported in combination with BYLEX"
+    #define FR_ERR_SORT_SCORE "ERR One or more scores can't be converted into double"
     #define FR_ERR_NUMKEYS_ARGS "ERR Number of keys can't be greater than number of args"
     #define FR_ERR_NUMKEYS_LOW "ERR numkeys should be greater than 0"
     #define FR_ERR_COUNT_LOW "ERR count should be greater than 0"
     #define FR_ERR_LIMIT_NEGATIVE "ERR LIMIT can't be negative"
     #define FR_ERR_WEIGHT "ERR weight value is not a float"
-    #define FR_ERR_LONG_RANGE "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807"
+    #define FR_ERR_LONG_RANGE "ERR value is out of range, value must between " \\
+        "-9223372036854775807 and 9223372036854775807"
     #define FR_ERR_OUT_OF_RANGE "ERR value is out of range"
     #define FR_ERR_INDEX_RANGE "ERR index out of range"
     #define FR_ERR_RANK_ZERO "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... " \\
@@ -102,6 +104,9 @@ cdef extern from *:
     #define FR_ERR_FXX_FNX "ERR Only one of FXX or FNX arguments can be specified"
     #define FR_ERR_ONE_EXPIRATION "ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified"
     #define FR_ERR_NO_EXPIRE_TIME "ERR missing expire time"
+    #define FR_ERR_NO_FIELDSET "ERR no such fieldset"
+    #define FR_ERR_FIELDSET_TWICE "ERR duplicate field name in fieldset"
+    #define FR_ERR_FIELDSET_COUNT "ERR value count does not match fieldset field count"
     #define FR_POLICY_NOTE " Please note that when switching between policies at runtime LRU and LFU data " \\
         "will take some time to adjust."
     #define FR_ERR_FREQ "ERR An LFU maxmemory policy is not selected, access frequency not tracked." FR_POLICY_NOTE
@@ -179,6 +184,7 @@ cdef extern from *:
     const char* ERR_ZADD_INCR "FR_ERR_ZADD_INCR"
     const char* ERR_LIMIT_BY_RANK "FR_ERR_LIMIT_BY_RANK"
     const char* ERR_LEX_SCORES "FR_ERR_LEX_SCORES"
+    const char* ERR_SORT_SCORE "FR_ERR_SORT_SCORE"
     const char* ERR_NUMKEYS_ARGS "FR_ERR_NUMKEYS_ARGS"
     const char* ERR_NUMKEYS_LOW "FR_ERR_NUMKEYS_LOW"
     const char* ERR_COUNT_LOW "FR_ERR_COUNT_LOW"
@@ -202,5 +208,8 @@ cdef extern from *:
     const char* ERR_FXX_FNX "FR_ERR_FXX_FNX"
     const char* ERR_ONE_EXPIRATION "FR_ERR_ONE_EXPIRATION"
     const char* ERR_NO_EXPIRE_TIME "FR_ERR_NO_EXPIRE_TIME"
+    const char* ERR_NO_FIELDSET "FR_ERR_NO_FIELDSET"
+    const char* ERR_FIELDSET_TWICE "FR_ERR_FIELDSET_TWICE"
+    const char* ERR_FIELDSET_COUNT "FR_ERR_FIELDSET_COUNT"
     const char* ERR_FREQ "FR_ERR_FREQ"
     const char* ERR_IDLETIME "FR_ERR_IDLETIME"

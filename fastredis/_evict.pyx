@@ -1,4 +1,6 @@
 """Eviction of keys. The design comment is in _evict.pxd."""
+from operator import attrgetter
+
 from libc.stdint cimport INT64_MAX
 from libc.string cimport memmove
 
@@ -15,6 +17,8 @@ cdef enum:
     SLICE_PER_TENACITY_US = 50      # maxmemory-eviction-tenacity up to 10
     LRU_MASK = 0xFFFFFF
     LFU_MAX = 255
+
+evictable_bytes = attrgetter("evictable_bytes")
 
 cdef dict ORDERS = {"lru": ORDER_LRU, "lfu": ORDER_LFU, "random": ORDER_RANDOM, "ttl": ORDER_TTL}
 
@@ -58,6 +62,11 @@ cdef class Evictor:
         self.count = 0
         if self.core.memory.used > self.core.memory_limit:
             self.arm()
+
+    @property
+    def by_use(self):
+        """Whether the policy looks at when or how often a key was used; then Redis shares no integers."""
+        return self.order == ORDER_LRU or self.order == ORDER_LFU
 
     @property
     def running_us(self):
@@ -114,6 +123,16 @@ cdef class Evictor:
             self.make_room()
         finally:
             self.engine.end_turn()
+
+    def evict_clients(self):
+        """maxmemory-clients is passed: close those with the largest buffers until it is not."""
+        for client in sorted(self.engine.clients.values(), key=evictable_bytes, reverse=True):
+            if self.core.client_memory <= self.core.client_limit or not client.evictable_bytes:
+                return
+            self.engine.log.notice(f"Evicting client: {self.engine.server.describe(client)}")
+            self.core.evicted_clients += 1
+            client.kill()
+            client.forget_memory()
 
     # --- choice -------------------------------------------------------------------------
 

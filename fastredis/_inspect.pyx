@@ -95,6 +95,7 @@ def statistics(Engine engine not None):
         "expire_cycle_us": core.expire_cycle_us,
         "expire_slices_full": core.expire_slices_full,
         "evicted": core.evicted,
+        "evicted_clients": core.evicted_clients,
         "lazy_pending": core.lazy_pending,
         "lazy_freed": core.lazy_freed,
         "errors": core.errors,
@@ -132,6 +133,7 @@ def reset_statistics(Engine engine not None):
     core.commands = core.connections = core.rejected_connections = 0
     core.bytes_in = core.bytes_out = core.reads = core.writes = 0
     core.hits = core.misses = core.expired = core.expire_cycle_us = core.expire_slices_full = core.evicted = 0
+    core.evicted_clients = 0
     core.expired_fields = 0
     core.lazy_freed = core.errors = core.errors_seen = core.unexpected_errors = 0
     core.reply_shrinks = core.reply_expands = 0

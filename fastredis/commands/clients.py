@@ -112,8 +112,10 @@ def flag_letters(client) -> str:
 
 
 def memory(client, measures: dict[str, int]) -> int:
-    """Bytes that a client costs: itself, its buffers, its MULTI queue, and the names it watches or listens to."""
+    """Bytes that a client costs: itself, its buffers, its MULTI queue, and the names it listens to or has prepared."""
     names = [*(client.channels or ()), *(client.patterns or ()), *(client.shard_channels or ())]
+    for name, fields in (client.fieldsets or {}).items():
+        names += [name, *fields]
     return (client.__sizeof__() + sum(measures[field] for field in ("qbuf", "qbuf-free", "multi-mem", "rbs", "omem"))
             + sum(map(len, names)) + len(client.name))
 

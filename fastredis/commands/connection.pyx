@@ -150,6 +150,7 @@ cdef int cmd_reset(Client c) except -1:
     c.db = c.engine.db(0)
     c.resp = c.out.resp = 2
     c.name = b""
+    c.fieldsets = None
     c.user = b"default"
     c.authenticated = not c.engine.password
     c.flags &= ~<uint64_t>RESET_FLAGS

@@ -27,7 +27,7 @@ NO_KEY = "ERR no such key"
 NOT_POSITIVE = "ERR value is out of range, must be positive"
 NOT_INTEGER = "ERR value is not an integer or out of range"
 I64_MAX = 2**63 - 1
-TYPE_STRING, TYPE_LIST, TYPE_SET = 0, 1, 2  # of the types' numbers, as values/entry.pxd has them, those that matter here
+TYPE_STRING, TYPE_LIST, TYPE_SET = 0, 1, 2  # as in values/entry.pxd
 
 
 class Refusal(Exception):

@@ -4,7 +4,7 @@ A value is never looked into here: what depends on its type is asked of fastredi
 RENAME and MOVE take an entry out of its table and put it, or a new one with the same value, into
 another place; values are not copied.
 """
-from libc.stdint cimport INT32_MAX, int64_t, uint32_t
+from libc.stdint cimport INT32_MAX, INT64_MAX, int64_t, uint32_t
 from libc.string cimport memcmp
 
 from fastredis._client cimport Client
@@ -494,8 +494,8 @@ declare(
 cdef int cmd_object_refcount(Client c) except -1:
     """OBJECT REFCOUNT key -> integer: 1, as no two keys share a value; nil without the key.
 
-    For the integers below 10,000, which Redis does share and counts as INT_MAX, clients are told the same: here no
-    object is taken for any integer.
+    For the integers below 10,000, which Redis does share and counts as INT_MAX unless maxmemory-policy looks at their
+    use, clients are told the same: here no object is taken for any integer.
     Source: https://redis.io/commands/object-refcount
     """
     cdef Entry* e = inspect(c, &c.argv[2])
@@ -503,7 +503,8 @@ cdef int cmd_object_refcount(Client c) except -1:
     if e is NULL:
         return c.reply_null()
     if entry_type(e) == TYPE_STRING and entry_encoding(e) == ENC_INT and 0 <= entry_int(e) < SHARED_INTEGERS:
-        return c.reply_int(INT32_MAX)
+        if c.core.memory_limit == INT64_MAX or not c.engine.evictor.by_use:
+            return c.reply_int(INT32_MAX)
     return c.reply_int(1)
 
 declare(

@@ -1,7 +1,8 @@
 """Time to live of hash fields: HEXPIRE and its family, HTTL, HPERSIST, HGETEX, HSETEX, HGETDEL.
 
-A deadline is at most LAST_MS, as in Redis. One that has passed deletes the field at once, but not on a replica and
-not while loading. What is propagated names the fields that changed, and deadlines as Unix times in milliseconds.
+A deadline is below 2^46 ms since the epoch, as in Redis. One that has passed deletes the field at once, but not on
+a replica and not while loading. What is propagated names the fields that changed, and deadlines as Unix times in
+milliseconds.
 """
 from libc.stdint cimport INT32_MAX, INT64_MAX, int64_t
 
@@ -28,7 +29,7 @@ from fastredis.declarations import key_at
 declare = declarer("hash")
 
 cdef enum:
-    LAST_MS = (1 << 46) - 1         # the latest deadline
+    DEADLINE_BITS = 46              # of the latest deadline
 
 cdef enum:                          # what HEXPIRE and HPERSIST reply for a field
     NO_FIELD = -2
@@ -99,13 +100,14 @@ cdef bint deadline_or_reply(Client c, int index, int unit, int64_t* when_ms) exc
     cdef int64_t amount
     cdef int64_t scale = 1000 if unit & IN_SECONDS else 1
     cdef int64_t base_ms = 0 if unit & FROM_EPOCH else c.core.now_ms
+    cdef int64_t last_ms = (<int64_t>1 << DEADLINE_BITS) - 1
 
     if not get_int_or_reply(c, index, &amount):
         return False
     if amount < 0:
         c.error(ERR_EXPIRE_NEGATIVE)
         return False
-    if amount > LAST_MS // scale or amount * scale > LAST_MS - base_ms:
+    if amount > last_ms // scale or amount * scale > last_ms - base_ms:
         c.error_text(b"ERR invalid expire time in '" + (<Command>c.last_command).name + b"' command")
         return False
     when_ms[0] = max(base_ms + amount * scale, 1)       # 0 would be no deadline

@@ -330,7 +330,7 @@ def keys(engine, counted) -> Fields:
         ("expired_time_cap_reached_count", counted["expire_slices_full"]),
         ("expire_cycle_cpu_milliseconds", counted["expire_cycle_us"] // 1000),
         ("evicted_keys", counted["evicted"]),
-        ("evicted_clients", 0),
+        ("evicted_clients", counted["evicted_clients"]),
         ("evicted_scripts", 0),
         ("total_eviction_exceeded_time", (engine.evictor.exceeded_us + engine.evictor.running_us) // 1000),
         ("current_eviction_exceeded_time", engine.evictor.running_us // 1000),

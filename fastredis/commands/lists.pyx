@@ -278,7 +278,10 @@ declare(
 # --- reading --------------------------------------------------------------------------------
 
 cdef int cmd_llen(Client c) except -1:
-    """LLEN key -> elements of the list, 0 if there is none. Errors: WRONGTYPE. Source: https://redis.io/commands/llen"""
+    """LLEN key -> elements of the list, 0 if there is none. Errors: WRONGTYPE.
+
+    Source: https://redis.io/commands/llen
+    """
     cdef Entry* e = c.db.lookup_read(&c.argv[1])
 
     if not c.has_type(e, TYPE_LIST):

@@ -27,6 +27,9 @@ from fastredis._command import declarer
 
 declare = declarer("generic")
 
+cdef extern from "<ctype.h>" nogil:
+    bint isspace(int c)
+
 
 cdef enum:
     PREFETCH_ENTRIES = 8        # how far ahead entries are asked for
@@ -194,7 +197,11 @@ cdef bint scan_options_or_reply(Client c, int first, ScanCall* s) except -1:
 
 
 cdef bint scan_cursor_or_reply(Client c, int index, ScanCall* s) except -1:
-    if parse_uint64(c.argv[index].ptr, c.argv[index].size, &s.cursor):
+    cdef const Arg* cursor = &c.argv[index]
+
+    # A blank in front, which parse_uint64() reads over, is refused as in Redis 7.0.
+    if not (cursor.size and isspace(<unsigned char>cursor.ptr[0])) and (
+            parse_uint64(cursor.ptr, cursor.size, &s.cursor)):
         return True
     c.error(ERR_CURSOR)
     return False

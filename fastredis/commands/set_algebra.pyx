@@ -165,6 +165,7 @@ cdef Option[2] LIMIT_OPTION = [CARD_OPTIONS[0], CARD_OPTIONS[2]]
 cdef int count_result(Client c, Operation operation, const Option* options) except -1:
     """COMMAND numkeys key [key ...] [LIMIT limit] -> integer: members of the result, counted up to the limit."""
     cdef int64_t keys
+    cdef Arg* limit
     cdef Counted counted = Counted(0, INT64_MAX)
     cdef Algebra a
     cdef Options given
@@ -175,8 +176,9 @@ cdef int count_result(Client c, Operation operation, const Option* options) exce
         return c.error(ERR_NUMKEYS_ARGS)
     if not parse_options_or_reply(c, 2 + keys, options, &given):
         return 0
-    if given.text[CARD_LIMIT] is not NULL:
-        if not parse_int64(given.text[CARD_LIMIT].ptr, given.text[CARD_LIMIT].size, &counted.limit) or counted.limit < 0:
+    limit = given.text[CARD_LIMIT]
+    if limit is not NULL:
+        if not parse_int64(limit.ptr, limit.size, &counted.limit) or counted.limit < 0:
             return c.error(ERR_LIMIT_NEGATIVE)
         if counted.limit == 0:
             counted.limit = INT64_MAX

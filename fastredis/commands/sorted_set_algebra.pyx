@@ -12,10 +12,11 @@ from fastredis._command cimport native
 from fastredis._errors cimport ERR_LIMIT_NEGATIVE, ERR_SYNTAX, ERR_WEIGHT
 from fastredis._flags cimport DENYOOM, READONLY, WRITE
 from fastredis._options cimport arg_is, get_double_or_reply, get_int_or_reply, get_range_or_reply
-from fastredis.commands.sorted_sets cimport reply_walk, store_build
+from fastredis.commands.sorted_sets cimport reply_members_header, reply_scored, store_build
 from fastredis.ds.alloc cimport mem_alloc, mem_free
+from fastredis.ds.btree cimport BtPair
 from fastredis.ds.listpack cimport LpItem, lp_text
-from fastredis.ds.native cimport hash_bytes
+from fastredis.ds.native cimport hash_bytes, prefetch
 from fastredis.ds.numbers cimport INT64_TEXT
 from fastredis.ds.table cimport Table, table_find, table_prefetch_bucket, table_prefetch_entry
 from fastredis.values.entry cimport (
@@ -23,9 +24,9 @@ from fastredis.values.entry cimport (
 )
 from fastredis.values.set_type cimport SetIter, set_contains, set_count, set_iter, set_iter_end, set_next
 from fastredis.values.zset_type cimport (
-    ZsetBuild, ZsetIter, zset_block_score, zset_build_clear, zset_build_count, zset_build_end, zset_build_init,
-    zset_build_put, zset_build_put_new, zset_build_remove, zset_build_reserve, zset_count, zset_next, zset_score,
-    zset_seek_rank,
+    ZsetBuild, ZsetIter, zset_block_score, zset_block_text, zset_build_clear, zset_build_count, zset_build_free_pairs,
+    zset_build_init, zset_build_pairs, zset_build_put, zset_build_put_new, zset_build_remove, zset_build_reserve,
+    zset_count, zset_next, zset_score, zset_seek_rank,
 )
 
 from fastredis._command import declarer
@@ -38,6 +39,7 @@ cdef extern from "<math.h>" nogil:
 
 cdef enum:
     BATCH = 32                      # members whose memory is asked for at a time
+    AHEAD = 8                       # members that a reply is ahead with asking
 
 cdef enum Operator:
     UNION
@@ -427,17 +429,24 @@ cdef int by_members(const void* a, const void* b) noexcept nogil:
 cdef int reply_build(Client c, ZsetBuild* build, bint with_scores) except -1:
     """Reply what was built, in order."""
     cdef uint64_t members = zset_build_count(build)
-    cdef ZsetIter it
-    cdef Entry* e
+    cdef BtPair* pairs = zset_build_pairs(build)
+    cdef const char* text
+    cdef size_t size
+    cdef uint64_t i
 
-    if members == 0:
-        return c.reply_array(0)
-    e = zset_build_end(build, &c.core.limits, b"", 0)
+    reply_members_header(c, members, with_scores)
     try:
-        zset_seek_rank(&it, e, 0, members, False)
-        return reply_walk(c, &it, members, with_scores)
+        for i in range(members):
+            if i + AHEAD < members:
+                prefetch(pairs[i + AHEAD].member)
+            text = zset_block_text(pairs[i].member, &size)
+            if with_scores:
+                reply_scored(c, text, size, pairs[i].score)
+            else:
+                c.reply_bulk(text, size)
     finally:
-        c.db.release(e, c.core.lazy_server_del)
+        zset_build_free_pairs(build, pairs)
+    return 0
 
 
 cdef int compute(Client c, Operation* op, bint stores, const char* event) except -1:

@@ -13,8 +13,8 @@ from fastredis.ds.numbers cimport parse_double, parse_long_double
 from fastredis.values.entry cimport TYPE_ZSET, Entry
 from fastredis.values.zset_type cimport (
     LEX_CLOSED, LEX_HIGHEST, LEX_LOWEST, LEX_OPEN, LexBound, LexRange, ScoreRange, ZsetBuild, ZsetIter,
-    zset_build_clear, zset_build_init, zset_build_put_new, zset_build_reserve, zset_count, zset_count_lex, zset_count_score,
-    zset_delete_range, zset_next, zset_seek_lex, zset_seek_rank, zset_seek_score,
+    zset_build_clear, zset_build_init, zset_build_put_new, zset_build_reserve, zset_count, zset_count_lex,
+    zset_count_score, zset_delete_range, zset_next, zset_seek_lex, zset_seek_rank, zset_seek_score,
 )
 
 from fastredis._command import declarer

@@ -57,33 +57,14 @@ cdef Option[7] ZADD_OPTIONS = [
 
 # --- shared pieces -----------------------------------------------------------------------
 
-cdef inline bint nested(Client c, bint with_scores) noexcept:
-    """Whether a member and its score are an array of two in the reply, and not one after the other."""
-    return with_scores and c.out.resp == 3
-
-
-cdef inline int reply_header(Client c, uint64_t members, bint with_scores) except -1:
-    """The header of an array of so many members, with a score each maybe."""
-    return c.reply_array(members * 2 if with_scores and c.out.resp == 2 else members)
-
-
-cdef inline int reply_pair(Client c, const char* text, size_t size, double score) except -1:
-    c.reply_bulk(text, size)
-    return c.reply_double(score)
-
-
 cdef int reply_walk(Client c, ZsetIter* it, uint64_t members, bint with_scores) except -1:
-    cdef bint as_pairs = nested(c, with_scores)
-
-    reply_header(c, members, with_scores)
-    if not with_scores:
+    reply_members_header(c, members, with_scores)
+    if with_scores:
+        while zset_next(it):
+            reply_scored(c, it.text, it.size, it.score)
+    else:
         while zset_next(it):
             c.reply_bulk(it.text, it.size)
-        return 0
-    while zset_next(it):
-        if as_pairs:
-            c.reply_array(2)
-        reply_pair(c, it.text, it.size, it.score)
     return 0
 
 
@@ -429,7 +410,8 @@ cdef int pop(Client c, Arg* key, Entry* e, bint highest, uint64_t count, bint as
     while zset_next(&it):
         if as_pairs:
             c.reply_array(2)
-        reply_pair(c, it.text, it.size, it.score)
+        c.reply_bulk(it.text, it.size)
+        c.reply_double(it.score)
     zset_delete_range(&c.core.memory, e, zset_count(e) - count if highest else 0, count)
     c.core.dirty += count - 1
     c.modified(key, NOTIFY_ZSET, b"zpopmax" if highest else b"zpopmin")
@@ -656,10 +638,13 @@ cdef int reply_member(Client c, Entry* e, uint64_t rank, bint with_score) except
 
     zset_seek_rank(&it, e, rank, 1, False)
     zset_next(&it)
-    if nested(c, with_score):
-        c.reply_array(2)
-    c.reply_bulk(it.text, it.size)
-    return c.reply_double(it.score) if with_score else 0
+    return reply_one(c, &it, with_score)
+
+
+cdef inline int reply_one(Client c, const ZsetIter* it, bint with_score) except -1:
+    if with_score:
+        return reply_scored(c, it.text, it.size, it.score)
+    return c.reply_bulk(it.text, it.size)
 
 
 cdef int sample_by_walk(Client c, Entry* e, uint64_t count, bint with_scores) except -1:
@@ -673,11 +658,7 @@ cdef int sample_by_walk(Client c, Entry* e, uint64_t count, bint with_scores) ex
     zset_seek_rank(&it, e, 0, left, False)
     while count and zset_next(&it):
         if random_below(&c.core.random, left) < count:
-            if nested(c, with_scores):
-                c.reply_array(2)
-            c.reply_bulk(it.text, it.size)
-            if with_scores:
-                c.reply_double(it.score)
+            reply_one(c, &it, with_scores)
             count -= 1
         left -= 1
     return 0
@@ -739,13 +720,13 @@ cdef int cmd_zrandmember(Client c) except -1:
     if c.argc == 2:
         return reply_member(c, e, random_below(&c.core.random, members), False)
     if count < 0:
-        reply_header(c, -count, with_scores)
+        reply_members_header(c, -count, with_scores)
         while count:
             reply_member(c, e, random_below(&c.core.random, members), with_scores)
             count += 1
         return 0
     count = min(<uint64_t>count, members)
-    reply_header(c, count, with_scores)
+    reply_members_header(c, count, with_scores)
     if <uint64_t>count > members // SAMPLE_PART or entry_encoding(e) == ENC_LISTPACK:
         return sample_by_walk(c, e, count, with_scores)
     return sample_by_draw(c, e, count, with_scores)

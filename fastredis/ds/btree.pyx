@@ -3,15 +3,15 @@ from libc.stdint cimport UINT64_MAX, int64_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memmove, memset
 
 from fastredis.ds.alloc cimport mem_alloc, mem_charge, mem_free, mem_realloc
-from fastredis.ds.native cimport likely, prefetch, unlikely
+from fastredis.ds.native cimport likely, prefetch
 
 cdef enum:
-    FIRST_ROOM = 6                  # pairs of the leaf that a tree begins with
-    LEAF_GIVES = BT_LEAF * 7 // 8   # a full leaf gives pairs to a sibling with fewer than so many
-    LEAF_MERGE = BT_LEAF * 7 // 8   # leaves with up to so many pairs together become one
-    INNER_MERGE = BT_INNER * 7 // 8 # the same for the children of inner nodes
-    LEAF_LINES = 7                  # cache lines of a leaf that header and scores mostly take
-    RUN = 12                        # pairs that are sorted by insertion before runs are merged
+    FIRST_ROOM = 6                      # pairs of the leaf that a tree begins with
+    LEAF_GIVES = BT_LEAF * 7 // 8       # a full leaf gives pairs to a sibling with fewer than so many
+    LEAF_MERGE = BT_LEAF * 7 // 8       # leaves with up to so many pairs together become one
+    INNER_MERGE = BT_INNER * 7 // 8     # the same for the children of inner nodes
+    LEAF_LINES = 7                      # cache lines of a leaf that header and scores mostly take
+    RUN = 12                            # pairs that are sorted by insertion before runs are merged
 
 # One level of the way down to a leaf: the child `index` of `node`.
 cdef struct Step:
@@ -298,7 +298,7 @@ cdef inline void add_to_counts(BTree* t, Step* path, int64_t n) noexcept:
 
 
 cdef void set_separator(Step* path, int level, double score, void* member) noexcept:
-    """Below child path[level], the first pair is this one now. It is noted in one node: where the way is not the first."""
+    """Below child path[level], the first pair is this one now: noted in the one node where the way is not the first."""
     while level >= 0 and path[level].index == 0:
         level -= 1
     if level >= 0:
@@ -906,11 +906,11 @@ cdef int64_t bt_rank(const BTree* t, double score, const void* member) noexcept:
     cdef void* node = t.root
     cdef BtLeaf* leaf
     cdef uint64_t rank = 0
-    cdef uint32_t level, index, i
+    cdef uint32_t _level, index, i
 
     if node is NULL:
         return -1
-    for level in range(t.depth):
+    for _level in range(t.depth):
         index = child_for(t, <BtInner*>node, score, member)
         for i in range(index):
             rank += (<BtInner*>node).counts[i]
@@ -926,11 +926,11 @@ cdef uint64_t bt_count_score(const BTree* t, double score, bint after) noexcept:
     cdef BtInner* inner
     cdef BtLeaf* leaf
     cdef uint64_t rank = 0
-    cdef uint32_t level, index, i
+    cdef uint32_t _level, index, i
 
     if node is NULL:
         return 0
-    for level in range(t.depth):
+    for _level in range(t.depth):
         inner = <BtInner*>node
         if after:
             index = scores_up_to(inner.scores + 1, inner.count - 1, score)
@@ -949,11 +949,11 @@ cdef uint64_t bt_count_lex(const BTree* t, const char* text, size_t size, bint a
     cdef void* node = t.root
     cdef BtInner* inner
     cdef uint64_t rank = 0
-    cdef uint32_t level, index, i
+    cdef uint32_t _level, index, i
 
     if node is NULL:
         return 0
-    for level in range(t.depth):
+    for _level in range(t.depth):
         inner = <BtInner*>node
         index = texts_below(t, inner.members + 1, inner.count - 1, text, size, after)
         for i in range(index):
@@ -976,9 +976,9 @@ cdef BtCursor bt_seek(const BTree* t, uint64_t rank) noexcept:
 cdef void bt_prefetch(const BTree* t, double score) noexcept:
     cdef void* node = t.root
     cdef BtInner* inner = NULL
-    cdef uint32_t level, index
+    cdef uint32_t _level, index
 
-    for level in range(t.depth):
+    for _level in range(t.depth):
         inner = <BtInner*>node
         index = scores_up_to(inner.scores + 1, inner.count - 1, score)
         node = inner.children[index]

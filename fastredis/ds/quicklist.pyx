@@ -17,10 +17,10 @@ from fastredis.ds.native cimport likely, unlikely
 
 cdef enum:
     SAFE_BYTES = 8192           # of a node whose limit is a number of elements
-    OVERHEAD = 8                # bytes that an element is reckoned to take beside its text, by those who ask for a limit
+    OVERHEAD = 8                # bytes that an element is reckoned to take beside its text
     ELEMENT_MORE = 10           # bytes that it can take at most
     FIRST_ROOM = 1024           # of a new end, unless its limit is lower
-    SPARSE = 1024               # an end with more room than this gives half back when it uses less than a quarter
+    SPARSE = 1024               # an end with more room than this gives some back when it uses less than a quarter
     COMPRESS_LEAST = 48         # bytes of a node that is worth compressing
     COMPRESS_GAIN = 8           # bytes that have to be saved
 
@@ -155,8 +155,8 @@ cdef void remove_node(Account* account, Quicklist* ql, QlNode* node) noexcept:
 
 
 cdef int tighten(Account* account, QlNode* node) except -1:
-    """Make a node's block one that ds.listpack owns. Not for a compressed one."""
-    if node.room == 0:
+    """Make a node's block one that ds.listpack owns, unless it is compressed."""
+    if node.room == 0 or node.compressed:
         return 0
     if node.start:
         memmove(node.block, node.block + node.start, node.bytes)
@@ -513,8 +513,17 @@ cdef int drop_from(Account* account, QlNode* node, int where, uint32_t n) except
     node.count -= n
     lp_write_header(lp, node.bytes, node.count)
     if unlikely(node.room > SPARSE and node.bytes < node.room // 4):
-        move_to(account, node, node.room // 2, (node.room // 2 - node.bytes) // 2)
+        give_room_back(account, node)
     return 0
+
+
+cdef int give_room_back(Account* account, QlNode* node) except -1:
+    """Halve an end's room until it is not sparse any more; what is left of it is shared by both sides."""
+    cdef size_t room = node.room
+
+    while room > SPARSE and node.bytes < room // 4:
+        room //= 2
+    return move_to(account, node, room, (room - node.bytes) // 2)
 
 
 cdef int ql_drop(Account* account, Quicklist* ql, int where, uint64_t n) except -1:

@@ -125,7 +125,8 @@ cdef int list_settle(Account* account, const Limits* limits, Entry* e) except -1
 
 # --- for commands ----------------------------------------------------------------------------
 
-cdef int list_push(Account* account, const Limits* limits, Entry* e, int where, const char* text, size_t size) except -1:
+cdef int list_push(Account* account, const Limits* limits, Entry* e, int where, const char* text,
+                   size_t size) except -1:
     """Add an element at an end, after list_prepare()."""
     if not is_small(e):
         return ql_push(account, list_of(e), where, text, size, limits.list_packed_threshold)

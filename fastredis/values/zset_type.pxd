@@ -26,7 +26,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 
 from fastredis.ds.alloc cimport Account
-from fastredis.ds.btree cimport BTree, BtCursor
+from fastredis.ds.btree cimport BTree, BtCursor, BtPair
 from fastredis.ds.numbers cimport INT64_TEXT
 from fastredis.ds.table cimport Table
 from fastredis.values.entry cimport Entry, entry_slot
@@ -135,7 +135,8 @@ cdef uint64_t zset_seek_score(ZsetIter* it, const Entry* e, const ScoreRange* ra
 cdef uint64_t zset_seek_lex(ZsetIter* it, const Entry* e, const LexRange* range, bint reverse,
                             int64_t offset, int64_t limit) noexcept
 cdef bint zset_next(ZsetIter* it) noexcept
-cdef void zset_skip(ZsetIter* it, uint64_t members) noexcept        # pass over so many; O(1) for the next leaf's, listpacks walk
+# Pass over so many.
+cdef void zset_skip(ZsetIter* it, uint64_t members) noexcept
 
 # --- ZSCAN: as table_scan(), one step; a listpack is visited whole at cursor 0, and 0 is returned.
 ctypedef int (*ZsetVisit)(void* context, const char* text, size_t size, double score) except -1
@@ -167,8 +168,10 @@ cdef int zset_build_put_new(ZsetBuild* b, const char* member, size_t size, doubl
 cdef bint zset_build_remove(ZsetBuild* b, const char* member, size_t size) noexcept
 cdef uint64_t zset_build_count(ZsetBuild* b) noexcept
 # The zset of what was put in, a listpack where the limits allow; the build is empty then. No score may be NaN.
-# Also for replies: build with an empty key, walk, entry_free().
 cdef Entry* zset_build_end(ZsetBuild* b, const Limits* limits, const char* key, size_t key_size) except NULL
+# What was put in, in order, for replies: zset_build_count() pairs of a score and a block, which stays the build's.
+cdef BtPair* zset_build_pairs(ZsetBuild* b) except NULL
+cdef void zset_build_free_pairs(ZsetBuild* b, BtPair* pairs) noexcept           # before anything else goes or comes
 cdef void zset_build_clear(ZsetBuild* b) noexcept                               # free what is left; any number of times
 
 

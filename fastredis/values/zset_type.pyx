@@ -5,20 +5,19 @@ from libc.string cimport memcmp
 
 from fastredis.ds.alloc cimport mem_alloc, mem_charge, mem_free
 from fastredis.ds.btree cimport (
-    BtLeaf, BtPair, bt_build, bt_bytes, bt_clear, bt_count_lex, bt_count_score, bt_delete_range, bt_drain, bt_init, bt_insert,
-    bt_member, bt_next, bt_prefetch, bt_prev, bt_rank, bt_remove, bt_score, bt_seek, bt_sort, bt_update, bt_verify,
-    leaf_members)
+    BtLeaf, BtPair, bt_build, bt_bytes, bt_clear, bt_count_lex, bt_count_score, bt_delete_range, bt_drain, bt_init,
+    bt_insert, bt_member, bt_next, bt_prefetch, bt_prev, bt_rank, bt_remove, bt_score, bt_seek, bt_sort, bt_update,
+    bt_verify, leaf_members)
 from fastredis.ds.listpack cimport (
-    LP_MAX, LpItem, lp_append, lp_append_int, lp_bytes, lp_charge, lp_copy, lp_count, lp_delete, lp_equals, lp_find,
-    lp_first, lp_free, lp_get, lp_insert, lp_insert_int, lp_last, lp_new, lp_next, lp_prev, lp_replace,
-    lp_replace_int, lp_seek, lp_text, lp_verify)
+    LP_MAX, LpItem, lp_append, lp_append_int, lp_bytes, lp_charge, lp_copy, lp_count, lp_delete, lp_find, lp_first,
+    lp_free, lp_get, lp_insert, lp_insert_int, lp_new, lp_next, lp_prev, lp_replace, lp_replace_int, lp_seek, lp_text,
+    lp_verify)
 from fastredis.ds.native cimport hash_bytes, prefetch
 from fastredis.ds.numbers cimport DOUBLE_TEXT, format_double, parse_double
 from fastredis.ds.table cimport (
-    TableIter, table_add, table_bytes, table_clear, table_count, table_drain, table_find, table_init, table_iter, table_iter_end,
-    table_next, table_remove, table_reserve, table_scan, table_verify)
-from fastredis.values.entry cimport (
-    ENC_LISTPACK, ENC_SKIPLIST, TYPE_ZSET, entry_encoding, entry_set_encoding)
+    TableIter, table_add, table_bytes, table_clear, table_count, table_drain, table_find, table_init, table_iter,
+    table_iter_end, table_next, table_remove, table_reserve, table_scan, table_verify)
+from fastredis.values.entry cimport ENC_LISTPACK, ENC_SKIPLIST, TYPE_ZSET, entry_encoding, entry_set_encoding
 from fastredis.values.member cimport MEMBER_MAX, member_bytes, member_write
 from fastredis.values.value cimport entry_new
 
@@ -327,7 +326,7 @@ cdef Entry* zset_copy(Account* account, const Entry* e, const char* key, size_t 
 
 
 cdef size_t zset_value_bytes(const Entry* e, int64_t samples) noexcept:
-    """Bytes outside of the entry's block; the members are taken to be as the first `samples` are. 0: all are looked at."""
+    """Bytes outside of the entry's block; members are taken to be as the first `samples` are. 0: all are looked at."""
     cdef Zset* zset = zset_of(e)
     cdef BtCursor at
     cdef size_t blocks = 0
@@ -422,7 +421,7 @@ cdef int add_to_tree(Account* account, Zset* zset, double score, const char* mem
         return done
     if flags & ZADD_XX:
         return ZADD_NOP
-    #bt_prefetch(&zset.order, score)
+    bt_prefetch(&zset.order, score)     # the leaf comes while the table is changed
     block = block_new(account, score, member, size)
     try:
         table_add(&zset.members, block, hash)
@@ -866,6 +865,18 @@ cdef BtPair* build_pairs(ZsetBuild* b, BTree* order) except NULL:
     return pairs
 
 
+cdef BtPair* zset_build_pairs(ZsetBuild* b) except NULL:
+    """O(n log n); zset_build_free_pairs() frees them."""
+    cdef BTree order                # for its way of comparing
+
+    bt_init(&order, b.members.account, block_key)
+    return build_pairs(b, &order)
+
+
+cdef void zset_build_free_pairs(ZsetBuild* b, BtPair* pairs) noexcept:
+    mem_free(b.members.account, pairs, (table_count(&b.members) + 1) * sizeof(BtPair))
+
+
 cdef Zset* build_tree(ZsetBuild* b) except NULL:
     """A Zset of what was put in; the build is empty then. On MemoryError it is as it was."""
     cdef Account* account = b.members.account
@@ -917,21 +928,19 @@ cdef bint build_fits_listpack(ZsetBuild* b, const Limits* limits) noexcept:
 cdef uint8_t* build_listpack(ZsetBuild* b) except NULL:
     cdef Account* account = b.members.account
     cdef uint64_t count = table_count(&b.members), i
-    cdef BTree order                # for its way of comparing
     cdef BtPair* pairs
     cdef uint8_t* lp
     cdef const char* text
     cdef size_t size
 
-    bt_init(&order, account, block_key)
-    pairs = build_pairs(b, &order)
+    pairs = zset_build_pairs(b)
     try:
         lp = lp_new(account)
         for i in range(count):
             text = zset_block_text(pairs[i].member, &size)
             lp = pair_append(account, lp, text, size, pairs[i].score)
     finally:
-        mem_free(account, pairs, (count + 1) * sizeof(BtPair))
+        zset_build_free_pairs(b, pairs)
     return lp
 
 

@@ -188,10 +188,8 @@ CASES = {
         ("BITFIELD_RO k INCRBY u8 0 1", Error("ERR BITFIELD_RO only supports the GET subcommand")),
         ("BITFIELD_RO k", []), ("BITFIELD_RO", wrong_args("bitfield_ro")),
     ],
-}
 
-# These need lists: they join CASES when lists exist.
-NEEDS_LISTS = {
+    # Lists
     "Bitmap commands refuse a list": [
         ("RPUSH l a", 1), ("SETBIT l 0 1", WRONGTYPE), ("GETBIT l 0", WRONGTYPE), ("BITCOUNT l", WRONGTYPE),
         ("BITCOUNT l 0 -1", WRONGTYPE), ("BITPOS l 1", WRONGTYPE), ("BITPOS l 1 0 -1 BIT", WRONGTYPE),

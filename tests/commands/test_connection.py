@@ -292,10 +292,8 @@ CASES = {
          Holding(Status("CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"), Status("GETNAME"),
           Status("HELP"))),
     ],
-}
 
-# These need lists: they join CASES when lists exist.
-NEEDS_LISTS = {
+    # Lists
     "CLIENT UNBLOCK of BLPOP": [
         ("@2 CLIENT ID", Save("id")), ("@2 BLPOP l 0", BLOCKS), ("CLIENT UNBLOCK $id", 1), ("@2 <", NIL_ARRAY),
         ("@2 CLIENT ID", Saved("id")),

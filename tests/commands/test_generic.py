@@ -262,10 +262,8 @@ CASES = {
         (r'DEL "\xff" "\x00"', 2),
     ],
     "A long key": [(("SET", "k" * 100000, "v"), OK), (("GET", "k" * 100000), "v"), (("DEL", "k" * 100000), 1)],
-}
 
-# These need lists: they join CASES when lists exist.
-NEEDS_LISTS = {
+    # Lists
     "Generic commands take a list": [
         ("RPUSH l a", 1), ("TYPE l", Status("list")), ("COPY l m", 1), ("RENAME m n", OK), ("MOVE n 1", 1),
         ("EXPIRE l 100", 1), ("TTL l", 100), ("PERSIST l", 1), ("TOUCH l", 1), ("DEL l", 1),

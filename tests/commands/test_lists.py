@@ -21,6 +21,7 @@ from tests.rows import (
     Status,
     wrong_args,
 )
+from tests.test_propagation import Local, propagated
 
 NOT_POSITIVE = Error("ERR value is out of range, must be positive")
 SMALLEST = Error("ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807")
@@ -601,3 +602,49 @@ def test_pushes_of_two_clients_stay_in_the_order_of_the_commands(either_target):
         for number in range(100):
             (first if number % 2 else second).call("RPUSH", "l", number)
         assert first.call("LRANGE", "l", 0, -1) == [b"%d" % number for number in range(100)]
+
+
+# The command on "l", a b c d e, and what is propagated of it. (tests/test_propagation.py has what all commands share.)
+EFFECTS = {
+    "LPUSH l x": "LPUSH l x", "LPUSHX l x": "LPUSHX l x", "LPUSHX none x": "", "LPOP l": "LPOP l",
+    "LPOP l 2": "LPOP l 2", "LPOP l 0": "", "LPOP none": "", "RPOP l 9": "RPOP l 9", "LSET l 0 x": "LSET l 0 x",
+    "LSET l 9 x": "",
+    "LINSERT l BEFORE b x": "LINSERT l BEFORE b x", "LINSERT l BEFORE none x": "", "LREM l 0 none": "",
+    "LREM l 0 a": "LREM l 0 a", "LTRIM l 0 -1": "", "LTRIM l 1 2": "LTRIM l 1 2", "LTRIM l 9 9": "LTRIM l 9 9",
+    "LMOVE l m LEFT RIGHT": "LMOVE l m LEFT RIGHT", "LMOVE none m LEFT LEFT": "", "RPOPLPUSH l m": "RPOPLPUSH l m",
+    "LMPOP 2 none l LEFT COUNT 3": "LPOP l 3", "LMPOP 1 l RIGHT": "RPOP l 1", "LMPOP 1 none LEFT": "",
+    "LMPOP 1 l LEFT COUNT 99": "LPOP l 5", "BLPOP none l 0": "LPOP l", "BRPOP l 0": "RPOP l",
+    "BLMOVE l m LEFT RIGHT 0": "LMOVE l m LEFT RIGHT", "BRPOPLPUSH l m 0": "RPOPLPUSH l m",
+    "BLMPOP 0 2 none l RIGHT COUNT 9": "RPOP l 5", "LRANGE l 0 -1 | LPOS l a | LLEN l": "",
+    "MULTI | BLPOP l 0 | BLPOP none 0 | BLMOVE l m LEFT LEFT 0 | LMPOP 1 l LEFT | EXEC":
+        "MULTI | LPOP l | LMOVE l m LEFT LEFT | LPOP l 1 | EXEC",
+    "LMOVEM l m LEFT LEFT COUNT 2 OBO": "LMOVEM l m LEFT LEFT COUNT 2 OBO", "LMOVEM l m LEFT LEFT EXACTLY 9 OBO": "",
+    "BLMOVEM l m LEFT LEFT 0 COUNT 2 OBO": "LMOVEM l m LEFT LEFT COUNT 2 OBO",
+}
+
+
+@pytest.mark.parametrize("commands", EFFECTS)
+def test_effect(commands):
+    local = Local()
+    try:
+        found = propagated(local, commands, "RPUSH l a b c d e")
+    finally:
+        local.loop.close()
+    assert found == [line.strip() for line in EFFECTS[commands].split("|") if line.strip()]
+
+
+@pytest.mark.parametrize(("waits", "effect"), [
+    ("BLPOP l 0", "LPOP l"), ("BRPOP m l 0", "RPOP l"), ("BLMOVE l m LEFT RIGHT 0", "LMOVE l m LEFT RIGHT"),
+    ("BRPOPLPUSH l m 0", "RPOPLPUSH l m"), ("BLMPOP 0 2 m l RIGHT COUNT 9", "RPOP l 2"),
+])
+def test_effect_of_a_client_that_waited(waits, effect):
+    """It comes after that of the push."""
+    local = Local()
+    try:
+        client, pusher = local.client(), local.client()
+        client.send(*waits.split())
+        assert local.notes.take() == []
+        assert pusher.call("RPUSH", "l", "a", "b") == 2
+        assert [b" ".join(argv).decode() for _, argv in local.notes.take()] == ["RPUSH l a b", effect]
+    finally:
+        local.loop.close()

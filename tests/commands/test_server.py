@@ -326,10 +326,8 @@ CASES = {
          Error("EXECABORT Transaction discarded because of: OOM command not allowed when used memory > 'maxmemory'.")),
         ("CONFIG SET maxmemory 0", OK), ("GET k", None),
     ],
-}
 
-# These need lists: they join CASES when lists exist.
-NEEDS_LISTS = {
+    # Lists
     "SWAPDB wakes a client that waits": [
         ("SELECT 1", OK), ("RPUSH l a", 1), ("@2 BLPOP l 5", BLOCKS), ("SWAPDB 0 1", OK), ("@2 <", ["l", "a"]),
     ],

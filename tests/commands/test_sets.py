@@ -261,7 +261,7 @@ ON_EACH_ENCODING = {
     ],
     "SSCAN refuses bad arguments": [
         ("SADD k a", 1), ("SSCAN k x", BAD_CURSOR), ("SSCAN k 18446744073709551616", BAD_CURSOR),
-        ('SSCAN k " 0"', BAD_CURSOR), ("SSCAN k 0 COUNT 0", SYNTAX),
+        ("SSCAN k 0 COUNT 0", SYNTAX),
         ("SSCAN k 0 COUNT -1", SYNTAX), ("SSCAN k 0 COUNT x", NOT_INTEGER), ("SSCAN k 0 COUNT", SYNTAX),
         ("SSCAN k 0 MATCH", SYNTAX), ("SSCAN k 0 X", SYNTAX), ("SSCAN k 0 TYPE set", SYNTAX),
         ("SSCAN k", wrong_args("sscan")),

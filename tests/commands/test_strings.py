@@ -399,10 +399,8 @@ CASES = {
         ("INCREX k LBOUND 10 UBOUND 5", Matching(".*LBOUND can't be greater than UBOUND.*")),
         ("INCREX k ENX", Matching(".*ENX flag requires an expiration.*")), ("EXISTS k", 0),
     ], since="8.8"),
-}
 
-# These need lists: they join CASES when lists exist.
-NEEDS_LISTS = {
+    # Lists
     "String commands refuse a list": [
         ("RPUSH l a", 1), ("GET l", WRONGTYPE), ("GETSET l v", WRONGTYPE), ("GETDEL l", WRONGTYPE),
         ("GETEX l", WRONGTYPE), ("GETEX l EX 10", WRONGTYPE), ("APPEND l v", WRONGTYPE), ("STRLEN l", WRONGTYPE),

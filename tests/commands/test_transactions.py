@@ -180,10 +180,8 @@ CASES = {
     "A connection that closes drops its transaction": [
         ("@2 MULTI", OK), ("@2 SET k v", QUEUED), ("@2 QUIT", OK), ("GET k", None),
     ],
-}
 
-# These need lists: they join CASES when lists exist.
-NEEDS_LISTS = {
+    # Lists
     "WATCH sees a list change": [
         ("RPUSH l a", 1), ("WATCH l", OK), ("@2 RPUSH l b", 2), ("MULTI", OK), ("EXEC", NIL_ARRAY), ("WATCH l", OK),
         ("@2 LPOP none", None), ("MULTI", OK), ("EXEC", []),

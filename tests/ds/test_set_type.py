@@ -14,7 +14,8 @@ SMALL_NUMBERS = st.integers(-9, 9)
 EDGES = [-2**63, 2**63 - 1, 2**31, -2**31 - 1, 32768, 99999]
 NUMBERS = st.one_of(SMALL_NUMBERS, st.integers(-300, 300), st.sampled_from(EDGES)).map(lambda number: b"%d" % number)
 WORDS = st.one_of(
-    st.sampled_from([b"", b"a", b"b", b"-0", b"01", b"9223372036854775808", b"x" * 8, b"x" * 9, b"y" * 253, b"y" * 254]),
+    st.sampled_from([b"", b"a", b"b", b"-0", b"01", b"9223372036854775808"]),
+    st.sampled_from([b"x" * 8, b"x" * 9, b"y" * 253, b"y" * 254]),
     st.binary(max_size=4),
     st.integers(0, 300).map(lambda number: b"member:%d" % number),
 )
@@ -225,7 +226,7 @@ def test_algebra(shapes, name, limits, settle):
         if made is not None:
             made.verify()
             assert set(made.members()) == model
-    del stored, result
+    stored = result = None
     assert memory.used == 0
 
 
@@ -260,7 +261,7 @@ def test_algebra_of_large_tables(sizes):
         for result in stored:
             result.verify()
             assert set(result.members()) == right
-        del stored, result
+        stored = result = None
         assert memory.used == used
 
 
@@ -279,9 +280,9 @@ def test_difference_with_many_small_sets():
     large = words(0, 5000)
     small = [words(number * 10, number * 10 + 20) for number in range(30)]
     sets = [SetProbe.of(memory, part) for part in (large, *small)]
-    members, _ = probes.operate(memory, "subtract", sets)
+    members, stored = probes.operate(memory, "subtract", sets)
     assert sorted(members) == sorted(set(large).difference(*small))
-    sets = None
+    sets = stored = None
     assert memory.used == 0
 
 

@@ -10,16 +10,17 @@ import contextlib
 import time
 from collections import Counter, deque
 
-from tests.fuzz import LEAK_BYTES, used_memory
+from tests.fuzz import used_memory
 from tests.resp import Closed, Error, encode
 from tests.rows import QUEUED
-from tests.soak.alike import alike, exec_alike
-from tests.soak.draw import DATABASES, EPOCH_MS, HOUR_MS, KEYS_OF_GROUP, Draw
+from tests.soak.alike import alike
+from tests.soak.draw import DATABASES, EPOCH_MS, HOUR_MS, KEYS_OF_GROUP, LIMITS, Draw
 
 TIMEOUT_SECONDS = 60
 ACTIONS_OF_A_ROUND = 250
 ACTIONS = {"single": 30, "pipeline": 40, "transaction": 12, "watch": 5, "chance": 8, "setting": 3, "clock": 1,
            "compare": 1.5}
+LEAK_BYTES = 1 << 19                        # scratch memory that a server may keep; a leak is more, given time
 HISTORY = 5000                              # commands that are kept
 SHOWN = 40                                  # of those, with a key of the command that shows a difference
 WAITING = (b"BLPOP", b"BRPOP", b"BLMOVE", b"BLMPOP", b"BRPOPLPUSH", b"BZPOPMIN", b"BZPOPMAX", b"BZMPOP")
@@ -65,8 +66,8 @@ class Soak:
         with server.client() as mine, peer.client() as other:
             self.known = {name.decode().upper() for name in mine.call("COMMAND", "LIST")}
             self.known &= {name.decode().upper() for name in other.call("COMMAND", "LIST")}
-            self.limits = [dict(zip(part[::2], part[1::2], strict=True))
-                           for part in (mine.call("CONFIG", "GET", "*-max-*"), other.call("CONFIG", "GET", "*-max-*"))]
+            self.limits = [dict(pair for name in LIMITS if (pair := client.call("CONFIG", "GET", name)))
+                           for client in (mine, other)]
             self.verifies = any(line.startswith("VERIFY") for line in mine.call("DEBUG", "HELP"))
 
     def round(self, seed):
@@ -210,10 +211,17 @@ class Soak:
         mine, other = pair.clients
         for argv in commands:
             replies = mine.read(), other.read()
-            same = mine.raw == other.raw or (
-                exec_alike(pair.queued, *replies) if argv[0] == b"EXEC" else alike(argv, *replies))
-            self.check(same, argv, *replies)
+            if mine.raw != other.raw:
+                self.compare_replies(pair.queued if argv[0] == b"EXEC" else None, argv, *replies)
             pair.queued = [*pair.queued, argv] if replies[0] == QUEUED else []
+
+    def compare_replies(self, queued, argv, mine, other):
+        """Replies of different bytes: of EXEC, if `queued` are the commands of its transaction. Errors: Finding."""
+        if queued is None or not (type(mine) is type(other) is list and len(mine) == len(other) == len(queued)):
+            self.check(alike(argv, mine, other), argv, mine, other)
+            return
+        for command, *replies in zip(queued, mine, other, strict=True):
+            self.check(alike(command, *replies), command, *replies)
 
     def note(self, pair, argv):
         self.commands += 1
@@ -237,11 +245,12 @@ class Soak:
         return (f"[{at}]", mine[at]), (f"[{at}]", other[at])
 
     def told(self, argv=()):
-        """The last commands, and before them those that have a key of argv in them."""
+        """The last commands, and before them those that have a key of argv in them, and settings."""
         history = list(self.history)
         keys = {word for word in argv[1:] if isinstance(word, bytes) and b":" in word}
         end = [f"  RESP{protocol} {words}" for protocol, words in history[-12:]]
-        about = [f"  RESP{protocol} {words!r:.500}" for protocol, words in history[:-12] if keys & set(words[1:])]
+        about = [f"  RESP{protocol} {words!r:.500}" for protocol, words in history[:-12]
+                 if keys & set(words[1:]) or words[0] == "CONFIG"]
         return "\n".join(["after, among others:", *about[-SHOWN:], "  ...", *[line[:500] for line in end]])
 
     def compare_events(self, equal):
