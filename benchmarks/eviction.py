@@ -5,7 +5,7 @@ as caches are: GET, and SET after a miss. Three servers follow each policy:
 
     peer          with the room it needs for 10,000 keys, above what it uses empty
     ours          with the same room, in which more of its smaller entries fit
-    ours, equal   with the room it needs itself for 10,000 keys: what is left is the choice of the victims
+    ours, equal   with room for as many keys as the peer holds: what is left is the choice of the victims
 
 All servers of all policies go through the trace in step, batch by batch. So every one sees the same seconds pass
 between two uses of a key, which matters as the LRU clock ticks once a second.
@@ -29,11 +29,13 @@ POLICIES = ("allkeys-lru", "allkeys-lfu", "allkeys-random",
 KEYS = 100_000
 EXPONENT = 1.0
 RESIDENT = 10_000
-REQUESTS = {True: 150_000, False: 600_000}  # by Options.short; one more pass over the trace's start warms up
-BATCH = 50
-SEED = 20_000
+REQUESTS = {True: 150_000, False: 600_000}  # by Options.short
+BATCH = 100
+BALANCE = 20  # batches between two looks at the numbers of keys
+ENTRY_BYTES = 100  # about what a key of ours takes
+SEED = 1
 VALUE = b"v" * 32
-HIT, MISS, STORED = b"$32\r\n" + VALUE + b"\r\n", b"$-1\r\n", b"+OK\r\n"
+HIT, MISS, STORED = b"$%d\r\n" % len(VALUE) + VALUE + b"\r\n", b"$-1\r\n", b"+OK\r\n"
 TTL_SECONDS = b"3600"
 SAME_ROOM, SAME_KEYS = Bar("ratio", ">=", 1.0), Bar("ratio", ">=", 0.99)
 HEADERS = ("policy", "hit rate ours", "peer", "ratio", "ours, equal", "ratio", "after the shift ours", "peer",
@@ -42,7 +44,7 @@ HEADERS = ("policy", "hit rate ours", "peer", "ratio", "ours, equal", "ratio", "
 # What evicting costs: SET of new keys, at a size where every one evicts another.
 COST_ROOM = 16 << 20
 COST_FILL = 250_000  # keys that no server has room for
-COST_BARS = {16: 0.6}
+COST_BARS = {16: 1.0}
 COST_SHORT, COST_FULL = Form(2, {16: 2}, 0.5), Form(4, {16: 4}, 1.5)
 
 
@@ -78,36 +80,49 @@ class Cache:
     connection: Connection
     volatile: bool
     hits: list[int] = field(default_factory=list)  # of each batch
+    template: bytes = field(init=False)  # of a SET
+    stored: int = 0  # SETs whose replies have not been read
+    maxmemory: int = 0
+    keys: list[int] = field(default_factory=list)  # how many there were, now and then
 
-    def get(self, numbers: Sequence[int], request: bytes) -> None:
-        """GET of a batch, made by the caller for all caches, and SET of those that missed."""
-        self.connection.socket.sendall(request)
-        missed = [number for number, found in zip(numbers, self.found(len(numbers)), strict=True) if not found]
-        self.hits.append(len(numbers) - len(missed))
-        self.put(sorted(set(missed)))
-
-    def found(self, count: int) -> list[bool]:
-        """Of so many GETs' replies, whether each is a value."""
-        data = b""
-        while True:
-            data += self.connection.receive()
-            misses = data.count(MISS)
-            if data.startswith(b"-") or len(data) > count * len(HIT):
-                raise BenchmarkError(f"{self.server.label}: GET: {data[:80]!r}")
-            if len(data) == misses * len(MISS) + (count - misses) * len(HIT):
-                return [reply != b"-1\r\n" for reply in data.split(b"$")[1:]]
-
-    def put(self, numbers: Sequence[int]) -> None:
-        """SET of keys."""
+    def __post_init__(self) -> None:
         ttl = (b"EX", TTL_SECONDS) if self.volatile else ()
-        template = resp(b"SET", b"key:%012d", VALUE, *ttl)
-        for data, lines in fill(template, len(numbers), lambda part: numbers[part.start : part.stop], per_chunk=BATCH):
-            self.connection.socket.sendall(data)
-            replies = b""
-            while len(replies) < lines * len(STORED) and not replies.startswith(b"-"):
-                replies += self.connection.receive()
-            if replies != STORED * lines:
-                raise BenchmarkError(f"{self.server.label}: SET: {replies[:80]!r}")
+        self.template = resp(b"SET", b"key:%012d", VALUE, *ttl)
+
+    def receive(self, size: Callable[[bytes], int], what: str) -> bytes:
+        """Replies to commands of one kind, until they have the size that `size` expects, given what came so far."""
+        data = b""
+        while len(data) < size(data):
+            data += self.connection.receive()
+            if data.startswith(b"-") or b"\n-" in data:
+                break  # an error reply
+        if len(data) != size(data):
+            raise BenchmarkError(f"{self.server.label} replied to {what}: {data[-80:]!r}")
+        return data
+
+    def send(self, numbers: Sequence[int]) -> None:
+        """SETs, without waiting for the replies."""
+        self.connection.socket.sendall(self.template * len(numbers) % tuple(numbers))
+        self.stored = len(numbers)
+
+    def settle(self) -> None:
+        """Reads the replies to the SETs."""
+        self.receive(lambda data: self.stored * len(STORED), "SET")
+
+    def answer(self, numbers: Sequence[int]) -> None:
+        """Reads the replies to GETs of these keys, and sends SETs of those that missed."""
+        count = len(numbers)
+        data = self.receive(lambda data: (missed := data.count(MISS)) * len(MISS) + (count - missed) * len(HIT), "GET")
+        replies = data.split(b"$")[1:]
+        missed = {number for number, reply in zip(numbers, replies, strict=True) if reply == b"-1\r\n"}
+        self.hits.append(count - sum(number in missed for number in numbers))
+        self.send(sorted(missed))
+
+    def put(self, count: int) -> None:
+        """Stores so many keys."""
+        for first in range(0, count, BATCH):
+            self.send(range(first, min(first + BATCH, count)))
+            self.settle()
 
     def used_memory(self) -> int:
         return int(self.connection.info("memory")["used_memory"])
@@ -117,18 +132,27 @@ class Cache:
 
         Buffers of the connection have their full size before the first reading.
         """
-        self.put(range(KEYS, KEYS + BATCH))
+        self.put(BATCH)
         self.connection.call(b"FLUSHALL")
         empty = self.used_memory()
-        self.put(range(count))
+        self.put(count)
         room = self.used_memory() - empty
         self.connection.call(b"FLUSHALL")
         return room
 
     def limit(self, policy: str, room: int) -> None:
-        """Sets maxmemory so far above what the empty server uses, and the policy."""
+        """Sets the policy, and maxmemory so far above what the empty server uses."""
         self.connection.call(b"CONFIG", b"SET", b"maxmemory-policy", policy.encode())
-        self.connection.call(b"CONFIG", b"SET", b"maxmemory", b"%d" % (self.used_memory() + room))
+        self.set_maxmemory(self.used_memory() + room)
+
+    def set_maxmemory(self, limit: int) -> None:
+        self.maxmemory = limit
+        self.connection.call(b"CONFIG", b"SET", b"maxmemory", b"%d" % limit)
+
+    def count(self) -> int:
+        """Notes how many keys there are now, and returns it."""
+        self.keys.append(self.connection.call(b"DBSIZE"))
+        return self.keys[-1]
 
     def rate(self, first: int = 0) -> float:
         """Share of the requests that hit, from a batch on."""
@@ -142,10 +166,17 @@ def start(stack: ExitStack, options: Options, policy: str) -> dict[str, Cache]:
         return Cache(server, stack.enter_context(server.connect()), policy.startswith("volatile"))
 
     caches = {"ours": cache("ours"), "peer": cache("peer"), "equal": cache("ours")}
-    room = {name: caches[name].room_for(RESIDENT) for name in ("peer", "equal")}
+    room = {name: each.room_for(RESIDENT) for name, each in caches.items()}
     for name, each in caches.items():
         each.limit(policy, room[name if name == "equal" else "peer"])
     return caches
+
+
+def balance(group: dict[str, Cache]) -> None:
+    """Moves the limit of the server that is to hold as many keys as the peer by what it is off."""
+    counts = {name: cache.count() for name, cache in group.items()}
+    equal = group["equal"]
+    equal.set_maxmemory(equal.maxmemory + (counts["peer"] - counts["equal"]) * ENTRY_BYTES)
 
 
 def hit_rates(options: Options, result: Result) -> None:
@@ -155,10 +186,17 @@ def hit_rates(options: Options, result: Result) -> None:
     with ExitStack() as stack:
         groups = {policy: start(stack, options, policy) for policy in POLICIES}
         caches = [cache for group in groups.values() for cache in group.values()]
-        for numbers in batches(trace):
+        for number, numbers in enumerate(batches(trace), 1):
             request = template * len(numbers) % tuple(numbers)
             for cache in caches:
-                cache.get(numbers, request)
+                cache.connection.socket.sendall(request)
+            for cache in caches:
+                cache.answer(numbers)
+            for cache in caches:
+                cache.settle()
+            if number % BALANCE == 0:
+                for group in groups.values():
+                    balance(group)
         for policy, group in groups.items():
             compare(policy, group, len(trace) // BATCH // 2, result)
         result.versions = {label: groups[POLICIES[0]][label].server.version for label in ("ours", "peer")}
@@ -172,7 +210,7 @@ def compare(policy: str, group: dict[str, Cache], middle: int, result: Result) -
     for cache in group.values():
         if cache.connection.info("stats")["evicted_keys"] == "0":
             raise BenchmarkError(f"{cache.server.label} evicted nothing by {policy}")
-        keys.append(cache.connection.call(b"DBSIZE"))
+        keys.append(round(statistics.fmean(cache.keys[len(cache.keys) // 4 :])))
     ratio, equal = whole["ours"] / whole["peer"], whole["equal"] / whole["peer"]
     result.rows.append([policy, whole["ours"], whole["peer"], ratio, whole["equal"], equal, *late, *keys])
     result.figures += [

@@ -33,7 +33,7 @@ from .report import Bar, Figure, Result
 CONNECTIONS = 50
 KEYS = 1_000_000
 RAND = "__rand_int__"  # redis-benchmark writes 12 digits in its place
-SETUP_ROUNDS = 5
+SETUP_ROUNDS = 9
 HEADERS = ("test", "P", "via", "rps ours", "peer", "ratio", "CPU µs/req ours", "peer", "ratio",
            "p50/p99 ms ours", "peer", "load busy % ours", "peer")
 

@@ -47,6 +47,7 @@ cdef class Client(Session):
     cdef public set patterns
     cdef public set shard_channels
     cdef public dict fieldsets          # HIMPORT: name -> tuple of fields; None until the first one
+    cdef int64_t wrote                  # Core.propagated after its last write, for WAITAOF
     cdef list effects                   # what to propagate in place of argv; None: argv itself
 
     cdef int error(self, const char* text) except -1

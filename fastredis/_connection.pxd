@@ -34,6 +34,7 @@ cdef class Connection(Client):
     cdef int shrink_query(self) except -1
     cdef int reserve_query(self, size_t room) except -1
     cdef int send(self, Reply reply) except -1
+    cdef int hold_reply(self) except -1
     cdef int note_memory(self) except -1
     cdef int64_t output_size(self) except -1
     cdef int check_output(self) except -1

@@ -15,6 +15,7 @@ from fastredis._resp cimport (
     BATCH, BIG_ARG, PARSE_ERROR, PARSE_MORE, Batch, parse_batch, parser_free, parser_init, parser_reset,
 )
 from fastredis.ds.alloc cimport mem_free, mem_realloc
+from fastredis.ds.native cimport unlikely
 
 cdef extern from "<sys/socket.h>" nogil:
     enum:
@@ -184,7 +185,8 @@ cdef class Connection(Client):
 
         if self.flags & (GONE | C_BLOCKED) or not self.query_size:
             return 0
-        self.flush()
+        if not self.core.holding:
+            self.flush()
         begin_reply(self)
         used = self.process(self.query, self.query_size)
         if used:
@@ -285,16 +287,26 @@ cdef class Connection(Client):
 
     cdef int send_reply(self) except -1:
         """Send what the client's own commands replied."""
+        if unlikely(self.core.holding):
+            return self.hold_reply()
         if self.out.size:
             self.send(self.out)
         if self.flags & C_CLOSE_AFTER_REPLY and self.transport is not None:
             self.transport.close()
         return 0
 
+    cdef int hold_reply(self) except -1:
+        """Keep the reply with what others wrote to this client, until Engine.release_replies()."""
+        self.inbox().protocol(self.out.data, self.out.size)
+        self.out.clear()
+        return 0
+
     cdef int flush(self) except -1:
         """Send what others wrote to this client."""
         if self.pending is not None and self.pending.size:
             self.send(self.pending)
+        if self.flags & C_CLOSE_AFTER_REPLY and self.transport is not None:
+            self.transport.close()
         return 0
 
     cdef int send(self, Reply reply) except -1:

@@ -37,6 +37,11 @@ cdef enum:                              # Core.gate: why a command may be refuse
     GATE_LOADING = 1 << 0               # the data set is still being read
     GATE_PAUSED = 1 << 1                # CLIENT PAUSE
     GATE_REPLICA = 1 << 2               # this server is a replica
+    GATE_DISK = 1 << 3                  # what was written cannot be made durable (Engine.disk_errors)
+
+cdef enum:                              # Core.fixed_tables
+    FIXED_BY_DEBUG = 1 << 0             # DEBUG DICT-RESIZING 0
+    FIXED_BY_CHILD = 1 << 1             # a child works on a copy of the memory: what is moved is copied
 
 cdef enum:                              # client classes of client-output-buffer-limit
     OUTPUT_NORMAL = 0
@@ -61,11 +66,16 @@ cdef struct Core:
 
     # changes and who hears of them
     int64_t dirty                       # changes since start
+    uint32_t epoch                      # the ENTRY_EPOCH bit of new entries, and of those a snapshot has saved
+    uint32_t unsaved                    # ENTRY_EPOCH while a snapshot is written in slices, else 0
+    int fixed_tables                    # FIXED_* bits: why tables are not resized
     int listeners                       # LISTEN_* bits
     int notify                          # NOTIFY_* classes that are on
+    bint holding                        # replies wait until the AOF has what they tell of on disk
     int after_call                      # AFTER_* bits: what is left to do after each command; 0 on the fast path
     int gate                            # GATE_* bits
     int nesting                         # depth of commands under way (EXEC, scripts)
+    int64_t propagated                  # commands handed to the AOF and the replicas since start
     int turn_depth                      # turns begun and not ended; only the outermost one settles
 
     # settings as the request path needs them

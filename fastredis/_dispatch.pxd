@@ -13,6 +13,8 @@ from fastredis._command cimport Command
 from fastredis._resp cimport Batch
 
 cdef int run_batch(Client c, Batch* batch) except -1
+# Look the commands of a batch up (NULL: there is none), and ask for what they will need of memory.
+cdef int prepare(Client c, Batch* batch, void** commands) except -1
 cdef int execute(Client c, Command command) except -1
 cdef int call(Client c, Command command) except -1
 cdef int call_nested(Client c, Command command) except -1

@@ -5,7 +5,7 @@ from itertools import islice
 from libc.stdint cimport int64_t, uint64_t
 
 from fastredis._blocking cimport Blocked, KeyWaiter
-from fastredis._core cimport AFTER_FEED, AFTER_READY, GATE_LOADING, GATE_PAUSED, Core
+from fastredis._core cimport AFTER_FEED, AFTER_READY, GATE_DISK, GATE_LOADING, GATE_PAUSED, Core
 from fastredis._engine cimport (
     C_BLOCKED, C_CLOSE_AFTER_REPLY, C_CLOSE_ASAP, C_DIRTY_EXEC, C_MULTI, C_NO_TOUCH, C_PUBSUB,
     C_REPLY_OFF, C_REPLY_SKIP, C_REPLY_SKIP_NEXT, C_SPECIAL, CommandStats, Engine, HISTOGRAM,
@@ -14,7 +14,7 @@ from fastredis._errors cimport ERR_INTERNAL, ERR_LOADING, ERR_NOAUTH, ERR_NOT_IN
 from fastredis._evict cimport ROOM_NONE, Evictor
 from fastredis._command cimport CommandTable, find_subcommand
 from fastredis._flags cimport (
-    CONTAINER, DENYOOM, LOADING, NO_AUTH, NO_MULTI, PROTECTED,
+    CONTAINER, DENYOOM, LOADING, NO_AUTH, NO_MULTI, PROTECTED, WRITE,
 )
 from fastredis._keyspace cimport Database
 from fastredis._multi cimport Queue, discard
@@ -179,6 +179,7 @@ cdef int execute(Client c, Command command) except -1:
 cdef int execute_checked(Client c, Command command) except -1:
     """The long way: all the reasons for which a command does not just run."""
     cdef size_t mark
+    cdef size_t told = c.pending.size if c.pending is not None else 0
     cdef uint64_t flags = command_flags(c, command)
     cdef bint touching = c.core.no_touch
 
@@ -197,11 +198,11 @@ cdef int execute_checked(Client c, Command command) except -1:
         call(c, command)
     finally:
         c.core.no_touch = touching
-    if c.pending is not None and c.pending.size and not c.core.nesting:
+    if c.pending is not None and c.pending.size > told and not c.core.nesting:
         # What it published to itself comes after its reply.
         settle_reply(c, mark)
-        c.out.protocol(c.pending.data, c.pending.size)
-        c.pending.clear()
+        c.out.protocol(c.pending.data + told, c.pending.size - told)
+        c.pending.truncate(told)
         return 0
     return settle_reply(c, mark)
 
@@ -250,6 +251,8 @@ cdef bint is_refused(Client c, Command command, uint64_t flags) except -1:
             (<Evictor>c.engine.evictor).make_room() == ROOM_NONE) and (
             flags & DENYOOM or is_queueing(c, command)):    # a queue takes memory, whatever is in it
         refuse(c, command, ERR_OOM)
+    elif core.gate & GATE_DISK and (flags & WRITE or command.name == b"ping"):
+        refuse(c, command, next(iter(c.engine.disk_errors.values())))
     elif c.flags & C_PUBSUB and c.resp == 2 and command.name not in PUBSUB_CONTEXT and not core.nesting:
         refuse(c, command, b"ERR Can't execute '" + command.name + b"': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / "
                b"PING / QUIT / RESET are allowed in this context")
@@ -434,11 +437,21 @@ cdef int propagate(Client c, bint changed) except -1:
     cdef list words
 
     c.effects = None
-    if effects is not None:
+    if effects is not None and len(effects) > 1 and not c.core.nesting:
+        c.core.nesting = 1                  # several effects of one command are one transaction
+        try:
+            for words in effects:
+                c.engine.propagate_words(c.db.index, words)
+        finally:
+            c.core.nesting = 0
+            c.engine.end_transaction()
+    elif effects is not None:
         for words in effects:
             c.engine.propagate_words(c.db.index, words)
     elif changed:
         c.engine.propagate(c.db.index, c.argv, c.argc)
+    if changed or effects is not None:
+        c.wrote = c.core.propagated
     return 0
 
 

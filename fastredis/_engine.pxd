@@ -9,9 +9,10 @@
 from libc.stdint cimport int64_t, uint64_t
 
 from fastredis._core cimport Core
-from fastredis._keyspace cimport Database, Garbage, Listener
+from fastredis._keyspace cimport Database, Detached, Garbage, Listener
 from fastredis._reply cimport Reply
 from fastredis._resp cimport Arg, Batch
+from fastredis.values.entry cimport Entry
 
 cdef enum:
     HISTOGRAM = 1024                    # buckets: 16 per power of two, of ticks
@@ -62,6 +63,14 @@ cdef class Feed:
     cdef int write(self, int db, Arg* argv, int argc) except -1
 
 
+cdef class Slices:
+    """A snapshot that is written in slices while the data changes; see fastredis.persist.snapshot."""
+    cdef int before_change(self, Database db, Entry* e) noexcept    # the entry is not saved yet, and changes or goes
+    # A database was emptied. 1: the snapshot takes what was in it, and discards it when it is written.
+    cdef int detached(self, Database db, Detached garbage) except -1
+    cdef int swapped(self, Database one, Database other) except -1
+
+
 cdef class Clock:
     cdef Engine engine
 
@@ -95,8 +104,14 @@ cdef class Engine(Listener):
     cdef public object pubsub           # PubSub
     cdef public object blocked          # Blocked
     cdef public object evictor          # Evictor
+    cdef public object aof              # AofFiles (fastredis.persist.aof_files); None: there cannot be an AOF
     cdef public object metrics          # information.Metrics, what INFO remembers between two looks
     cdef public bytes password          # requirepass; empty: none
+    cdef public object child            # Child (fastredis.persist.child), the one that is at work; None: none is
+    cdef public object saver            # Saver (fastredis.persist.saver): SAVE, BGSAVE, save points
+    cdef public object loading          # Loading (fastredis.persist.loading): what INFO tells of it
+    cdef Slices slices                  # the forkless snapshot under way (fastredis.persist.snapshot); None: none is
+    cdef readonly dict disk_errors      # who cannot write ("rdb", "aof") -> error for those who want to
     cdef readonly int64_t started_ms
     cdef readonly str run_id
     cdef readonly uint64_t start_ticks

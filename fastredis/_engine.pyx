@@ -5,7 +5,9 @@ import secrets
 from libc.stdint cimport INT64_MAX
 from libc.string cimport memset
 
-from fastredis._core cimport AFTER_FEED, AFTER_READY, LISTEN_EVENTS, NOTIFY_EXPIRED, NOTIFY_GENERIC, NOTIFY_HASH
+from fastredis._core cimport (
+    AFTER_FEED, AFTER_READY, GATE_DISK, GATE_LOADING, LISTEN_EVENTS, NOTIFY_EXPIRED, NOTIFY_GENERIC, NOTIFY_HASH,
+)
 from fastredis._keyspace cimport database_new
 from fastredis._reply cimport reply_new
 from fastredis._resp cimport arg_bytes, arg_of, batch_free, batch_init
@@ -63,6 +65,17 @@ cdef class Session:
         return 0
 
     cdef int resume(self) except -1:
+        return 0
+
+
+cdef class Slices:
+    cdef int before_change(self, Database db, Entry* e) noexcept:
+        return 0
+
+    cdef int detached(self, Database db, Detached garbage) except -1:
+        return 0
+
+    cdef int swapped(self, Database one, Database other) except -1:
         return 0
 
 
@@ -170,6 +183,7 @@ cdef class Engine(Listener):
         self.garbage = []
         self.ready = []
         self.errors = {}
+        self.disk_errors = {}
         self.password = b""
         self.run_id = secrets.token_hex(20)
 
@@ -229,6 +243,32 @@ cdef class Engine(Listener):
             self.core.gate |= bit
         else:
             self.core.gate &= ~bit
+            self.core.rearm = True          # while data was loaded, nothing expired
+
+    def fix_tables(self, int reason, bint fixed):
+        """Have the keyspace's tables keep their size as far as they can, for a reason (FIXED_*), or for it no more."""
+        cdef Database db
+
+        if fixed:
+            self.core.fixed_tables |= reason
+        else:
+            self.core.fixed_tables &= ~reason
+        for db in self.databases:
+            db.keys.manual = self.core.fixed_tables != 0
+
+    def disk_error(self, str source, bytes error):
+        """Refuse writes with an error from now on (None: not any more), because `source` cannot make them durable."""
+        if error is None:
+            self.disk_errors.pop(source, None)
+        else:
+            self.disk_errors[source] = error
+        self.gate(GATE_DISK, bool(self.disk_errors))
+
+    def release_replies(self):
+        """What held replies back is done: send them. The caller is not in a turn."""
+        self.begin_turn()
+        self.core.holding = False
+        self.end_turn()
 
     def tune_replies(self, peak_ms=None, resizing=None):
         """DEBUG REPLYBUFFER: how long unused room of a reply buffer is kept (ms; -1: for ever), and whether at all."""
@@ -273,9 +313,9 @@ cdef class Engine(Listener):
     cdef int settle(self) except -1:
         cdef Session session
 
-        while self.resume_queue or self.flush_queue or self.close_queue:
+        while self.resume_queue or (self.flush_queue and not self.core.holding) or self.close_queue:
             self.resume_all()
-            while self.flush_queue:
+            while self.flush_queue and not self.core.holding:
                 session = self.flush_queue.pop()
                 session.flush_queued = False
                 session.flush()
@@ -322,6 +362,20 @@ cdef class Engine(Listener):
         """Number of databases."""
         return len(self.databases)
 
+    @property
+    def dirty(self):
+        """Changes since the start."""
+        return self.core.dirty
+
+    def count_keys(self):
+        """The keys of all databases, expired or not."""
+        cdef Database db
+        cdef uint64_t count = 0
+
+        for db in self.databases:
+            count += db.count()
+        return count
+
     # --- what happens to keys -----------------------------------------------------------
 
     cdef int key_event(self, Database db, int event_class, const char* event, const char* key, size_t size) except -1:
@@ -357,6 +411,20 @@ cdef class Engine(Listener):
             if deleted:
                 self.key_event(db, NOTIFY_GENERIC, b"del", key, size)
         return 0
+
+    def empty(self):
+        """Remove all keys of all databases. Nobody is told: the caller loads others."""
+        cdef Database db
+        cdef Detached garbage
+
+        for db in self.databases:
+            garbage = db.detach()
+            if self.slices is None or not self.slices.detached(db, garbage):
+                garbage.drain(INT64_MAX)
+
+    cdef int before_change(self, Database db, Entry* e) noexcept:
+        """A key changes or goes that the snapshot under way has not saved yet."""
+        return self.slices.before_change(db, e)
 
     cdef int touch_watched(self, Database db, const char* key, size_t size) except -1:
         """A key changed: transactions of those who watch it will fail."""
@@ -410,6 +478,7 @@ cdef class Engine(Listener):
                 feed.write(db, &multi, 1)
         for feed in self.feed_list:
             feed.write(db, argv, argc)
+        self.core.propagated += 1
         return 0
 
     cdef int propagate_words(self, int db, list words) except -1:
@@ -463,7 +532,7 @@ cdef class Engine(Listener):
             self.expiry_timer.cancel()
             self.expiry_timer = None
         if (soonest == INT64_MAX or self.loop is None or self.core.held or not self.core.active_expire
-                or not self.core.expire_on_access):
+                or not self.core.expire_on_access or self.core.gate & GATE_LOADING):
             return 0
         # A key lives to the end of its last millisecond.
         delay_ms = min(max(soonest + 1 - self.core.now_ms, 0), LONGEST_TIMER_MS)
@@ -479,7 +548,7 @@ cdef class Engine(Listener):
         self.expiry_timer = None
         self.begin_turn()
         try:
-            if self.core.active_expire and self.core.expire_on_access:
+            if self.core.active_expire and self.core.expire_on_access and not self.core.gate & GATE_LOADING:
                 for db in self.databases:
                     db.expire_due(until)
                 if monotonic_us() > until:
@@ -493,7 +562,7 @@ cdef class Engine(Listener):
         """Remove all that is due, however long it takes."""
         cdef Database db
 
-        if self.core.active_expire and self.core.expire_on_access:
+        if self.core.active_expire and self.core.expire_on_access and not self.core.gate & GATE_LOADING:
             for db in self.databases:
                 db.expire_due(INT64_MAX)
         self.core.rearm = True

@@ -111,6 +111,12 @@ cdef extern from *:
         "will take some time to adjust."
     #define FR_ERR_FREQ "ERR An LFU maxmemory policy is not selected, access frequency not tracked." FR_POLICY_NOTE
     #define FR_ERR_IDLETIME "ERR An LFU maxmemory policy is selected, idle time not tracked." FR_POLICY_NOTE
+    #define FR_ERR_BUSY_KEY "BUSYKEY Target key name already exists."
+    #define FR_ERR_DUMP_FOOTER "ERR DUMP payload version or checksum are wrong"
+    #define FR_ERR_DUMP_FORMAT "ERR Bad data format"
+    #define FR_ERR_DUMP_TTL "ERR Invalid TTL value, must be >= 0"
+    #define FR_ERR_DUMP_IDLETIME "ERR Invalid IDLETIME value, must be >= 0"
+    #define FR_ERR_DUMP_FREQ "ERR Invalid FREQ value, must be >= 0 and <= 255"
     """
     const char* ERR_SYNTAX "FR_ERR_SYNTAX"
     const char* ERR_NOT_INTEGER "FR_ERR_NOT_INTEGER"
@@ -213,3 +219,9 @@ cdef extern from *:
     const char* ERR_FIELDSET_COUNT "FR_ERR_FIELDSET_COUNT"
     const char* ERR_FREQ "FR_ERR_FREQ"
     const char* ERR_IDLETIME "FR_ERR_IDLETIME"
+    const char* ERR_BUSY_KEY "FR_ERR_BUSY_KEY"
+    const char* ERR_DUMP_FOOTER "FR_ERR_DUMP_FOOTER"
+    const char* ERR_DUMP_FORMAT "FR_ERR_DUMP_FORMAT"
+    const char* ERR_DUMP_TTL "FR_ERR_DUMP_TTL"
+    const char* ERR_DUMP_IDLETIME "FR_ERR_DUMP_IDLETIME"
+    const char* ERR_DUMP_FREQ "FR_ERR_DUMP_FREQ"

@@ -8,7 +8,7 @@ from libc.string cimport memcpy, memset
 
 from fastredis._client cimport Client
 from fastredis._connection cimport Connection
-from fastredis._core cimport GATE_LOADING, Core
+from fastredis._core cimport FIXED_BY_DEBUG, GATE_LOADING, Core
 from fastredis._engine cimport C_DENY_BLOCKING, HISTOGRAM, CommandStats, Engine
 from fastredis._keyspace cimport Database
 from fastredis._multi cimport Queue
@@ -19,13 +19,14 @@ from fastredis.ds.glob cimport glob_match
 from fastredis.ds.listpack cimport LpItem, lp_text
 from fastredis.ds.native cimport monotonic_us, wall_us
 from fastredis.ds.numbers cimport DOUBLE_TEXT, INT64_TEXT, format_double, format_int64
-from fastredis.ds.quicklist cimport QlIter, ql_item, ql_iter_end, ql_next
+from fastredis.ds.quicklist cimport QlIter, QlNode, Quicklist, ql_item, ql_iter_end, ql_next
 from fastredis.ds.table cimport (
-    Bucket, TableIter, table_bytes, table_iter, table_iter_end, table_next, table_reserve, table_stats,
+    Bucket, Table, TableIter, table_bytes, table_iter, table_iter_end, table_next, table_reserve, table_stats,
     table_verify,
 )
 from fastredis.values.entry cimport (
-    TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STRING, TYPE_ZSET, Entry, entry_has_ttl, entry_key, entry_lru, entry_type,
+    ENC_HASHTABLE, ENC_QUICKLIST, ENC_SKIPLIST, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STRING, TYPE_ZSET, Entry,
+    entry_encoding, entry_has_ttl, entry_key, entry_lru, entry_slot, entry_type,
 )
 from fastredis.values.hash_type cimport HashIter, hash_iter, hash_iter_end, hash_next
 from fastredis.values.list_type cimport list_iter
@@ -358,7 +359,7 @@ def entry_facts(Client c not None, bytes key not None):
     """What DEBUG OBJECT tells of a key in the client's database, expired or not; None when there is none.
 
     address, encoding, count: elements, value: of a string (bytes), else None, lru: its 24 bits, idle: seconds since
-    its last use (0 while LFU is on).
+    its last use (0 while LFU is on), quicklist: what DEBUG OBJECT tells of one, else None.
     """
     cdef Core* core = c.core
     cdef Arg name = arg_of(key)
@@ -373,7 +374,18 @@ def entry_facts(Client c not None, bytes key not None):
         "value": value_of(&core.memory, e) if entry_type(e) == TYPE_STRING else None,
         "lru": entry_lru(e),
         "idle": 0 if core.lfu else (core.lru_clock - entry_lru(e)) & 0xFFFFFF,
+        "quicklist": quicklist_facts(<Quicklist*>entry_slot(e)[0]) if entry_encoding(e) == ENC_QUICKLIST else None,
     }
+
+
+cdef dict quicklist_facts(const Quicklist* ql):
+    cdef const QlNode* node = ql.head
+    cdef size_t size = 0
+
+    while node is not NULL:
+        size += node.bytes
+        node = node.next
+    return {"nodes": ql.nodes, "items": ql.count, "fill": ql.fill, "depth": ql.depth, "bytes": size}
 
 
 def key_memory(Client c not None, bytes key not None, int64_t samples):
@@ -403,6 +415,7 @@ def verify_values(Engine engine not None):
     for db in engine.databases:
         table_verify(&db.keys)
         heap_verify(&db.expires)
+        heap_verify(&db.field_expires)
         table_iter(&it, &db.keys)
         try:
             e = <Entry*>table_next(&it)
@@ -414,9 +427,10 @@ def verify_values(Engine engine not None):
 
 
 def entries(Engine engine not None, int index):
-    """Every key of a database, expired or not: yields (key, number of its type, value, whether it has a TTL).
+    """Every key of a database, expired or not: yields key, number of its type, value, and whether it has a TTL.
 
-    A value is bytes, a list of elements, or a list of pairs (member, score) or (field, value). The table stands still meanwhile; the caller changes nothing until the end.
+    A value is bytes, a list of elements, or a list of pairs (member, score) or (field, value). The table stands
+    still meanwhile; the caller changes nothing until the end.
     """
     cdef Database db = engine.db(index)
     cdef TableIter it
@@ -490,12 +504,14 @@ def set_active_expire(Engine engine not None, bint on):
     engine.core.rearm = True
 
 
+def set_packed_threshold(Engine engine not None, int64_t size):
+    """DEBUG QUICKLIST-PACKED-THRESHOLD: bytes from which on an element is a node; 0: those too large for one."""
+    engine.core.limits.list_packed_threshold = size
+
+
 def set_resizing(Engine engine not None, bint on):
     """DEBUG DICT-RESIZING: whether tables grow and shrink before it is overdue."""
-    cdef Database db
-
-    for db in engine.databases:
-        db.keys.manual = not on
+    engine.fix_tables(FIXED_BY_DEBUG, not on)
 
 
 def table_text(Engine engine not None, int index, bint full):
@@ -505,6 +521,16 @@ def table_text(Engine engine not None, int index, bint full):
     return (f"[Dictionary HT]\n{table_stats(&db.keys, full)}"
             f"[Expires HT]\nExpire heap stats:\n number of elements: {db.expires.count}\n"
             f" bytes: {heap_bytes(&db.expires)}\n")
+
+
+def value_table_text(Client c not None, bytes key not None, bint full):
+    """DEBUG HTSTATS-KEY: the text about the table of a set, hash or sorted set. None: the value has none."""
+    cdef Arg name = arg_of(key)
+    cdef Entry* e = c.db.peek(&name)
+
+    if entry_encoding(e) != ENC_HASHTABLE and entry_encoding(e) != ENC_SKIPLIST:
+        return None
+    return table_stats(<Table*>entry_slot(e)[0], full)
 
 
 def matches(bytes pattern not None, bytes text not None):

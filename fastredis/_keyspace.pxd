@@ -11,9 +11,10 @@
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from fastredis._core cimport Core
+from fastredis._core cimport GATE_LOADING, Core
 from fastredis._resp cimport Arg, arg_hash
 from fastredis.ds.expire_heap cimport ExpireHeap, heap_when
+from fastredis.ds.native cimport unlikely
 from fastredis.ds.table cimport Table, table_count, table_find
 from fastredis.values.entry cimport Entry, entry_has_ttl
 
@@ -28,6 +29,7 @@ cdef class Listener:
     cdef int key_expired(self, Database db, const char* key, size_t size) except -1
     cdef int fields_expired(self, Database db, const char* key, size_t size, list names, bint deleted) except -1
     cdef int discard(self, Garbage garbage) except -1
+    cdef int before_change(self, Database db, Entry* e) noexcept
 
 
 cdef class Garbage:
@@ -98,7 +100,14 @@ cdef class Database:
         return <Entry*>slot[0] if slot is not NULL else NULL
 
     cdef inline bint is_expired(self, Entry* e) noexcept:
-        return entry_has_ttl(e) and heap_when(&self.expires, e) < self.core.now_ms
+        """Whether its time has come; while data is loaded, none's has: the AOF's commands find what they found."""
+        return (entry_has_ttl(e) and heap_when(&self.expires, e) < self.core.now_ms
+                and not self.core.gate & GATE_LOADING)
+
+    cdef inline void before_change(self, Entry* e) noexcept:
+        """To be called before an entry, or its deadline, changes or goes: a snapshot under way saves it first."""
+        if unlikely((e.meta ^ self.core.epoch) & self.core.unsaved):
+            self.listener.before_change(self, e)
 
     cdef inline int64_t when_ms(self, Entry* e) noexcept:
         """The entry's deadline in ms since the epoch, or NO_EXPIRE."""

@@ -10,7 +10,8 @@ from fastredis.ds.expire_heap cimport HeapSlot, heap_clear, heap_init, heap_remo
 from fastredis.ds.native cimport monotonic_us
 from fastredis.ds.table cimport SLOTS, table_add, table_drain, table_init, table_random, table_remove
 from fastredis.values.entry cimport (
-    ENC_RAW, NOT_IN_HEAP, TYPE_HASH, entry_encoding, entry_key, entry_key_of, entry_lru, entry_set_lru, entry_type,
+    ENC_RAW, NOT_IN_HEAP, TYPE_HASH, entry_encoding, entry_key, entry_key_of, entry_lru, entry_set_epoch,
+    entry_set_lru, entry_type,
 )
 from fastredis.values.hash_ttl cimport FieldVisit, hash_remove_due, hash_soonest
 from fastredis.values.hash_type cimport NO_DEADLINE, HashTtl, hash_count, hash_ttl
@@ -84,6 +85,9 @@ cdef class Listener:
         return 0
 
     cdef int discard(self, Garbage garbage) except -1:
+        return 0
+
+    cdef int before_change(self, Database db, Entry* e) noexcept:
         return 0
 
 
@@ -218,6 +222,7 @@ cdef class Database:
         cdef Entry* e = self.live(key)
 
         if e is not NULL:
+            self.before_change(e)
             self.touch(e)
         elif not self.core.expire_on_access:
             # A key whose time has come still lies there: what is written in its place must not stand beside it.
@@ -237,6 +242,7 @@ cdef class Database:
             entry_free(&self.core.memory, e)
             raise
         entry_set_lru(e, new_lru(self.core))
+        entry_set_epoch(e, self.core.epoch)
         if entry_type(e) == TYPE_HASH:
             self.track_fields(e)
         if self.core.listeners:
@@ -247,6 +253,7 @@ cdef class Database:
         """Put a new entry in the place of the key's old one, which is freed."""
         cdef void** slot = table_find(&self.keys, key.ptr, key.size, arg_hash(key))
 
+        self.before_change(old)
         slot[0] = fresh
         fresh.heap_index = NOT_IN_HEAP
         if entry_has_ttl(old):
@@ -256,6 +263,7 @@ cdef class Database:
             else:
                 heap_remove(&self.expires, old)
         entry_set_lru(fresh, entry_lru(old))
+        entry_set_epoch(fresh, self.core.epoch)
         if entry_type(old) == TYPE_HASH:
             self.forget_fields(old)
         if entry_type(fresh) == TYPE_HASH:
@@ -325,10 +333,13 @@ cdef class Database:
         """Take the entry out of the database, TTL and all; the caller owns it. NULL when there is none."""
         cdef Entry* e = <Entry*>table_remove(&self.keys, key.ptr, key.size, arg_hash(key))
 
-        if e is not NULL and entry_has_ttl(e):
+        if e is NULL:
+            return NULL
+        self.before_change(e)
+        if entry_has_ttl(e):
             heap_remove(&self.expires, e)
             e.heap_index = NOT_IN_HEAP
-        if e is not NULL and entry_type(e) == TYPE_HASH:
+        if entry_type(e) == TYPE_HASH:
             self.forget_fields(e)
         return e
 
@@ -354,6 +365,7 @@ cdef class Database:
 
     cdef int set_expire(self, Entry* e, int64_t when_ms) except -1:
         """Give the entry a deadline, ms since the epoch, or another one."""
+        self.before_change(e)
         heap_set(&self.expires, e, when_ms)
         if when_ms < self.core.armed_ms:
             self.core.rearm = True
@@ -363,6 +375,7 @@ cdef class Database:
         """Take the entry's deadline away; False when it had none."""
         if not entry_has_ttl(e):
             return False
+        self.before_change(e)
         heap_remove(&self.expires, e)
         e.heap_index = NOT_IN_HEAP
         return True
@@ -452,6 +465,7 @@ cdef class Database:
 
         if names is not None:
             visit = note_name
+        self.before_change(e)
         while some == FIELDS_BATCH and (gone == 0 or monotonic_us() <= until_us):
             some = hash_remove_due(&self.core.memory, e, self.core.now_ms, FIELDS_BATCH, visit, <void*>names)
             gone += some
@@ -524,6 +538,7 @@ cdef int database_reset(Database db) except -1:
     cdef HashTtl any_hash
 
     table_init(&db.keys, &db.core.memory, entry_key_of)
+    db.keys.manual = db.core.fixed_tables != 0
     heap_init(&db.expires, &db.core.memory, <char*>&any.heap_index - <char*>&any)
     heap_init(&db.field_expires, &db.core.memory, <char*>&any_hash.heap_index - <char*>&any_hash)
     return 0

@@ -81,6 +81,10 @@ cdef class Reply:
         if 0 <= number <= 9:
             at[1] = <char>(c'0' + number)
             at += 2
+        elif 10 <= number <= 99:
+            at[1] = <char>(c'0' + <int>number // 10)
+            at[2] = <char>(c'0' + <int>number % 10)
+            at += 3
         else:
             at += 1 + format_int64(at + 1, number)
         at[0] = c'\r'

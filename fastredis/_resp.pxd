@@ -54,6 +54,7 @@ cdef struct Batch:
     int count                       # requests
     Request requests[BATCH]
     char* scratch                   # unquoted arguments of an inline request
+    bint unquoted                   # the scratch buffer is in use
     size_t scratch_room
 
 cdef struct Parser:

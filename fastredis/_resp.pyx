@@ -79,13 +79,14 @@ cdef int parse_batch(Parser* p, Batch* b, const char* base, size_t size, size_t*
 
     b.count = 0
     b.args.count = 0
+    b.unquoted = False
     while b.count < limit:
         if pos[0] >= size:
             return PARSE_MORE
         if p.args_left == 0 and base[pos[0]] != c'*':
             status = parse_inline(p, b, base, size, pos)
-            # Its arguments lie in the scratch buffer: no second inline request in this batch.
-            if status == PARSE_FULL and b.count:
+            # Arguments in the scratch buffer: no second inline request in this batch.
+            if status == PARSE_FULL and b.unquoted:
                 return PARSE_FULL
         else:
             status = parse_multibulk(p, b, base, size, pos)
@@ -292,12 +293,18 @@ cdef int parse_inline(Parser* p, Batch* b, const char* base, size_t size, size_t
     nul = <const char*>memchr(line, 0, length)
     if nul is not NULL:
         length = nul - line
+    pos[0] = newline + 1 - base
+    if memchr(line, c'"', length) is NULL and memchr(line, c"'", length) is NULL:
+        if parse_words(b, line, line + length):
+            add_request(b, first, begin, pos[0])
+        return PARSE_FULL
     words = split_inline(line, length)
     if words is None:
+        pos[0] = begin
         return refuse(p, b"unbalanced quotes in request")
-    pos[0] = newline + 1 - base
     if not words:
         return PARSE_FULL
+    b.unquoted = True
     if length + 1 > b.scratch_room:
         b.scratch = <char*>mem_realloc(b.account, b.scratch, b.scratch_room, length + 1)
         b.scratch_room = length + 1
@@ -309,15 +316,32 @@ cdef int parse_inline(Parser* p, Batch* b, const char* base, size_t size, size_t
     return PARSE_FULL
 
 
+cdef int parse_words(Batch* b, const char* at, const char* end) except -1:
+    """Take the arguments of a line without quotes where they lie; how many."""
+    cdef const char* word
+    cdef int words = 0
+
+    while True:
+        while at < end and is_space(at[0]):
+            at += 1
+        if at == end:
+            return words
+        word = at
+        while at < end and not ends_word(at[0]):
+            at += 1
+        append(b.account, &b.args, word, at - word)
+        words += 1
+
+
 cdef enum:
     MAX_ESCAPE = 4              # \xHH
 
 
-cdef bint is_space(char ch) noexcept:
+cdef inline bint is_space(char ch) noexcept:
     return ch == c' ' or c'\t' <= ch <= c'\r'
 
 
-cdef bint ends_word(char ch) noexcept:
+cdef inline bint ends_word(char ch) noexcept:
     """Vertical tab and form feed do not, though they are passed over between words: as in Redis."""
     return is_space(ch) and ch != c'\v' and ch != c'\f'
 

@@ -17,6 +17,8 @@ Usage: fastredis [/path/to/redis.conf] [options] [-]
        fastredis - (read config from stdin)
        fastredis -v or --version
        fastredis -h or --help
+       fastredis --check-rdb <file>
+       fastredis --check-aof [--fix | --truncate-to-timestamp <seconds>] <file>
 
 Examples:
        fastredis (run the server with default conf)
@@ -76,6 +78,14 @@ def _answer_special(argv: list[str]) -> int | None:
         # redis-server's help, too, goes to stderr and counts as a failure.
         sys.stderr.write(USAGE)
         return 1
+    if first == "--check-rdb":
+        from fastredis.persist.check_rdb import main as check_rdb  # loads the engine
+
+        return check_rdb(argv[1:])
+    if first == "--check-aof":
+        from fastredis.persist.check_aof import main as check_aof  # loads the engine
+
+        return check_aof(argv[1:])
     if first in ("--test-memory", "--check-system"):
         sys.stderr.write(f"fastredis does not offer {first}.\n")
         return 1

@@ -27,6 +27,9 @@ class Metrics:
     startup_resident   RAM that the process occupied then
     cron_us            time spent in the cron
     replication_id     identifies the history of this data set; 40 hexadecimal digits
+    total_forks        children since the start
+    latest_fork_us     how long the latest fork stopped the server
+    cow_sizes          kind of child -> bytes that were copied on write when the latest one ended
     rates              means of the latest samples: commands, input and output (bytes) and turns per
                        second; turn_us: mean length of a turn
     """
@@ -35,6 +38,7 @@ class Metrics:
         self.engine = engine
         self.startup_memory = statistics(engine)["used_memory"]
         self.startup_resident = resident_memory()
+        self.cow_sizes = {"rdb": 0, "aof": 0}
         self.change_replication_id()
         self.reset()
 
@@ -44,9 +48,15 @@ class Metrics:
     def reset(self) -> None:
         """CONFIG RESETSTAT: forget all samples."""
         self.cron_us = 0.0
+        self.total_forks = self.latest_fork_us = 0
         self._samples: list[tuple[float, ...]] = []
         self._last: tuple[float, ...] | None = None
         self._last_time = 0.0
+
+    def forked(self, us: int) -> None:
+        """A child was forked, which took `us` microseconds."""
+        self.total_forks += 1
+        self.latest_fork_us = us
 
     def sample(self, cron_us: float = 0.0) -> None:
         """Look at the counters, unless the last look was less than PERIOD ago; cron_us is added to the cron's time."""

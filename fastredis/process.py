@@ -10,6 +10,8 @@ from fastredis.logs import Logger
 
 DEFAULT_PIDFILE = "/var/run/redis.pid"
 PR_SET_NAME = 15  # linux/prctl.h
+OOM_FILE = "/proc/self/oom_score_adj"
+OOM_MASTER, OOM_REPLICA, OOM_CHILD = range(3)  # places in oom-score-adj-values
 
 
 def daemonize() -> None:
@@ -60,17 +62,54 @@ def set_title(config: Config) -> None:
     try:
         import setproctitle
     except ImportError:
-        _set_short_name(title or "fastredis")
+        set_short_name(title or "fastredis")
     else:
         setproctitle.setproctitle(title)
 
 
-def _set_short_name(title: str) -> None:
+def set_short_name(title: str) -> None:
+    """Name the process, for top, pgrep and `ps -o comm`, by the first 15 bytes of the title; only Linux can."""
     if not sys.platform.startswith("linux"):
         return
     import ctypes  # slow to import, and only needed here
 
     ctypes.CDLL(None).prctl(PR_SET_NAME, os.fsencode(title)[:15], 0, 0, 0)
+
+
+class OomScore:
+    """The process's oom_score_adj, as `oom-score-adj` and `oom-score-adj-values` want it.
+
+    What it was before is put back when the setting is switched off.
+    """
+
+    def __init__(self, config: Config, log: Logger):
+        self._config = config
+        self._log = log
+        self._before: int | None = None  # None: it is as the process found it
+
+    def apply(self, role: int) -> bool:
+        """Set it for a role, one of OOM_*; False, and a line in the log, if the system refuses."""
+        mode = self._config["oom-score-adj"]
+        try:
+            if mode == "no":
+                if self._before is not None:
+                    before, self._before = self._before, None
+                    self._write(before)
+                return True
+            if self._before is None:
+                with open(OOM_FILE, encoding="ascii") as stream:
+                    self._before = int(stream.read())
+            value = self._config["oom-score-adj-values"][role] + (0 if mode == "absolute" else self._before)
+            self._write(max(-1000, min(1000, value)))
+        except OSError as error:
+            self._log.warning(f"Unable to write oom_score_adj: {os.strerror(error.errno)}")
+            return False
+        return True
+
+    @staticmethod
+    def _write(value: int) -> None:
+        with open(OOM_FILE, "w", encoding="ascii") as stream:
+            stream.write(f"{value}\n")
 
 
 def supervised_by(config: Config, log: Logger) -> str | None:

@@ -26,7 +26,10 @@ from fastredis.config import Config, ConfigError
 from fastredis.config_text import to_bytes
 from fastredis.logs import Logger
 from fastredis.metrics import Metrics
-from fastredis.process import notify_systemd
+from fastredis.persist.aof_files import AofFiles
+from fastredis.persist.loading import Loading
+from fastredis.persist.saver import Saver, temporary_name
+from fastredis.process import OOM_MASTER, OomScore, notify_systemd
 
 GATE_LOADING = 1            # as in _core.pxd
 RESERVED_FILES = 32         # file descriptors that are not for clients
@@ -82,6 +85,8 @@ class Server:
         self.unix_listener: tuple[socket.socket, asyncio.Task] | None = None
         self.exit_code: asyncio.Future[int] = loop.create_future()
         self.cron_paused = False
+        self.oom_score = OomScore(config, log)
+        self.shutdown_signal: int | None = None
         self._cron_clients: list[int] = []
         self.engine = engine = Engine(config.databases, len(declared_commands()))
         engine.config = config
@@ -94,6 +99,9 @@ class Server:
         engine.evictor = Evictor(engine)
         engine.configure(config)
         engine.metrics = Metrics(engine)
+        engine.saver = Saver(engine)
+        engine.loading = Loading(engine)
+        engine.aof = AofFiles(engine)
         set_notify(engine, config.notify_keyspace_events)
         for name in ENGINE_SETTINGS:
             config.on_change(name, engine.configure)
@@ -101,6 +109,8 @@ class Server:
         config.on_change("port", self._change_port)
         config.on_change("bind", self._change_bind)
         config.on_change("maxclients", self._change_maxclients)
+        config.on_change("oom-score-adj", self._change_oom_score)
+        config.on_change("oom-score-adj-values", self._change_oom_score)
 
     def _renamed(self) -> dict[bytes, bytes]:
         """rename-command directives: old name -> new name, empty to remove the command."""
@@ -176,6 +186,9 @@ class Server:
         task = self.loop.create_task(create(self.new_connection, sock=sock, backlog=self.config.tcp_backlog))
         return sock, task
 
+    def all_listeners(self) -> list[tuple[socket.socket, asyncio.Task]]:
+        return self.listeners + ([self.unix_listener] if self.unix_listener else [])
+
     def new_connection(self) -> ClientProtocol:
         return ClientProtocol(self.engine)
 
@@ -226,6 +239,10 @@ class Server:
         if not self._raise_file_limit():
             raise ConfigError("The operating system is not able to handle the specified number of clients, try with "
                               f"{resource.getrlimit(resource.RLIMIT_NOFILE)[0] - RESERVED_FILES}")
+
+    def _change_oom_score(self, config: Config) -> None:
+        if not self.oom_score.apply(OOM_MASTER):
+            raise ConfigError("Failed to set current oom_score_adj. Check server logs.")
 
     def _raise_file_limit(self) -> bool:
         """Ask the system for as many file descriptors as maxclients needs."""
@@ -294,6 +311,9 @@ class Server:
             engine.pubsub.shrink_buffers()
             if not self.cron_paused:
                 self._clients_cron()
+                engine.saver.cron()
+                engine.aof.cron()
+                self._shutdown_by_signal()
             if self.config.activerehashing:
                 engine.rehash_slice()
         finally:
@@ -328,26 +348,32 @@ class Server:
         if self.config.disable_thp:
             ctypes.CDLL(None).prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0)
         self._log_start()
+        self.oom_score.apply(OOM_MASTER)
         self.engine.gate(GATE_LOADING, True)
         if not self.listen():
             return 1
         self.log.notice("Server initialized")
         for number in (signal.SIGTERM, signal.SIGINT):
             self.loop.add_signal_handler(number, self._signalled, number)
+        for _, accepting in self.all_listeners():
+            await accepting
+        if not await self.engine.loading.load_at_start():
+            return 1
+        if self.exit_code.done():
+            return self.exit_code.result()
         self.engine.gate(GATE_LOADING, False)
         self.loop.call_later(1 / self.config.hz, self.cron)
-        for _, accepting in self.listeners:
-            await accepting
         if self.listeners:
             self.log.notice("Ready to accept connections tcp")
         if self.unix_listener is not None:
-            await self.unix_listener[1]
             self.log.notice("Ready to accept connections unix")
         if self.config.supervised == "systemd":
             notify_systemd("STATUS=Ready to accept connections\nREADY=1\n", self.log)
         gc.collect()
         gc.freeze()
-        return await self.exit_code
+        code = await self.exit_code
+        self.engine.aof.end()
+        return code
 
     def _log_start(self) -> None:
         config = self.config
@@ -361,17 +387,54 @@ class Server:
             self.log.notice(f"Running mode={mode}, port={config.port}.")
 
     def _signalled(self, number: int) -> None:
-        name = signal.Signals(number).name
-        if self.exit_code.done():
-            self.log.warning("You insist... exiting now.")
-            os._exit(1)
-        self.log.warning(f"Received {name} scheduling shutdown...")
-        self.request_shutdown()
+        """SIGTERM or SIGINT: shut down, soon; a second SIGINT ends the process at once."""
+        if self.shutdown_signal is not None and number == signal.SIGINT:
+            self._insisted()
+        if not self.exit_code.done() and self.engine.loading.active:
+            self.log.warning("Received shutdown signal during loading, exiting now.")
+            self.exit_code.set_result(0)
+        elif self.shutdown_signal is None:
+            self.log.warning(f"Received {signal.Signals(number).name} scheduling shutdown...")
+            self.shutdown_signal = number
+            self.loop.call_soon(self._shutdown_by_signal)
+
+    def _insisted(self, *_) -> None:
+        """A second SIGINT, maybe while the data is saved: leave no half of a file, and exit."""
+        self.log.warning("You insist... exiting now.")
+        with contextlib.suppress(OSError):
+            os.unlink(temporary_name(os.getpid()))
+        os._exit(1)
+
+    def _shutdown_by_signal(self) -> None:
+        """Shut down if a signal asked for it, as shutdown-on-sigterm or -sigint says; else go on."""
+        if self.shutdown_signal is None or self.cron_paused or self.exit_code.done():
+            return
+        name = "shutdown-on-sigint" if self.shutdown_signal == signal.SIGINT else "shutdown-on-sigterm"
+        words = self.config[name]
+        save = True if "save" in words else False if "nosave" in words else None
+        if not self.request_shutdown(save=save, now="now" in words, force="force" in words):
+            self.shutdown_signal = None
+
+    def abort_shutdown(self) -> bool:
+        """SHUTDOWN ABORT: forget the signal that asked for a shutdown; False if there was none."""
+        if self.shutdown_signal is None:
+            return False
+        self.shutdown_signal = None
+        self.log.warning("Shutdown manually aborted.")
+        return True
 
     def request_shutdown(self, save: bool | None = None, now: bool = False, force: bool = False) -> bool:
-        """Stop serving and let main() return. Returns whether the server is going to stop."""
+        """Save what is to be saved, stop serving, and let main() return. Returns whether the server is going to stop.
+
+        save: True or False whatever the save points are, None: if there are any. force: even if saving fails.
+        """
         self.log.warning("User requested shutdown...")
-        for listener in self.listeners + ([self.unix_listener] if self.unix_listener else []):
+        if self.config.supervised == "systemd":
+            notify_systemd("STOPPING=1\n", self.log)
+        if not self._save_at_end(save, force):
+            self.log.warning("Errors trying to shut down the server. Check the logs for more information.")
+            return False
+        for listener in self.all_listeners():
             self._stop(listener)
         if self.unix_listener is not None:
             self.log.notice("Removing the unix socket file.")
@@ -381,6 +444,33 @@ class Server:
         if not self.exit_code.done():
             self.exit_code.set_result(0)
         return True
+
+    def _save_at_end(self, save: bool | None, force: bool) -> bool:
+        """What the end of the process would lose goes to the disk; False if it cannot, and the server is to go on."""
+        engine = self.engine
+        if engine.loading.active:
+            return True                 # half of the data must not replace the whole
+        if engine.saver.running:
+            self.log.warning("There is a child saving an .rdb. Killing it!")
+            engine.saver.cancel(wait=True)
+        if engine.aof is not None and not engine.aof.close_at_end(force):
+            return False
+        if save is None:
+            save = bool(self.config["save"])
+        if not save:
+            return True
+        self.log.warning("Saving the final RDB snapshot before exiting.")
+        if self.config.supervised == "systemd":
+            notify_systemd("STATUS=Saving the final RDB snapshot\n", self.log)
+        before = signal.signal(signal.SIGINT, self._insisted)
+        try:
+            saved = engine.saver.save()
+        finally:
+            signal.signal(signal.SIGINT, before)
+        if saved:
+            return True
+        self.log.warning("Error trying to save the DB, " + ("Exit anyway." if force else "can't exit."))
+        return force
 
 
 def bind_tcp(address: str, port: int, backlog: int) -> socket.socket:

@@ -1,6 +1,7 @@
 """Clients that wait for sorted sets: BZPOPMIN, BZPOPMAX and BZMPOP. Rows, as in tests/commands."""
 import pytest
 
+from tests.resp import encode
 from tests.rows import (
     BLOCKS,
     NIL_ARRAY,
@@ -14,6 +15,7 @@ from tests.rows import (
     Error,
     Matching,
     Push,
+    Raw,
     Save,
     wrong_args,
 )
@@ -155,7 +157,8 @@ def on_each_command(pop, reply):
             ("ZADD k 1 foo", 1), ("@3 <", reply("k", "foo 1")),
         ],
         "executes what the client sent meanwhile": [
-            ("@2 " + pop("k", 0), BLOCKS), ("ZADD k 1 foo", 1), ("@2 <", reply("k", "foo 1")), ("@2 ZCARD k", 0),
+            (Raw(encode(*pop("k", 0).split()) + encode("ZCARD", "k") + encode("ECHO", "x"), "2"), BLOCKS),
+            ("EXISTS k", 0), ("ZADD k 1 foo", 1), ("@2 <", reply("k", "foo 1")), ("@2 <", 0), ("@2 <", "x"),
         ],
         "tells its events after those that woke it": [
             *EVENTS, ("@2 " + pop("k", 0), BLOCKS), ("ZADD k 1 foo", 1), ("@2 <", reply("k", "foo 1")),

@@ -268,7 +268,7 @@ def test_title_follows_its_template(monkeypatch):
     config = Config()
     config.load(options="port 7\nbind 127.0.0.1")
     titles = []
-    monkeypatch.setattr(process, "_set_short_name", titles.append)
+    monkeypatch.setattr(process, "set_short_name", titles.append)
     monkeypatch.setitem(sys.modules, "setproctitle", None)
     monkeypatch.setattr(sys, "argv", ["/usr/bin/fastredis"])
     config.on_change("proc-title-template", process.set_title)

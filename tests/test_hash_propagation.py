@@ -15,7 +15,8 @@ EFFECTS = {
     "HINCRBY": (HASH, "HINCRBY h a 5", "HINCRBY h a 5"),
     "HINCRBYFLOAT": (HASH, "HINCRBYFLOAT h a 0.5", "HSET h a 1.5"),
     "HINCRBYFLOAT of a field with a TTL": (
-        f"{HASH} | HPEXPIRE h 70 FIELDS 1 a", "HINCRBYFLOAT h a 0.5", "HSET h a 1.5 | HPEXPIREAT h T+70 FIELDS 1 a"),
+        f"{HASH} | HPEXPIRE h 70 FIELDS 1 a", "HINCRBYFLOAT h a 0.5",
+        "MULTI | HSET h a 1.5 | HPEXPIREAT h T+70 FIELDS 1 a | EXEC"),
     "what only reads": (
         HASH, "HGET h a | HMGET h a b | HGETALL h | HRANDFIELD h 2 | HSCAN h 0 | HTTL h FIELDS 1 a", ""),
     "HEXPIRE": (HASH, "HEXPIRE h 10 FIELDS 3 a none b", "HPEXPIREAT h T+10000 FIELDS 2 a b"),
@@ -42,7 +43,8 @@ EFFECTS = {
     "HSETEX of the past": (HASH, "HSETEX h PX 0 FIELDS 2 a 5 d 6", "HDEL h a d"),
     "HSETEX that fails": (HASH, "HSETEX h FNX EX 5 FIELDS 1 a 1 | HSETEX h FXX FIELDS 1 d 1", ""),
     "HIMPORT SET": ("HIMPORT PREPARE f a b", "HIMPORT SET k f 1 2", "HSET k a 1 b 2"),
-    "HIMPORT SET over a hash": (f"{HASH} | HIMPORT PREPARE f d", "HIMPORT SET h f 1", "DEL h | HSET h d 1"),
+    "HIMPORT SET over a hash": (
+        f"{HASH} | HIMPORT PREPARE f d", "HIMPORT SET h f 1", "MULTI | DEL h | HSET h d 1 | EXEC"),
     "HIMPORT that changes nothing": (HASH, "HIMPORT PREPARE f d | HIMPORT SET h f 1 2 | HIMPORT DISCARD f", ""),
     "fields that expire": (
         f"{HASH} | HPEXPIRE h 10 FIELDS 2 a b | HPEXPIRE h 20 FIELDS 1 c", "DEBUG CLOCK ADVANCE 15 | "

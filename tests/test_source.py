@@ -31,12 +31,13 @@ LAYERS = [
     ["config_types", "config_table", "config_rewrite", "config"],
     ["logs", "metrics"],
     ["process"],
+    ["persist.*"],
     ["commands.*"],
     ["server"],
     ["cli"],
     ["__main__"],
 ]
-FAMILIES = ("ds.", "values.", "commands.", "config")
+FAMILIES = ("ds.", "values.", "persist.", "commands.", "config")
 # What these import inside of a function or for annotations only makes no cycle when modules are loaded.
 IMPORT = re.compile(r"^(?:from (fastredis[\w.]*) c?import (\([^)]*\)|.*)|c?import (fastredis[\w.]*))", re.MULTILINE)
 

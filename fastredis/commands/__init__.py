@@ -20,6 +20,7 @@ MODULES = (
     "expiry",
     "scan",
     "sort",
+    "dump",
     "transactions",
     "pubsub",
     "connection",
@@ -32,6 +33,7 @@ MODULES = (
     "memory",
     "lolwut",
     "shutdown",
+    "persistence",
     "debug",
 )
 

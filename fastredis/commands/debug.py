@@ -16,9 +16,10 @@ from fastredis._command import declarer
 from fastredis._engine import REPLY_PEAK_MS
 from fastredis._reply import Attributes, BigNumber, ErrorReply, Push, Status, Verbatim
 from fastredis.config import ConfigError
-from fastredis.config_text import parse_int, strtod, to_text
+from fastredis.config_text import parse_int, parse_memory, strtod, to_text
 from fastredis.declarations import ADMIN, LOADING, NOSCRIPT, PROTECTED, STALE
 from fastredis.help_text import help_lines
+from fastredis.persist.loading import LoadError
 
 declare = declarer("server")
 
@@ -176,14 +177,21 @@ def reply_buffer(c, what, value):
 
 @subcommand("OBJECT <key>", "Show low level info about `key` and associated value.", 1, 2)
 def object_facts(c, key, *fast):
-    """The length is that in an RDB file, without compression."""
+    """The length is that of a string in an RDB file, without compression."""
     facts = _inspect.entry_facts(c, key)
     if facts is None:
         raise Refusal(NO_KEY)
     text = f"Value at:0x{facts['address']:x} refcount:1 encoding:{facts['encoding']}"
-    if [word.lower() for word in fast] != [b"fast"]:
+    slow = [word.lower() for word in fast] != [b"fast"]
+    if slow and facts["value"] is not None:
         text += f" serializedlength:{saved_length(facts['value'])}"
-    return Status(f"{text} lru:{facts['lru']} lru_seconds_idle:{facts['idle']}")
+    text += f" lru:{facts['lru']} lru_seconds_idle:{facts['idle']}"
+    if (nodes := facts["quicklist"]) is not None:
+        text += (f" ql_nodes:{nodes['nodes']} ql_avg_node:{nodes['items'] / nodes['nodes']:.2f} "
+                 f"ql_listpack_max:{nodes['fill']} ql_compressed:{int(nodes['depth'] != 0)}")
+        if slow:
+            text += f" ql_uncompressed_size:{nodes['bytes']}"
+    return Status(text)
 
 
 def saved_length(value: bytes) -> int:
@@ -228,12 +236,78 @@ def table_stats(c, database, *full):
 def key_table_stats(c, key, *full):
     if _inspect.entry_facts(c, key) is None:
         raise Refusal(NO_KEY)
-    raise Refusal("ERR The value stored at the specified key is not represented using an hash table")
+    text = _inspect.value_table_text(c, key, [word.lower() for word in full] == [b"full"])
+    if text is None:
+        raise Refusal("ERR The value stored at the specified key is not represented using an hash table")
+    return Verbatim(text)
 
 
 @subcommand("DICT-RESIZING <0|1>", "Enable or disable the main dict and expire dict resizing.", 1)
 def dict_resizing(c, value):
     _inspect.set_resizing(c.engine, is_on(value))
+    return OK
+
+
+@subcommand(
+    "QUICKLIST-PACKED-THRESHOLD <size>",
+    "Sets the size from which on an element of a list is a node of its own; up to 4gb.\n"
+    "0: the default, elements that are too large for a node of others.",
+    1,
+)
+def packed_threshold(c, size):
+    value = parse_memory(to_text(size))
+    if value is None or value > 2**32 - 2**20:
+        raise Refusal("ERR argument must be a memory value bigger than 1 and smaller than 4gb")
+    _inspect.set_packed_threshold(c.engine, value)
+    return OK
+
+
+# ---- Saving and loading ----
+
+
+@subcommand(
+    "RELOAD [MERGE] [NOFLUSH] [NOSAVE]",
+    "Save the RDB on disk and reload it back to memory. By default the old data\n"
+    "goes first. With NOFLUSH it stays, and keys that are in the file as well are an\n"
+    "error, or with MERGE are replaced. With NOSAVE an existing file is loaded.",
+    0,
+    3,
+)
+def reload(c, *options):
+    words = {word.lower() for word in options}
+    if words - {b"merge", b"noflush", b"nosave"}:
+        raise Refusal("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.")
+    engine = c.engine
+    if b"nosave" not in words and not engine.saver.save():
+        raise Refusal("ERR")
+    if b"noflush" not in words:
+        engine.empty()
+    try:
+        loaded = engine.loading.load_rdb_now(engine.config["dbfilename"], replace=b"merge" in words)
+    except LoadError:
+        loaded = False
+    if not loaded:
+        raise Refusal("ERR Error trying to load the RDB dump, check server logs.")
+    engine.log.warning("DB reloaded by DEBUG RELOAD")
+    return OK
+
+
+@subcommand(
+    "LOADAOF",
+    "Flush the AOF buffers on disk and reload the AOF in memory.",
+    0,
+)
+def load_aof(c):
+    c.engine.empty()
+    if not c.engine.aof.load_again():
+        raise Refusal("ERR Error trying to load the AOF files, check server logs.")
+    c.engine.log.notice("Append Only File loaded by DEBUG LOADAOF")
+    return OK
+
+
+@subcommand("AOF-FLUSH-SLEEP <microsec>", "Server will sleep before flushing the AOF, this is used for testing.", 1)
+def aof_flush_sleep(c, microseconds):
+    c.engine.aof.feed.flush_sleep_us = number(microseconds, 0)
     return OK
 
 

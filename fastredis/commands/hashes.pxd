@@ -7,6 +7,7 @@
 from libc.stdint cimport int64_t
 
 from fastredis._client cimport Client
+from fastredis._core cimport GATE_LOADING
 from fastredis._resp cimport Arg
 from fastredis.values.entry cimport Entry
 from fastredis.values.hash_ttl cimport hash_soonest
@@ -19,8 +20,8 @@ cdef int wrong_arity(Client c) except -1
 
 
 cdef inline bint is_due(Client c, int64_t when_ms) noexcept:
-    """Whether a field with that deadline is there no more, as clients see it."""
-    return when_ms != NO_DEADLINE and when_ms < c.core.now_ms
+    """Whether a field with that deadline is there no more, as clients see it; while data is loaded, none is gone."""
+    return when_ms != NO_DEADLINE and when_ms < c.core.now_ms and not c.core.gate & GATE_LOADING
 
 
 cdef inline bint has_due(Client c, Entry* e) noexcept:

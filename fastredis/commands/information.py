@@ -49,41 +49,6 @@ NO_SCRIPTS: Fields = [
     ("used_memory_scripts_human", "0B"),
 ]
 
-NO_CHILD: Fields = [
-    ("async_loading", 0),
-    ("current_cow_peak", 0),
-    ("current_cow_size", 0),
-    ("current_cow_size_age", 0),
-    ("current_fork_perc", "0.00"),
-    ("current_save_keys_processed", 0),
-    ("current_save_keys_total", 0),
-]
-
-NO_SNAPSHOT: Fields = [
-    ("rdb_last_bgsave_status", "ok"),
-    ("rdb_last_bgsave_time_sec", -1),
-    ("rdb_current_bgsave_time_sec", -1),
-    ("rdb_saves", 0),
-    ("rdb_last_cow_size", 0),
-    ("rdb_last_load_keys_expired", 0),
-    ("rdb_last_load_keys_loaded", 0),
-]
-
-NO_APPEND_ONLY_FILE: Fields = [
-    ("aof_enabled", 0),
-    ("aof_rewrite_in_progress", 0),
-    ("aof_rewrite_scheduled", 0),
-    ("aof_last_rewrite_time_sec", -1),
-    ("aof_current_rewrite_time_sec", -1),
-    ("aof_last_bgrewrite_status", "ok"),
-    ("aof_rewrites", 0),
-    ("aof_rewrites_consecutive_failures", 0),
-    ("aof_last_write_status", "ok"),
-    ("aof_last_cow_size", 0),
-    ("module_fork_in_progress", 0),
-    ("module_fork_last_cow_size", 0),
-]
-
 NO_DEFRAGMENTATION: Fields = [
     ("active_defrag_hits", 0),
     ("active_defrag_misses", 0),
@@ -231,7 +196,7 @@ def memory(engine) -> Fields:
         ("mem_clients_slaves", 0),
         ("mem_clients_normal", client_memory),
         ("mem_cluster_links", 0),
-        ("mem_aof_buffer", 0),
+        ("mem_aof_buffer", engine.aof.feed.buffer_room),
         ("mem_allocator", "pymalloc+libc"),
         ("mem_overhead_db_hashtable_rehashing", rehashing),
         ("active_defrag_running", 0),
@@ -285,12 +250,53 @@ def fragmentation(used: int, allocator: int, resident: int) -> Fields:
 def persistence(engine) -> Fields:
     return [
         ("loading", int(is_loading(engine))),
-        *NO_CHILD,
-        ("rdb_changes_since_last_save", statistics(engine)["dirty"]),
-        ("rdb_bgsave_in_progress", 0),
-        ("rdb_last_save_time", engine.started_ms // 1000),
-        *NO_SNAPSHOT,
-        *NO_APPEND_ONLY_FILE,
+        ("async_loading", 0),
+        *child(engine.child),
+        *snapshot(engine),
+        *engine.aof.fields(),
+        ("module_fork_in_progress", 0),
+        ("module_fork_last_cow_size", 0),
+        *engine.aof.size_fields(),
+        *(loading(engine.loading) if engine.loading.active else ()),
+    ]
+
+
+def child(at_work) -> Fields:
+    """The process that works on a copy of the data, if there is one."""
+    return [
+        ("current_cow_peak", at_work.cow_peak if at_work else 0),
+        ("current_cow_size", at_work.cow_size if at_work else 0),
+        ("current_cow_size_age", at_work.cow_age_s if at_work else 0),
+        ("current_fork_perc", f"{at_work.fraction * 100 if at_work else 0:.2f}"),
+        ("current_save_keys_processed", at_work.keys_done if at_work else 0),
+        ("current_save_keys_total", at_work.keys_total if at_work else 0),
+    ]
+
+
+def snapshot(engine) -> Fields:
+    saver = engine.saver
+    return [
+        ("rdb_changes_since_last_save", saver.changes),
+        ("rdb_bgsave_in_progress", int(saver.running)),
+        ("rdb_last_save_time", saver.last_save_s),
+        ("rdb_last_bgsave_status", "ok" if saver.last_ok else "err"),
+        ("rdb_last_bgsave_time_sec", saver.last_seconds),
+        ("rdb_current_bgsave_time_sec", saver.running_seconds),
+        ("rdb_saves", saver.saves),
+        ("rdb_last_cow_size", engine.metrics.cow_sizes["rdb"]),
+        ("rdb_last_load_keys_expired", engine.loading.keys_expired),
+        ("rdb_last_load_keys_loaded", engine.loading.keys_loaded),
+    ]
+
+
+def loading(state) -> Fields:
+    return [
+        ("loading_start_time", state.started_s),
+        ("loading_total_bytes", state.total_bytes),
+        ("loading_rdb_used_mem", state.used_memory),
+        ("loading_loaded_bytes", state.loaded_bytes),
+        ("loading_loaded_perc", f"{state.percent:.2f}"),
+        ("loading_eta_seconds", state.eta_seconds),
     ]
 
 
@@ -339,8 +345,8 @@ def keys(engine, counted) -> Fields:
         ("pubsub_channels", len(pubsub.channels)),
         ("pubsub_patterns", len(pubsub.patterns)),
         ("pubsubshard_channels", len(pubsub.shard_channels)),
-        ("latest_fork_usec", 0),
-        ("total_forks", 0),
+        ("latest_fork_usec", engine.metrics.latest_fork_us),
+        ("total_forks", engine.metrics.total_forks),
         ("migrate_cached_sockets", 0),
         ("slave_expires_tracked_keys", 0),
         *NO_DEFRAGMENTATION,

@@ -1,16 +1,15 @@
 """Commands on lists. Those that move between lists or from several, and that block, are in lists_blocking.pyx."""
-from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint64_t
+from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t
 
 from fastredis._command cimport native
 from fastredis._core cimport NOTIFY_LIST
 from fastredis._errors cimport (
-    ERR_COUNT_NEGATIVE, ERR_INDEX_RANGE, ERR_LONG_RANGE, ERR_MAXLEN_NEGATIVE, ERR_NO_KEY, ERR_NOT_INTEGER,
-    ERR_NOT_POSITIVE, ERR_RANK_ZERO, ERR_SYNTAX,
+    ERR_COUNT_NEGATIVE, ERR_INDEX_RANGE, ERR_LONG_RANGE, ERR_MAXLEN_NEGATIVE, ERR_NO_KEY, ERR_NOT_POSITIVE,
+    ERR_RANK_ZERO, ERR_SYNTAX,
 )
 from fastredis._flags cimport DENYOOM, FAST, READONLY, WRITE
 from fastredis._options cimport (
-    OPT_TEXT, Option, Options, arg_is, get_int_or_reply, get_int_or_reply_text, get_range_or_reply,
-    parse_options_or_reply,
+    OPT_TEXT, Option, Options, arg_is, get_int_or_reply, get_range_or_reply, parse_options_or_reply,
 )
 from fastredis._resp cimport arg_hash
 from fastredis.ds.alloc cimport Account

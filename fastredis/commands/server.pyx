@@ -50,12 +50,12 @@ cdef bint get_flush_or_reply(Client c, bint* lazy) except -1:
 cdef int flush(Client c, Database db, bint lazy) except -1:
     """Empty a database. Each key counts as a change."""
     cdef Detached garbage
-    cdef bint manual = db.keys.manual
 
     c.engine.touch_all_watched(db, None)
     c.core.dirty += db.count()
     garbage = db.detach()
-    db.keys.manual = manual         # DEBUG DICT-RESIZING outlives the keys
+    if c.engine.slices is not None and c.engine.slices.detached(db, garbage):
+        return 0                        # the snapshot under way still has to write it, and will discard it
     if lazy:
         c.engine.discard(garbage)
     else:
@@ -108,6 +108,8 @@ cdef int cmd_flushall(Client c) except -1:
         return 0
     for db in c.engine.databases:
         flush(c, db, lazy)
+    if c.engine.saver is not None:
+        c.engine.saver.flushed()
     return finish_flush(c)
 
 declare(
@@ -144,6 +146,8 @@ cdef int cmd_swapdb(Client c) except -1:
         c.engine.all_ready(one)
         c.engine.all_ready(other)
         one.swap(other)
+        if c.engine.slices is not None:
+            c.engine.slices.swapped(one, other)
     c.core.dirty += 1
     return c.reply_ok()
 

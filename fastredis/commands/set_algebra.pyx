@@ -3,7 +3,7 @@
 The work is done in values/set_algebra; here is where the results go: sinks for the reply, for a
 count, and the collection that becomes a new set.
 """
-from libc.stdint cimport INT64_MAX, int64_t, uint64_t
+from libc.stdint cimport INT64_MAX, int64_t
 
 from fastredis._client cimport Client
 from fastredis._command cimport native

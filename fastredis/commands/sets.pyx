@@ -10,20 +10,14 @@ from fastredis._options cimport get_int_or_reply, get_range_or_reply
 from fastredis._resp cimport Arg, arg_bytes, arg_hash
 from fastredis.commands.scan cimport ScanCall, scan_matches, scan_table, scan_value_or_reply, scan_whole
 from fastredis.ds.alloc cimport Account, mem_alloc, mem_calloc, mem_free
-from fastredis.ds.intset cimport ints_add, ints_count, ints_free, ints_get, ints_new, ints_remove
-from fastredis.ds.listpack cimport (
-    LpItem, lp_count, lp_delete, lp_first, lp_get, lp_next, lp_text,
-)
+from fastredis.ds.intset cimport ints_add, ints_count, ints_free, ints_get, ints_new
+from fastredis.ds.listpack cimport LpItem, lp_count, lp_delete, lp_first, lp_get, lp_next, lp_text
 from fastredis.ds.native cimport clz64
 from fastredis.ds.numbers cimport INT64_TEXT
 from fastredis.ds.random cimport random_below
-from fastredis.values.entry cimport (
-    ENC_HASHTABLE, ENC_INTSET, ENC_LISTPACK, TYPE_SET, Entry, entry_encoding, entry_slot,
-)
+from fastredis.values.entry cimport ENC_HASHTABLE, ENC_INTSET, ENC_LISTPACK, TYPE_SET, Entry, entry_encoding, entry_slot
 from fastredis.values.member cimport member_text
-from fastredis.values.set_algebra cimport (
-    PROBES, Batch, Collected, collect_sink, collected_free, collected_set,
-)
+from fastredis.values.set_algebra cimport PROBES, Batch, Collected, collect_sink, collected_free, collected_set
 from fastredis.values.set_type cimport (
     SetIter, set_add, set_bytes, set_contains, set_count, set_expect, set_iter, set_iter_end, set_new_for, set_next,
     set_random, set_remove, set_remove_item, set_table, set_take_value,
@@ -83,8 +77,7 @@ cdef int cmd_sadd(Client c) except -1:
     if e is NULL:
         added = add_new_set(c, &c.argv[1], &c.argv[2], c.argc - 2)
     else:
-        if c.argc > 3:
-            set_expect(&c.core.memory, &c.core.limits, e, c.argc - 2)
+        set_expect(&c.core.memory, &c.core.limits, e, c.argc - 2)
         added = add_members(c, e)
     if added:
         c.modified(&c.argv[1], NOTIFY_SET, b"sadd")

@@ -2,7 +2,7 @@
 
 from fastredis._command import declarer
 from fastredis._inspect import denies_blocking
-from fastredis._reply import ErrorReply
+from fastredis._reply import ErrorReply, Status
 from fastredis.declarations import ADMIN, ALLOW_BUSY, LOADING, NO_MULTI, NOSCRIPT, STALE
 
 declare = declarer("server")
@@ -22,8 +22,9 @@ def cmd_shutdown(c):
         c.reply(ErrorReply("ERR syntax error"))
         return
     if b"abort" in words:
-        # A shutdown waits for nobody yet (there are no replicas), so none can be under way here.
-        c.reply(ErrorReply("ERR No shutdown in progress."))
+        # Only a signal's shutdown can be taken back: one by command does not wait for anything.
+        aborted = c.engine.server.abort_shutdown()
+        c.reply(Status("OK") if aborted else ErrorReply("ERR No shutdown in progress."))
         return
     if b"now" not in words and denies_blocking(c):
         c.reply(ErrorReply("ERR SHUTDOWN without NOW or ABORT isn't allowed for DENY BLOCKING client"))

@@ -158,7 +158,7 @@ cdef inline bint find(const Entry* e, Table* t, const Item* item, double* score)
 
     if t is NULL:
         if entry_type(e) == TYPE_ZSET:
-            return zset_score(e, item.text, item.size, score)
+            return zset_score(e, item.text, item.size, item.hash, score)
         score[0] = 1
         return set_contains(e, item.text, item.size, item.hash)
     slot = table_find(t, item.text, item.size, item.hash)
@@ -213,12 +213,17 @@ cdef int unite_source(Operation* op, Source* source, ZsetBuild* build) except -1
             prefetch_batch(&build.members, &batch)
             for i in range(batch.count):
                 score = or_zero(weighted(op, source, batch.items[i].score))
-                place = zset_build_put(build, batch.items[i].text, batch.items[i].size, score, &added)
+                place = zset_build_put(build, batch.items[i].text, batch.items[i].size, batch.items[i].hash,
+                                       score, &added)
                 if not added:
                     place[0] = aggregate(op, place[0], score)
     finally:
         walk_end(&walk)
     return 0
+
+
+cdef inline int put_item(ZsetBuild* build, const Item* item) except -1:
+    return zset_build_put_new(build, item.text, item.size, item.hash, item.score)
 
 
 cdef int intersect(Operation* op, ZsetBuild* build) except -1:
@@ -243,7 +248,7 @@ cdef int intersect(Operation* op, ZsetBuild* build) except -1:
                     break
                 continue
             for i in range(batch.count):
-                zset_build_put_new(build, batch.items[i].text, batch.items[i].size, batch.items[i].score)
+                put_item(build, &batch.items[i])
     finally:
         walk_end(&walk)
     return 0
@@ -299,7 +304,7 @@ cdef int subtract_by_lookup(Operation* op, ZsetBuild* build) except -1:
                 if op.sources[i].e is not NULL:
                     drop_common(&op.sources[i], &batch)
             for i in range(batch.count):
-                zset_build_put_new(build, batch.items[i].text, batch.items[i].size, batch.items[i].score)
+                put_item(build, &batch.items[i])
     finally:
         walk_end(&walk)
     return 0
@@ -337,9 +342,9 @@ cdef int subtract_by_removal(Operation* op, ZsetBuild* build) except -1:
                 prefetch_batch(&build.members, &batch)
                 for k in range(batch.count):
                     if i == 0:
-                        zset_build_put_new(build, batch.items[k].text, batch.items[k].size, batch.items[k].score)
+                        put_item(build, &batch.items[k])
                     else:
-                        zset_build_remove(build, batch.items[k].text, batch.items[k].size)
+                        zset_build_remove(build, batch.items[k].text, batch.items[k].size, batch.items[k].hash)
         finally:
             walk_end(&walk)
         if zset_build_count(build) == 0:

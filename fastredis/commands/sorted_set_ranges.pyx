@@ -9,7 +9,7 @@ from fastredis._flags cimport DENYOOM, FAST, READONLY, WRITE
 from fastredis._options cimport OPT_FLAG, OPT_INTS, OPT_ONCE, Option, Options, get_int_or_reply, parse_options_or_reply
 from fastredis._resp cimport Arg
 from fastredis.commands.sorted_sets cimport reply_walk, store_build
-from fastredis.ds.numbers cimport parse_double, parse_long_double
+from fastredis.ds.numbers cimport parse_bound
 from fastredis.values.entry cimport TYPE_ZSET, Entry
 from fastredis.values.zset_type cimport (
     LEX_CLOSED, LEX_HIGHEST, LEX_LOWEST, LEX_OPEN, LexBound, LexRange, ScoreRange, ZsetBuild, ZsetIter,
@@ -73,34 +73,16 @@ cdef struct Range:
 
 # --- reading a range -----------------------------------------------------------------------
 
-cdef bint parse_bound(const Arg* a, double* score, bint* is_open) noexcept:
-    """A bound of a range of scores: "(1.5" is open. As with strtod(), no digits are a 0, and too many an infinity."""
-    cdef const char* text = a.ptr
-    cdef size_t size = a.size
-    cdef long double wide
-
-    is_open[0] = size > 0 and text[0] == c'('
-    if is_open[0]:
-        text += 1
-        size -= 1
-    while size and (text[0] == c' ' or c'\t' <= text[0] <= c'\r'):
-        text += 1
-        size -= 1
-    if size == 0:
-        score[0] = 0
-        return True
-    if parse_double(text, size, score):
-        return True
-    if parse_long_double(text, size, &wide):
-        score[0] = <double>wide
-        return True
-    return False
+cdef bint parse_score_bound(const Arg* a, double* score, bint* is_open) noexcept:
+    """A bound of a range of scores: "1.5", or "(1.5" which is open."""
+    is_open[0] = a.size > 0 and a.ptr[0] == c'('
+    return parse_bound(a.ptr + is_open[0], a.size - is_open[0], score)
 
 
 cdef bint scores_or_reply(Client c, int low, int high, ScoreRange* scores) except -1:
     """The range of scores from argv[low] to argv[high]."""
-    if parse_bound(&c.argv[low], &scores.min, &scores.min_open) and (
-            parse_bound(&c.argv[high], &scores.max, &scores.max_open)):
+    if parse_score_bound(&c.argv[low], &scores.min, &scores.min_open) and (
+            parse_score_bound(&c.argv[high], &scores.max, &scores.max_open)):
         return True
     c.error(ERR_SCORE_RANGE)
     return False
@@ -351,7 +333,7 @@ cdef int cmd_zrangestore(Client c) except -1:
         if e is not NULL:
             zset_build_reserve(&build, seek(&it, e, &r))
             while zset_next(&it):
-                zset_build_put_new(&build, it.text, it.size, it.score)
+                zset_build_put_new(&build, it.text, it.size, 0, it.score)
         return store_build(c, &c.argv[1], &build, b"zrangestore")
     finally:
         zset_build_clear(&build)

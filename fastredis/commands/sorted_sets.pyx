@@ -223,7 +223,8 @@ cdef int put_in(Client c, Entry* e, int first, int pairs, int flags, const doubl
     for i in range(pairs):
         if i % PREFETCH_MEMBERS == 0:
             prefetch_members(c, e, first + 2 * i + 1, 2)
-        done = zset_add(&core.memory, &core.limits, e, scores[i], member.ptr, member.size, flags & ~ZADD_CH, &score)
+        done = zset_add(&core.memory, &core.limits, e, scores[i], member.ptr, member.size, member.hash,
+                        flags & ~ZADD_CH, &score)
         added += done & ZADD_ADDED != 0
         updated += done & ZADD_UPDATED != 0
         member += 2
@@ -254,7 +255,7 @@ cdef int cmd_zrem(Client c) except -1:
     for i in range(2, c.argc):
         if (i - 2) % PREFETCH_MEMBERS == 0:
             prefetch_members(c, e, i, 1)
-        removed += zset_remove(&c.core.memory, e, c.argv[i].ptr, c.argv[i].size)
+        removed += zset_remove(&c.core.memory, e, c.argv[i].ptr, c.argv[i].size, c.argv[i].hash)
     if removed:
         c.core.dirty += removed - 1
         c.modified(key, NOTIFY_ZSET, b"zrem")
@@ -299,7 +300,7 @@ cdef int cmd_zscore(Client c) except -1:
 
     if not c.has_type(e, TYPE_ZSET):
         return 0
-    if e is NULL or not zset_score(e, c.argv[2].ptr, c.argv[2].size, &score):
+    if e is NULL or not zset_score(e, c.argv[2].ptr, c.argv[2].size, c.argv[2].hash, &score):
         return c.reply_null()
     return c.reply_double(score)
 
@@ -327,7 +328,7 @@ cdef int cmd_zmscore(Client c) except -1:
     for i in range(2, c.argc):
         if e is not NULL and (i - 2) % PREFETCH_MEMBERS == 0:
             prefetch_members(c, e, i, 1)
-        if e is NULL or not zset_score(e, c.argv[i].ptr, c.argv[i].size, &score):
+        if e is NULL or not zset_score(e, c.argv[i].ptr, c.argv[i].size, c.argv[i].hash, &score):
             c.reply_null()
         else:
             c.reply_double(score)
@@ -356,7 +357,7 @@ cdef int reply_rank(Client c, bint reverse) except -1:
     if not c.has_type(e, TYPE_ZSET):
         return 0
     if e is not NULL:
-        rank = zset_rank(e, c.argv[2].ptr, c.argv[2].size, reverse, &score)
+        rank = zset_rank(e, c.argv[2].ptr, c.argv[2].size, c.argv[2].hash, reverse, &score)
     if rank < 0:
         return c.reply_null_array() if with_score else c.reply_null()
     if not with_score:

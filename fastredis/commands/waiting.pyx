@@ -4,10 +4,11 @@ from libc.stdint cimport int64_t
 from fastredis._blocking cimport Blocked, Waiter
 from fastredis._client cimport Client
 from fastredis._command cimport native
-from fastredis._engine cimport C_DENY_BLOCKING
+from fastredis._engine cimport C_DENY_BLOCKING, Engine
 from fastredis._errors cimport ERR_NOT_POSITIVE, ERR_NUMLOCAL, ERR_WAITAOF_OFF
 from fastredis._flags cimport BLOCKING
 from fastredis._options cimport get_int_or_reply, get_timeout_or_reply
+from fastredis.persist.aof cimport AppendOnly
 
 from fastredis._command import declarer
 
@@ -22,16 +23,46 @@ cdef class ReplicaWaiter(Waiter):
 
 
 cdef class AofWaiter(Waiter):
-    """Waits for AOFs, here and on replicas, of which there are none."""
+    """Waits for AOFs: the one here, and those of replicas, of which there are none."""
+    cdef Engine engine
+    cdef bint local                     # the one here is waited for
+    cdef int64_t replicas               # how many of others
 
     cdef int timed_out(self, Client c) except -1:
         return reply_copies(c)
+
+    def check(self):
+        """What is on the disk here has grown, or the AOF was switched off."""
+        cdef Client c = self.client
+
+        if c is None:                       # it waits no more
+            aof_waiters(self.engine).remove(self.check)
+        elif self.local and not self.engine.config.appendonly:
+            aof_waiters(self.engine).remove(self.check)
+            (<Blocked>self.engine.blocked).unblock(c, ERR_WAITAOF_OFF)
+        elif has_copies(c, self.local, self.replicas):
+            aof_waiters(self.engine).remove(self.check)
+            (<Blocked>self.engine.blocked).unblock(c, None)
+
+
+cdef list aof_waiters(Engine engine):
+    return (<AppendOnly>engine.aof.feed).waiters
+
+
+cdef bint is_synced(Client c) except -1:
+    """Whether all that the connection wrote is on the disk here."""
+    return c.engine.aof.is_on and (<AppendOnly>c.engine.aof.feed).synced >= c.wrote
+
+
+cdef bint has_copies(Client c, bint local, int64_t replicas) except -1:
+    """Whether as many AOFs as are wanted have what the connection wrote."""
+    return replicas == 0 and (not local or is_synced(c))
 
 
 cdef int reply_copies(Client c) except -1:
     """How many local AOFs, and how many AOFs of replicas, have what the connection wrote."""
     c.reply_array(2)
-    c.reply_int(0)
+    c.reply_int(is_synced(c))
     return c.reply_int(0)
 
 
@@ -67,6 +98,7 @@ cdef int cmd_waitaof(Client c) except -1:
     Source: https://redis.io/commands/waitaof
     """
     cdef int64_t local, replicas, deadline_ms
+    cdef AofWaiter waiter
 
     if not get_int_or_reply(c, 1, &local):
         return 0
@@ -80,9 +112,14 @@ cdef int cmd_waitaof(Client c) except -1:
         return 0
     if local and not c.engine.config.appendonly:
         return c.error(ERR_WAITAOF_OFF)
-    if (local == 0 and replicas == 0) or c.flags & C_DENY_BLOCKING:
+    if has_copies(c, local, replicas) or c.flags & C_DENY_BLOCKING:
         return reply_copies(c)
-    return (<Blocked>c.engine.blocked).block(c, AofWaiter(), deadline_ms)
+    waiter = AofWaiter()
+    waiter.local = local
+    waiter.replicas = replicas
+    waiter.engine = c.engine
+    aof_waiters(c.engine).append(waiter.check)
+    return (<Blocked>c.engine.blocked).block(c, waiter, deadline_ms)
 
 declare(
     b"waitaof", native(cmd_waitaof), arity=4, flags=BLOCKING, acl=("connection",), since="7.2.0",

@@ -19,7 +19,14 @@
 #   one of each level, which have one or more.
 # - An empty tree has no nodes. While there is one leaf, it is only as big as it must be.
 #
-# BTREE_MEMORY_AND_TIME
+# Full nodes: one that is full first gives pairs to a neighbour below the same node, and is split only if both
+# are rather full, too. At the ends of the tree nothing is split: a new leaf begins there. So leaves are 82 % full
+# after adding in random order and quite full after adding upwards or downwards.
+#
+# Memory: 21 bytes a pair in random order, 17 in sequence. Leaves are 1016 bytes, a malloc block of 1024.
+# Time, 1M random scores, ns of CPU on a machine with other work (add, rank, remove): leaves of 256 bytes 1007, 1056,
+# 1247; 512 bytes 620, 647, 583; 1016 bytes 432, 597, 536; 2040 bytes 666, 883, 685. Inner nodes of 30 children
+# instead of 62: 482, 707, 596. Asking for all lines of a leaf's scores before the search: 339, 379, 419.
 #
 # Rejected: a skip list (20 misses an insert, 40 bytes more a member); parent pointers (every split of an
 # inner node writes to all its children; the way down is at hand anyhow); pairs side by side (a search

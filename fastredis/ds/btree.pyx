@@ -91,6 +91,16 @@ cdef uint32_t pairs_below(const BTree* t, const double* scores, void** members, 
     return low
 
 
+cdef inline uint32_t place_of(const double* scores, void** members, uint32_t n, double score,
+                              const void* member) noexcept:
+    """The place of a pair that is there, found by its pointer: no member is read, however many have this score."""
+    cdef uint32_t place = scores_below(scores, n, score)
+
+    while place < n and members[place] != member and scores[place] == score:
+        place += 1
+    return place
+
+
 cdef uint32_t texts_below(const BTree* t, void** members, uint32_t n, const char* text, size_t size,
                           bint itself) noexcept:
     """How many of n members are below these bytes, or (itself) not above them."""
@@ -664,7 +674,7 @@ cdef bint bt_remove(BTree* t, double score, void* member) noexcept:
     if t.root is NULL:
         return False
     leaf = descend(t, score, member, path)
-    index = pairs_below(t, leaf_scores(leaf), leaf_members(leaf), leaf.count, score, member, False)
+    index = place_of(leaf_scores(leaf), leaf_members(leaf), leaf.count, score, member)
     if not holds(leaf, index, score, member):
         return False
     remove_pairs(t, path, leaf, index, 1)
@@ -690,18 +700,6 @@ cdef void bt_delete_range(BTree* t, uint64_t first, uint64_t count, BtRelease re
 
 # ---------------------------------------------------------------- changing a score
 
-cdef bint fits_leaf(const BTree* t, const BtLeaf* leaf, uint32_t place, double score, const void* member) noexcept:
-    """Whether a pair that would be at this place of the leaf belongs into it, not into a neighbour."""
-    cdef const BtLeaf* other
-
-    if place == 0 and leaf.prev is not NULL:
-        other = leaf.prev
-        return less(t, leaf_scores(other)[other.count - 1], leaf_members(other)[other.count - 1], score, member)
-    if place == leaf.count and leaf.next is not NULL:
-        return less(t, score, member, leaf_scores(leaf.next)[0], leaf_members(leaf.next)[0])
-    return True
-
-
 cdef void move_in_leaf(BtLeaf* leaf, uint32_t index, uint32_t place, double score) noexcept:
     """Move a pair before the one that is at `place` now, with another score."""
     cdef double* scores = leaf_scores(leaf)
@@ -721,19 +719,25 @@ cdef void move_in_leaf(BtLeaf* leaf, uint32_t index, uint32_t place, double scor
 
 cdef int bt_update(BTree* t, double score, void* member, double new_score) except -1:
     cdef Step[BT_DEPTH] path
+    cdef Step[BT_DEPTH] new_path
+    # Both ways down come first, so that the memory of the two leaves is waited for once.
     cdef BtLeaf* leaf = descend(t, score, member, path)
-    cdef double* scores = leaf_scores(leaf)
-    cdef uint32_t index = pairs_below(t, scores, leaf_members(leaf), leaf.count, score, member, False)
-    cdef uint32_t place = pairs_below(t, scores, leaf_members(leaf), leaf.count, new_score, member, False)
+    cdef BtLeaf* other = descend(t, new_score, member, new_path)
+    cdef uint32_t index = place_of(leaf_scores(leaf), leaf_members(leaf), leaf.count, score, member)
+    cdef uint32_t place = pairs_below(t, leaf_scores(other), leaf_members(other), other.count, new_score, member, False)
 
-    if fits_leaf(t, leaf, place, new_score, member):
+    if other == leaf:
         move_in_leaf(leaf, index, place, new_score)
         if index == 0 or place == 0:
             set_separator(path, <int>t.depth - 1, leaf_scores(leaf)[0], leaf_members(leaf)[0])
-        return 0
-    # The new pair first: it may need memory, and the old one still stands if there is none.
-    bt_insert(t, new_score, member)
-    bt_remove(t, score, member)
+    elif other.count < other.room and leaf.count > BT_LEAF_MIN:
+        remove_pairs(t, path, leaf, index, 1)
+        leaf_put(other, place, new_score, member)
+        add_to_counts(t, new_path, 1)
+    else:
+        # A node may go or come. The new pair first: it may need memory, and the old one still stands if there is none.
+        bt_insert(t, new_score, member)
+        bt_remove(t, score, member)
     return 0
 
 
@@ -917,7 +921,7 @@ cdef int64_t bt_rank(const BTree* t, double score, const void* member) noexcept:
         node = (<BtInner*>node).children[index]
     leaf = <BtLeaf*>node
     prefetch_leaf(leaf)
-    index = pairs_below(t, leaf_scores(leaf), leaf_members(leaf), leaf.count, score, member, False)
+    index = place_of(leaf_scores(leaf), leaf_members(leaf), leaf.count, score, member)
     return <int64_t>(rank + index) if holds(leaf, index, score, member) else -1
 
 

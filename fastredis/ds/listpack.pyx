@@ -167,9 +167,16 @@ cdef size_t lp_bytes_at_long(const uint8_t* p) noexcept:
     return body + back_bytes(body)
 
 
+cdef inline bint is_short_text(const char* text, size_t size) noexcept:
+    """Whether text is, at first sight, none of an integer and of less than 64 bytes."""
+    return size - 1 < 63 and (text[0] > c"9" or text[0] < c"-")
+
+
 cdef size_t lp_element_size(const char* text, size_t size) noexcept:
     cdef Element x
 
+    if is_short_text(text, size):
+        return size + 2
     encode(&x, text, size)
     return x.size
 
@@ -178,6 +185,11 @@ cdef size_t lp_write_element(uint8_t* to, const char* text, size_t size) noexcep
     """Write an element, lp_element_size() bytes, and return how many these were."""
     cdef Element x
 
+    if is_short_text(text, size):
+        to[0] = <uint8_t>(STR_6 | size)
+        memcpy(to + 1, text, size)
+        to[1 + size] = <uint8_t>(1 + size)
+        return size + 2
     encode(&x, text, size)
     write_element(to, &x)
     return x.size

@@ -18,6 +18,7 @@ cdef int format_uint64(char* out, uint64_t v) noexcept nogil
 cdef int digits_uint64(uint64_t v) noexcept nogil
 
 cdef bint parse_double(const char* s, size_t n, double* out) noexcept nogil
+cdef bint parse_bound(const char* s, size_t n, double* out) noexcept nogil
 cdef int format_double(char* out, double v) noexcept nogil
 cdef bint parse_long_double(const char* s, size_t n, long double* out) noexcept nogil
 cdef int format_long_double(char* out, long double v, bint human) noexcept nogil

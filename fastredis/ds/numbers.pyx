@@ -215,16 +215,29 @@ cdef bint parse_double(const char* s, size_t n, double* out) noexcept nogil:
     False for an empty text, blanks in front, anything behind the number, NaN, and what
     overflows or becomes 0 although it is not ("1e400", "1e-400"). `out` is then undefined.
     """
+    if parse_plain_decimal(s, n, out):
+        return True
+    return n != 0 and not is_blank(s[0]) and parse_with_strtod(s, n, out, False)
+
+
+cdef bint parse_bound(const char* s, size_t n, double* out) noexcept nogil:
+    """Read a bound of a range as a bare strtod() does: "" is 0, blanks may come first, "1e400" is an infinity."""
+    if parse_plain_decimal(s, n, out):
+        return True
+    if n == 0:
+        out[0] = 0
+        return True
+    return parse_with_strtod(s, n, out, True)
+
+
+cdef bint parse_with_strtod(const char* s, size_t n, double* out, bint beyond) noexcept nogil:
+    """Read a double that is no plain decimal. beyond: what overflows or becomes 0 is good."""
     cdef char[SHORT_TEXT] short_text
     cdef char* text = short_text
     cdef char* end
     cdef locale_t before
     cdef bint good
 
-    if parse_plain_decimal(s, n, out):
-        return True
-    if n == 0 or is_blank(s[0]):
-        return False
     if n >= SHORT_TEXT:
         text = <char*>malloc(n + 1)
         if text is NULL:
@@ -235,7 +248,7 @@ cdef bint parse_double(const char* s, size_t n, double* out) noexcept nogil:
     errno.errno = 0
     out[0] = strtod(text, &end)
     good = (<size_t>(end - text) == n and not isnan(out[0])
-            and not (errno.errno == errno.ERANGE and (isinf(out[0]) or out[0] == 0)))
+            and (beyond or not (errno.errno == errno.ERANGE and (isinf(out[0]) or out[0] == 0))))
     uselocale(before)
     if text is not short_text:
         free(text)

@@ -245,9 +245,9 @@ cdef int pack_ends(Account* account, Quicklist* ql) except -1:
     """After nodes came or went: `depth` nodes from either end are unpacked, the next ones packed."""
     cdef QlNode* front = ql.head
     cdef QlNode* back = ql.tail
-    cdef int i
+    cdef int _i
 
-    for i in range(ql.depth):
+    for _i in range(ql.depth):
         if front is NULL:
             return 0
         unpack(account, front)
@@ -264,9 +264,9 @@ cdef bint is_near_end(const Quicklist* ql, const QlNode* node) noexcept:
     """Whether the node is within `depth` of an end."""
     cdef const QlNode* front = ql.head
     cdef const QlNode* back = ql.tail
-    cdef int i
+    cdef int _i
 
-    for i in range(ql.depth):
+    for _i in range(ql.depth):
         if front is NULL or front == node or back == node:
             return True
         front = front.next

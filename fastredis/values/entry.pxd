@@ -4,7 +4,7 @@
 #   [ 4 byte ][ 4 byte ][ 4 byte ][ 4 byte ] [ key ............ ][ value ...... ]    ENC_EMBSTR
 #   [ header                               ] [ 8-byte value slot ][ key ....... ]    all others
 #
-#   meta: bits 0-3 encoding, 4-7 type, 8-31 LRU clock or LFU counter
+#   meta: bits 0-3 encoding, 4-6 type, 7 epoch (ENTRY_EPOCH), 8-31 LRU clock or LFU counter
 #
 # A 16-byte key with a 32-byte value takes 64 bytes, exactly a size class and a cache line.
 # Short strings lie behind their key; anything else is in the value slot: an integer
@@ -17,6 +17,7 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 
+from fastredis.ds.alloc cimport Account
 from fastredis.ds.expire_heap cimport NOT_IN_HEAP
 
 cdef enum:                  # types, by Redis's numbers
@@ -39,6 +40,9 @@ cdef enum:                  # encodings
     ENC_STREAM = 8
     ENC_LISTPACK_EX = 9     # hash, a listpack whose fields may have deadlines
 
+cdef enum:
+    ENTRY_EPOCH = 1 << 7    # differs from Core.epoch: a snapshot under way has not saved the entry yet
+
 cdef struct Entry:
     uint32_t meta
     uint32_t key_size       # bytes of the key
@@ -46,12 +50,16 @@ cdef struct Entry:
     uint32_t value_size     # bytes of an embedded value, else 0
 
 
+cdef Entry* entry_new(Account* account, int kind, int encoding, const char* key, size_t key_size,
+                      void* value) except NULL
+
+
 cdef inline int entry_encoding(const Entry* e) noexcept:
     return e.meta & 0xF
 
 
 cdef inline int entry_type(const Entry* e) noexcept:
-    return e.meta >> 4 & 0xF
+    return e.meta >> 4 & 0x7
 
 
 cdef inline void entry_set_encoding(Entry* e, int encoding) noexcept:
@@ -65,6 +73,11 @@ cdef inline uint32_t entry_lru(const Entry* e) noexcept:
 
 cdef inline void entry_set_lru(Entry* e, uint32_t lru) noexcept:
     e.meta = (e.meta & 0xFF) | lru << 8
+
+
+cdef inline void entry_set_epoch(Entry* e, uint32_t epoch) noexcept:
+    """epoch: ENTRY_EPOCH or 0."""
+    e.meta = (e.meta & ~<uint32_t>ENTRY_EPOCH) | epoch
 
 
 cdef inline void** entry_slot(Entry* e) noexcept:

@@ -85,7 +85,7 @@ cdef int to_triples(Account* account, Entry* e) except -1:
 
 
 cdef uint8_t* place_for(uint8_t* lp, int64_t when_ms) noexcept:
-    """Before which triple one with that deadline belongs, or the end. Behind those of the same time."""
+    """Before which triple one with that deadline belongs, or the end. Before those of the same time, as in Redis."""
     cdef uint8_t* p = lp + LP_HEADER
     cdef uint8_t* deadline
 
@@ -93,7 +93,7 @@ cdef uint8_t* place_for(uint8_t* lp, int64_t when_ms) noexcept:
         return lp + lp_bytes(lp) - 1
     while p[0] != LP_END:
         deadline = deadline_of(p)
-        if when_at(deadline) == NO_DEADLINE or when_at(deadline) > when_ms:
+        if when_at(deadline) == NO_DEADLINE or when_at(deadline) >= when_ms:
             break
         p = deadline + lp_bytes_at(deadline)
     return p
@@ -148,7 +148,7 @@ cdef bint set_in_listpack(Account* account, Entry* e, const char* field, size_t 
     p = lp_find(lp, lp_first(lp), field, size, 2)
     if p is NULL:
         return False
-    if when_at(deadline_of(p)) != when_ms:
+    if when_ms != NO_DEADLINE or when_at(deadline_of(p)) != NO_DEADLINE:
         move_triple(account, e, p, when_ms)
     return True
 

@@ -17,12 +17,11 @@ from fastredis.ds.table cimport (
     SLOTS, table_add, table_bytes, table_count, table_drain, table_find, table_init, table_iter, table_iter_end,
     table_next, table_random, table_remove, table_reserve, table_verify,
 )
-from fastredis.values.entry cimport ENC_LISTPACK, TYPE_HASH, entry_set_encoding
+from fastredis.values.entry cimport ENC_LISTPACK, TYPE_HASH, entry_new, entry_set_encoding
 from fastredis.values.hash_field cimport (
     FIELD_INDEX, FIELD_TTL, FieldText, field_bytes, field_flags, field_free, field_has_ttl, field_index, field_key_of,
     field_new, field_overwrite, field_text,
 )
-from fastredis.values.value cimport entry_new
 
 cdef enum:
     HEAP_CHUNKS = 4             # chunks of a heap that one step of a drain gives back
@@ -484,7 +483,7 @@ cdef size_t blocks_bytes(Hash* h, int64_t samples) noexcept:
             break
         block = table_next(&it)
     table_iter_end(&it)
-    return <size_t>(<double>total / seen * count) if seen else 0
+    return total if seen == count else <size_t>(<double>total / seen * count)
 
 
 cdef size_t hash_value_bytes(const Entry* e, int64_t samples) noexcept:

@@ -14,8 +14,8 @@ from libc.stdint cimport int64_t, uint64_t
 
 from fastredis.ds.alloc cimport Account
 from fastredis.ds.listpack cimport LpItem
-from fastredis.ds.quicklist cimport Needle, QlIter
-from fastredis.values.entry cimport Entry
+from fastredis.ds.quicklist cimport Needle, QlIter, Quicklist
+from fastredis.values.entry cimport Entry, entry_slot
 from fastredis.values.limits cimport Limits
 
 cdef enum:
@@ -45,3 +45,8 @@ cdef bint list_replace(Account* account, const Limits* limits, Entry* e, int64_t
                        size_t size) except -1
 cdef int64_t list_remove(Account* account, const Limits* limits, Entry* e, const Needle* needle, int64_t most,
                          int where) except -1
+
+
+cdef inline Quicklist* list_of(const Entry* e) noexcept:
+    """The value of an ENC_QUICKLIST entry."""
+    return <Quicklist*>entry_slot(<Entry*>e)[0]

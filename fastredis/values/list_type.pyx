@@ -2,18 +2,17 @@
 from libc.stdint cimport uint8_t
 
 from fastredis.ds.listpack cimport (
-    LP_EMPTY, lp_append, lp_bytes, lp_bytes_at, lp_charge, lp_copy, lp_count, lp_delete, lp_free, lp_get, lp_insert,
-    lp_last, lp_first, lp_new, lp_prepend, lp_replace, lp_seek, lp_verify,
+    LP_EMPTY, lp_append, lp_bytes, lp_bytes_at, lp_charge, lp_copy, lp_count, lp_delete, lp_first, lp_free, lp_get,
+    lp_insert, lp_last, lp_new, lp_prepend, lp_replace, lp_seek, lp_verify,
 )
 from fastredis.ds.native cimport likely
 from fastredis.ds.quicklist cimport (
-    Quicklist, lp_remove, ql_adopt, ql_at_end, ql_bytes, ql_copy, ql_drain, ql_drop, ql_exceeds, ql_free, ql_insert,
+    lp_remove, ql_adopt, ql_at_end, ql_bytes, ql_copy, ql_drain, ql_drop, ql_exceeds, ql_free, ql_insert,
     ql_iter, ql_iter_listpack, ql_limits, ql_new, ql_push, ql_release, ql_remove, ql_replace, ql_verify,
 )
 from fastredis.values.entry cimport (
-    ENC_LISTPACK, ENC_QUICKLIST, TYPE_LIST, entry_encoding, entry_set_encoding, entry_slot,
+    ENC_LISTPACK, ENC_QUICKLIST, TYPE_LIST, entry_encoding, entry_new, entry_set_encoding, entry_slot,
 )
-from fastredis.values.value cimport entry_new
 
 
 cdef inline bint is_small(const Entry* e) noexcept:
@@ -22,10 +21,6 @@ cdef inline bint is_small(const Entry* e) noexcept:
 
 cdef inline uint8_t* pack_of(const Entry* e) noexcept:
     return <uint8_t*>entry_slot(<Entry*>e)[0]
-
-
-cdef inline Quicklist* list_of(const Entry* e) noexcept:
-    return <Quicklist*>entry_slot(<Entry*>e)[0]
 
 
 # --- for values/value ------------------------------------------------------------------------

@@ -1,13 +1,13 @@
 """Set algebra. The design comment is in set_algebra.pxd."""
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcmp, memmove
+from libc.string cimport memcmp, memcpy, memmove, memset
 
 from fastredis.ds.alloc cimport mem_free, mem_realloc
 from fastredis.ds.intset cimport ints_contains, ints_count, ints_get
 from fastredis.ds.listpack cimport lp_find, lp_first, lp_get, lp_next, lp_text
 from fastredis.ds.native cimport ctz64, hash_bytes, likely, prefetch
 from fastredis.ds.numbers cimport INT64_TEXT, parse_int64
-from fastredis.ds.table cimport CHAINED, FULL, SLOTS, Bucket, match8, prefetch_matches, tag_of
+from fastredis.ds.table cimport CHAINED, FULL, SLOTS, Bucket, match8, prefetch_matches, table_count, tag_of
 from fastredis.values.entry cimport ENC_HASHTABLE, ENC_INTSET, ENC_LISTPACK, entry_encoding
 from fastredis.values.member cimport member_text
 from fastredis.values.set_type cimport (
@@ -20,6 +20,11 @@ cdef enum:
     FEW_SETS = 8                # a union of more distinct sets is made in the scratch table
     MERGE_RATIO = 16            # of two intsets, one so many times as large is searched, not merged
     BIG_SET = 512               # a union of smaller sets keeps the order of the sets
+    CACHED_MEMBERS = 4096       # a table of no more is taken to be in the cache: nothing is asked for ahead
+    JOIN_MIN = 6                # fewer members are searched in a listpack one by one
+    JOIN_BITS = 7
+    JOIN_SLOTS = 1 << JOIN_BITS
+    NOBODY = 0xFF
     COPY_AHEAD = 8              # members asked for ahead when the result is laid out
 
 cdef extern from *:
@@ -221,14 +226,17 @@ cdef void filter_by_table(Batch* batch, Table* t, bint present) noexcept:
     cdef const char* text
     cdef size_t size
     cdef bint found
+    cdef bint large = table_count(t) > CACHED_MEMBERS
 
     for i in range(batch.count):
         for which in range(first, arrays):
             know_enough(&batch.probe[i], t.mask[which])
-            ask_buckets(t, which, &batch.probe[i])
-    for i in range(batch.count):
-        for which in range(first, arrays):
-            ask_members(t, which, &batch.probe[i])
+            if large:
+                ask_buckets(t, which, &batch.probe[i])
+    if large:
+        for i in range(batch.count):
+            for which in range(first, arrays):
+                ask_members(t, which, &batch.probe[i])
     for i in range(batch.count):
         text = lp_text(&batch.probe[i].item, digits, &size)
         found = False
@@ -252,15 +260,81 @@ cdef void filter_by_intset(Batch* batch, const uint8_t* ints, bint present) noex
     batch.count = kept
 
 
+cdef inline uint32_t quick_hash(const LpItem* item) noexcept:
+    """A number below JOIN_SLOTS. Not keyed: members chosen to be alike cost what a search of each would."""
+    cdef uint64_t first = 0, last = 0
+    cdef size_t size = item.size if item.text is not NULL else 0
+
+    if item.text is NULL:
+        first = <uint64_t>item.number
+    elif size >= 8:
+        memcpy(&first, item.text, 8)
+        memcpy(&last, item.text + size - 8, 8)
+    elif size >= 4:
+        memcpy(&first, item.text, 4)
+        memcpy(&last, item.text + size - 4, 4)
+    elif size:
+        first = <uint8_t>item.text[0] | <uint64_t><uint8_t>item.text[size >> 1] << 8
+        last = <uint8_t>item.text[size - 1]
+    first = (first ^ last >> 5) * <uint64_t>0x9E3779B97F4A7C15ULL + last * <uint64_t>0xC2B2AE3D27D4EB4FULL
+    return <uint32_t>(first >> (64 - JOIN_BITS))
+
+
+cdef inline bint same_item(const LpItem* a, const LpItem* b) noexcept:
+    """For items of which those that are integers are numbers."""
+    if a.text is NULL or b.text is NULL:
+        return a.text == b.text and a.number == b.number
+    return a.size == b.size and memcmp(a.text, b.text, a.size) == 0
+
+
+cdef uint64_t join_listpack(Batch* batch, const uint8_t* lp) noexcept:
+    """Which members of the batch the listpack has, as bits: a small hash table of the batch, one walk of the listpack.
+
+    Text that is an integer becomes a number in the batch.
+    """
+    cdef uint8_t[JOIN_SLOTS] head
+    cdef uint8_t[PROBES] behind
+    cdef uint64_t found = 0
+    cdef const uint8_t* p = lp_first(lp)
+    cdef LpItem* item
+    cdef LpItem element
+    cdef uint32_t slot
+    cdef int i
+
+    memset(head, NOBODY, JOIN_SLOTS)
+    for i in range(batch.count):
+        item = &batch.probe[i].item
+        if item.text is not NULL and parse_int64(item.text, item.size, &item.number):
+            item.text = NULL
+        slot = quick_hash(item)
+        behind[i] = head[slot]
+        head[slot] = i
+    while p is not NULL:
+        lp_get(p, &element)
+        i = head[quick_hash(&element)]
+        while i != NOBODY and not same_item(&element, &batch.probe[i].item):
+            i = behind[i]
+        if i != NOBODY:
+            found |= <uint64_t>1 << i
+        p = lp_next(lp, p)
+    return found
+
+
 cdef void filter_by_listpack(Batch* batch, const uint8_t* lp, bint present) noexcept:
     cdef char[INT64_TEXT] digits
     cdef const char* text
     cdef size_t size
+    cdef uint64_t found
     cdef int i, kept = 0
 
-    for i in range(batch.count):
-        text = lp_text(&batch.probe[i].item, digits, &size)
-        keep_if(batch, i, &kept, (lp_find(lp, lp_first(lp), text, size, 0) is not NULL) == present)
+    if batch.count >= JOIN_MIN:
+        found = join_listpack(batch, lp)
+        for i in range(batch.count):
+            keep_if(batch, i, &kept, (found >> i & 1) == present)
+    else:
+        for i in range(batch.count):
+            text = lp_text(&batch.probe[i].item, digits, &size)
+            keep_if(batch, i, &kept, (lp_find(lp, lp_first(lp), text, size, 0) is not NULL) == present)
     batch.count = kept
 
 

@@ -18,10 +18,9 @@ from fastredis.ds.table cimport (
     table_iter_end, table_next, table_random, table_remove, table_reserve, table_verify,
 )
 from fastredis.values.entry cimport (
-    ENC_HASHTABLE, ENC_INTSET, ENC_LISTPACK, TYPE_SET, entry_encoding, entry_set_encoding,
+    ENC_HASHTABLE, ENC_INTSET, ENC_LISTPACK, TYPE_SET, entry_encoding, entry_new, entry_set_encoding,
 )
 from fastredis.values.member cimport MEMBER_MAX, member_bytes, member_text, member_write
-from fastredis.values.value cimport entry_new
 
 cdef enum:
     MAX_INTSET = 1 << 30            # numbers of an intset, whatever the limit says (as in Redis)
@@ -192,7 +191,6 @@ cdef int set_expect(Account* account, const Limits* limits, Entry* e, uint64_t m
 cdef Entry* set_new(Account* account, int encoding, const char* key, size_t key_size) except NULL:
     """An empty set in that encoding."""
     cdef void* value
-    cdef Entry* e
 
     if encoding == ENC_INTSET:
         value = ints_new(account)

@@ -1,4 +1,4 @@
-# What the core does with a value of any type: make, free, copy, measure, name. Each type's
+# What the core does with a value of any type: free, copy, measure, name. Each type's
 # own module does it; a table of functions by type is all there is here.
 
 from libc.stdint cimport int64_t, uint64_t
@@ -6,8 +6,6 @@ from libc.stdint cimport int64_t, uint64_t
 from fastredis.ds.alloc cimport Account
 from fastredis.values.entry cimport Entry
 
-cdef Entry* entry_new(Account* account, int kind, int encoding, const char* key, size_t key_size,
-                      void* value) except NULL
 cdef void entry_free(Account* account, Entry* e) noexcept
 cdef int64_t entry_drain(Account* account, Entry* e, int64_t elements) noexcept
 cdef Entry* entry_copy(Account* account, const Entry* e, const char* key, size_t key_size) except NULL

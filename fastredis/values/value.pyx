@@ -93,23 +93,6 @@ encoding_names[ENC_STREAM] = b"stream"
 encoding_names[ENC_LISTPACK_EX] = b"listpackex"
 
 
-cdef Entry* entry_new(Account* account, int kind, int encoding, const char* key, size_t key_size,
-                      void* value) except NULL:
-    """An entry of type `kind` (TYPE_*) for a value kept outside of it; `value` stays the caller's if this raises."""
-    cdef Entry* e
-
-    if key_size > UINT32_MAX:
-        raise MemoryError("a key has less than 4 GiB")
-    e = <Entry*>mem_alloc(account, sizeof(Entry) + sizeof(void*) + key_size)
-    e.meta = kind << 4 | encoding
-    e.key_size = <uint32_t>key_size
-    e.heap_index = NOT_IN_HEAP
-    e.value_size = 0
-    entry_slot(e)[0] = value
-    memcpy(entry_key(e), key, key_size)
-    return e
-
-
 cdef void entry_free(Account* account, Entry* e) noexcept:
     """Free an entry and its value."""
     operations[entry_type(e)].free(account, e)

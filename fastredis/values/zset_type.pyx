@@ -17,9 +17,10 @@ from fastredis.ds.numbers cimport DOUBLE_TEXT, format_double, parse_double
 from fastredis.ds.table cimport (
     TableIter, table_add, table_bytes, table_clear, table_count, table_drain, table_find, table_init, table_iter,
     table_iter_end, table_next, table_remove, table_reserve, table_scan, table_verify)
-from fastredis.values.entry cimport ENC_LISTPACK, ENC_SKIPLIST, TYPE_ZSET, entry_encoding, entry_set_encoding
+from fastredis.values.entry cimport (
+    ENC_LISTPACK, ENC_SKIPLIST, TYPE_ZSET, entry_encoding, entry_new, entry_set_encoding,
+)
 from fastredis.values.member cimport MEMBER_MAX, member_bytes, member_write
-from fastredis.values.value cimport entry_new
 
 cdef enum:
     AHEAD = 8                   # a walk asks for the block that is so many members ahead
@@ -35,6 +36,11 @@ cdef inline double* block_score(const void* block) noexcept:
 cdef void block_key(const void* block, const char** key, size_t* size) noexcept:
     """KeyOf of table and tree."""
     key[0] = zset_block_text(block, size)
+
+
+cdef inline uint64_t hash_of(const char* member, size_t size, uint64_t known) noexcept:
+    """The hash that a caller knows, or else it is computed."""
+    return known if known else hash_bytes(member, size)
 
 
 cdef inline size_t block_size(const void* block) noexcept:
@@ -182,10 +188,9 @@ cdef bint pair_above(const uint8_t* lp, const uint8_t* p, double score, const ch
     return compare_texts(text, text_size, member, size) > 0
 
 
-cdef int pair_insert(Account* account, Entry* e, const char* member, size_t size, double score) except -1:
-    """Insert a pair where it belongs."""
+cdef int pair_insert(Account* account, Entry* e, uint8_t* p, const char* member, size_t size, double score) except -1:
+    """Insert a pair where it belongs, which is not before the one at p (NULL: at the end)."""
     cdef uint8_t* lp = zset_listpack(e)
-    cdef uint8_t* p = lp_first(lp)
 
     while p is not NULL and not pair_above(lp, p, score, member, size):
         p = lp_next(lp, lp_next(lp, p))
@@ -199,6 +204,7 @@ cdef int pair_update(Account* account, Entry* e, uint8_t* p, double old, double 
     cdef uint8_t* lp = zset_listpack(e)
     cdef uint8_t* at = lp_next(lp, p)
     cdef uint8_t* neighbour = lp_next(lp, at)
+    cdef size_t offset, bytes_before
 
     if score < old:
         neighbour = lp_prev(lp, p)
@@ -211,11 +217,13 @@ cdef int pair_update(Account* account, Entry* e, uint8_t* p, double old, double 
             entry_slot(e)[0] = lp_replace(account, lp, &at, text, format_double(text, score))
         return 0
     # The new pair first: it may need memory, and the old one still stands if there is none.
-    pair_insert(account, e, member, size, score)
+    offset = p - lp
+    bytes_before = lp_bytes(lp)
+    pair_insert(account, e, neighbour if score > old else lp_first(lp), member, size, score)
     lp = zset_listpack(e)
-    p = lp_find(lp, lp_first(lp), member, size, 1)
+    p = lp + offset
     if score < old:
-        p = lp_find(lp, lp_next(lp, lp_next(lp, p)), member, size, 1)
+        p += lp_bytes(lp) - bytes_before
     entry_slot(e)[0] = lp_delete(account, lp, &p, 2)
     return 0
 
@@ -317,7 +325,7 @@ cdef Entry* zset_copy(Account* account, const Entry* e, const char* key, size_t 
         at = bt_seek(&zset_of(e).order, 0)
         while at.leaf is not NULL:
             text = zset_block_text(bt_member(&at), &size)
-            zset_build_put_new(&b, text, size, bt_score(&at))
+            zset_build_put_new(&b, text, size, 0, bt_score(&at))
             bt_next(&at)
         copy = build_end_tree(&b, key, key_size)
     finally:
@@ -365,7 +373,7 @@ cdef int convert_to_tree(Account* account, Entry* e, uint64_t members) except -1
         zset_build_reserve(&b, max(n, members))
         zset_seek_rank(&it, e, 0, n, False)
         while zset_next(&it):
-            zset_build_put_new(&b, it.text, it.size, it.score)
+            zset_build_put_new(&b, it.text, it.size, 0, it.score)
         zset = build_tree(&b)
     finally:
         zset_build_clear(&b)
@@ -405,13 +413,14 @@ cdef bint has_room(const Limits* limits, const Entry* e, size_t size) noexcept:
             and <int64_t>size <= limits.zset_max_listpack_value and lp_bytes(zset_listpack(e)) + size <= LP_MAX)
 
 
-cdef int add_to_tree(Account* account, Zset* zset, double score, const char* member, size_t size,
+cdef int add_to_tree(Account* account, Zset* zset, double score, const char* member, size_t size, uint64_t hash,
                      int flags, double* result) except -1:
-    cdef uint64_t hash = hash_bytes(member, size)
-    cdef void** slot = table_find(&zset.members, member, size, hash)
+    cdef void** slot
     cdef void* block
     cdef int done
 
+    hash = hash_of(member, size, hash)
+    slot = table_find(&zset.members, member, size, hash)
     if slot is not NULL:
         block = slot[0]
         done = new_score_of(block_score(block)[0], score, flags, result)
@@ -438,7 +447,7 @@ cdef int add_to_tree(Account* account, Zset* zset, double score, const char* mem
 
 
 cdef int zset_add(Account* account, const Limits* limits, Entry* e, double score, const char* member, size_t size,
-                  int flags, double* new_score) except -1:
+                  uint64_t hash, int flags, double* new_score) except -1:
     """Add a member or change its score. O(log n); O(n) in a listpack. On MemoryError nothing has changed."""
     cdef double result = 0, old
     cdef uint8_t* p
@@ -456,20 +465,20 @@ cdef int zset_add(Account* account, const Limits* limits, Entry* e, double score
         elif flags & ZADD_XX:
             done = ZADD_NOP
         elif has_room(limits, e, size):
-            pair_insert(account, e, member, size, score)
+            pair_insert(account, e, lp_first(zset_listpack(e)), member, size, score)
             result = score
             done = ZADD_ADDED
         else:
             convert_to_tree(account, e, zset_count(e) + 1)
-            done = add_to_tree(account, zset_of(e), score, member, size, flags, &result)
+            done = add_to_tree(account, zset_of(e), score, member, size, hash, flags, &result)
     else:
-        done = add_to_tree(account, zset_of(e), score, member, size, flags, &result)
+        done = add_to_tree(account, zset_of(e), score, member, size, hash, flags, &result)
     if new_score is not NULL and not done & (ZADD_NOP | ZADD_NAN):
         new_score[0] = result
     return done
 
 
-cdef bint zset_remove(Account* account, Entry* e, const char* member, size_t size) except -1:
+cdef bint zset_remove(Account* account, Entry* e, const char* member, size_t size, uint64_t hash) except -1:
     """Whether the member was there. O(log n); O(n) in a listpack."""
     cdef uint8_t* p
     cdef void* block
@@ -480,7 +489,7 @@ cdef bint zset_remove(Account* account, Entry* e, const char* member, size_t siz
             return False
         entry_slot(e)[0] = lp_delete(account, zset_listpack(e), &p, 2)
         return True
-    block = table_remove(&zset_of(e).members, member, size, hash_bytes(member, size))
+    block = table_remove(&zset_of(e).members, member, size, hash_of(member, size, hash))
     if block is NULL:
         return False
     bt_remove(&zset_of(e).order, block_score(block)[0], block)
@@ -488,7 +497,7 @@ cdef bint zset_remove(Account* account, Entry* e, const char* member, size_t siz
     return True
 
 
-cdef bint zset_score(const Entry* e, const char* member, size_t size, double* score) noexcept:
+cdef bint zset_score(const Entry* e, const char* member, size_t size, uint64_t hash, double* score) noexcept:
     """Whether the member is there, and its score. O(1); O(n) in a listpack."""
     cdef uint8_t* p
     cdef void** slot
@@ -506,7 +515,8 @@ cdef bint zset_score(const Entry* e, const char* member, size_t size, double* sc
     return True
 
 
-cdef int64_t zset_rank(const Entry* e, const char* member, size_t size, bint reverse, double* score) noexcept:
+cdef int64_t zset_rank(const Entry* e, const char* member, size_t size, uint64_t hash, bint reverse,
+                       double* score) noexcept:
     """O(log n); O(n) in a listpack."""
     cdef uint8_t* lp
     cdef uint8_t* p
@@ -790,8 +800,8 @@ cdef int zset_build_reserve(ZsetBuild* b, uint64_t members) except -1:
     return 0
 
 
-cdef double* zset_build_find(ZsetBuild* b, const char* member, size_t size) noexcept:
-    cdef void** slot = table_find(&b.members, member, size, hash_bytes(member, size))
+cdef double* zset_build_find(ZsetBuild* b, const char* member, size_t size, uint64_t hash) noexcept:
+    cdef void** slot = table_find(&b.members, member, size, hash_of(member, size, hash))
 
     return block_score(slot[0]) if slot is not NULL else NULL
 
@@ -807,24 +817,26 @@ cdef double* build_add(ZsetBuild* b, const char* member, size_t size, double sco
     return block_score(block)
 
 
-cdef double* zset_build_put(ZsetBuild* b, const char* member, size_t size, double score, bint* added) except NULL:
+cdef double* zset_build_put(ZsetBuild* b, const char* member, size_t size, uint64_t hash, double score,
+                            bint* added) except NULL:
     """The member's score; it is put in first when it is not there."""
-    cdef uint64_t hash = hash_bytes(member, size)
-    cdef void** slot = table_find(&b.members, member, size, hash)
+    cdef void** slot
 
+    hash = hash_of(member, size, hash)
+    slot = table_find(&b.members, member, size, hash)
     if added is not NULL:
         added[0] = slot is NULL
     return block_score(slot[0]) if slot is not NULL else build_add(b, member, size, score, hash)
 
 
-cdef int zset_build_put_new(ZsetBuild* b, const char* member, size_t size, double score) except -1:
-    build_add(b, member, size, score, hash_bytes(member, size))
+cdef int zset_build_put_new(ZsetBuild* b, const char* member, size_t size, uint64_t hash, double score) except -1:
+    build_add(b, member, size, score, hash_of(member, size, hash))
     return 0
 
 
-cdef bint zset_build_remove(ZsetBuild* b, const char* member, size_t size) noexcept:
+cdef bint zset_build_remove(ZsetBuild* b, const char* member, size_t size, uint64_t hash) noexcept:
     """Whether the member was there."""
-    cdef void* block = table_remove(&b.members, member, size, hash_bytes(member, size))
+    cdef void* block = table_remove(&b.members, member, size, hash_of(member, size, hash))
 
     if block is not NULL:
         block_free(b.members.account, block)

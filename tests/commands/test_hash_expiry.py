@@ -440,6 +440,11 @@ CASES = {
         ("HKEYS h", ["b", "c", "a", "d"]), ("HSET h b 5", 0), ("HKEYS h", ["c", "a", "d", "b"]), ("HINCRBY h c 1", 4),
         ("HKEYS h", ["c", "a", "d", "b"]), ("HSET h e 1", 1), ("HKEYS h", ["c", "a", "d", "b", "e"]),
     ], since="7.4"),
+    "Of fields with one deadline, the last to get it comes first": Case([
+        (f"HSETEX h PXAT {FAR}000 FIELDS 3 a 1 b 2 c 3", 1), ("HKEYS h", ["c", "b", "a"]), ("HSET h d 4 e 5", 2),
+        (f"HPEXPIREAT h {FAR}000 FIELDS 2 d a", [1, 1]), ("HKEYS h", ["a", "d", "c", "b", "e"]),
+        ("HPERSIST h FIELDS 2 c a", [1, 1]), ("HKEYS h", ["d", "b", "e", "c", "a"]),
+    ], since="8.0"),
     "INFO counts expired fields and hashes with TTLs": Case([
         ("CONFIG RESETSTAT", OK), ABC, ("INFO keyspace", Holding("subexpiry=0")),
         ("HPEXPIRE h 100 FIELDS 2 a b", [1, 1]),

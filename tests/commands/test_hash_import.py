@@ -51,12 +51,13 @@ CASES = {
         ("HIMPORT SET h u 1 2", COUNT), ("HIMPORT SET h u 1 2 3 4", COUNT), ("EXISTS h", 0),
     ],
     "HIMPORT SET refuses a string": [
-        ("SET k v", OK), ("HIMPORT SET k none 1", WRONGTYPE), USER, ("HIMPORT SET k u 1 2 3", WRONGTYPE), ("GET k", "v"),
+        ("SET k v", OK), ("HIMPORT SET k none 1", WRONGTYPE), USER, ("HIMPORT SET k u 1 2 3", WRONGTYPE),
+        ("GET k", "v"),
     ],
     "HIMPORT DISCARD and DISCARDALL": [
-        ("HIMPORT DISCARD u", 0), ("HIMPORT DISCARDALL", 0), USER, ("HIMPORT PREPARE v a", OK), ("HIMPORT DISCARD u", 1),
-        ("HIMPORT DISCARD u", 0), ("HIMPORT SET h u 1 2 3", NO_FIELDSET), USER, ("HIMPORT DISCARDALL", 2),
-        ("HIMPORT DISCARDALL", 0), ("HIMPORT SET h v 1", NO_FIELDSET),
+        ("HIMPORT DISCARD u", 0), ("HIMPORT DISCARDALL", 0), USER, ("HIMPORT PREPARE v a", OK),
+        ("HIMPORT DISCARD u", 1), ("HIMPORT DISCARD u", 0), ("HIMPORT SET h u 1 2 3", NO_FIELDSET), USER,
+        ("HIMPORT DISCARDALL", 2), ("HIMPORT DISCARDALL", 0), ("HIMPORT SET h v 1", NO_FIELDSET),
     ],
     "A fieldset belongs to its connection": [
         USER, ("@2 HIMPORT SET h u 1 2 3", NO_FIELDSET), ("@2 HIMPORT DISCARD u", 0), ("HIMPORT SET h u 1 2 3", OK),
@@ -64,7 +65,7 @@ CASES = {
     ],
     "Events and WATCH of HIMPORT SET": [
         USER, *LISTEN, ("HIMPORT SET h u 1 2 3", OK), ("HIMPORT SET h u 1 2 3", OK), *heard("hset h", "hset h"),
-        ("WATCH h", OK), ("@2 HIMPORT PREPARE u a", OK), ("@2 HIMPORT SET h u 1", OK), ("MULTI", OK),
+        ("WATCH h", OK), ("@3 HIMPORT PREPARE u a", OK), ("@3 HIMPORT SET h u 1", OK), ("MULTI", OK),
         ("EXEC", NIL_ARRAY),
     ],
 }

@@ -262,6 +262,12 @@ ON_EACH_ENCODING = {
         ("ZCOUNT none x 1", NOT_A_RANGE), ("ZRANGEBYSCORE k x 1", NOT_A_RANGE), ("ZRANGEBYSCORE k 1 nan", NOT_A_RANGE),
         ("ZREVRANGEBYSCORE k 1 x", NOT_A_RANGE), ("ZREMRANGEBYSCORE k 1 x", NOT_A_RANGE), ("ZCARD k", 5),
     ],
+    "Score ranges are read as strtod() does": [
+        ABCDE, ('ZCOUNT k "" 2', 2), ("ZCOUNT k ( 2", 2), ('ZCOUNT k " 2" 3', 2), (r'ZCOUNT k "\t2" "( 4"', 2),
+        ('ZCOUNT k " " 2', NOT_A_RANGE), (r'ZCOUNT k "\r\n" 2', NOT_A_RANGE), ('ZCOUNT k 1 "( "', NOT_A_RANGE),
+        ('ZREMRANGEBYSCORE k " " 2', NOT_A_RANGE), ("ZCOUNT k 1e-400 3.0e-5000", 0), ("ZCOUNT k -1e99999 1e99999", 5),
+        ("ZCOUNT k (1e99999 +inf", 0), ("ZCOUNT k 2 0x1p99999", 4), ("ZCARD k", 5),
+    ],
     "ZRANGEBYLEX ZREVRANGEBYLEX ZLEXCOUNT": [
         LEX, ("ZRANGEBYLEX k - [cool", ["alpha", "bar", "cool"]), ("ZRANGEBYLEX k [bar [down", ["bar", "cool", "down"]),
         ("ZRANGEBYLEX k [g +", ["great", "hill", "omega"]), ("ZRANGEBYLEX k (bar (down", ["cool"]),

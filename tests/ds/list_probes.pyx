@@ -236,15 +236,15 @@ def time_ends(bytes text not None, int64_t count, int where_push, int where_pop)
     cdef const char* data = text
     cdef size_t size = len(text)
     cdef LpItem item
-    cdef int64_t i, started, pushed, popped
+    cdef int64_t _i, started, pushed, popped
 
     started = monotonic_us()
-    for i in range(count):
+    for _i in range(count):
         ql_push(&probe.account, probe.ql, where_push, data, size, 0)
     pushed = monotonic_us()
-    taken = probe.account.used / count
-    for i in range(count):
+    taken = <double>probe.account.used / count
+    for _i in range(count):
         ql_at_end(probe.ql, where_pop, &item)
         ql_drop(&probe.account, probe.ql, where_pop, 1)
     popped = monotonic_us()
-    return (pushed - started) * 1000 / count, (popped - pushed) * 1000 / count, taken
+    return (pushed - started) * 1000.0 / count, (popped - pushed) * 1000.0 / count, taken

@@ -1,6 +1,5 @@
 """Sets and set algebra for Python: only for tests, never in a wheel."""
-from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint64_t
-from libc.string cimport memset
+from libc.stdint cimport int64_t, uint8_t, uint64_t
 
 from fastredis.ds.alloc cimport Account, mem_alloc, mem_free
 from fastredis.ds.listpack cimport LpItem, lp_text
@@ -13,7 +12,7 @@ from fastredis.values.set_algebra cimport (
     collected_free, collected_set,
 )
 from fastredis.values.set_type cimport (
-    SetIter, set_add, set_contains, set_copy, set_count, set_expect, set_iter, set_iter_end, set_new, set_new_for,
+    SetIter, set_add, set_contains, set_copy, set_count, set_expect, set_iter, set_iter_end, set_new_for,
     set_next, set_random, set_remove, set_remove_item, set_table, set_to_intset, set_verify,
 )
 from fastredis.values.value cimport encoding_name, entry_drain, entry_free, entry_memory

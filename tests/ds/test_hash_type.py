@@ -159,7 +159,7 @@ def test_fields_are_in_the_order_of_their_deadlines():
     for number, when in [(3, 30), (1, 10), (4, 20), (2, 20)]:
         made.expire(b"field:%d" % number, when)
     assert [(field[-1:], when) for field, _, when in made.items()] == [
-        (b"1", 10), (b"4", 20), (b"2", 20), (b"3", 30), (b"0", None)]
+        (b"1", 10), (b"2", 20), (b"4", 20), (b"3", 30), (b"0", None)]
     made.set(b"field:4", b"new")
     made.set(b"field:1", b"kept", True)
     assert [(field[-1:], when) for field, _, when in made.items()] == [

@@ -90,7 +90,7 @@ cdef class ZsetProbe:
     def add(self, double score, bytes member, int flags=0):
         """What was done, and the new score (None where it was not told)."""
         cdef double new_score = 0
-        cdef int done = zset_add(&self.account, &self.limits, self.e, score, member, len(member), flags, &new_score)
+        cdef int done = zset_add(&self.account, &self.limits, self.e, score, member, len(member), 0, flags, &new_score)
 
         return done, None if done & (ZADD_NOP | ZADD_NAN) else new_score
 
@@ -98,19 +98,19 @@ cdef class ZsetProbe:
         zset_expect(&self.account, &self.limits, self.e, size_hint, value_hint)
 
     def remove(self, bytes member):
-        return zset_remove(&self.account, self.e, member, len(member))
+        return zset_remove(&self.account, self.e, member, len(member), 0)
 
     def score(self, bytes member):
         cdef double score
 
-        return score if zset_score(self.e, member, len(member), &score) else None
+        return score if zset_score(self.e, member, len(member), 0, &score) else None
 
     def rank(self, bytes member, bint reverse=False):
         """Rank and score."""
         cdef double score = 0
-        cdef int64_t rank = zset_rank(self.e, member, len(member), reverse, &score)
+        cdef int64_t rank = zset_rank(self.e, member, len(member), 0, reverse, &score)
 
-        assert zset_rank(self.e, member, len(member), reverse, NULL) == rank
+        assert zset_rank(self.e, member, len(member), 0, reverse, NULL) == rank
         return (rank, score) if rank >= 0 else None
 
     def by_rank(self, uint64_t first, uint64_t count, bint reverse=False):
@@ -214,15 +214,15 @@ cdef class ZsetProbe:
             zset_build_reserve(&b, len(pairs))
             for value, member in pairs:
                 if fresh:
-                    zset_build_put_new(&b, member, len(member), value)
+                    zset_build_put_new(&b, member, len(member), 0, value)
                     continue
-                score = zset_build_put(&b, member, len(member), value, &added)
+                score = zset_build_put(&b, member, len(member), 0, value, &added)
                 if not added:
                     score[0] = score[0] + <double>value if add else <double>value
-                assert zset_build_find(&b, member, len(member)) == score
+                assert zset_build_find(&b, member, len(member), 0) == score
             for member in removed:
-                zset_build_remove(&b, member, len(member))
-                assert zset_build_find(&b, member, len(member)) == NULL
+                zset_build_remove(&b, member, len(member), 0)
+                assert zset_build_find(&b, member, len(member), 0) == NULL
             if zset_build_count(&b):
                 self.replace(zset_build_end(&b, &self.limits, b"key", 3))
                 assert zset_build_count(&b) == 0
@@ -263,7 +263,7 @@ def bench(uint64_t n, bint sequential=False):
         state ^= state >> 7
         state ^= state << 17
         size = member_of(member, i * 7919 % n)
-        zset_add(&account, &limits, e, i if sequential else state >> 11, member, size, 0, NULL)
+        zset_add(&account, &limits, e, i if sequential else state >> 11, member, size, 0, 0, NULL)
     figures["add"] = (<int64_t>clock() - began) * 1000 // n
     figures["bytes"] = <double>account.used / n
     figures["table"] = <double>table_bytes(&zset_of(e).members) / n
@@ -273,17 +273,17 @@ def bench(uint64_t n, bint sequential=False):
         for i in range(n):
             size = member_of(member, i * 104729 % n)
             if what == "score":
-                zset_score(e, member, size, &score)
+                zset_score(e, member, size, 0, &score)
             elif what == "rank":
-                zset_rank(e, member, size, False, NULL)
+                zset_rank(e, member, size, 0, False, NULL)
             elif what == "incr":
-                zset_add(&account, &limits, e, 1e9, member, size, ZADD_INCR, NULL)
+                zset_add(&account, &limits, e, 1e9, member, size, 0, ZADD_INCR, NULL)
             elif what == "range":
                 zset_seek_rank(&it, e, i * 104729 % n, 10, False)
                 while zset_next(&it):
                     pass
             else:
-                zset_remove(&account, e, member, size)
+                zset_remove(&account, e, member, size, 0)
         figures[what] = (<int64_t>clock() - began) * 1000 // n
     zset_free_value(&account, e)
     mem_free(&account, e, entry_bytes(e))

@@ -19,7 +19,6 @@ EPOCH_MS = 33_177_117_600_000               # a whole hour in the year 3021
 HOUR_MS = 3_600_000
 DATABASES = 4
 KEYS_OF_GROUP = 6
-ALL_OF_A_SET = b"1000000"
 
 # They need other servers, wait for something else, tell what has no equal, or are drawn by TEMPLATES below.
 LEFT_OUT = frozenset((

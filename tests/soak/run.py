@@ -1,10 +1,10 @@
 """The soak test itself: rounds of random actions on two servers that must not be told apart.
 
 A round starts with empty servers and has its own seed, which repeats it. Its actions are single commands, pipelines,
-transactions (with WATCH, too), chance (what SPOP took on one server is removed by name on the other), settings that
-change encodings, and the clock: that of fastredis is moved ahead by hours, and on redis-server, whose clock cannot be
-moved, what is due by then is removed by name. After each action the keyspace events of both are compared, and every
-so often the whole data sets.
+transactions (with WATCH, too), clients that wait for a key, chance (what SPOP took on one server is removed by name
+on the other), settings that change encodings, and the clock: that of fastredis is moved ahead by hours, and on
+redis-server, whose clock cannot be moved, what is due by then is removed by name. After each action the keyspace
+events of both are compared, and every so often the whole data sets.
 """
 import contextlib
 import time
@@ -18,12 +18,18 @@ from tests.soak.draw import DATABASES, EPOCH_MS, HOUR_MS, KEYS_OF_GROUP, LIMITS,
 
 TIMEOUT_SECONDS = 60
 ACTIONS_OF_A_ROUND = 250
-ACTIONS = {"single": 30, "pipeline": 40, "transaction": 12, "watch": 5, "chance": 8, "setting": 3, "clock": 1,
-           "compare": 1.5}
+ACTIONS = {"single": 30, "pipeline": 40, "transaction": 12, "watch": 5, "wait": 3, "chance": 8, "setting": 3,
+           "clock": 1, "compare": 1.5}
 LEAK_BYTES = 1 << 19                        # scratch memory that a server may keep; a leak is more, given time
 HISTORY = 5000                              # commands that are kept
 SHOWN = 40                                  # of those, with a key of the command that shows a difference
 WAITING = (b"BLPOP", b"BRPOP", b"BLMOVE", b"BLMPOP", b"BRPOPLPUSH", b"BZPOPMIN", b"BZPOPMAX", b"BZMPOP")
+# Commands that wait for a key, by its type, and what wakes them.
+WAITS = (("list", "BLPOP {key} 0", "RPUSH {key} a b"), ("list", "BRPOP {key} 0", "LPUSH {key} a"),
+         ("list", "BLMOVE {key} list:0 LEFT RIGHT 0", "RPUSH {key} a b"),
+         ("list", "BLMPOP 0 1 {key} LEFT", "RPUSH {key} a"),
+         ("sorted-set", "BZPOPMIN {key} 0", "ZADD {key} 1 a 2 b"), ("sorted-set", "BZPOPMAX {key} 0", "ZADD {key} 1 a"),
+         ("sorted-set", "BZMPOP 0 1 {key} MIN COUNT 2", "ZADD {key} 1 a 2 b 3 c"))
 # How a whole value is asked for, by its type.
 CONTENT = {
     "string": [("GET",), ("STRLEN",)], "list": [("LRANGE", 0, -1), ("LLEN",)], "set": [("SMEMBERS",), ("SCARD",)],
@@ -144,6 +150,32 @@ class Soak:
         self.run(first, [[b"WATCH", *keys]])
         self.run(second, [argv])
         self.run(first, [[b"MULTI"], self.unblocked(), [b"EXEC"]])
+
+    def wait(self):
+        """A client waits for a key while another one works; what waits to the end is released."""
+        group, waits, wakes = self.draw.random.choice(WAITS)
+        db, key = self.draw.database(), f"{group}:{self.draw.random.randrange(KEYS_OF_GROUP)}"
+        argv = waits.format(key=key).encode().split()
+        if argv[0].decode() not in self.known:
+            return
+        waiter = Pair(self.servers, self.draw.random.choice((2, 3)))
+        try:
+            self.run(waiter, [[b"SELECT", db]])
+            numbers = waiter.call("CLIENT", "ID")
+            self.note(waiter, argv)
+            for client, control, number in zip(waiter.clients, self.control.clients, numbers, strict=True):
+                client.send(*argv)
+                while not client.pending(0.001) and b"flags=b" not in control.call("CLIENT", "LIST", "ID", number):
+                    pass
+            commands = [self.unblocked() for _ in range(self.draw.random.choice((0, 2, 10)))]
+            if self.draw.random.random() < 0.8:
+                commands.insert(self.draw.random.randint(0, len(commands)), wakes.format(key=key).encode().split())
+            self.run(self.pair(), [[b"SELECT", db], *commands])
+            for control, number in zip(self.control.clients, numbers, strict=True):
+                control.call("CLIENT", "UNBLOCK", number)
+            self.compare_replies(None, argv, *(client.read() for client in waiter.clients))
+        finally:
+            waiter.close()
 
     def chance(self):
         """Ask one server for something random; the other one must have it, and loses what was taken."""

@@ -1,0 +1,172 @@
+"""DUMP and RESTORE: a value as bytes that any Redis takes, and back. They belong to the group "generic"."""
+from libc.stdint cimport INT64_MAX, int64_t, uint32_t
+
+from fastredis._client cimport Client
+from fastredis._command cimport native
+from fastredis._core cimport GATE_LOADING, NOTIFY_GENERIC
+from fastredis._errors cimport (
+    ERR_BUSY_KEY, ERR_DUMP_FOOTER, ERR_DUMP_FORMAT, ERR_DUMP_FREQ, ERR_DUMP_IDLETIME, ERR_DUMP_TTL,
+)
+from fastredis._flags cimport DENYOOM, READONLY, WRITE
+from fastredis._keyspace cimport new_lru
+from fastredis._options cimport OPT_FLAG, OPT_INT, Option, Options, get_int_or_reply, parse_options_or_reply
+from fastredis._resp cimport Arg, arg_bytes, arg_hash
+from fastredis.persist.rdb_read cimport rdb_dump_valid, rdb_read_dump
+from fastredis.persist.rdb_save cimport RdbWriter, rdb_write_dump, rdb_writer_clear, rdb_writer_init
+from fastredis.values.entry cimport Entry, entry_set_lru
+
+from fastredis._command import declarer
+from fastredis.declarations import key_at
+from fastredis.persist.rdb_read import RdbError
+
+declare = declarer("generic")
+
+cdef enum:
+    FREQ_MAX = 255
+    LRU_MASK = 0xFFFFFF
+    MOST_IDLE = LRU_MASK // 2       # seconds that the LRU clock can tell from the future
+
+
+cdef int cmd_dump(Client c) except -1:
+    """DUMP key -> bulk: type, value, version and checksum as in an RDB file; nil without the key.
+
+    Cost: O(size of the value).
+    Source: https://redis.io/commands/dump
+    """
+    cdef Entry* e = c.db.lookup_read(&c.argv[1])
+    cdef RdbWriter w
+
+    if e is NULL:
+        return c.reply_null()
+    rdb_writer_init(&w, &c.core.memory, -1)
+    try:
+        w.compress = c.engine.config["rdbcompression"]
+        rdb_write_dump(&w, e)
+        return c.reply_bulk(w.data, w.size)
+    finally:
+        rdb_writer_clear(&w)
+
+declare(
+    b"dump", native(cmd_dump), arity=2, flags=READONLY, keys=key_at(1, "RO access"), since="2.6.0",
+    tips=("nondeterministic_output",),
+    complexity="O(N) where N is the size of the value",
+    summary="Returns the value of a key as bytes that RESTORE takes.",
+    args="key",
+)
+
+
+cdef enum:
+    RESTORE_REPLACE = 1 << 0
+    RESTORE_ABSTTL = 1 << 1
+    RESTORE_IDLETIME_FLAG = 1 << 2
+    RESTORE_FREQ_FLAG = 1 << 3
+
+cdef enum:                          # places in the list
+    RESTORE_IDLETIME = 2
+    RESTORE_FREQ = 3
+
+cdef Option[5] RESTORE_OPTIONS = [
+    Option(b"REPLACE", OPT_FLAG, RESTORE_REPLACE, 0),
+    Option(b"ABSTTL", OPT_FLAG, RESTORE_ABSTTL, 0),
+    Option(b"IDLETIME", OPT_INT, RESTORE_IDLETIME_FLAG, 1),
+    Option(b"FREQ", OPT_INT, RESTORE_FREQ_FLAG, 1),
+    Option(NULL, OPT_FLAG, 0, 0),
+]
+
+
+cdef bint get_restore_options_or_reply(Client c, Options* given) except -1:
+    """The options of RESTORE, their numbers in range."""
+    if not parse_options_or_reply(c, 4, RESTORE_OPTIONS, given):
+        return False
+    if given.number[RESTORE_IDLETIME] < 0:
+        c.error(ERR_DUMP_IDLETIME)
+        return False
+    if not 0 <= given.number[RESTORE_FREQ] <= FREQ_MAX:
+        c.error(ERR_DUMP_FREQ)
+        return False
+    return True
+
+
+cdef Entry* read_payload_or_reply(Client c, Arg* key, const Arg* payload) except? NULL:
+    """The value of a payload, in no database yet; NULL once the error is replied."""
+    if not rdb_dump_valid(payload.ptr, payload.size, True):
+        c.error(ERR_DUMP_FOOTER)
+        return NULL
+    try:
+        return rdb_read_dump(&c.core.memory, &c.core.limits, payload.ptr, payload.size, key.ptr, key.size)
+    except RdbError as error:
+        c.engine.log.verbose(f"RESTORE: {error}")
+        c.error(ERR_DUMP_FORMAT)
+        return NULL
+
+
+cdef int stamp(Client c, Entry* e, const Options* given) except -1:
+    """Note how the key was used where it comes from, if that is told and the policy looks at it."""
+    if given.flags & RESTORE_FREQ_FLAG and c.core.lfu:
+        entry_set_lru(e, (new_lru(c.core) & ~<uint32_t>FREQ_MAX) | <uint32_t>given.number[RESTORE_FREQ])
+    elif given.flags & RESTORE_IDLETIME_FLAG and not c.core.lfu:
+        entry_set_lru(e, (c.core.lru_clock - <uint32_t>min(
+            given.number[RESTORE_IDLETIME], <int64_t>MOST_IDLE)) & LRU_MASK)
+    return 0
+
+
+cdef int restore_expired(Client c, Arg* key, bint deleted) except -1:
+    """The key's time has come already: nothing is restored, and the old key may have gone for nothing."""
+    if deleted:
+        c.modified(key, NOTIFY_GENERIC, b"del")
+        if c.propagates():
+            c.effect([b"UNLINK" if c.core.lazy_server_del else b"DEL", arg_bytes(key)])
+    return c.reply_ok()
+
+
+cdef int cmd_restore(Client c) except -1:
+    """RESTORE key ttl payload [REPLACE] [ABSTTL] [IDLETIME seconds | FREQ frequency] -> OK.
+
+    ttl is in ms, with ABSTTL since the epoch; 0: none. A time that is over already restores nothing.
+    Propagated with ABSTTL.
+    Errors: BUSYKEY; a negative number; version or checksum of the payload; its format.
+    Source: https://redis.io/commands/restore
+    """
+    cdef Arg* key = &c.argv[1]
+    cdef Options given
+    cdef Entry* e
+    cdef int64_t when_ms
+    cdef bint deleted = False
+
+    if not get_restore_options_or_reply(c, &given):
+        return 0
+    if not given.flags & RESTORE_REPLACE and c.db.lookup_write(key) is not NULL:
+        return c.error(ERR_BUSY_KEY)
+    if not get_int_or_reply(c, 2, &when_ms):
+        return 0
+    if when_ms < 0:
+        return c.error(ERR_DUMP_TTL)
+    e = read_payload_or_reply(c, key, &c.argv[3])
+    if e is NULL:
+        return 0
+    if given.flags & RESTORE_REPLACE:
+        deleted = c.db.delete(key, c.core.lazy_server_del)
+    if when_ms and not given.flags & RESTORE_ABSTTL:
+        when_ms = when_ms + c.core.now_ms if when_ms <= INT64_MAX - c.core.now_ms else INT64_MAX
+    if when_ms and when_ms <= c.core.now_ms and c.core.expire_on_access and not c.core.gate & GATE_LOADING:
+        c.db.release(e, c.core.lazy_expire)
+        return restore_expired(c, key, deleted)
+    c.db.add(e, arg_hash(key))
+    if when_ms:
+        c.db.set_expire(e, when_ms)
+    stamp(c, e, &given)
+    c.modified(key, NOTIFY_GENERIC, b"restore")
+    if when_ms and not given.flags & RESTORE_ABSTTL and c.propagates():
+        words = [arg_bytes(&c.argv[i]) for i in range(c.argc)]
+        words[2] = b"%d" % when_ms
+        c.effect(words + [b"ABSTTL"])
+    return c.reply_ok()
+
+declare(
+    b"restore", native(cmd_restore), arity=-4, flags=WRITE | DENYOOM, keys=key_at(1, "OW update"), since="2.6.0",
+    acl=("dangerous",),
+    complexity="O(1) to make the key, and O(N) for a value of the size N, times log(N) for a big sorted set",
+    summary="Makes a key from the bytes that DUMP returned.",
+    args="key ttl:integer serialized-value [REPLACE@3.0.0] [ABSTTL@5.0.0] [IDLETIME seconds:integer@5.0.0] "
+         "[FREQ frequency:integer@5.0.0]",
+)

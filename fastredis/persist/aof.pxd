@@ -1,0 +1,79 @@
+# AppendOnly: takes what is propagated, and sees that it is on the disk when the setting says so.
+#
+#   Engine.propagate --> write()  formats once  --> data [ SELECT, commands of all clients ...size ...room ]
+#                           |                                      |
+#                           +-- loop.call_soon, once an iteration --> turn(): one write(2) --> fd
+#                                                                         |
+#      always     fdatasync(2) here, then the replies of all clients of this iteration go out (Core.holding)
+#      everysec   fdatasync(2) in a thread, once a second; while it takes long, writing is put off, for two seconds
+#      no         never
+#
+# An iteration of the loop reads from all sockets that have bytes, then this writes: so with `always` many clients
+# share one fdatasync, and a transaction, which is propagated within one turn, is in one write.
+# Progress is counted in propagated commands (Core.propagated), which is what WAITAOF compares.
+#
+# Which file fd is, when it changes, and all that is rare, is the business of aof_files.
+# Rejected: fsync in a thread with `always`, too (clients that wait for one fsync cannot send what would share the next,
+# so each carries half as many); writing from each connection's turn (a system call and an fsync for each).
+
+from libc.stdint cimport int64_t
+
+from fastredis._core cimport Core
+from fastredis._engine cimport Engine, Feed
+from fastredis._resp cimport Arg
+
+cdef enum Fsync:
+    FSYNC_NO
+    FSYNC_EVERYSEC
+    FSYNC_ALWAYS
+
+
+cdef class AppendOnly(Feed):
+    cdef Engine engine
+    cdef Core* core
+    cdef readonly int fd                # the file; -1: none is open, and this is no feed of the engine
+    cdef char* data                     # formatted, not written yet
+    cdef size_t size
+    cdef size_t room
+    cdef int selected                   # database of the file's last SELECT; -1: none yet
+    cdef Fsync policy
+    cdef bint timestamps                # aof-timestamp-enabled
+    cdef int64_t stamp_s                # time of the last annotation
+    cdef bint scheduled                 # turn() is about to be called
+    cdef object turn_method             # turn, bound
+    cdef readonly int64_t file_size     # bytes of the file
+    cdef readonly int64_t synced_size   # ... when it was synced last, or the thread began to
+    cdef int64_t synced_ms              # monotonic
+    cdef int64_t postponed_ms           # since when writing is put off; 0: it is not
+    cdef readonly int64_t delayed       # writes that did not wait for a slow fsync any longer
+    cdef readonly int error             # errno of the write or fsync that failed last; 0: all is well
+    cdef bint write_failed
+    cdef bint fsync_failed
+    cdef int64_t logged_ms              # when a failed write was logged last
+    cdef int64_t retried_ms             # when the cron tried it last
+    cdef int64_t written                # what Core.propagated was when all was written
+    cdef readonly int64_t synced        # ... and is on the disk
+    cdef object thread                  # executor with one thread; None: not needed so far
+    cdef readonly int syncing           # jobs of the thread
+    cdef public list waiters            # callables, called when `synced` grew and when the file is closed
+    cdef public bint child_works        # a child reads or writes much: see no-appendfsync-on-rewrite
+    cdef bint spare_disk                # no-appendfsync-on-rewrite
+    cdef public int64_t flush_sleep_us  # DEBUG AOF-FLUSH-SLEEP
+
+    cdef int grow(self, size_t more) except -1
+    cdef int annotate(self) except -1
+    cdef int select(self, int db) except -1
+    cdef int flush(self, bint force) except -1
+    cdef bint may_write(self, int64_t now_ms, bint force) except -1
+    cdef bint write_out(self) except -1
+    cdef int failed(self, int64_t written, int error) except -1
+    cdef int sync(self, int64_t now_ms) except -1
+    cdef int sync_here(self) except -1
+    cdef int sync_in_thread(self, bint closing) except -1
+    cdef int note_synced(self, int64_t propagated) except -1
+    cdef int note_errors(self) except -1
+
+
+# Format one command as it lies in the file.
+cdef size_t command_room(const Arg* argv, int argc) noexcept
+cdef char* put_command(char* to, const Arg* argv, int argc) noexcept

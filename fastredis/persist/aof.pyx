@@ -1,0 +1,466 @@
+"""The append-only file as a feed. The design comment is in aof.pxd."""
+cimport cython
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+from libc.errno cimport EINTR, ENOSPC, errno
+from libc.string cimport memcpy, memmove, strerror
+
+from fastredis._resp cimport arg_of
+from fastredis.ds.alloc cimport mem_free, mem_realloc
+from fastredis.ds.native cimport monotonic_us, unlikely
+from fastredis.ds.numbers cimport INT64_TEXT, format_int64
+
+cdef extern from *:
+    """
+    #include <unistd.h>
+    #if defined(__APPLE__)
+    #define fr_datasync(fd) fsync(fd)
+    #else
+    #define fr_datasync(fd) fdatasync(fd)
+    #endif
+    """
+    int datasync "fr_datasync"(int fd) nogil
+    Py_ssize_t write_bytes "write"(int fd, const void* data, size_t size) nogil
+    int ftruncate(int fd, long size) nogil
+    int usleep(unsigned int us) nogil
+
+cdef enum:
+    HEAD = 24                           # room for a type byte, a number and CR LF
+    FIRST_ROOM = 16 * 1024
+    KEPT_ROOM = 256 * 1024              # a buffer larger than this is given back when it is written
+    SYNC_MS = 1000                      # everysec
+    PATIENCE_MS = 2000                  # for so long writing waits for a slow fsync
+    QUIET_MS = 30 * 1000                # between two log lines about failed writes
+    RETRY_MS = 1000                     # between two tries of the cron to write what failed
+
+cdef dict POLICIES = {"no": FSYNC_NO, "everysec": FSYNC_EVERYSEC, "always": FSYNC_ALWAYS}
+
+
+cdef inline char* put_head(char* to, char kind, int64_t number) noexcept:
+    """A type byte, a number, CR LF; returns where that ends."""
+    to[0] = kind
+    if 0 <= number <= 9:
+        to[1] = <char>(c'0' + number)
+        to += 2
+    else:
+        to += 1 + format_int64(to + 1, number)
+    to[0] = c'\r'
+    to[1] = c'\n'
+    return to + 2
+
+
+cdef size_t command_room(const Arg* argv, int argc) noexcept:
+    """Bytes that put_command() writes at most."""
+    cdef size_t room = HEAD
+    cdef int i
+
+    for i in range(argc):
+        room += HEAD + argv[i].size + 2
+    return room
+
+
+cdef char* put_command(char* to, const Arg* argv, int argc) noexcept:
+    """Write a command as an array of bulk strings to where there is room for it; returns where it ends."""
+    cdef int i
+
+    to = put_head(to, c'*', argc)
+    for i in range(argc):
+        to = put_head(to, c'$', argv[i].size)
+        memcpy(to, argv[i].ptr, argv[i].size)
+        to += argv[i].size
+        to[0] = c'\r'
+        to[1] = c'\n'
+        to += 2
+    return to
+
+
+def sync_file(int fd, bint closing):
+    """Thread: fdatasync(2) of a file, which is closed then if that is wanted. Raises OSError."""
+    cdef int result
+    cdef int error
+
+    with nogil:
+        result = datasync(fd)
+        error = errno
+    if closing:
+        os.close(fd)
+    if result < 0:
+        raise OSError(error, os.strerror(error))
+
+
+@cython.no_gc_clear                     # __dealloc__ needs the engine
+cdef class AppendOnly(Feed):
+    """The append-only file that is being written; see aof.pxd. Without an open file it is no feed of its engine."""
+
+    def __cinit__(self, Engine engine not None):
+        self.core = &engine.core
+        self.fd = self.selected = -1
+
+    def __init__(self, Engine engine not None):
+        self.engine = engine
+        self.turn_method = self.turn
+        self.waiters = []
+        self.logged_ms = -QUIET_MS - 1
+
+    def __dealloc__(self):
+        mem_free(&self.core.memory, self.data, self.room)
+
+    def configure(self, config):
+        """Take the settings over."""
+        cdef Fsync policy = POLICIES[config.appendfsync]
+
+        if policy == FSYNC_ALWAYS and self.policy != FSYNC_ALWAYS and self.fd >= 0:
+            self.drain()                # else the thread could tell later of less than what is synced here
+        self.policy = policy
+        self.timestamps = config.aof_timestamp_enabled
+        self.spare_disk = config.no_appendfsync_on_rewrite
+        if self.fd >= 0:
+            self.flush(True)
+
+    def reset_statistics(self):
+        """CONFIG RESETSTAT."""
+        self.delayed = 0
+
+    @property
+    def buffered(self):
+        """Bytes that are not written yet."""
+        return self.size
+
+    @property
+    def in_transaction(self):
+        """Whether an EXEC or a script is under way, of which only a part was propagated so far."""
+        return self.core.nesting > 0
+
+    @property
+    def buffer_room(self):
+        """Bytes of memory that the buffer takes."""
+        return self.room
+
+    # --- what comes in ------------------------------------------------------------------
+
+    cdef int write(self, int db, Arg* argv, int argc) except -1:
+        cdef size_t room = command_room(argv, argc)
+
+        if unlikely(self.timestamps):
+            self.annotate()
+        if unlikely(db != self.selected):
+            self.select(db)
+        if unlikely(self.room - self.size < room):
+            self.grow(room)
+        self.size = put_command(self.data + self.size, argv, argc) - self.data
+        if not self.scheduled:
+            self.scheduled = True
+            self.engine.loop.call_soon(self.turn_method)
+        if self.policy == FSYNC_ALWAYS:
+            self.core.holding = True
+        return 0
+
+    cdef int grow(self, size_t more) except -1:
+        """Room for `more` bytes."""
+        cdef size_t room = max(self.size + more, self.room * 2, FIRST_ROOM)
+
+        self.data = <char*>mem_realloc(&self.core.memory, self.data, self.room, room)
+        self.room = room
+        return 0
+
+    cdef int annotate(self) except -1:
+        """Tell the time, once a second."""
+        cdef int64_t now_s = self.core.now_ms // 1000
+        cdef char* to
+
+        if now_s > self.stamp_s:
+            self.stamp_s = now_s
+            self.grow(HEAD + INT64_TEXT)
+            to = self.data + self.size
+            memcpy(to, b"#TS:", 4)
+            to += 4 + format_int64(to + 4, now_s)
+            memcpy(to, b"\r\n", 2)
+            self.size = to + 2 - self.data
+        return 0
+
+    cdef int select(self, int db) except -1:
+        """What follows is for another database than what came before it in this file."""
+        cdef char[INT64_TEXT] digits
+        cdef Arg argv[2]
+
+        argv[0].ptr = b"SELECT"
+        argv[0].size = 6
+        argv[1].ptr = digits
+        argv[1].size = format_int64(digits, db)
+        self.grow(command_room(argv, 2))
+        self.size = put_command(self.data + self.size, argv, 2) - self.data
+        self.selected = db
+        return 0
+
+    def turn(self):
+        """Loop: write what this iteration brought; with `always`, the replies that tell of it may go then."""
+        self.scheduled = False
+        try:
+            if self.fd >= 0:
+                self.flush(False)
+        finally:
+            if self.core.holding:
+                self.engine.release_replies()
+
+    # --- writing ------------------------------------------------------------------------
+
+    cdef int flush(self, bint force) except -1:
+        """Write what is in the buffer, and sync it as the setting says. force: even while an fsync is under way."""
+        cdef int64_t now_ms = monotonic_us() // 1000
+
+        if self.size:
+            if not self.may_write(now_ms, force) or not self.write_out():
+                return 0
+            self.written = self.core.propagated
+        elif self.synced_size == self.file_size:
+            # Nothing is left to be synced; but what was propagated meanwhile may have been for replicas only.
+            if not self.syncing and self.policy != FSYNC_NO:
+                self.note_synced(self.core.propagated)
+            return 0
+        return self.sync(now_ms)
+
+    cdef bint may_write(self, int64_t now_ms, bint force) except -1:
+        """With everysec, a write(2) would wait for the fsync(2) that the thread is at: put it off for a while."""
+        if self.policy != FSYNC_EVERYSEC or not self.syncing or force:
+            return True
+        if self.postponed_ms == 0:
+            self.postponed_ms = now_ms
+            return False
+        if now_ms - self.postponed_ms < PATIENCE_MS:
+            return False
+        self.delayed += 1
+        self.engine.log.notice("Asynchronous AOF fsync is taking too long (disk is busy?). Writing the AOF buffer "
+                               "without waiting for fsync to complete, this may slow down Redis.")
+        return True
+
+    cdef bint write_out(self) except -1:
+        """Write the whole buffer; False when the disk does not take it."""
+        cdef size_t done = 0
+        cdef Py_ssize_t written
+
+        if unlikely(self.flush_sleep_us):
+            usleep(<unsigned int>self.flush_sleep_us)
+        self.postponed_ms = 0
+        while done < self.size:
+            written = write_bytes(self.fd, self.data + done, self.size - done)
+            if written < 0 and errno == EINTR:
+                continue
+            if written <= 0:
+                self.failed(done, errno if written < 0 else ENOSPC)
+                return False
+            done += written
+        self.file_size += done
+        self.size = 0
+        if self.room > KEPT_ROOM:
+            self.free_buffer()
+        if unlikely(self.write_failed):
+            self.write_failed = False
+            self.engine.log.notice("AOF write error looks solved, Redis can write again.")
+            self.note_errors()
+        return True
+
+    def free_buffer(self):
+        mem_free(&self.core.memory, self.data, self.room)
+        self.data = NULL
+        self.room = self.size = 0
+
+    cdef int failed(self, int64_t written, int error) except -1:
+        """Writing failed after so many bytes: take them back, so that the file ends with a whole command."""
+        cdef int64_t now_ms = monotonic_us() // 1000
+        cdef bint telling = now_ms - self.logged_ms > QUIET_MS
+        cdef object log = self.engine.log
+        cdef str reason = strerror(error).decode("utf-8", "replace")
+
+        if telling:
+            self.logged_ms = now_ms
+            log.warning(f"Error writing to the AOF file: {reason}" if written == 0 else
+                        f"Short write while writing to the AOF file: (nwritten={written}, expected={self.size})")
+        if written and ftruncate(self.fd, self.file_size) < 0:
+            if telling:
+                log.warning("Could not remove short write from the append-only file.  Redis may refuse to load the "
+                            f"AOF the next time it starts.  ftruncate: {strerror(errno).decode()}")
+            # It cannot be undone: go on behind it when the disk takes more.
+            self.file_size += written
+            self.size -= written
+            memmove(self.data, self.data + written, self.size)
+        if self.policy == FSYNC_ALWAYS:
+            # The data set has changes that will not be durable, and others may have been told of them.
+            log.warning("Can't recover from AOF write error when the AOF fsync policy is 'always'. Exiting...")
+            os._exit(1)
+        self.write_failed = True
+        self.error = error
+        self.retried_ms = now_ms
+        return self.note_errors()
+
+    cdef int note_errors(self) except -1:
+        """Have commands that write refused while the file cannot take them; not any more once it can."""
+        if self.write_failed or self.fsync_failed:
+            self.engine.disk_error("aof", b"MISCONF Errors writing to the AOF file: " + strerror(self.error))
+        else:
+            self.error = 0
+            self.engine.disk_error("aof", None)
+        return 0
+
+    def cron(self):
+        """Several times a second: what was put off, what failed, what is to be synced though nothing was written."""
+        cdef int64_t now_ms = monotonic_us() // 1000
+
+        if self.fd < 0 or self.scheduled:
+            return
+        if self.write_failed and now_ms - self.retried_ms < RETRY_MS:
+            return
+        if self.size == 0 and self.room > FIRST_ROOM and self.written == self.core.propagated:
+            self.free_buffer()
+        self.flush(False)
+
+    # --- syncing ------------------------------------------------------------------------
+
+    cdef int sync(self, int64_t now_ms) except -1:
+        """See to it that what is written is on the disk, as far as the setting asks for that now."""
+        if self.spare_disk and self.child_works:
+            return 0
+        if self.policy == FSYNC_ALWAYS:
+            self.synced_ms = now_ms
+            return self.sync_here()
+        if self.policy == FSYNC_EVERYSEC and now_ms - self.synced_ms >= SYNC_MS:
+            self.synced_ms = now_ms
+            if not self.syncing:
+                self.synced_size = self.file_size
+                return self.sync_in_thread(False)
+        return 0
+
+    cdef int sync_here(self) except -1:
+        """fdatasync(2) while everything waits."""
+        cdef int result
+
+        with nogil:
+            result = datasync(self.fd)
+        if result < 0:
+            self.engine.log.warning("Can't persist AOF for fsync error when the AOF fsync policy is 'always': "
+                                    f"{strerror(errno).decode()}. Exiting...")
+            os._exit(1)
+        self.synced_size = self.file_size
+        return self.note_synced(self.written)
+
+    cdef int sync_in_thread(self, bint closing) except -1:
+        """Let the thread do it. Its jobs are done one after the other."""
+        cdef int64_t written = self.written
+
+        if self.thread is None:
+            self.thread = ThreadPoolExecutor(1, "aof-fsync")
+        self.syncing += 1
+        future = self.engine.loop.run_in_executor(self.thread, sync_file, self.fd, closing)
+        future.add_done_callback(lambda done: self.thread_synced(done, written))
+        return 0
+
+    def thread_synced(self, future, int64_t written):
+        """The thread is done with a job, in whose file is what was propagated up to `written`."""
+        self.syncing -= 1
+        failure = future.exception()
+        if failure is not None:
+            self.engine.log.warning(f"Fail to fsync the AOF file: {failure.strerror}")
+            self.fsync_failed = True
+            self.error = failure.errno
+            self.note_errors()
+            return
+        if self.fsync_failed:
+            self.fsync_failed = False
+            self.note_errors()
+        self.note_synced(written)
+        if self.postponed_ms and self.fd >= 0:
+            self.flush(False)
+
+    cdef int note_synced(self, int64_t propagated) except -1:
+        """What was propagated up to there is on the disk: some may wait for that."""
+        if propagated > self.synced:
+            self.synced = propagated
+            self.tell_waiters()
+        return 0
+
+    def tell_waiters(self):
+        """Call those who wait for `synced` to grow, or for the end of the AOF; they take themselves off the list."""
+        if self.waiters:
+            self.engine.begin_turn()
+            try:
+                for waiter in list(self.waiters):
+                    waiter()
+            finally:
+                self.engine.end_turn()
+
+    # --- files ---------------------------------------------------------------------------
+
+    def open(self, int fd, int64_t size):
+        """Write to a file, which has so many bytes; all that was buffered for the one before is written."""
+        if self.fd < 0:
+            self.engine.add_feed(self)
+        self.fd = fd
+        self.file_size = self.synced_size = size
+        self.selected = -1
+        self.stamp_s = 0
+        self.synced_ms = monotonic_us() // 1000
+        self.postponed_ms = 0
+
+    def close(self, bint discarding=False):
+        """Stop. Write and sync what is there, unless the file is to be discarded; what then failed stays unwritten."""
+        cdef Arg word = arg_of(b"EXEC")
+
+        if self.fd < 0:
+            return
+        self.engine.remove_feed(self)
+        if not discarding:
+            if self.engine.transaction_db >= 0:
+                self.write(self.engine.transaction_db, &word, 1)    # its rest is not for this file
+            self.finish()
+        os.close(self.fd)
+        self.fd = -1
+        self.free_buffer()
+        self.write_failed = self.fsync_failed = False
+        self.note_errors()
+        self.tell_waiters()
+
+    def change_file(self, int fd):
+        """Go on in a new, empty file after flush_all(). The old one is synced, with `always` at once, and closed."""
+        if self.policy == FSYNC_ALWAYS:
+            self.sync_here()
+            os.close(self.fd)
+        else:
+            self.sync_in_thread(True)
+        self.open(fd, 0)
+
+    def drain(self):
+        """Wait for the thread."""
+        if self.thread is not None:
+            self.thread.shutdown()
+            self.thread = None
+
+    def suspend(self, bint suspended):
+        """Take nothing while what runs is read from the file itself (DEBUG LOADAOF); then go on at the file's end."""
+        if self.fd < 0:
+            return
+        if suspended:
+            self.flush(True)
+            self.engine.remove_feed(self)
+        else:
+            self.engine.add_feed(self)
+            self.file_size = self.synced_size = os.fstat(self.fd).st_size
+
+    def flush_all(self):
+        """Write all that is buffered, now; False when the disk does not take it."""
+        if self.fd >= 0:
+            self.flush(True)
+        return self.size == 0
+
+    def finish(self):
+        """Write and sync all that is there; for the end of the server, or of the file. Waits for the thread."""
+        self.flush(True)
+        self.drain()
+        try:
+            sync_file(self.fd, False)
+        except OSError as error:
+            self.engine.log.warning(f"Fail to fsync the AOF file: {error.strerror}.")
+            return
+        self.synced_size = self.file_size
+        if self.size == 0:
+            self.note_synced(self.core.propagated)

@@ -1,0 +1,698 @@
+"""Writing the RDB format. The design comment is in rdb_save.pxd, the format in rdb.pxd."""
+from cpython.exc cimport PyErr_CheckSignals, PyErr_SetFromErrno
+from libc.errno cimport EINTR, errno
+from libc.stdint cimport INT16_MAX, INT16_MIN, INT32_MAX, INT32_MIN, INT8_MAX, INT8_MIN, uint8_t, uint32_t
+from libc.string cimport memcpy, memset, strlen
+
+from fastredis._keyspace cimport lfu_value
+from fastredis.ds.alloc cimport mem_alloc, mem_free, mem_realloc
+from fastredis.ds.btree cimport BTree, BtLeaf, leaf_members, leaf_scores
+from fastredis.ds.crc64 cimport crc64
+from fastredis.ds.expire_heap cimport heap_index, heap_slot, heap_when
+from fastredis.ds.intset cimport ints_bytes
+from fastredis.ds.listpack cimport LpItem, lp_bytes
+from fastredis.ds.lzf cimport lzf_compress
+from fastredis.ds.native cimport bswap32, bswap64, likely, prefetch, unlikely, wall_us
+from fastredis.ds.numbers cimport INT64_TEXT, format_int64, parse_int64
+from fastredis.ds.quicklist cimport QlNode, Quicklist
+from fastredis.ds.table cimport Table, TableIter, table_count, table_iter, table_iter_end, table_next
+from fastredis.persist.rdb cimport (
+    RDB_CHECKSUM, RDB_ENC_INT16, RDB_ENC_INT32, RDB_ENC_INT8, RDB_ENC_LZF, RDB_FOOTER, RDB_HASH, RDB_HASH_LISTPACK,
+    RDB_HASH_LISTPACK_EX, RDB_HASH_METADATA, RDB_LEN_14, RDB_LEN_32, RDB_LEN_64, RDB_LEN_ENCODED,
+    RDB_LIST_QUICKLIST_2, RDB_NODE_PACKED, RDB_NODE_PLAIN, RDB_OP_AUX, RDB_OP_EOF, RDB_OP_EXPIRETIME_MS, RDB_OP_FREQ,
+    RDB_OP_FUNCTION2, RDB_OP_IDLE, RDB_OP_RESIZEDB, RDB_OP_SELECTDB, RDB_SET, RDB_SET_INTSET, RDB_STRING, RDB_VERSION,
+    RDB_VERSION_FIELD_TTL, RDB_ZSET_2, RDB_ZSET_LISTPACK,
+)
+from fastredis.values.entry cimport (
+    ENC_EMBSTR, ENC_HASHTABLE, ENC_INT, ENC_INTSET, ENC_LISTPACK, ENC_LISTPACK_EX, TYPE_HASH, TYPE_LIST, TYPE_SET,
+    TYPE_STRING, entry_embedded, entry_encoding, entry_has_ttl, entry_key, entry_lru, entry_slot, entry_type,
+)
+from fastredis.values.hash_field cimport FieldText, field_has_ttl, field_text
+from fastredis.values.hash_ttl cimport hash_soonest
+from fastredis.values.hash_type cimport (
+    NO_DEADLINE, Hash, HashIter, hash_count, hash_iter, hash_iter_end, hash_listpack, hash_next, hash_table,
+)
+from fastredis.values.list_type cimport list_of
+from fastredis.values.member cimport member_text
+from fastredis.values.set_type cimport SetIter, set_bytes, set_count, set_iter, set_iter_end, set_next, set_table
+from fastredis.values.string_type cimport entry_int, entry_raw, raw_data
+from fastredis.values.zset_type cimport zset_block_text, zset_listpack, zset_of
+
+from fastredis import REDIS_VERSION
+
+cdef extern from *:
+    """
+    #ifndef _GNU_SOURCE
+    #define _GNU_SOURCE
+    #endif
+    #include <fcntl.h>
+    #include <unistd.h>
+
+    /* Have the kernel begin to write a range of a file to the disk; pipes and sockets refuse, which is no harm. */
+    static inline void fr_sync_range(int fd, uint64_t from, uint64_t size) {
+    #if defined(SYNC_FILE_RANGE_WRITE)
+        (void)!sync_file_range(fd, (off_t)from, (off_t)size, SYNC_FILE_RANGE_WRITE);
+    #elif defined(__APPLE__)
+        (void)!fsync(fd);
+    #else
+        (void)!fdatasync(fd);
+    #endif
+    }
+    """
+    void sync_range "fr_sync_range"(int fd, uint64_t begin, uint64_t size) noexcept nogil
+
+cdef extern from "<unistd.h>" nogil:
+    Py_ssize_t write(int fd, const void* data, size_t size)
+    int usleep(unsigned int us)
+
+cdef enum:
+    HEAD = 32                           # room for the longest lengths and opcodes in front of a string
+    COMPRESS_LEAST = 20                 # bytes up to which a string is not compressed
+    COMPRESS_GAIN = 4                   # bytes that compression has to save
+    INT_TEXT = 11                       # longest text that may be stored as an integer of 32 bits
+    AHEAD = 32                          # entries of a table that are asked for in advance; a power of two
+    LRU_MASK = 0xFFFFFF
+
+
+# ---------------------------------------------------------------- the buffer
+
+cdef int rdb_writer_init(RdbWriter* w, Account* account, int fd) except -1:
+    """A writer to a file descriptor, or (-1) to memory. rdb_writer_clear() it in any case."""
+    memset(w, 0, sizeof(RdbWriter))
+    w.account = account
+    w.fd = fd
+    w.compress = True
+    w.checksum = True
+    if fd >= 0:
+        w.data = <char*>mem_alloc(account, RDB_BUFFER)
+        w.room = RDB_BUFFER
+    return 0
+
+
+cdef int rdb_writer_configure(RdbWriter* w, Engine engine) except -1:
+    """Take over what is configured for files."""
+    cdef str policy = engine.config["maxmemory-policy"]
+
+    w.compress = engine.config["rdbcompression"]
+    w.checksum = engine.config["rdbchecksum"]
+    w.incremental_sync = engine.config["rdb-save-incremental-fsync"]
+    w.key_delay_us = engine.config["rdb-key-save-delay"]
+    w.stamp = RDB_STAMP_NONE
+    if policy.endswith("-lru"):
+        w.stamp = RDB_STAMP_IDLE
+    elif policy.endswith("-lfu"):
+        w.stamp = RDB_STAMP_FREQ
+    return 0
+
+
+cdef void rdb_writer_clear(RdbWriter* w) noexcept:
+    """Free the buffers; any number of times."""
+    mem_free(w.account, w.data, w.room)
+    mem_free(w.account, w.scratch, w.scratch_room)
+    w.data = w.scratch = NULL
+    w.room = w.scratch_room = w.size = 0
+
+
+cdef int send(RdbWriter* w, const void* data, size_t size) except -1:
+    """Write bytes that are next to fd, all of them; CRC and counts go along."""
+    cdef const char* p = <const char*>data
+    cdef Py_ssize_t sent
+
+    if w.checksum:
+        w.crc = crc64(w.crc, data, size)
+    w.written += size
+    while size:
+        sent = write(w.fd, p, size)
+        if sent < 0:
+            if errno == EINTR:
+                continue
+            PyErr_SetFromErrno(OSError)
+        p += sent
+        size -= sent
+    if w.incremental_sync and w.written - w.synced >= RDB_SYNC:
+        sync_range(w.fd, w.synced, w.written - w.synced)
+        w.synced = w.written
+    return 0
+
+
+cdef int rdb_flush(RdbWriter* w) except -1:
+    """Write what is in the buffer to fd; nothing in memory."""
+    cdef size_t size = w.size
+
+    if w.fd >= 0 and size:
+        w.size = 0
+        send(w, w.data, size)
+    return 0
+
+
+cdef void rdb_taken(RdbWriter* w) noexcept:
+    """The caller has taken what is in the buffer of a memory writer."""
+    if w.checksum:
+        w.crc = crc64(w.crc, w.data, w.size)
+    w.written += w.size
+    w.size = 0
+
+
+cdef int make_room(RdbWriter* w, size_t size) except -1:
+    """Room for `size` bytes more."""
+    cdef size_t room
+
+    rdb_flush(w)
+    if w.room - w.size >= size:
+        return 0
+    room = max(w.size + size, w.room * 2)
+    w.data = <char*>mem_realloc(w.account, w.data, w.room, room)
+    w.room = room
+    return 0
+
+
+cdef inline int reserve(RdbWriter* w, size_t size) except -1:
+    if unlikely(w.room - w.size < size):
+        make_room(w, size)
+    return 0
+
+
+cdef int rdb_write_bytes(RdbWriter* w, const void* data, size_t size) except -1:
+    """Write bytes as they are."""
+    if w.fd >= 0 and size >= RDB_BUFFER:
+        rdb_flush(w)
+        return send(w, data, size)
+    reserve(w, size)
+    memcpy(w.data + w.size, data, size)
+    w.size += size
+    return 0
+
+
+cdef inline int write_byte(RdbWriter* w, int byte) except -1:
+    reserve(w, 1)
+    w.data[w.size] = <char>byte
+    w.size += 1
+    return 0
+
+
+cdef inline int write_8(RdbWriter* w, uint64_t number) except -1:
+    """Eight bytes, the lowest first."""
+    return rdb_write_bytes(w, &number, 8)
+
+
+# ---------------------------------------------------------------- lengths and strings
+
+cdef inline size_t put_length(char* to, uint64_t n) noexcept:
+    """Write a length to where there is room for nine bytes; its size."""
+    cdef uint32_t n32
+    cdef uint64_t n64
+
+    if n < 64:
+        to[0] = <char>n
+        return 1
+    if n < 16384:
+        to[0] = <char>(RDB_LEN_14 | n >> 8)
+        to[1] = <char>n
+        return 2
+    if n <= 0xFFFFFFFF:
+        to[0] = <char>RDB_LEN_32
+        n32 = bswap32(<uint32_t>n)
+        memcpy(to + 1, &n32, 4)
+        return 5
+    to[0] = <char>RDB_LEN_64
+    n64 = bswap64(n)
+    memcpy(to + 1, &n64, 8)
+    return 9
+
+
+cdef inline size_t put_int(char* to, int64_t number) noexcept:
+    """Write a string that is an integer to where there is room for five bytes; 0: it has too many bits."""
+    if INT8_MIN <= number <= INT8_MAX:
+        to[0] = <char>(RDB_LEN_ENCODED | RDB_ENC_INT8)
+        to[1] = <char>number
+        return 2
+    if INT16_MIN <= number <= INT16_MAX:
+        to[0] = <char>(RDB_LEN_ENCODED | RDB_ENC_INT16)
+        memcpy(to + 1, &number, 2)
+        return 3
+    if INT32_MIN <= number <= INT32_MAX:
+        to[0] = <char>(RDB_LEN_ENCODED | RDB_ENC_INT32)
+        memcpy(to + 1, &number, 4)
+        return 5
+    return 0
+
+
+cdef int rdb_write_length(RdbWriter* w, uint64_t n) except -1:
+    reserve(w, 9)
+    w.size += put_length(w.data + w.size, n)
+    return 0
+
+
+cdef int write_compressed(RdbWriter* w, const void* data, size_t size, size_t original) except -1:
+    """A string that is compressed already."""
+    cdef char* to
+
+    reserve(w, HEAD)
+    to = w.data + w.size
+    to[0] = <char>(RDB_LEN_ENCODED | RDB_ENC_LZF)
+    to += 1
+    to += put_length(to, size)
+    to += put_length(to, original)
+    w.size = to - w.data
+    return rdb_write_bytes(w, data, size)
+
+
+cdef bint compress(RdbWriter* w, const char* text, size_t size) except -1:
+    """Write a string compressed, if that saves anything worth it."""
+    cdef size_t room = size - COMPRESS_GAIN
+
+    if w.scratch_room < room:
+        w.scratch = <char*>mem_realloc(w.account, w.scratch, w.scratch_room, room + room // 4)
+        w.scratch_room = room + room // 4
+    size = lzf_compress(text, size, w.scratch, room)
+    if size == 0:
+        return False
+    write_compressed(w, w.scratch, size, room + COMPRESS_GAIN)
+    return True
+
+
+cdef int rdb_write_string(RdbWriter* w, const char* text, size_t size) except -1:
+    """Write a string: as an integer or compressed where that is shorter."""
+    cdef int64_t number
+    cdef size_t head
+
+    if size <= INT_TEXT and parse_int64(text, size, &number):
+        reserve(w, HEAD)
+        head = put_int(w.data + w.size, number)
+        if head:
+            w.size += head
+            return 0
+    elif w.compress and size > COMPRESS_LEAST and compress(w, text, size):
+        return 0
+    reserve(w, HEAD)
+    w.size += put_length(w.data + w.size, size)
+    return rdb_write_bytes(w, text, size)
+
+
+cdef int write_number(RdbWriter* w, int64_t number) except -1:
+    """Write an integer as a string."""
+    cdef char[INT64_TEXT] digits
+    cdef size_t head
+
+    reserve(w, HEAD)
+    head = put_int(w.data + w.size, number)
+    if head == 0:
+        return rdb_write_string(w, digits, format_int64(digits, number))
+    w.size += head
+    return 0
+
+
+# ---------------------------------------------------------------- tables, with their entries asked for in advance
+
+cdef struct Ahead:
+    TableIter walk
+    unsigned int next                   # place in the ring of what is returned next
+    void* ring[AHEAD]                   # the next entries; NULL: no more
+
+
+cdef void* ahead_take(Ahead* a) noexcept:
+    """The next entry of the table, whose place is taken by one that is still far; NULL: there is none."""
+    cdef void** place = &a.ring[a.next & (AHEAD - 1)]
+    cdef void* entry = place[0]
+
+    if entry is not NULL:
+        place[0] = table_next(&a.walk)
+        if place[0] is not NULL:
+            prefetch(place[0])
+            prefetch(<char*>place[0] + 63)
+        a.next += 1
+    return entry
+
+
+cdef void ahead_start(Ahead* a, Table* t) noexcept:
+    cdef int i
+
+    memset(a.ring, 0, sizeof(a.ring))
+    table_iter(&a.walk, t)
+    a.next = 0
+    for i in range(AHEAD):
+        a.ring[i] = table_next(&a.walk)
+        if a.ring[i] is NULL:
+            break
+        prefetch(a.ring[i])
+
+
+cdef void ahead_end(Ahead* a) noexcept:
+    table_iter_end(&a.walk)
+
+
+cdef inline void ask_for_value(Database db, Entry* e) noexcept:
+    """Ask for what writing a key looks at outside of its entry, which has come."""
+    cdef char* value
+
+    if e is NULL:
+        return
+    if entry_has_ttl(e):
+        prefetch(heap_slot(&db.expires, heap_index(&db.expires, e)[0]))
+    if entry_encoding(e) != ENC_EMBSTR and entry_encoding(e) != ENC_INT:
+        value = <char*>entry_slot(e)[0]
+        prefetch(value)
+        prefetch(value + 64)
+        prefetch(value + 128)
+
+
+# ---------------------------------------------------------------- values
+
+cdef int rdb_type_of(const Entry* e) noexcept:
+    """The type byte that the value is written with."""
+    cdef int encoding = entry_encoding(e)
+
+    if entry_type(e) == TYPE_STRING:
+        return RDB_STRING
+    if entry_type(e) == TYPE_LIST:
+        return RDB_LIST_QUICKLIST_2
+    if entry_type(e) == TYPE_SET:
+        return RDB_SET_INTSET if encoding == ENC_INTSET else RDB_SET
+    if entry_type(e) == TYPE_HASH:
+        if encoding == ENC_LISTPACK:
+            return RDB_HASH_LISTPACK
+        if hash_soonest(e) == NO_DEADLINE:
+            return RDB_HASH
+        return RDB_HASH_METADATA if encoding == ENC_HASHTABLE else RDB_HASH_LISTPACK_EX
+    return RDB_ZSET_LISTPACK if encoding == ENC_LISTPACK else RDB_ZSET_2
+
+
+cdef int write_string_value(RdbWriter* w, const Entry* e) except -1:
+    if entry_encoding(e) == ENC_EMBSTR:
+        return rdb_write_string(w, entry_embedded(e), e.value_size)
+    if entry_encoding(e) == ENC_INT:
+        return write_number(w, entry_int(e))
+    return rdb_write_string(w, raw_data(entry_raw(e)), entry_raw(e).size)
+
+
+cdef int write_list(RdbWriter* w, const Entry* e) except -1:
+    """Nodes as they are; a listpack alone is one."""
+    cdef QlNode* node
+    cdef const char* data
+
+    if entry_encoding(e) == ENC_LISTPACK:
+        rdb_write_length(w, 1)
+        rdb_write_length(w, RDB_NODE_PACKED)
+        data = <const char*>entry_slot(<Entry*>e)[0]
+        return rdb_write_string(w, data, lp_bytes(<const uint8_t*>data))
+    rdb_write_length(w, list_of(e).nodes)
+    node = list_of(e).head
+    while node is not NULL:
+        prefetch(node.next)
+        rdb_write_length(w, RDB_NODE_PLAIN if node.plain else RDB_NODE_PACKED)
+        if node.compressed:
+            write_compressed(w, node.block, node.room, node.bytes)
+        else:
+            rdb_write_string(w, <const char*>node.block + node.start, node.bytes)
+        node = node.next
+    return 0
+
+
+cdef int write_set(RdbWriter* w, const Entry* e) except -1:
+    """A table, or a listpack, which Redis before 7.2 does not know as a set: member by member."""
+    cdef Ahead ahead
+    cdef SetIter it
+    cdef LpItem item
+    cdef void* member
+    cdef const char* text
+    cdef size_t size
+
+    rdb_write_length(w, set_count(e))
+    if entry_encoding(e) == ENC_LISTPACK:
+        set_iter(&it, e)
+        while set_next(&it, &item):
+            if item.text is NULL:
+                write_number(w, item.number)
+            else:
+                rdb_write_string(w, item.text, item.size)
+        set_iter_end(&it)
+        return 0
+    ahead_start(&ahead, set_table(e))
+    try:
+        while True:
+            member = ahead_take(&ahead)
+            if member is NULL:
+                return 0
+            text = member_text(<const uint8_t*>member, &size)
+            rdb_write_string(w, text, size)
+    finally:
+        ahead_end(&ahead)
+
+
+cdef int write_zset(RdbWriter* w, const Entry* e) except -1:
+    """A tree, from its highest member to the lowest, so that whoever loads it into a skip list adds in front only."""
+    cdef BTree* order = &zset_of(e).order
+    cdef BtLeaf* leaf = order.last
+    cdef void** members
+    cdef const char* text
+    cdef size_t size
+    cdef double score
+    cdef int i
+
+    rdb_write_length(w, order.count)
+    while leaf is not NULL:
+        prefetch(leaf.prev)
+        members = leaf_members(leaf)
+        for i in range(leaf.count):
+            prefetch(members[i])
+        for i in range(<int>leaf.count - 1, -1, -1):
+            text = zset_block_text(members[i], &size)
+            rdb_write_string(w, text, size)
+            score = leaf_scores(leaf)[i]
+            rdb_write_bytes(w, &score, sizeof(double))
+        leaf = leaf.prev
+    return 0
+
+
+cdef int write_hash_table(RdbWriter* w, const Entry* e) except -1:
+    """A table, its deadlines in front of the fields if there are any."""
+    cdef Hash* h = hash_table(e)
+    cdef int64_t soonest = hash_soonest(e)
+    cdef Ahead ahead
+    cdef FieldText text
+    cdef void* block
+
+    if soonest != NO_DEADLINE:
+        write_8(w, soonest)
+    rdb_write_length(w, hash_count(e))
+    ahead_start(&ahead, &h.fields)
+    try:
+        while True:
+            block = ahead_take(&ahead)
+            if block is NULL:
+                return 0
+            if soonest != NO_DEADLINE:
+                rdb_write_length(w, heap_when(&h.expires, block) - soonest + 1 if field_has_ttl(<uint8_t*>block) else 0)
+            field_text(<const uint8_t*>block, &text)
+            rdb_write_string(w, text.field, text.field_size)
+            rdb_write_string(w, text.value, text.value_size)
+    finally:
+        ahead_end(&ahead)
+
+
+cdef int write_hash_plain(RdbWriter* w, const Entry* e) except -1:
+    """A listpack of triples of which no field has a deadline any more."""
+    cdef HashIter it
+
+    rdb_write_length(w, hash_count(e))
+    hash_iter(&it, e)
+    while hash_next(&it):
+        rdb_write_string(w, it.field, it.field_size)
+        rdb_write_string(w, it.value, it.value_size)
+    hash_iter_end(&it)
+    return 0
+
+
+cdef int write_pack(RdbWriter* w, const uint8_t* lp) except -1:
+    return rdb_write_string(w, <const char*>lp, lp_bytes(lp))
+
+
+cdef int write_hash(RdbWriter* w, const Entry* e) except -1:
+    cdef int64_t soonest
+
+    if entry_encoding(e) == ENC_HASHTABLE:
+        return write_hash_table(w, e)
+    if entry_encoding(e) == ENC_LISTPACK_EX:
+        soonest = hash_soonest(e)
+        if soonest == NO_DEADLINE:
+            return write_hash_plain(w, e)
+        write_8(w, soonest)
+    return write_pack(w, hash_listpack(e))
+
+
+cdef int rdb_write_value(RdbWriter* w, const Entry* e) except -1:
+    """Write a value as rdb_type_of() says."""
+    cdef int kind = entry_type(e)
+
+    if kind == TYPE_STRING:
+        return write_string_value(w, e)
+    if kind == TYPE_LIST:
+        return write_list(w, e)
+    if kind == TYPE_HASH:
+        return write_hash(w, e)
+    if kind == TYPE_SET:
+        if entry_encoding(e) == ENC_INTSET:
+            return rdb_write_string(w, <const char*>set_bytes(e), ints_bytes(set_bytes(e)))
+        return write_set(w, e)
+    if entry_encoding(e) == ENC_LISTPACK:
+        return write_pack(w, zset_listpack(e))
+    return write_zset(w, e)
+
+
+cdef int rdb_write_dump(RdbWriter* w, const Entry* e) except -1:
+    """DUMP: type, value, version and checksum, in the buffer of a memory writer that has nothing in it."""
+    cdef int kind = rdb_type_of(e)
+    cdef int version = RDB_VERSION_FIELD_TTL if kind in (RDB_HASH_METADATA, RDB_HASH_LISTPACK_EX) else RDB_VERSION
+    cdef uint64_t crc
+
+    write_byte(w, kind)
+    rdb_write_value(w, e)
+    reserve(w, RDB_FOOTER)
+    w.data[w.size] = <char>version
+    w.data[w.size + 1] = <char>(version >> 8)
+    w.size += RDB_FOOTER - RDB_CHECKSUM
+    crc = crc64(0, w.data, w.size)
+    return write_8(w, crc)
+
+
+cdef int64_t rdb_value_length(Account* account, const Entry* e) except -1:
+    """Bytes that the value takes in a file, compressed as it would be. O(value) in time and memory."""
+    cdef RdbWriter w
+
+    rdb_writer_init(&w, account, -1)
+    try:
+        rdb_write_value(&w, e)
+        return w.size
+    finally:
+        rdb_writer_clear(&w)
+
+
+# ---------------------------------------------------------------- data sets
+
+cdef int rdb_write_aux(RdbWriter* w, const char* name, const char* value, size_t size) except -1:
+    """An AUX field, which readers that do not know it pass over."""
+    write_byte(w, RDB_OP_AUX)
+    rdb_write_string(w, name, strlen(name))
+    return rdb_write_string(w, value, size)
+
+
+cdef int write_aux_number(RdbWriter* w, const char* name, int64_t value) except -1:
+    cdef char[INT64_TEXT] digits
+
+    return rdb_write_aux(w, name, digits, format_int64(digits, value))
+
+
+cdef int rdb_write_begin(RdbWriter* w, Engine engine, const RdbInfo* info) except -1:
+    """Header and AUX fields."""
+    cdef bytes redis_version = REDIS_VERSION.encode()
+    cdef int version = RDB_VERSION
+    cdef bytes magic
+    cdef Database db
+
+    for db in engine.databases:
+        if db.field_expires.count:
+            version = RDB_VERSION_FIELD_TTL
+    magic = b"REDIS%04d" % version
+    rdb_write_bytes(w, <const char*>magic, len(magic))
+    rdb_write_aux(w, b"redis-ver", redis_version, len(redis_version))
+    write_aux_number(w, b"redis-bits", sizeof(void*) * 8)
+    write_aux_number(w, b"ctime", wall_us() // 1000000)
+    write_aux_number(w, b"used-mem", engine.core.memory.used)
+    if info.repl_id is not NULL:
+        write_aux_number(w, b"repl-stream-db", info.repl_stream_db)
+        rdb_write_aux(w, b"repl-id", info.repl_id, strlen(info.repl_id))
+        write_aux_number(w, b"repl-offset", info.repl_offset)
+    return write_aux_number(w, b"aof-base", info.aof_base)
+
+
+cdef int rdb_write_function(RdbWriter* w, bytes code) except -1:
+    """The source code of a function library."""
+    write_byte(w, RDB_OP_FUNCTION2)
+    return rdb_write_string(w, code, len(code))
+
+
+cdef int rdb_write_select(RdbWriter* w, Database db) except -1:
+    """Whose keys follow, and how many there are about."""
+    write_byte(w, RDB_OP_SELECTDB)
+    rdb_write_length(w, db.index)
+    write_byte(w, RDB_OP_RESIZEDB)
+    rdb_write_length(w, db.count())
+    return rdb_write_length(w, db.expires.count)
+
+
+cdef int write_stamp(RdbWriter* w, Database db, const Entry* e) except -1:
+    """When, or how often, the key was used."""
+    if w.stamp == RDB_STAMP_IDLE:
+        write_byte(w, RDB_OP_IDLE)
+        return rdb_write_length(w, (db.core.lru_clock - entry_lru(e)) & LRU_MASK)
+    write_byte(w, RDB_OP_FREQ)
+    return write_byte(w, lfu_value(db.core, e))
+
+
+cdef void delay(int64_t us) noexcept:
+    """Sleep so long; of less than 0, one microsecond in -us calls, on the average (from the clock, for want of chance)."""
+    if us > 0:
+        usleep(<unsigned int>us)
+    elif wall_us() % -us == 0:
+        usleep(1)
+
+
+cdef int rdb_write_key(RdbWriter* w, Database db, Entry* e) except -1:
+    """One key with its deadline, its value, and how it was used if that matters."""
+    if entry_has_ttl(e):
+        write_byte(w, RDB_OP_EXPIRETIME_MS)
+        write_8(w, heap_when(&db.expires, e))
+        w.expires += 1
+    if w.stamp != RDB_STAMP_NONE:
+        write_stamp(w, db, e)
+    write_byte(w, rdb_type_of(e))
+    rdb_write_string(w, entry_key(e), e.key_size)
+    rdb_write_value(w, e)
+    w.keys += 1
+    if unlikely(w.key_delay_us != 0):
+        delay(w.key_delay_us)
+        PyErr_CheckSignals()
+    return 0
+
+
+cdef int rdb_write_end(RdbWriter* w) except -1:
+    """What tells that nothing is missing: EOF and the checksum."""
+    cdef uint64_t crc
+
+    write_byte(w, RDB_OP_EOF)
+    crc = crc64(w.crc, w.data, w.size) if w.checksum else 0
+    return write_8(w, crc)
+
+
+cdef int write_database(RdbWriter* w, Database db, RdbProgress progress, void* context) except -1:
+    cdef Ahead ahead
+    cdef Entry* e
+
+    rdb_write_select(w, db)
+    ahead_start(&ahead, &db.keys)
+    try:
+        while True:
+            e = <Entry*>ahead_take(&ahead)
+            if e is NULL:
+                return 0
+            ask_for_value(db, <Entry*>ahead.ring[(ahead.next + AHEAD // 2) & (AHEAD - 1)])
+            rdb_write_key(w, db, e)
+            if unlikely(w.keys % RDB_PROGRESS_KEYS == 0) and progress is not NULL:
+                progress(context, w)
+    finally:
+        ahead_end(&ahead)
+
+
+cdef int rdb_save_all(RdbWriter* w, Engine engine, const RdbInfo* info, list functions,
+                      RdbProgress progress, void* context) except -1:
+    """The whole data set, from header to checksum, and a flush."""
+    cdef Database db
+
+    rdb_write_begin(w, engine, info)
+    for code in functions:
+        rdb_write_function(w, code)
+    for db in engine.databases:
+        if db.count():
+            write_database(w, db, progress, context)
+    rdb_write_end(w)
+    return rdb_flush(w)

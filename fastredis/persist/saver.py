@@ -1,0 +1,250 @@
+"""SAVE, BGSAVE and save points: when the data set goes into its RDB file, and what came of it.
+
+A file is written under a temporary name, temp-<process id>.rdb, made durable with fsync(2), and renamed: whoever
+looks at any moment, even after a crash, finds the whole old file or the whole new one.
+"""
+
+import contextlib
+import os
+
+from fastredis.persist.child import Child, Outcome
+from fastredis.persist.snapshot import write_data_set
+
+RETRY_SECONDS = 5               # between a failed background save and the next one by itself
+MISCONF = (
+    b"MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that "
+    b"may modify the data set are disabled, because this instance is configured to report errors during writes if RDB "
+    b"snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB "
+    b"error."
+)
+
+
+def temporary_name(pid: int) -> str:
+    return f"temp-{pid}.rdb"
+
+
+def sync_directory(path: str) -> None:
+    """Make the names in a file's directory durable."""
+    descriptor = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_file(engine, path: str, report=None) -> bool:
+    """Write the data set to a file, in this process; False, and a line in the log, if that fails."""
+    log = engine.log
+    temporary = temporary_name(os.getpid())
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        log.warning(f"Failed opening the temp RDB file {temporary} (in server root dir {here()}) for saving: "
+                    f"{os.strerror(error.errno)}")
+        return False
+    try:
+        try:
+            write_data_set(engine, descriptor, report)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        log.warning(f"Write error saving DB to disk({temporary}): {os.strerror(error.errno)}")
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        return False
+    return move_into_place(log, temporary, path)
+
+
+def move_into_place(log, temporary: str, path: str) -> bool:
+    """Give a complete file its name; False, and a line in the log, if that fails."""
+    try:
+        os.rename(temporary, path)
+        sync_directory(path)
+    except OSError as error:
+        log.warning(f"Error moving temp DB file {temporary} on the final destination {path} (in server root dir "
+                    f"{here()}): {os.strerror(error.errno)}")
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        return False
+    log.notice("DB saved on disk")
+    return True
+
+
+def here() -> str:
+    """The working directory, for the log."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return "unknown"
+
+
+class Saver:
+    """The RDB file of one engine.
+
+    saved_dirty      Engine.dirty at the moment that the latest file shows
+    last_save_s      when it was complete, seconds since the epoch
+    last_ok          whether the latest attempt succeeded
+    last_seconds     how long the latest background save took, -1: there was none
+    started_s        when the one under way began; None: there is none
+    scheduled        whether one is to begin as soon as no other child is at work
+    saves            files begun
+    """
+
+    def __init__(self, engine):
+        self.engine = engine
+        self.saved_dirty = 0
+        self.last_save_s = engine.started_ms // 1000
+        self.last_ok = True
+        self.last_seconds = -1
+        self.started_s: int | None = None
+        self.scheduled = False
+        self.saves = 0
+        self._last_try_s = 0
+        self._dirty_at_start = 0
+        self._child_pid = 0
+        engine.config.on_change("save", self._check_writes)
+        engine.config.on_change("stop-writes-on-bgsave-error", self._check_writes)
+
+    @property
+    def changes(self) -> int:
+        """Changes that no file shows."""
+        return self.engine.dirty - self.saved_dirty
+
+    @property
+    def running(self) -> bool:
+        """Whether a background save is under way."""
+        return self.started_s is not None
+
+    @property
+    def running_seconds(self) -> int:
+        """How long the background save under way has taken so far; -1: there is none."""
+        return self._now_s() - self.started_s if self.started_s is not None else -1
+
+    @property
+    def path(self) -> str:
+        return self.engine.config["dbfilename"]
+
+    def _now_s(self) -> int:
+        return self.engine.clock.now_ms // 1000
+
+    # --- saving -------------------------------------------------------------------------
+
+    def save(self) -> bool:
+        """Write the file now; nothing else happens meanwhile. False if it cannot be written."""
+        self.saves += 1
+        if not write_file(self.engine, self.path):
+            return False
+        self._saved(self.engine.dirty)
+        return True
+
+    def save_in_background(self) -> bool:
+        """Begin to write the file beside everything else; False if that cannot be begun.
+
+        The caller has seen that no child is at work.
+        """
+        engine = self.engine
+        self.saves += 1
+        self._dirty_at_start = engine.dirty
+        self._last_try_s = self._now_s()
+        try:
+            child = Child(engine, "rdb", self._work, self._ended)
+        except OSError as error:
+            self._failed()
+            engine.log.warning(f"Can't save in background: fork: {os.strerror(error.errno)}")
+            return False
+        engine.log.notice(f"Background saving started by pid {child.pid}")
+        self._child_pid = child.pid
+        self.started_s = self._last_try_s
+        return True
+
+    def _work(self, child: Child) -> bool:
+        """In the child: write the file."""
+        def report(keys):
+            child.keys_done = keys
+            child.report(keys)
+        return write_file(self.engine, self.path, report)
+
+    def _ended(self, outcome: Outcome) -> None:
+        """The child is gone."""
+        log = self.engine.log
+        self._stop_clock()
+        if outcome.succeeded:
+            log.notice("Background saving terminated with success")
+            self._saved(self._dirty_at_start)
+        elif not outcome.signal:
+            log.warning("Background saving error")
+            self._failed()
+        else:
+            log.warning(f"Background saving terminated by signal {outcome.signal}")
+            self._remove_temporary(temporary_name(self._child_pid))
+            if not outcome.was_killed:
+                self._failed()
+
+    def _stop_clock(self) -> None:
+        self.last_seconds = self._now_s() - self.started_s
+        self.started_s = None
+
+    def _saved(self, dirty: int) -> None:
+        self.saved_dirty = dirty
+        self.last_save_s = self._now_s()
+        self.last_ok = True
+        self._check_writes()
+
+    def _failed(self) -> None:
+        self.last_ok = False
+        self._check_writes()
+
+    def _check_writes(self, config=None) -> None:
+        """Refuse writes while they cannot be saved, if that is configured."""
+        config = self.engine.config
+        refuse = not self.last_ok and config["stop-writes-on-bgsave-error"] and config["save"]
+        self.engine.disk_error("rdb", MISCONF if refuse else None)
+
+    def _remove_temporary(self, path: str) -> None:
+        """Remove a file that may be large: what takes time, giving its blocks back, happens in another thread."""
+        with contextlib.suppress(OSError):
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            os.unlink(path)
+            if self.engine.loop is None or not self.engine.loop.is_running():
+                os.close(descriptor)
+            else:
+                self.engine.loop.run_in_executor(None, os.close, descriptor)
+
+    # --- ending a save ------------------------------------------------------------------
+
+    def cancel(self, wait: bool = False) -> bool:
+        """End the background save under way, which is no failure; False if there is none.
+
+        The file stays as it was. With wait, the child is gone when this returns.
+        """
+        if not self.running:
+            return False
+        self.engine.child.kill(wait)
+        return True
+
+    def flushed(self) -> None:
+        """FLUSHALL: what is being saved is gone, and with save points the file shows that at once."""
+        saves = bool(self.engine.config["save"])
+        self.cancel(wait=saves)
+        if saves:
+            self.save()
+
+    # --- timers -------------------------------------------------------------------------
+
+    def cron(self) -> None:
+        """Begin a background save if a save point is reached or one is scheduled."""
+        engine = self.engine
+        if engine.child is not None or self.running:
+            return
+        now_s = self._now_s()
+        may_try = self.last_ok or now_s - self._last_try_s > RETRY_SECONDS
+        if not may_try:
+            return
+        for point in engine.config["save"]:
+            if self.changes >= point.changes and now_s - self.last_save_s > point.seconds:
+                engine.log.notice(f"{point.changes} changes in {point.seconds} seconds. Saving...")
+                self.save_in_background()
+                return
+        if self.scheduled and self.save_in_background():
+            self.scheduled = False
