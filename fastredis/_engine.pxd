@@ -15,6 +15,9 @@ from fastredis._resp cimport Arg, Batch
 from fastredis.values.entry cimport Entry
 
 cdef enum:
+    NO_DATABASE = -1                    # to a Feed: of MULTI and EXEC, which belong to none
+
+cdef enum:
     HISTOGRAM = 1024                    # buckets: 16 per power of two, of ticks
 
 cpdef enum:                             # Session.flags
@@ -59,7 +62,7 @@ cdef class Session:
 
 
 cdef class Feed:
-    """Who takes what is propagated: the AOF, a replication stream, a test."""
+    """Who takes what is propagated, with the database it is for: the AOF, a replication stream, a test."""
     cdef int write(self, int db, Arg* argv, int argc) except -1
 
 
@@ -89,7 +92,7 @@ cdef class Engine(Listener):
     cdef list close_queue
     cdef list resume_queue              # sessions that may go on with their buffered requests
     cdef list feed_list
-    cdef int transaction_db             # database of the MULTI that was propagated, EXEC is still to follow; -1: none
+    cdef bint in_transaction            # a MULTI was propagated, its EXEC is still to follow
     cdef list garbage                   # Garbage, freed in slices
     cdef bint serving                   # those who wait for keys are being served
     cdef list ready                     # (Database, key) that changed while somebody waits for it

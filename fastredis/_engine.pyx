@@ -160,7 +160,6 @@ cdef class Engine(Listener):
         self.core.latency_tracking = True
         self.core.reply_peak_ms = REPLY_PEAK_MS
         self.core.reply_resizing = True
-        self.transaction_db = -1
         self.core.random = int.from_bytes(os.urandom(8), "little")
         self.start_us = monotonic_us()
         self.start_ticks = ticks()
@@ -471,11 +470,11 @@ cdef class Engine(Listener):
         cdef Feed feed
         cdef Arg multi
 
-        if self.core.nesting and self.transaction_db < 0:
-            self.transaction_db = db
+        if self.core.nesting and not self.in_transaction:
+            self.in_transaction = True
             multi = arg_of(b"MULTI")
             for feed in self.feed_list:
-                feed.write(db, &multi, 1)
+                feed.write(NO_DATABASE, &multi, 1)
         for feed in self.feed_list:
             feed.write(db, argv, argc)
         self.core.propagated += 1
@@ -499,11 +498,11 @@ cdef class Engine(Listener):
         cdef Feed feed
         cdef Arg word
 
-        if self.transaction_db >= 0 and not self.core.nesting:
+        if self.in_transaction and not self.core.nesting:
             word = arg_of(b"EXEC")
             for feed in self.feed_list:
-                feed.write(self.transaction_db, &word, 1)
-            self.transaction_db = -1
+                feed.write(NO_DATABASE, &word, 1)
+            self.in_transaction = False
         return 0
 
     def add_feed(self, Feed feed not None):

@@ -87,6 +87,7 @@ class Server:
         self.cron_paused = False
         self.oom_score = OomScore(config, log)
         self.shutdown_signal: int | None = None
+        self.loaded = False         # before, nothing may be saved: the files hold more than the memory
         self._cron_clients: list[int] = []
         self.engine = engine = Engine(config.databases, len(declared_commands()))
         engine.config = config
@@ -357,10 +358,12 @@ class Server:
             self.loop.add_signal_handler(number, self._signalled, number)
         for _, accepting in self.all_listeners():
             await accepting
-        if not await self.engine.loading.load_at_start():
+        if not self.engine.aof.read_manifest() or not await self.engine.loading.load_at_start():
+            self.engine.gate(GATE_LOADING, True)    # nobody sees a part of the data while the loop ends
             return 1
         if self.exit_code.done():
             return self.exit_code.result()
+        self.loaded = True
         self.engine.gate(GATE_LOADING, False)
         self.loop.call_later(1 / self.config.hz, self.cron)
         if self.listeners:
@@ -390,7 +393,7 @@ class Server:
         """SIGTERM or SIGINT: shut down, soon; a second SIGINT ends the process at once."""
         if self.shutdown_signal is not None and number == signal.SIGINT:
             self._insisted()
-        if not self.exit_code.done() and self.engine.loading.active:
+        if not self.exit_code.done() and not self.loaded:
             self.log.warning("Received shutdown signal during loading, exiting now.")
             self.exit_code.set_result(0)
         elif self.shutdown_signal is None:
@@ -448,8 +451,8 @@ class Server:
     def _save_at_end(self, save: bool | None, force: bool) -> bool:
         """What the end of the process would lose goes to the disk; False if it cannot, and the server is to go on."""
         engine = self.engine
-        if engine.loading.active:
-            return True                 # half of the data must not replace the whole
+        if not self.loaded:
+            return True
         if engine.saver.running:
             self.log.warning("There is a child saving an .rdb. Killing it!")
             engine.saver.cancel(wait=True)

@@ -18,7 +18,7 @@ import time
 import types
 
 from tests.fuzz_draw import KEYS, NUMBERS, ODD, Draw
-from tests.resp import Client, Closed, Push, encode
+from tests.resp import Client, Closed, Push, Status, encode
 from tests.servers import fastredis_server, find_peer, peer_server
 
 TIMEOUT_SECONDS = 60
@@ -26,7 +26,7 @@ LEAK_BYTES = 16384
 LEAK_SECONDS = 2
 LEAK_POLLS = 12
 # They end or stall the server, move it elsewhere, close the door, or wait for ever.
-TABOO = ("shutdown", "debug", "config|set", "config|rewrite", "client|pause", "wait", "waitaof")
+TABOO = ("shutdown", "debug", "config|set", "config|rewrite", "client|pause", "save", "bgsave", "bgrewriteaof", "migrate")
 # After these the number of replies cannot be told from the number of commands, or there is none.
 UNCOUNTED = ("subscribe", "unsubscribe", "psubscribe", "punsubscribe", "ssubscribe", "sunsubscribe", "client|reply",
              "client|kill", "client|unblock", "quit", "reset")
@@ -94,6 +94,8 @@ class Fuzzer:
             client.call("FLUSHALL")
             names = [name.decode() for name in client.call("COMMAND", "LIST")]
             self.known = {name: self.option_words(client, name) for name in names if name not in TABOO}
+            facts = client.call("COMMAND", "INFO", *self.known)
+            self.blocking = {fact[0].decode() for fact in facts if Status("blocking") in fact[2]}
         for each in filter(None, (server, peer)):
             with each.client() as client:
                 client.call("CONFIG", "SET", "proto-max-bulk-len", "1mb", "timeout", "0")
@@ -181,7 +183,9 @@ class Fuzzer:
             commands = []
             for name in names:
                 count = pick.randint(0, pick.choice((3, 8)))
-                commands.append([*name.split("|"), *(draw.any(self.known[name]) for _ in range(count))])
+                command = [*name.split("|"), *(draw.any(self.known[name]) for _ in range(count))]
+                # A command that may wait does not in a transaction.
+                commands += [["MULTI"], command, ["EXEC"]] if name in self.blocking else [command]
             self.counts["commands"] += len(commands)
             inexact = any(name in UNCOUNTED for name in names)
             try:

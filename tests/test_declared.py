@@ -9,8 +9,9 @@ from fastredis import commands, declarations
 
 FACTS = Path(__file__).parent / "facts"
 
-# SET has the comparisons of 8.4 and BITOP the operations of 8.2, which these facts do not have.
-OWN_ARGUMENTS = {"SET", "BITOP"}
+# SET has the comparisons of 8.4 and BITOP the operations of 8.2, which these facts do not have; BGSAVE has CANCEL,
+# which they have as Valkey's.
+OWN_ARGUMENTS = {"SET", "BITOP", "BGSAVE"}
 # These have AGGREGATE COUNT of 8.8: their arguments are those of commands-later.json.
 LATER_ARGUMENTS = {"ZINTER", "ZINTERSTORE", "ZUNION", "ZUNIONSTORE"}
 # The facts of this Valkey command leave out the category that every command is in which is not @fast.

@@ -110,7 +110,7 @@ def propagated(engine):
 
 def test_writes_of_exec_are_propagated_as_one_transaction(talk, propagated):
     talk("MULTI", "SET a 1", "GET a", "INCR a", "SELECT 3", "SET b 1", "EXEC", "SET c 1")
-    assert propagated == ["0: MULTI", "0: SET a 1", "0: INCR a", "3: SET b 1", "0: EXEC", "3: SET c 1"]
+    assert propagated == ["-1: MULTI", "0: SET a 1", "0: INCR a", "3: SET b 1", "-1: EXEC", "3: SET c 1"]
 
 
 def test_exec_that_changes_nothing_is_not_propagated(talk, propagated):
@@ -129,7 +129,7 @@ def test_bug_in_a_queued_command_ends_only_that_command(talk, engine, propagated
     reply = talk("MULTI", "SET a 1", "WAITAOF 1 0 0", "INCR a", "EXEC", "GET a")
     assert reply == (b"+OK\r\n" + b"+QUEUED\r\n" * 3
                      + b"*3\r\n+OK\r\n-ERR internal error, see the log\r\n:2\r\n$1\r\n2\r\n")
-    assert propagated == ["0: MULTI", "0: SET a 1", "0: INCR a", "0: EXEC"]
+    assert propagated == ["-1: MULTI", "0: SET a 1", "0: INCR a", "-1: EXEC"]
     assert len(engine.log.warnings) == 1
 
 

@@ -15,11 +15,13 @@ from fastredis import _inspect
 from fastredis._command import declarer
 from fastredis._engine import REPLY_PEAK_MS
 from fastredis._reply import Attributes, BigNumber, ErrorReply, Push, Status, Verbatim
+from fastredis.commands import dump
 from fastredis.config import ConfigError
 from fastredis.config_text import parse_int, parse_memory, strtod, to_text
 from fastredis.declarations import ADMIN, LOADING, NOSCRIPT, PROTECTED, STALE
 from fastredis.help_text import help_lines
 from fastredis.persist.loading import LoadError
+from fastredis.persist.rdb_save import saved_length
 
 declare = declarer("server")
 
@@ -177,14 +179,14 @@ def reply_buffer(c, what, value):
 
 @subcommand("OBJECT <key>", "Show low level info about `key` and associated value.", 1, 2)
 def object_facts(c, key, *fast):
-    """The length is that of a string in an RDB file, without compression."""
+    """The length is that of the value in an RDB file."""
     facts = _inspect.entry_facts(c, key)
     if facts is None:
         raise Refusal(NO_KEY)
     text = f"Value at:0x{facts['address']:x} refcount:1 encoding:{facts['encoding']}"
     slow = [word.lower() for word in fast] != [b"fast"]
-    if slow and facts["value"] is not None:
-        text += f" serializedlength:{saved_length(facts['value'])}"
+    if slow:
+        text += f" serializedlength:{saved_length(c, key)}"
     text += f" lru:{facts['lru']} lru_seconds_idle:{facts['idle']}"
     if (nodes := facts["quicklist"]) is not None:
         text += (f" ql_nodes:{nodes['nodes']} ql_avg_node:{nodes['items'] / nodes['nodes']:.2f} "
@@ -192,15 +194,6 @@ def object_facts(c, key, *fast):
         if slow:
             text += f" ql_uncompressed_size:{nodes['bytes']}"
     return Status(text)
-
-
-def saved_length(value: bytes) -> int:
-    """Bytes that a string takes in an RDB file: a small integer 2, 3 or 5, anything else its length and itself."""
-    integer = parse_int(to_text(value)) if len(value) <= 11 else None
-    if integer is not None and -(2**31) <= integer < 2**31:
-        return 2 if -128 <= integer < 128 else 3 if -32768 <= integer < 32768 else 5
-    size = len(value)
-    return size + (1 if size < 64 else 2 if size < 16384 else 5 if size < 2**32 else 9)
 
 
 MAX_POPULATE = 2**32        # no table holds more keys than the expire heap can number
@@ -308,6 +301,22 @@ def load_aof(c):
 @subcommand("AOF-FLUSH-SLEEP <microsec>", "Server will sleep before flushing the AOF, this is used for testing.", 1)
 def aof_flush_sleep(c, microseconds):
     c.engine.aof.feed.flush_sleep_us = number(microseconds, 0)
+    return OK
+
+
+@subcommand("FORKLESS-SAVE <0|1>", "Write background saves in slices instead of in a child process.", 1)
+def forkless_save(c, value):
+    c.engine.saver.forkless = is_on(value)
+    return OK
+
+
+@subcommand(
+    "SET-SKIP-CHECKSUM-VALIDATION <0|1>",
+    "Enables or disables checksum checks for RDB files and RESTORE's payload.",
+    1,
+)
+def skip_checksums(c, value):
+    dump.skip_checksums(c.engine, is_on(value))
     return OK
 
 

@@ -57,7 +57,7 @@ def begin(engine, may_wait: bool, in_transaction: bool) -> Status | ErrorReply:
     saver = engine.saver
     if saver.running:
         return ErrorReply("ERR Background save already in progress")
-    if engine.child is not None or in_transaction:
+    if saver.at_work or in_transaction:
         if not may_wait and not in_transaction:
             return ErrorReply(OTHER_CHILD)
         saver.scheduled = True

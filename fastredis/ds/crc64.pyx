@@ -20,11 +20,11 @@ cdef int make_tables() noexcept:
     """Bit by bit for one byte; each further table from the one before."""
     cdef uint64_t reflected = 0x95AC9329AC4BC9B5ULL     # 0xAD93D23594C935A9 with its bits in reverse
     cdef uint64_t crc
-    cdef int byte, bit, k
+    cdef int byte, _bit, k
 
     for byte in range(256):
         crc = byte
-        for bit in range(8):
+        for _bit in range(8):
             crc = crc >> 1 ^ (reflected if crc & 1 else 0)
         tables[0][byte] = crc
     for byte in range(256):

@@ -9,7 +9,9 @@
 #      no         never
 #
 # An iteration of the loop reads from all sockets that have bytes, then this writes: so with `always` many clients
-# share one fdatasync, and a transaction, which is propagated within one turn, is in one write.
+# share one fdatasync, and a transaction, which is propagated within one turn, is in one write. Clients that just got
+# their replies send the next requests within microseconds, so before an fdatasync, which takes much longer, the
+# sockets are looked at again until those who shared the last two are all there, or a part of its time has passed.
 # Progress is counted in propagated commands (Core.propagated), which is what WAITAOF compares.
 #
 # Which file fd is, when it changes, and all that is rare, is the business of aof_files.
@@ -19,7 +21,7 @@
 from libc.stdint cimport int64_t
 
 from fastredis._core cimport Core
-from fastredis._engine cimport Engine, Feed
+from fastredis._engine cimport NO_DATABASE, Engine, Feed
 from fastredis._resp cimport Arg
 
 cdef enum Fsync:
@@ -57,10 +59,17 @@ cdef class AppendOnly(Feed):
     cdef readonly int syncing           # jobs of the thread
     cdef public list waiters            # callables, called when `synced` grew and when the file is closed
     cdef public bint child_works        # a child reads or writes much: see no-appendfsync-on-rewrite
+    cdef int64_t dirty                  # Core.dirty when it was suspended
     cdef bint spare_disk                # no-appendfsync-on-rewrite
     cdef public int64_t flush_sleep_us  # DEBUG AOF-FLUSH-SLEEP
 
+    cdef set group                      # clients that shared the last sync with `always`, by address
+    cdef Py_ssize_t expected            # how many shared the last two
+    cdef int64_t gathering_us           # since when more of them are waited for; 0: not
+    cdef int64_t sync_us                # how long an fsync takes, a mean of the latest ones
+
     cdef int grow(self, size_t more) except -1
+    cdef bint gathers(self) except -1
     cdef int annotate(self) except -1
     cdef int select(self, int db) except -1
     cdef int flush(self, bint force) except -1

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from libc.errno cimport EINTR, ENOSPC, errno
 from libc.string cimport memcpy, memmove, strerror
 
+from fastredis._engine cimport Session
 from fastredis._resp cimport arg_of
 from fastredis.ds.alloc cimport mem_free, mem_realloc
 from fastredis.ds.native cimport monotonic_us, unlikely
@@ -33,6 +34,7 @@ cdef enum:
     SYNC_MS = 1000                      # everysec
     PATIENCE_MS = 2000                  # for so long writing waits for a slow fsync
     QUIET_MS = 30 * 1000                # between two log lines about failed writes
+    GATHER_SHARE = 4                    # of the time of an fsync, this part may be waited for more clients
     RETRY_MS = 1000                     # between two tries of the cron to write what failed
 
 cdef dict POLICIES = {"no": FSYNC_NO, "everysec": FSYNC_EVERYSEC, "always": FSYNC_ALWAYS}
@@ -102,6 +104,7 @@ cdef class AppendOnly(Feed):
         self.engine = engine
         self.turn_method = self.turn
         self.waiters = []
+        self.group = set()
         self.logged_ms = -QUIET_MS - 1
 
     def __dealloc__(self):
@@ -145,7 +148,7 @@ cdef class AppendOnly(Feed):
 
         if unlikely(self.timestamps):
             self.annotate()
-        if unlikely(db != self.selected):
+        if unlikely(db != self.selected) and db != NO_DATABASE:
             self.select(db)
         if unlikely(self.room - self.size < room):
             self.grow(room)
@@ -196,6 +199,9 @@ cdef class AppendOnly(Feed):
 
     def turn(self):
         """Loop: write what this iteration brought; with `always`, the replies that tell of it may go then."""
+        if self.policy == FSYNC_ALWAYS and self.fd >= 0 and self.gathers():
+            self.engine.loop.call_soon(self.turn_method)
+            return
         self.scheduled = False
         try:
             if self.fd >= 0:
@@ -203,6 +209,24 @@ cdef class AppendOnly(Feed):
         finally:
             if self.core.holding:
                 self.engine.release_replies()
+
+    cdef bint gathers(self) except -1:
+        """Whether to look at the sockets once more: clients that shared the last syncs are about to ask again."""
+        cdef int64_t now_us
+        cdef Session session
+        cdef set group
+
+        if len(self.engine.flush_queue) < self.expected:
+            now_us = monotonic_us()
+            if self.gathering_us == 0:
+                self.gathering_us = now_us
+            if now_us - self.gathering_us < self.sync_us // GATHER_SHARE:
+                return True
+        self.gathering_us = 0
+        group = {<size_t><void*>session for session in self.engine.flush_queue}
+        self.expected = len(group | self.group)
+        self.group = group
+        return False
 
     # --- writing ------------------------------------------------------------------------
 
@@ -333,10 +357,12 @@ cdef class AppendOnly(Feed):
 
     cdef int sync_here(self) except -1:
         """fdatasync(2) while everything waits."""
+        cdef int64_t start_us = monotonic_us()
         cdef int result
 
         with nogil:
             result = datasync(self.fd)
+        self.sync_us = (self.sync_us * 7 + monotonic_us() - start_us) // 8
         if result < 0:
             self.engine.log.warning("Can't persist AOF for fsync error when the AOF fsync policy is 'always': "
                                     f"{strerror(errno).decode()}. Exiting...")
@@ -410,8 +436,8 @@ cdef class AppendOnly(Feed):
             return
         self.engine.remove_feed(self)
         if not discarding:
-            if self.engine.transaction_db >= 0:
-                self.write(self.engine.transaction_db, &word, 1)    # its rest is not for this file
+            if self.engine.in_transaction:
+                self.write(NO_DATABASE, &word, 1)   # its rest is not for this file
             self.finish()
         os.close(self.fd)
         self.fd = -1
@@ -437,6 +463,10 @@ cdef class AppendOnly(Feed):
 
     def suspend(self, bint suspended):
         """Take nothing while what runs is read from the file itself (DEBUG LOADAOF); then go on at the file's end."""
+        if suspended:
+            self.dirty = self.core.dirty
+        else:
+            self.core.dirty = self.dirty        # the data are what they were: the command has changed nothing
         if self.fd < 0:
             return
         if suspended:

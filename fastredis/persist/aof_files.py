@@ -143,11 +143,11 @@ class AofFiles:
         return True
 
     async def load_at_start(self) -> bool:
-        """Load the AOF and go on writing it; whether the server can go on."""
+        """Load the AOF that the manifest names and go on writing it; whether the server can go on."""
         started = time.monotonic()
         loading = self.engine.loading
         try:
-            if not self.read_manifest() or not self._upgrade():
+            if not self._upgrade():
                 return False
             if self.manifest:
                 for _ in self.load():
@@ -254,7 +254,7 @@ class AofFiles:
         written = self.feed.file_size if self.state != OFF else 0
         self.feed.suspend(True)
         try:
-            if self.state == ON and not self.read_manifest():
+            if not self.read_manifest():
                 return False
             for _ in self.load():
                 pass
@@ -264,6 +264,7 @@ class AofFiles:
         finally:
             self.feed.suspend(False)
             self._closed_size -= written
+        self.engine.saver.saved_dirty = self.engine.dirty
         return True
 
     # --- opening ------------------------------------------------------------------------

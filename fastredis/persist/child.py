@@ -194,10 +194,11 @@ class Child:
 
     def wait(self) -> None:
         """Wait until the child has ended; done() was called then."""
-        os.set_blocking(self._pipe, True)
-        while self._read():
-            pass
-        self._stop_reading()
+        if self._pipe >= 0:
+            os.set_blocking(self._pipe, True)
+            while self._read():
+                pass
+            self._stop_reading()
         self._finish(*wait_for(self.pid, 0))
 
     def _readable(self) -> None:

@@ -1,4 +1,4 @@
-"""Loading the data set: at the start, in slices between which clients are answered LOADING; and again, for DEBUG RELOAD.
+"""Loading the data set: at the start, in slices between which clients are answered LOADING; and for DEBUG RELOAD.
 
     Loading.load_at_start()   the AOF if appendonly is on (AofFiles.load), else the RDB file
         begin(bytes) ... went_to(offset) ... await pause() ... end()       what INFO shows, and a terminal

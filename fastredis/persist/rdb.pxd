@@ -11,6 +11,13 @@
 #
 # Source: https://github.com/redis/redis/blob/7.4/src/rdb.h, https://rdb.fnordig.de/file_format.html
 
+from libc.stdint cimport int64_t
+
+from fastredis.ds.native cimport wall_us
+
+cdef extern from "<unistd.h>" nogil:
+    int usleep(unsigned int us)
+
 cdef enum:
     RDB_VERSION = 10                    # what is written: Redis 7.0 and later load it
     RDB_VERSION_FIELD_TTL = 12          # ... when fields of hashes have deadlines: Redis 7.4 and later
@@ -86,3 +93,11 @@ cdef enum:                              # what follows in the value of a module
 cdef enum:
     RDB_FOOTER = 10                     # bytes behind the value in a DUMP payload
     RDB_CHECKSUM = 8
+
+
+cdef inline void rdb_delay(int64_t us) noexcept:
+    """rdb-key-save-delay, key-load-delay: sleep after a key; below 0: a microsecond after one of -us keys, about."""
+    if us > 0:
+        usleep(<unsigned int>us)
+    elif wall_us() % -us == 0:
+        usleep(1)

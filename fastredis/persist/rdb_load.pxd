@@ -54,7 +54,7 @@ cdef class RdbLoad:
     cdef RdbPending[LOAD_BATCH] pending
     cdef int pending_count
     cdef uint64_t[LOAD_TYPES] counts    # keys read by type, expired ones too
-    cdef public bint drop_expired       # a master drops keys whose time has come; a replica, and an AOF's base, keep them
+    cdef public bint drop_expired       # keys whose time has come: on a master, but not from an AOF's base
     cdef public bint replace            # keys that are there already are replaced; else they are an error
     cdef public bint verify             # the checksum
     cdef public int64_t key_delay_us    # key-load-delay: sleep after each key, for tests; below 0: 1/n us

@@ -8,15 +8,15 @@ from libc.string cimport memcpy, memmove
 from fastredis._core cimport Core
 from fastredis._keyspace cimport NO_EXPIRE, new_lru
 from fastredis._resp cimport Arg
-from fastredis.ds.alloc cimport mem_alloc, mem_free, mem_realloc
+from fastredis.ds.alloc cimport mem_free, mem_realloc
 from fastredis.ds.crc64 cimport crc64
-from fastredis.ds.native cimport hash_bytes, likely, monotonic_us, unlikely, wall_us
+from fastredis.ds.native cimport hash_bytes, likely, monotonic_us, unlikely
 from fastredis.ds.table cimport table_add, table_count, table_find, table_prefetch_bucket, table_reserve
 from fastredis.persist.rdb cimport (
     RDB_CHECKSUM, RDB_MODULE_DOUBLE, RDB_MODULE_EOF, RDB_MODULE_FLOAT, RDB_MODULE_SINT, RDB_MODULE_STRING,
     RDB_MODULE_UINT, RDB_OP_AUX, RDB_OP_EOF, RDB_OP_EXPIRETIME, RDB_OP_EXPIRETIME_MS, RDB_OP_FREQ, RDB_OP_FUNCTION2,
     RDB_OP_FUNCTION_RC, RDB_OP_IDLE, RDB_OP_MODULE_AUX, RDB_OP_RESIZEDB, RDB_OP_SELECTDB, RDB_OP_SLOT_IMPORT,
-    RDB_OP_SLOT_INFO, RDB_VERSION_MAX, RDB_VERSION_VALKEY, RDB_VERSION_VALKEY_MAX,
+    RDB_OP_SLOT_INFO, RDB_VERSION_MAX, RDB_VERSION_VALKEY, RDB_VERSION_VALKEY_MAX, rdb_delay,
 )
 from fastredis.persist.rdb_read cimport (
     RDB_DONE, RDB_EMPTY, RDB_LATER, RDB_MORE, RDB_SCRATCH_FIELD, RDB_SCRATCH_KEY, RDB_SCRATCH_VALUE, RdbResult,
@@ -24,7 +24,7 @@ from fastredis.persist.rdb_read cimport (
     rdb_read_length, rdb_read_string, rdb_reader_clear, rdb_reader_init,
 )
 from fastredis.values.entry cimport TYPE_HASH, entry_key, entry_set_epoch, entry_set_lru, entry_type
-from fastredis.values.value cimport entry_free, type_name
+from fastredis.values.value cimport entry_free
 
 from fastredis.persist.rdb_read import RdbError
 
@@ -32,7 +32,6 @@ __all__ = ["RdbError", "RdbLoad", "load_file"]
 
 cdef extern from "<unistd.h>" nogil:
     Py_ssize_t read(int fd, void* data, size_t size)
-    int usleep(unsigned int us)
 
 cdef enum:
     PIECE = 1024 * 1024                 # bytes that are read at a time
@@ -40,16 +39,9 @@ cdef enum:
     FIRST_CHECKSUM = 5                  # version from which on files have one
     LEAST_KEY = 3                       # bytes that a key takes at least
     CLOCK_KEYS = 64                     # keys between two looks at the clock
+    LOGGED_EMPTY = 10                   # empty collections that are named in the log
     LRU_MASK = 0xFFFFFF
     MOST_IDLE = LRU_MASK // 2           # seconds that the LRU clock can tell from the future
-
-
-cdef void delay(int64_t us) noexcept:
-    """Sleep so long; below 0: one microsecond in one of -us calls, on the average (by the clock, for want of chance)."""
-    if us > 0:
-        usleep(<unsigned int>us)
-    elif wall_us() % -us == 0:
-        usleep(1)
 
 
 cdef str printable(bytes text):
@@ -259,7 +251,7 @@ cdef class RdbLoad:
                 self.put_pending()
         self.forget_key()
         if unlikely(self.key_delay_us != 0):
-            delay(self.key_delay_us)
+            rdb_delay(self.key_delay_us)
         return 0
 
     cdef int forget_key(self) noexcept:
@@ -384,9 +376,9 @@ cdef class RdbLoad:
     cdef bint skip_lengths(self, int count) except -1:
         """What tells of slots of a cluster: so many lengths."""
         cdef uint64_t n
-        cdef int i
+        cdef int _i
 
-        for i in range(count):
+        for _i in range(count):
             if not rdb_read_length(&self.r, &n):
                 return False
         return True
@@ -466,6 +458,9 @@ cdef class RdbLoad:
             self.building = False
             self.empty += 1
             self.forget_key()
+            if self.empty <= LOGGED_EMPTY and self.engine.log is not None:
+                name = key[:size].decode("latin-1")
+                self.engine.log.notice(f"rdbLoadObject skipping empty key: {name}")
         return result
 
     cdef RdbResult read_part(self, int64_t until_us) except? RDB_MORE:
@@ -529,6 +524,7 @@ cdef RdbLoad rdb_load_new(Engine engine, list databases, int fd, uint64_t total)
     load.total = total
     rdb_reader_init(&load.r, &engine.core.memory, &engine.core.limits, NULL, 0)
     load.r.wanted = 1
+    load.verify = not engine.core.skip_checksums
     if total:
         load.r.to_come = total
     if databases is not None:

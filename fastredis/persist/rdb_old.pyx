@@ -160,7 +160,7 @@ cdef size_t zipmap_entry(const uint8_t* p, size_t room, LpItem* field, LpItem* v
 
 
 cdef uint8_t* old_zipmap(Account* account, const uint8_t* data, size_t size) except? NULL:
-    """The fields and values of a zipmap as a new listpack. NULL without an exception: it is broken. O(size)."""
+    """The fields and values of a zipmap as a new listpack. NULL without an exception: broken, or empty. O(size)."""
     cdef size_t at = 1, entry
     cdef uint64_t entries = 0
     cdef uint8_t* lp
@@ -178,7 +178,7 @@ cdef uint8_t* old_zipmap(Account* account, const uint8_t* data, size_t size) exc
         lp = append(account, lp, &value)
         at += entry
         entries += 1
-    if data[0] < ZIP_WIDE and data[0] != entries:
+    if entries == 0 or (data[0] < ZIP_WIDE and data[0] != entries):
         lp_free(account, lp)
         return NULL
     return lp

@@ -74,7 +74,7 @@ cdef enum RdbResult:                    # what building a value came to
 cdef void rdb_reader_init(RdbReader* r, Account* account, const Limits* limits, const void* data, size_t size) noexcept
 cdef void rdb_reader_clear(RdbReader* r) noexcept           # scratch buffers; the window is the caller's
 cdef int rdb_corrupt(const RdbReader* r, str text) except -1        # raises RdbError
-cdef bint rdb_missing(RdbReader* r, size_t size) except -1  # `size` bytes from pos on are not all there: False, or raises
+cdef bint rdb_missing(RdbReader* r, size_t size) except -1  # so many bytes from pos on are not there: False, or raises
 cdef uint64_t rdb_most(const RdbReader* r, uint64_t n, uint64_t bytes_each) noexcept    # n, but no more than may come
 cdef bint rdb_read_length(RdbReader* r, uint64_t* n) except -1
 cdef bint rdb_read_string(RdbReader* r, int which, RdbText* out) except -1

@@ -5,13 +5,12 @@ from libc.string cimport memcmp, memcpy, memset
 
 from fastredis.ds.alloc cimport mem_alloc, mem_calloc, mem_free
 from fastredis.ds.crc64 cimport crc64
-from fastredis.ds.expire_heap cimport NOT_IN_HEAP
 from fastredis.ds.intset cimport ints_adopt, ints_count, ints_free, ints_valid
 from fastredis.ds.listpack cimport (
-    LP_EMPTY, LP_MAX, LpItem, lp_adopt, lp_bytes_at, lp_count, lp_first, lp_free, lp_get, lp_next, lp_text, lp_valid,
+    LP_MAX, LpItem, lp_adopt, lp_bytes_at, lp_count, lp_first, lp_free, lp_get, lp_next, lp_text, lp_valid,
 )
 from fastredis.ds.lzf cimport lzf_decompress
-from fastredis.ds.native cimport bswap32, bswap64, hash_bytes, likely, monotonic_us, unlikely
+from fastredis.ds.native cimport bswap32, bswap64, hash_bytes, likely, monotonic_us
 from fastredis.ds.numbers cimport format_int64, parse_double
 from fastredis.ds.quicklist cimport Quicklist, ql_adopt, ql_exceeds, ql_free, ql_new, ql_push, ql_release, QL_TAIL
 from fastredis.ds.table cimport table_reserve
@@ -31,7 +30,8 @@ from fastredis.values.entry cimport (
 )
 from fastredis.values.hash_ttl cimport hash_set_when
 from fastredis.values.hash_type cimport (
-    NO_DEADLINE, HashTtl, hash_count, hash_expect, hash_new, hash_set, hash_ttl_new,
+    NO_DEADLINE, HashIter, HashTtl, hash_count, hash_expect, hash_iter, hash_iter_end, hash_new, hash_next, hash_set,
+    hash_to_table, hash_ttl_new,
 )
 from fastredis.values.list_type cimport LIST_TAIL, list_new, list_of, list_prepare, list_push
 from fastredis.values.set_type cimport set_add, set_expect, set_new_for, set_table
@@ -193,7 +193,7 @@ cdef bint read_compressed(RdbReader* r, int which, RdbText* out) except -1:
         rdb_corrupt(r, f"{packed} compressed bytes cannot become {size}")
     to = scratch_for(r, which, size)
     if size == 0 or lzf_decompress(data, packed, to, size) != size:
-        rdb_corrupt(r, "invalid LZF compressed string")
+        rdb_corrupt(r, "Invalid LZF compressed string")
     out.text = <const char*>to
     out.size = size
     return True
@@ -252,7 +252,7 @@ cdef bint rdb_read_string(RdbReader* r, int which, RdbText* out) except -1:
 cdef bint twice_among_few(const uint8_t* lp, uint32_t step) noexcept:
     cdef const uint8_t* seen[FEW]
     cdef const uint8_t* p = lp_first(lp)
-    cdef uint32_t i, n = 0
+    cdef uint32_t i, _step, n = 0
 
     while p is not NULL:
         for i in range(n):
@@ -260,7 +260,7 @@ cdef bint twice_among_few(const uint8_t* lp, uint32_t step) noexcept:
                 return True
         seen[n] = p
         n += 1
-        for i in range(step):
+        for _step in range(step):
             p = lp_next(lp, p)
     return False
 
@@ -268,7 +268,7 @@ cdef bint twice_among_few(const uint8_t* lp, uint32_t step) noexcept:
 cdef bint has_twice(Account* account, const uint8_t* lp, uint32_t step, uint64_t n) except -1:
     """Whether one of n elements, those at 0, step, 2 * step ..., equals another. They are in their shortest form."""
     cdef uint64_t mask = 1, at
-    cdef uint32_t i
+    cdef uint32_t _step
     cdef uint32_t* places               # offsets in the listpack, by hash; 0: free
     cdef const uint8_t* p = lp_first(lp)
     cdef const uint8_t* other
@@ -286,7 +286,7 @@ cdef bint has_twice(Account* account, const uint8_t* lp, uint32_t step, uint64_t
             found = lp_bytes_at(other) == lp_bytes_at(p) and memcmp(other, p, lp_bytes_at(p)) == 0
             at = (at + 1) & (mask - 1)
         places[at] = <uint32_t>(p - lp)
-        for i in range(step):
+        for _step in range(step):
             p = lp_next(lp, p)
     mem_free(account, places, mask * sizeof(uint32_t))
     return found
@@ -355,19 +355,32 @@ cdef bint deadlines_ascend(const uint8_t* lp) noexcept:
 
 # ---------------------------------------------------------------- values that are one string
 
-cdef uint8_t* pack_of(RdbReader* r, const RdbText* text) except NULL:
+WHAT = {                                # that is one block of bytes, as Redis names it in its log
+    RDB_HASH_ZIPMAP: "Zipmap", RDB_LIST_ZIPLIST: "List ziplist", RDB_SET_INTSET: "Intset",
+    RDB_ZSET_ZIPLIST: "Zset ziplist", RDB_HASH_ZIPLIST: "Hash ziplist", RDB_LIST_QUICKLIST: "Ziplist",
+    RDB_HASH_LISTPACK: "Hash listpack", RDB_ZSET_LISTPACK: "Zset listpack", RDB_LIST_QUICKLIST_2: "Listpack",
+    RDB_SET_LISTPACK: "Set listpack", RDB_HASH_LISTPACK_EX_RC: "Hash listpack", RDB_HASH_LISTPACK_EX: "Hash listpack",
+}
+
+
+cdef int broken(const RdbReader* r, int kind, str why) except -1:
+    """Raise for a block of a value of that type."""
+    return rdb_corrupt(r, f"{WHAT[kind]} integrity check failed: {why}")
+
+
+cdef uint8_t* pack_of(RdbReader* r, int kind, const RdbText* text) except NULL:
     """A listpack of the account out of a string that has to be one."""
     if not lp_valid(<const uint8_t*>text.text, text.size, True) or text.size > LP_MAX:
-        rdb_corrupt(r, "invalid listpack")
+        broken(r, kind, "it is no listpack")
     return lp_adopt(r.account, <const uint8_t*>text.text, text.size)
 
 
-cdef uint8_t* ziplist_pack(RdbReader* r, const RdbText* text) except NULL:
+cdef uint8_t* ziplist_pack(RdbReader* r, int kind, const RdbText* text) except NULL:
     """The same out of a ziplist."""
     cdef uint8_t* lp = old_ziplist(r.account, <const uint8_t*>text.text, text.size)
 
     if lp is NULL:
-        rdb_corrupt(r, "invalid ziplist")
+        broken(r, kind, "it is no ziplist")
     return lp
 
 
@@ -376,11 +389,11 @@ cdef uint8_t* zipmap_pack(RdbReader* r, const RdbText* text) except NULL:
     cdef uint8_t* lp = old_zipmap(r.account, <const uint8_t*>text.text, text.size)
 
     if lp is NULL:
-        rdb_corrupt(r, "invalid zipmap")
+        broken(r, RDB_HASH_ZIPMAP, "it is no zipmap, or an empty one")
     return lp
 
 
-cdef int check_pack(RdbReader* r, int kind, const uint8_t* lp, size_t* longest) except -1:
+cdef int check_pack(RdbReader* r, int rdb_kind, int kind, const uint8_t* lp, size_t* longest) except -1:
     """What has to hold for the listpack of a value that is one, beside that it is a listpack with elements."""
     cdef uint32_t step = 1
 
@@ -391,13 +404,13 @@ cdef int check_pack(RdbReader* r, int kind, const uint8_t* lp, size_t* longest) 
     elif kind != TYPE_SET:
         step = 3
     if lp_count(lp) % step:
-        rdb_corrupt(r, "a listpack with an element too many")
+        broken(r, rdb_kind, "an element too many")
     if has_twice(r.account, lp, step, lp_count(lp) // step):
-        rdb_corrupt(r, "a member or field that is there twice")
+        broken(r, rdb_kind, "a member or field that is there twice")
     if kind == TYPE_ZSET and not scores_ascend(lp, longest):
-        rdb_corrupt(r, "scores that are out of order, or none")
+        broken(r, rdb_kind, "scores that are out of order, or none")
     if step == 3 and not deadlines_ascend(lp):
-        rdb_corrupt(r, "deadlines that are out of order, or none")
+        broken(r, rdb_kind, "deadlines that are out of order, or none")
     return 0
 
 
@@ -448,7 +461,7 @@ cdef RdbResult pack_value(RdbReader* r, RdbBuild* b, int kind, const char* key, 
         lp_free(r.account, lp)
         return RDB_EMPTY
     try:
-        check_pack(r, kind, lp, &longest)
+        check_pack(r, b.kind, kind, lp, &longest)
     except (RdbError, MemoryError):
         lp_free(r.account, lp)
         raise
@@ -463,7 +476,7 @@ cdef RdbResult intset_value(RdbReader* r, RdbBuild* b, const char* key, size_t k
     cdef uint8_t* ints
 
     if not ints_valid(data, text.size, True):
-        rdb_corrupt(r, "invalid intset")
+        broken(r, RDB_SET_INTSET, "it is no intset")
     if ints_count(data) == 0:
         return RDB_EMPTY
     ints = ints_adopt(r.account, data, text.size)
@@ -474,6 +487,23 @@ cdef RdbResult intset_value(RdbReader* r, RdbBuild* b, const char* key, size_t k
         raise
     set_expect(r.account, r.limits, b.e, ints_count(ints))
     return RDB_DONE
+
+
+cdef RdbResult zipmap_value(RdbReader* r, RdbBuild* b, const char* key, size_t key_size,
+                            const RdbText* text) except RDB_FAILED:
+    """Zipmaps were limited otherwise, so the sizes of fields and values are looked at, too."""
+    cdef RdbResult result = pack_value(r, b, TYPE_HASH, key, key_size, zipmap_pack(r, text))
+    cdef size_t longest = 0
+    cdef HashIter it
+
+    if result == RDB_DONE and entry_encoding(b.e) == ENC_LISTPACK:
+        hash_iter(&it, b.e)
+        while hash_next(&it):
+            longest = max(longest, it.field_size, it.value_size)
+        hash_iter_end(&it)
+        if <int64_t>longest > r.limits.hash_max_listpack_value:
+            hash_to_table(r.account, b.e, hash_count(b.e))
+    return result
 
 
 cdef RdbResult blob_value(RdbReader* r, RdbBuild* b, const char* key, size_t key_size) except RDB_FAILED:
@@ -493,25 +523,25 @@ cdef RdbResult blob_value(RdbReader* r, RdbBuild* b, const char* key, size_t key
             b.e = string_new(r.account, key, key_size, text.text, text.size)
         return RDB_DONE
     if b.kind == RDB_HASH_LISTPACK:
-        return pack_value(r, b, TYPE_HASH, key, key_size, pack_of(r, &text))
+        return pack_value(r, b, TYPE_HASH, key, key_size, pack_of(r, b.kind, &text))
     if b.kind == RDB_ZSET_LISTPACK:
-        return pack_value(r, b, TYPE_ZSET, key, key_size, pack_of(r, &text))
+        return pack_value(r, b, TYPE_ZSET, key, key_size, pack_of(r, b.kind, &text))
     if b.kind == RDB_SET_INTSET:
         return intset_value(r, b, key, key_size, &text)
     if b.kind == RDB_SET_LISTPACK:
-        return pack_value(r, b, TYPE_SET, key, key_size, pack_of(r, &text))
+        return pack_value(r, b, TYPE_SET, key, key_size, pack_of(r, b.kind, &text))
     if b.kind == RDB_LIST_ZIPLIST:
-        return pack_value(r, b, TYPE_LIST, key, key_size, ziplist_pack(r, &text))
+        return pack_value(r, b, TYPE_LIST, key, key_size, ziplist_pack(r, b.kind, &text))
     if b.kind == RDB_ZSET_ZIPLIST:
-        return pack_value(r, b, TYPE_ZSET, key, key_size, ziplist_pack(r, &text))
+        return pack_value(r, b, TYPE_ZSET, key, key_size, ziplist_pack(r, b.kind, &text))
     if b.kind == RDB_HASH_ZIPLIST:
-        return pack_value(r, b, TYPE_HASH, key, key_size, ziplist_pack(r, &text))
+        return pack_value(r, b, TYPE_HASH, key, key_size, ziplist_pack(r, b.kind, &text))
     if b.kind == RDB_HASH_ZIPMAP:
-        return pack_value(r, b, TYPE_HASH, key, key_size, zipmap_pack(r, &text))
-    return pack_value(r, b, TRIPLES, key, key_size, pack_of(r, &text))
+        return zipmap_value(r, b, key, key_size, &text)
+    return pack_value(r, b, TRIPLES, key, key_size, pack_of(r, b.kind, &text))
 
 
-# ---------------------------------------------------------------- values element by element: each False when more is needed
+# ---------------------------------------------------------------- values element by element; False: more is needed
 
 cdef bint list_element(RdbReader* r, RdbBuild* b, const char* key, size_t key_size) except -1:
     cdef RdbText text
@@ -566,14 +596,14 @@ cdef bint list_node(RdbReader* r, RdbBuild* b, const char* key, size_t key_size)
     if not rdb_read_string(r, RDB_SCRATCH_VALUE, &text):
         return False
     if b.kind == RDB_LIST_QUICKLIST:
-        add_node(r, b, key, key_size, ziplist_pack(r, &text))
+        add_node(r, b, key, key_size, ziplist_pack(r, b.kind, &text))
     elif container == RDB_NODE_PACKED:
-        add_node(r, b, key, key_size, pack_of(r, &text))
-    elif container == RDB_NODE_PLAIN:
+        add_node(r, b, key, key_size, pack_of(r, b.kind, &text))
+    elif container == RDB_NODE_PLAIN and text.size:
         start_quicklist(r, b, key, key_size)
         ql_push(r.account, list_of(b.e), QL_TAIL, text.text, text.size, 1)
     else:
-        rdb_corrupt(r, f"unknown container {container} of a list's node")
+        rdb_corrupt(r, f"Quicklist integrity check failed: a node in container {container}, of {text.size} bytes")
     return True
 
 
@@ -587,7 +617,7 @@ cdef bint set_member(RdbReader* r, RdbBuild* b, const char* key, size_t key_size
         if entry_encoding(b.e) == ENC_HASHTABLE:
             table_reserve(set_table(b.e), rdb_most(r, b.left, 1))
     if not set_add(r.account, r.limits, b.e, text.text, text.size, 0):
-        rdb_corrupt(r, "a member that is there twice")
+        rdb_corrupt(r, "Duplicate set members detected")
     return True
 
 
@@ -608,13 +638,13 @@ cdef bint read_score(RdbReader* r, int kind, double* score) except -1:
             score[0] = INFINITY if size == 254 else -INFINITY
             return True
         if size == 253:
-            rdb_corrupt(r, "a score that is not a number")
+            rdb_corrupt(r, "Zset with NAN score detected")
         if not rdb_read_bytes(r, size, &p):
             return False
         if not parse_double(<const char*>p, size, score):
             rdb_corrupt(r, "a score that is not a number")
     if isnan(score[0]):
-        rdb_corrupt(r, "a score that is not a number")
+        rdb_corrupt(r, "Zset with NAN score detected")
     return True
 
 
@@ -645,7 +675,7 @@ cdef bint zset_member(RdbReader* r, RdbBuild* b, const char* key, size_t key_siz
     else:
         zset_build_put(&b.zset, text.text, text.size, 0, score, &added)
     if not added:
-        rdb_corrupt(r, "a member that is there twice")
+        rdb_corrupt(r, "Duplicate zset fields detected")
     if b.left == 1 and b.sorting:
         b.e = zset_build_end(&b.zset, r.limits, key, key_size)
     return True
@@ -686,7 +716,7 @@ cdef bint hash_pair(RdbReader* r, RdbBuild* b, const char* key, size_t key_size)
             hash_expect(r.account, r.limits, b.e, max(
                 rdb_most(r, b.left, 2), <uint64_t>r.limits.hash_max_listpack_entries + 1))
     if not hash_set(r.account, r.limits, b.e, field.text, field.size, 0, value.text, value.size, False):
-        rdb_corrupt(r, "a field that is there twice")
+        rdb_corrupt(r, "Duplicate hash fields detected")
     if when_ms != NO_DEADLINE:
         hash_set_when(r.account, r.limits, b.e, field.text, field.size, 0, when_ms)
     return True

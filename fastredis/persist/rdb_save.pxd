@@ -16,9 +16,10 @@
 #     rdb_write_end(&w); rdb_flush(&w)
 #     rdb_writer_clear(&w)              # in any case
 #
-# fd may be a file, a pipe or a socket; all is written before a call returns, so it should be a blocking one. With
-# a memory sink the caller takes data[:size] whenever he likes and sets size to 0 with rdb_taken(), which does the CRC.
+# fd may be a file, a pipe or a socket; write(2) is repeated until all is out, so it should be a blocking one. With
+# a memory sink the caller takes data[:size] between two calls and then says rdb_taken(), which does the CRC.
 # Errors: OSError of write(2); MemoryError. The writer can only be cleared after one.
+# Source: https://rdb.fnordig.de/file_format.html
 
 from libc.stdint cimport int64_t, uint64_t
 
@@ -101,5 +102,5 @@ cdef int rdb_type_of(const Entry* e) noexcept
 cdef int rdb_write_value(RdbWriter* w, const Entry* e) except -1
 # The payload of DUMP, into a memory writer that is new.
 cdef int rdb_write_dump(RdbWriter* w, const Entry* e) except -1
-# Bytes that the value would take (DEBUG OBJECT's serializedlength).
-cdef int64_t rdb_value_length(Account* account, const Entry* e) except -1
+# Bytes that the value would take (DEBUG OBJECT's serializedlength; saved_length() for Python).
+cdef int64_t rdb_value_length(Account* account, const Entry* e, bint compress) except -1

@@ -4,7 +4,9 @@ from libc.errno cimport EINTR, errno
 from libc.stdint cimport INT16_MAX, INT16_MIN, INT32_MAX, INT32_MIN, INT8_MAX, INT8_MIN, uint8_t, uint32_t
 from libc.string cimport memcpy, memset, strlen
 
+from fastredis._client cimport Client
 from fastredis._keyspace cimport lfu_value
+from fastredis._resp cimport Arg, arg_of
 from fastredis.ds.alloc cimport mem_alloc, mem_free, mem_realloc
 from fastredis.ds.btree cimport BTree, BtLeaf, leaf_members, leaf_scores
 from fastredis.ds.crc64 cimport crc64
@@ -12,16 +14,16 @@ from fastredis.ds.expire_heap cimport heap_index, heap_slot, heap_when
 from fastredis.ds.intset cimport ints_bytes
 from fastredis.ds.listpack cimport LpItem, lp_bytes
 from fastredis.ds.lzf cimport lzf_compress
-from fastredis.ds.native cimport bswap32, bswap64, likely, prefetch, unlikely, wall_us
+from fastredis.ds.native cimport bswap32, bswap64, prefetch, unlikely, wall_us
 from fastredis.ds.numbers cimport INT64_TEXT, format_int64, parse_int64
-from fastredis.ds.quicklist cimport QlNode, Quicklist
-from fastredis.ds.table cimport Table, TableIter, table_count, table_iter, table_iter_end, table_next
+from fastredis.ds.quicklist cimport QlNode
+from fastredis.ds.table cimport Table, TableIter, table_iter, table_iter_end, table_next
 from fastredis.persist.rdb cimport (
     RDB_CHECKSUM, RDB_ENC_INT16, RDB_ENC_INT32, RDB_ENC_INT8, RDB_ENC_LZF, RDB_FOOTER, RDB_HASH, RDB_HASH_LISTPACK,
     RDB_HASH_LISTPACK_EX, RDB_HASH_METADATA, RDB_LEN_14, RDB_LEN_32, RDB_LEN_64, RDB_LEN_ENCODED,
     RDB_LIST_QUICKLIST_2, RDB_NODE_PACKED, RDB_NODE_PLAIN, RDB_OP_AUX, RDB_OP_EOF, RDB_OP_EXPIRETIME_MS, RDB_OP_FREQ,
     RDB_OP_FUNCTION2, RDB_OP_IDLE, RDB_OP_RESIZEDB, RDB_OP_SELECTDB, RDB_SET, RDB_SET_INTSET, RDB_STRING, RDB_VERSION,
-    RDB_VERSION_FIELD_TTL, RDB_ZSET_2, RDB_ZSET_LISTPACK,
+    RDB_VERSION_FIELD_TTL, RDB_ZSET_2, RDB_ZSET_LISTPACK, rdb_delay,
 )
 from fastredis.values.entry cimport (
     ENC_EMBSTR, ENC_HASHTABLE, ENC_INT, ENC_INTSET, ENC_LISTPACK, ENC_LISTPACK_EX, TYPE_HASH, TYPE_LIST, TYPE_SET,
@@ -63,7 +65,6 @@ cdef extern from *:
 
 cdef extern from "<unistd.h>" nogil:
     Py_ssize_t write(int fd, const void* data, size_t size)
-    int usleep(unsigned int us)
 
 cdef enum:
     HEAD = 32                           # room for the longest lengths and opcodes in front of a string
@@ -555,16 +556,25 @@ cdef int rdb_write_dump(RdbWriter* w, const Entry* e) except -1:
     return write_8(w, crc)
 
 
-cdef int64_t rdb_value_length(Account* account, const Entry* e) except -1:
-    """Bytes that the value takes in a file, compressed as it would be. O(value) in time and memory."""
+cdef int64_t rdb_value_length(Account* account, const Entry* e, bint compress) except -1:
+    """Bytes that the value takes in a file. O(value) in time and memory."""
     cdef RdbWriter w
 
     rdb_writer_init(&w, account, -1)
+    w.compress = compress
     try:
         rdb_write_value(&w, e)
         return w.size
     finally:
         rdb_writer_clear(&w)
+
+
+def saved_length(Client c not None, bytes key not None):
+    """Bytes that the value of a key in the client's database takes in a file; None without the key."""
+    cdef Arg name = arg_of(key)
+    cdef Entry* e = c.db.peek(&name)
+
+    return rdb_value_length(&c.core.memory, e, c.engine.config["rdbcompression"]) if e is not NULL else None
 
 
 # ---------------------------------------------------------------- data sets
@@ -629,14 +639,6 @@ cdef int write_stamp(RdbWriter* w, Database db, const Entry* e) except -1:
     return write_byte(w, lfu_value(db.core, e))
 
 
-cdef void delay(int64_t us) noexcept:
-    """Sleep so long; of less than 0, one microsecond in -us calls, on the average (from the clock, for want of chance)."""
-    if us > 0:
-        usleep(<unsigned int>us)
-    elif wall_us() % -us == 0:
-        usleep(1)
-
-
 cdef int rdb_write_key(RdbWriter* w, Database db, Entry* e) except -1:
     """One key with its deadline, its value, and how it was used if that matters."""
     if entry_has_ttl(e):
@@ -650,7 +652,7 @@ cdef int rdb_write_key(RdbWriter* w, Database db, Entry* e) except -1:
     rdb_write_value(w, e)
     w.keys += 1
     if unlikely(w.key_delay_us != 0):
-        delay(w.key_delay_us)
+        rdb_delay(w.key_delay_us)
         PyErr_CheckSignals()
     return 0
 

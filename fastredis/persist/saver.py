@@ -8,7 +8,7 @@ import contextlib
 import os
 
 from fastredis.persist.child import Child, Outcome
-from fastredis.persist.snapshot import write_data_set
+from fastredis.persist.snapshot import SliceSnapshot, write_data_set
 
 RETRY_SECONDS = 5               # between a failed background save and the next one by itself
 MISCONF = (
@@ -19,17 +19,20 @@ MISCONF = (
 )
 
 
-def temporary_name(pid: int) -> str:
+def temporary_name(pid: int | str) -> str:
     return f"temp-{pid}.rdb"
 
 
-def sync_directory(path: str) -> None:
-    """Make the names in a file's directory durable."""
-    descriptor = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_DIRECTORY)
+def sync_and_close(descriptor: int) -> None:
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_directory(path: str) -> None:
+    """Make the names in a file's directory durable."""
+    sync_and_close(os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_DIRECTORY))
 
 
 def write_file(engine, path: str, report=None) -> bool:
@@ -89,6 +92,8 @@ class Saver:
     started_s        when the one under way began; None: there is none
     scheduled        whether one is to begin as soon as no other child is at work
     saves            files begun
+    forkless         whether background saves do without fork(2), for systems where that cannot be
+    sweeping         a snapshot without a fork has not yet walked through all keys, though it may have been cancelled
     """
 
     def __init__(self, engine):
@@ -102,7 +107,11 @@ class Saver:
         self.saves = 0
         self._last_try_s = 0
         self._dirty_at_start = 0
+        self.forkless = False
+        self.sweeping = False
         self._child_pid = 0
+        self._slices: SliceSnapshot | None = None
+        self._slices_file = -1
         engine.config.on_change("save", self._check_writes)
         engine.config.on_change("stop-writes-on-bgsave-error", self._check_writes)
 
@@ -115,6 +124,11 @@ class Saver:
     def running(self) -> bool:
         """Whether a background save is under way."""
         return self.started_s is not None
+
+    @property
+    def at_work(self) -> bool:
+        """Whether another background save would have to wait, for whatever it is."""
+        return self.engine.child is not None or self.running or self.sweeping
 
     @property
     def running_seconds(self) -> int:
@@ -141,12 +155,14 @@ class Saver:
     def save_in_background(self) -> bool:
         """Begin to write the file beside everything else; False if that cannot be begun.
 
-        The caller has seen that no child is at work.
+        The caller has seen that nothing is `at_work`.
         """
         engine = self.engine
         self.saves += 1
         self._dirty_at_start = engine.dirty
         self._last_try_s = self._now_s()
+        if self.forkless:
+            return self._begin_slices()
         try:
             child = Child(engine, "rdb", self._work, self._ended)
         except OSError as error:
@@ -211,6 +227,69 @@ class Saver:
             else:
                 self.engine.loop.run_in_executor(None, os.close, descriptor)
 
+    # --- saving without a fork ----------------------------------------------------------
+
+    def _begin_slices(self) -> bool:
+        engine = self.engine
+        path = self._slices_path()
+        try:
+            self._slices_file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            self._failed()
+            engine.log.warning(f"Failed opening the temp RDB file {path} (in server root dir {here()}) for saving: "
+                               f"{os.strerror(error.errno)}")
+            return False
+        self._slices = SliceSnapshot(engine, self._slices_file, self._slices_written, self._slices_swept)
+        self.sweeping = True
+        engine.log.notice("Background saving started without a fork")
+        self.started_s = self._last_try_s
+        return True
+
+    @staticmethod
+    def _slices_path() -> str:
+        return temporary_name(f"{os.getpid()}-slices")
+
+    def _slices_swept(self) -> None:
+        self.sweeping = False
+
+    def _slices_written(self, error: OSError | MemoryError | None) -> None:
+        """All is written, or it cannot be. What is written goes to the disk in another thread."""
+        if error is not None:
+            self._slices_failed(error)
+            return
+        slices = self._slices
+        syncing = self.engine.loop.run_in_executor(None, sync_and_close, os.dup(self._slices_file))
+        syncing.add_done_callback(lambda future: self._slices_synced(slices, future.exception()))
+
+    def _slices_synced(self, slices: SliceSnapshot, error: BaseException | None) -> None:
+        if self._slices is not slices:
+            return                          # it was cancelled
+        if error is not None:
+            self._slices_failed(error)
+            return
+        os.close(self._slices_file)
+        self._slices = None
+        self._stop_clock()
+        if move_into_place(self.engine.log, self._slices_path(), self.path):
+            self.engine.log.notice("Background saving terminated with success")
+            self._saved(self._dirty_at_start)
+        else:
+            self._failed()
+
+    def _slices_failed(self, error: BaseException) -> None:
+        self.engine.log.warning(f"Write error saving DB to disk({self._slices_path()}): {error}")
+        self.engine.log.warning("Background saving error")
+        self._drop_slices()
+        self._stop_clock()
+        self._failed()
+
+    def _drop_slices(self) -> None:
+        """Write no more, and remove what was written."""
+        slices, self._slices = self._slices, None
+        slices.cancel()
+        os.close(self._slices_file)
+        self._remove_temporary(self._slices_path())
+
     # --- ending a save ------------------------------------------------------------------
 
     def cancel(self, wait: bool = False) -> bool:
@@ -220,7 +299,12 @@ class Saver:
         """
         if not self.running:
             return False
-        self.engine.child.kill(wait)
+        if self.engine.child is not None:
+            self.engine.child.kill(wait)
+        else:
+            self.engine.log.notice("Background saving cancelled")
+            self._drop_slices()
+            self._stop_clock()
         return True
 
     def flushed(self) -> None:
@@ -235,7 +319,7 @@ class Saver:
     def cron(self) -> None:
         """Begin a background save if a save point is reached or one is scheduled."""
         engine = self.engine
-        if engine.child is not None or self.running:
+        if self.at_work:
             return
         now_s = self._now_s()
         may_try = self.last_ok or now_s - self._last_try_s > RETRY_SECONDS

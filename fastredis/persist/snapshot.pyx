@@ -1,16 +1,47 @@
 """Snapshots: the whole data set as it is at one moment, in the RDB format.
 
 write_data_set() writes it at once: in a forked child, or in the foreground while all clients wait.
+
+SliceSnapshot writes it without a fork, a millisecond of work at a time, while the data changes:
+
+    Core.epoch     [0] --begin--> [1]          entries with the old bit are not saved yet, while Core.unsaved is set
+    Entry.meta      0   0   0   0
+                    1   0   0   0              the walk (table_scan, database by database) saves, and sets the bit
+                    1   0   1*  0              a command is about to change this one: before_change() saves it first
+                    1   0   1   0   1          new entries have the new bit: they belong to the time after
+
+So the file shows the moment of the beginning. Keys that are saved out of turn come with a SELECTDB of their own. Where
+a database's keys went is followed: SWAPDB exchanges the places, and what FLUSHDB took out of a database stays alive
+until it is written. Whatever way a snapshot ends, the walk goes on to its end, then without writing: afterwards all
+bits are equal, and the next snapshot can begin.
+
+Cost: a bit that an entry has anyway, one branch that is never taken before each change while no snapshot runs; a large
+value that changes meanwhile is written whole first. There is no second copy of the data, ever.
+Rejected: copying what changes and writing the copies at the end (memory without a bound); a fork where it is allowed
+(half of the loop's time goes to the walk).
 """
-from libc.string cimport memset
+cimport cython
 
 from cpython.exc cimport PyErr_CheckSignals
+from libc.stdint cimport uint8_t, uint64_t
+from libc.string cimport memset
 
-from fastredis._engine cimport Engine
+from fastredis._engine cimport Engine, Slices
+from fastredis._keyspace cimport Database, Detached, database_new
 from fastredis.ds.alloc cimport Account
+from fastredis.ds.native cimport monotonic_us
+from fastredis.ds.table cimport table_scan
+from fastredis.persist.rdb cimport RDB_OP_RESIZEDB, RDB_OP_SELECTDB
 from fastredis.persist.rdb_save cimport (
-    RdbInfo, RdbWriter, rdb_save_all, rdb_writer_clear, rdb_writer_configure, rdb_writer_init,
+    RdbInfo, RdbWriter, rdb_flush, rdb_save_all, rdb_write_begin, rdb_write_bytes, rdb_write_end, rdb_write_key,
+    rdb_write_length, rdb_writer_clear, rdb_writer_configure, rdb_writer_init,
 )
+from fastredis.values.entry cimport ENTRY_EPOCH, Entry, entry_set_epoch
+
+cdef enum:
+    SLICE_US = 1000             # the walk works for so long at a time
+
+PAUSE_SECONDS = 0.001           # ... and leaves the loop to others as long in between
 
 
 cdef int note_progress(void* context, RdbWriter* w) except -1:
@@ -33,9 +64,8 @@ def write_data_set(Engine engine not None, int fd, report=None, bint aof_base=Fa
     cdef RdbInfo info
 
     memset(&account, 0, sizeof(Account))
-    memset(&info, 0, sizeof(RdbInfo))
+    info_init(&info)
     info.aof_base = aof_base
-    info.repl_stream_db = -1
     rdb_writer_init(&w, &account, fd)
     try:
         rdb_writer_configure(&w, engine)
@@ -43,3 +73,217 @@ def write_data_set(Engine engine not None, int fd, report=None, bint aof_base=Fa
         return w.keys
     finally:
         rdb_writer_clear(&w)
+
+
+cdef void info_init(RdbInfo* info) noexcept:
+    memset(info, 0, sizeof(RdbInfo))
+    info.repl_stream_db = -1
+
+
+cdef class Place:
+    """Where the keys are that were in database `index` when the snapshot began."""
+    cdef int index
+    cdef Database db            # it, or the one it was swapped with; or one of the snapshot's own, after a flush
+    cdef bint adopted           # it is such a one
+    cdef bint introduced        # the file has its RESIZEDB
+    cdef uint64_t cursor        # of table_scan
+    cdef uint64_t keys
+    cdef uint64_t expires
+
+
+cdef int walk_visit(void* context, void* entry) except -1:
+    """Visit of table_scan: the context is the SliceSnapshot."""
+    return (<SliceSnapshot>context).visit(<Entry*>entry)
+
+
+@cython.no_gc_clear
+cdef class SliceSnapshot(Slices):
+    """A snapshot of all databases into a file descriptor, begun when it is made. The loop's timers do the work.
+
+    written(error) is called once, when the file is complete, or with the OSError or MemoryError that ended it. It is
+    not called after cancel(). swept() is called when the walk is over, and the next snapshot may begin.
+    """
+    cdef Engine engine
+    cdef Account account
+    cdef RdbWriter w
+    cdef list places            # of Place, those still to be walked first
+    cdef Place at               # the walk is here
+    cdef int selected           # database index that the file has selected; -1: none yet
+    cdef bint writing           # False: only the bits are still to be set
+    cdef object written
+    cdef object swept
+
+    def __cinit__(self, Engine engine not None, int fd, written, swept):
+        cdef RdbInfo info
+        cdef Database db
+
+        memset(&self.account, 0, sizeof(Account))
+        self.engine = engine
+        self.written = written
+        self.swept = swept
+        self.selected = -1
+        self.places = []
+        rdb_writer_init(&self.w, &self.account, fd)
+        rdb_writer_configure(&self.w, engine)
+        info_init(&info)
+        rdb_write_begin(&self.w, engine, &info)
+        for db in engine.databases:
+            if db.count():
+                self.places.append(place_new(db))
+        self.writing = True
+        engine.core.epoch ^= ENTRY_EPOCH
+        engine.core.unsaved = ENTRY_EPOCH
+        engine.slices = self
+        engine.loop.call_later(PAUSE_SECONDS, self.go_on)
+
+    def __dealloc__(self):
+        rdb_writer_clear(&self.w)
+
+    @property
+    def keys(self):
+        """Keys that were written so far."""
+        return self.w.keys
+
+    def cancel(self):
+        """Write no more. The caller closes the file and removes it."""
+        self.writing = False
+        self.drop_adopted()
+
+    # --- what happens to the data meanwhile -----------------------------------------------
+
+    cdef int before_change(self, Database db, Entry* e) noexcept:
+        cdef Place place
+
+        try:
+            if self.writing:
+                for place in self.places:
+                    if place.db is db:
+                        self.save(place, e)
+                        break
+        except (OSError, MemoryError) as error:
+            self.fail(error)
+        entry_set_epoch(e, self.engine.core.epoch)
+        return 0
+
+    cdef int detached(self, Database db, Detached garbage) except -1:
+        cdef Place place
+        cdef Database own
+
+        for place in self.places:
+            if place.db is db:
+                if not self.writing:
+                    self.places.remove(place)
+                    return 0
+                own = database_new(&self.engine.core, self.engine, place.index)
+                own.keys, garbage.keys = garbage.keys, own.keys
+                own.expires, garbage.expires = garbage.expires, own.expires
+                own.field_expires, garbage.field_expires = garbage.field_expires, own.field_expires
+                place.db = own
+                place.adopted = True
+                return 1
+        return 0
+
+    cdef int swapped(self, Database one, Database other) except -1:
+        cdef Place place
+
+        for place in self.places:
+            if place.db is one:
+                place.db = other
+            elif place.db is other:
+                place.db = one
+        return 0
+
+    # --- writing --------------------------------------------------------------------------
+
+    cdef int save(self, Place place, Entry* e) except -1:
+        """Write a key, into the database where it was at the beginning."""
+        cdef uint8_t code = RDB_OP_SELECTDB
+
+        if self.selected != place.index:
+            rdb_write_bytes(&self.w, &code, 1)
+            rdb_write_length(&self.w, place.index)
+            self.selected = place.index
+        if not place.introduced:
+            place.introduced = True
+            code = RDB_OP_RESIZEDB
+            rdb_write_bytes(&self.w, &code, 1)
+            rdb_write_length(&self.w, place.keys)
+            rdb_write_length(&self.w, place.expires)
+        rdb_write_key(&self.w, place.db, e)
+        return 0
+
+    cdef int visit(self, Entry* e) except -1:
+        """The walk has come to an entry."""
+        if (e.meta ^ self.engine.core.epoch) & ENTRY_EPOCH:
+            if self.writing:
+                self.save(self.at, e)
+            entry_set_epoch(e, self.engine.core.epoch)
+        return 0
+
+    def go_on(self):
+        """Timer: walk for a slice."""
+        cdef uint64_t until = monotonic_us() + SLICE_US
+
+        try:
+            while self.places and <uint64_t>monotonic_us() < until:
+                self.step()
+        except (OSError, MemoryError) as error:
+            self.fail(error)
+        if self.places:
+            self.engine.loop.call_later(PAUSE_SECONDS, self.go_on)
+        else:
+            self.finish()
+
+    cdef int step(self) except -1:
+        """Walk through one bucket."""
+        cdef Place place = self.places[0]
+
+        self.at = place
+        place.cursor = table_scan(&place.db.keys, place.cursor, walk_visit, <void*>self)
+        if place.cursor == 0:
+            self.places.pop(0)
+            if place.adopted:
+                self.engine.discard(place.db.detach())
+        return 0
+
+    cdef int fail(self, error) except -1:
+        """The file cannot be written."""
+        self.cancel()
+        self.written(error)
+        return 0
+
+    cdef int drop_adopted(self) except -1:
+        """What was flushed, and kept only to be written, goes."""
+        cdef Place place
+
+        for place in self.places:
+            if place.adopted:
+                self.engine.discard(place.db.detach())
+        self.places = [place for place in self.places if not place.adopted]
+        return 0
+
+    cdef int finish(self) except -1:
+        """The walk is over: no entry has the old bit any more."""
+        self.engine.core.unsaved = 0
+        self.engine.slices = None
+        if self.writing:
+            self.writing = False
+            try:
+                rdb_write_end(&self.w)
+                rdb_flush(&self.w)
+            except OSError as error:
+                self.written(error)
+            else:
+                self.written(None)
+        self.swept()
+        return 0
+
+
+cdef Place place_new(Database db):
+    cdef Place place = Place()
+
+    place.index = db.index
+    place.db = db
+    place.keys = db.count()
+    place.expires = db.expires.count
+    return place

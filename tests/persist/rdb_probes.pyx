@@ -15,7 +15,7 @@ from fastredis.persist.rdb_save cimport (
 from fastredis.ds.listpack cimport LpItem, lp_first, lp_free, lp_get, lp_next, lp_text
 from fastredis.ds.numbers cimport INT64_TEXT
 from fastredis.ds.table cimport TableIter, table_iter, table_iter_end, table_next
-from fastredis.values.entry cimport Entry, entry_has_ttl, entry_lru, entry_set_lru
+from fastredis.values.entry cimport Entry, entry_lru, entry_set_lru
 from fastredis.values.value cimport encoding_name, entry_free, entry_verify
 
 
@@ -129,7 +129,7 @@ def dump(Engine engine not None, int index, bytes key, bint compress=True):
 def value_length(Engine engine not None, int index, bytes key):
     cdef Arg name = arg_of(key)
 
-    return rdb_value_length(&engine.core.memory, engine.db(index).peek(&name))
+    return rdb_value_length(&engine.core.memory, engine.db(index).peek(&name), True)
 
 
 def facts(Engine engine not None, int index, bytes key):

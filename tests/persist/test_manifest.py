@@ -6,6 +6,7 @@ import pytest
 
 from fastredis.persist import manifest
 from fastredis.persist.manifest import AofFile, Manifest, ManifestError, parse
+from tests.conftest import PEER
 
 WHOLE = b"""file appendonly.aof.2.base.rdb seq 2 type b
 file appendonly.aof.1.incr.aof seq 1 type h
@@ -81,7 +82,6 @@ def test_peer_refuses_the_same(request, tmp_path, text, reason):
 
 
 def find_peer_or_skip(request):
-    from tests.conftest import PEER
     peer = request.config.stash[PEER]
     if peer is None or peer.version < (7, 0, 0):
         pytest.skip("no peer that keeps its AOF in parts")

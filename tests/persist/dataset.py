@@ -1,0 +1,73 @@
+"""A data set of every type, encoding and kind of deadline, and what any server says that it holds."""
+import random
+import time
+
+FAR_MS = 4_000_000_000_000          # a deadline in 2096
+
+
+def fill(client, prefix=""):
+    """Write keys of every type and encoding, in two databases."""
+    random.seed(1)
+    words = [f"word-{n}-" + "x" * (n % 50) for n in range(1000)]
+    commands = [("SET", "int", "12345"), ("SET", "negative", "-2147483649"), ("SET", "short", "hello"),
+                ("SET", "empty", ""), ("SET", "binary", bytes(range(256))), ("SET", "long", "ab" * 5000),
+                ("SET", "noise", random.randbytes(3000)), ("SETBIT", "raw", 8000, 1),
+                ("RPUSH", "list:small", *words[:10], 5, -70000), ("RPUSH", "list:big", *words, "y" * 20000),
+                ("SADD", "set:ints", *range(-50, 50)), ("SADD", "set:wide", 1, 2**40, -2**60),
+                ("SADD", "set:small", "a", "b", 17), ("SADD", "set:big", *words),
+                ("HSET", "hash:small", *sum(((w, n) for n, w in enumerate(words[:20])), ())),
+                ("HSET", "hash:big", *sum(((w, w[::-1]) for w in words), ())),
+                ("ZADD", "zset:small", 1, "a", 1.5, "b", "-inf", "c", "inf", "d"),
+                ("ZADD", "zset:big", *sum(((n / 7, w) for n, w in enumerate(words)), ())),
+                ("SET", "ttl:string", "v", "PXAT", FAR_MS), ("RPUSH", "ttl:list", 1), ("PEXPIREAT", "ttl:list", FAR_MS),
+                ("SELECT", 3), ("SET", "elsewhere", "3"), ("SADD", "set", "x", "y"), ("SELECT", 0)]
+    for command in commands:
+        name, key, *rest = command
+        reply = client.call(name, key if name == "SELECT" else prefix + key, *rest)
+        assert not str(reply).startswith(("ERR", "WRONGTYPE")), (command[:2], reply)
+
+
+READERS = {
+    "string": lambda client, key: client.call("GET", key),
+    "list": lambda client, key: client.call("LRANGE", key, 0, -1),
+    "set": lambda client, key: sorted(client.call("SMEMBERS", key)),
+    "zset": lambda client, key: [(member, float(score)) for member, score in
+                                 zip(*[iter(client.call("ZRANGE", key, 0, -1, "WITHSCORES"))] * 2, strict=True)],
+    "hash": lambda client, key: sorted(zip(*[iter(client.call("HGETALL", key))] * 2, strict=True)),
+}
+
+
+def content(client, databases=16):
+    """{(database, key): (type, value, deadline in ms)} of all that a server holds."""
+    found = {}
+    for database in range(databases):
+        client.call("SELECT", database)
+        for key in client.call("KEYS", "*"):
+            kind = str(client.call("TYPE", key))
+            found[database, key] = (kind, READERS[kind](client, key), client.call("PEXPIRETIME", key))
+    client.call("SELECT", 0)
+    return found
+
+
+def encodings(client):
+    return {key: client.call("OBJECT", "ENCODING", key) for key in client.call("KEYS", "*")}
+
+
+def wait_until(condition, seconds=10):
+    """Wait for a condition to come true; AssertionError if it does not."""
+    give_up = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < give_up, "waited in vain"
+        time.sleep(0.01)
+
+
+def persistence(client):
+    """INFO persistence and stats as {field: text}."""
+    text = (client.call("INFO", "persistence") + client.call("INFO", "stats")).decode()
+    return dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+
+
+def saved(client):
+    """Wait for the background save under way; whether it succeeded."""
+    wait_until(lambda: persistence(client)["rdb_bgsave_in_progress"] == "0")
+    return persistence(client)["rdb_last_bgsave_status"] == "ok"

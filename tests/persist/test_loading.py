@@ -1,0 +1,300 @@
+"""Loading at the start and by DEBUG RELOAD: what clients see meanwhile, what the log says, and damaged files."""
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.persist.dataset import content, encodings, fill, persistence, wait_until
+from tests.resp import Client, Closed, Error, Status
+from tests.servers import free_port
+
+OK = Status("OK")
+LOADING = Error("LOADING Redis is loading the dataset in memory")
+
+
+@pytest.fixture
+def start(fresh_server, tmp_path):
+    """start(*options): a server whose files are in tmp_path."""
+    def begin(*options):
+        return fresh_server("--dir", str(tmp_path), *options)
+    return begin
+
+
+@pytest.fixture
+def rdb_file(start, tmp_path):
+    """A file with all kinds of keys."""
+    server = start()
+    with server.client() as client:
+        fill(client)
+        client.call("SAVE")
+    server.stop()
+    return tmp_path / "dump.rdb"
+
+
+class Process:
+    """A server that need not come up: its process, port and output."""
+
+    def __init__(self, directory, *options):
+        self.port = free_port()
+        self.output = directory / "output"
+        with self.output.open("wb") as stream:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "fastredis", "--port", str(self.port), "--bind", "127.0.0.1", "--dir",
+                 str(directory), "--save", "", *options], stdout=stream, stderr=subprocess.STDOUT)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc_info):
+        self.process.kill()
+        self.process.wait()
+
+    def client(self):
+        wait_until(self.listens)
+        return Client(self.port)
+
+    def listens(self):
+        assert self.process.poll() is None, self.log()
+        try:
+            Client(self.port).close()
+        except ConnectionError:
+            return False
+        return True
+
+    def log(self):
+        return self.output.read_text()
+
+
+# --- meanwhile -------------------------------------------------------------------------------
+
+@pytest.fixture
+def slow(start, tmp_path):
+    """A server that loads 10,000 keys for several seconds."""
+    server = start()
+    with server.client() as client:
+        client.call("DEBUG", "POPULATE", 10_000)
+        client.call("SAVE")
+    server.stop()
+    with Process(tmp_path, "--key-load-delay", "300") as process:
+        yield process
+
+
+def test_clients_are_told_that_data_is_loaded(slow):
+    with slow.client() as client:
+        assert client.call("GET", "key:0") == LOADING
+        assert client.call("SET", "k", "v") == LOADING
+        assert client.call("SAVE") == LOADING and client.call("BGSAVE") == LOADING
+        client.call("MULTI")
+        assert client.call("GET", "key:0") == LOADING
+        assert str(client.call("EXEC")).startswith("EXECABORT")
+        found = persistence(client)
+        assert found["loading"] == "1" and found["async_loading"] == "0"
+        assert abs(int(found["loading_start_time"]) - time.time()) < 10
+        assert int(found["loading_total_bytes"]) == (slow.output.parent / "dump.rdb").stat().st_size
+        assert int(found["loading_loaded_bytes"]) < int(found["loading_total_bytes"])
+        assert 0 <= float(found["loading_loaded_perc"]) < 100 and int(found["loading_eta_seconds"]) >= 0
+        assert int(found["loading_rdb_used_mem"]) >= 0
+        wait_until(lambda: int(persistence(client)["loading_loaded_bytes"]) > int(found["loading_loaded_bytes"]))
+        assert int(persistence(client)["loading_rdb_used_mem"]) > 0
+        wait_until(lambda: persistence(client)["loading"] == "0", 20)
+        assert client.call("DBSIZE") == 10_000
+        assert "loading_start_time" not in persistence(client)
+
+
+def test_many_clients_come_and_go_meanwhile(slow):
+    for _ in range(20):
+        with slow.client() as client:
+            assert client.call("GET", "x") == LOADING
+    with slow.client() as client:
+        wait_until(lambda: b"connected_clients:1\r" in client.call("INFO", "clients"))
+        assert persistence(client)["loading"] == "1"
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT, "SHUTDOWN"])
+def test_the_end_while_loading(slow, end):
+    """It is quick, and leaves the file alone although a save point is there."""
+    file = slow.output.parent / "dump.rdb"
+    before = file.read_bytes()
+    with slow.client() as client:
+        assert client.call("CONFIG", "SET", "save", "1 1") == OK
+        assert client.call("CONFIG", "SET", "dir", str(slow.output.parent)).startswith(("LOADING", "ERR"))
+        if end == "SHUTDOWN":
+            with pytest.raises((Closed, ConnectionError)):
+                client.call("SHUTDOWN")
+        else:
+            os.kill(slow.process.pid, end)
+        assert slow.process.wait(3) == 0, slow.log()
+    assert file.read_bytes() == before
+
+
+def test_nothing_expires_while_data_is_loaded(start, tmp_path):
+    """A key whose time comes on the way is there, and goes when all is loaded."""
+    server = start()
+    with server.client() as client:
+        client.call("DEBUG", "POPULATE", 3000)
+        client.call("SET", "soon", "v", "PX", 2500)
+        client.call("SAVE")
+    server.stop()
+    with Process(tmp_path, "--key-load-delay", "1000") as process, process.client() as client:
+        assert persistence(client)["loading"] == "1"
+        wait_until(lambda: persistence(client)["loading"] == "0", 30)
+        wait_until(lambda: client.call("DBSIZE") == 3000)
+        assert "keys loaded: 3001, keys expired: 0" in process.log()
+
+
+# --- after it --------------------------------------------------------------------------------
+
+def test_log_and_info(start, tmp_path):
+    server = start()
+    with server.client() as client:
+        client.call("DEBUG", "SET-ACTIVE-EXPIRE", 0)
+        client.pipeline([("SET", f"k{n}", "v") for n in range(10)])
+        client.pipeline([("SET", f"old{n}", "v", "PX", 1) for n in range(7)])
+        time.sleep(0.01)
+        client.call("SAVE")
+    server.stop()
+    server = start()
+    with server.client() as client:
+        found = persistence(client)
+        assert (found["rdb_last_load_keys_loaded"], found["rdb_last_load_keys_expired"]) == ("10", "7")
+        assert found["rdb_changes_since_last_save"] == "0" and client.call("DBSIZE") == 10
+        lines = [line.split(" ", 6)[-1] for line in server.log().splitlines()]
+    for line in (r"Loading RDB produced by version 7\.4\.0", r"RDB age \d seconds",
+                 r"RDB memory usage when created \d\.\d\d Mb", r"Done loading RDB, keys loaded: 10, keys expired: 7\.",
+                 r"DB loaded from disk: \d\.\d{3} seconds"):
+        assert any(re.fullmatch(line, each) for each in lines), (line, lines)
+    order = [next(n for n, line in enumerate(lines) if text in line) for text in (
+        "Server initialized", "Loading RDB produced", "Done loading", "DB loaded from disk", "Ready to accept")]
+    assert order == sorted(order)
+
+
+@pytest.mark.parametrize("data", [None, b""])
+def test_without_a_file_the_server_starts_empty(start, tmp_path, data):
+    if data is not None:
+        (tmp_path / "dump.rdb").write_bytes(data)
+    with start().client() as client:
+        assert client.call("DBSIZE") == 0
+        assert persistence(client)["rdb_last_load_keys_loaded"] == "0"
+
+
+def test_values_take_the_encodings_that_are_configured(rdb_file, start):
+    with start("--hash-max-listpack-entries", "5", "--set-max-intset-entries", "3", "--zset-max-listpack-entries", "2",
+               "--list-max-listpack-size", "4", "--set-max-listpack-entries", "2").client() as client:
+        found = encodings(client)
+    assert {found[key] for key in (b"hash:small", b"set:small", b"set:ints")} == {b"hashtable"}
+    assert found[b"zset:small"] == b"skiplist" and found[b"list:small"] == b"quicklist"
+
+
+# --- damaged files -----------------------------------------------------------------------------
+
+def failing(tmp_path, *options):
+    """Start a server that cannot; its log."""
+    with Process(tmp_path, *options) as process:
+        assert process.process.wait(10) == 1, process.log()
+        assert "Traceback" not in process.log()
+        return process.log()
+
+
+def test_a_changed_byte_is_noticed(rdb_file, tmp_path):
+    data = bytearray(rdb_file.read_bytes())
+    data[-1] ^= 1
+    rdb_file.write_bytes(data)
+    log = failing(tmp_path)
+    assert "Wrong RDB checksum expected:" in log and "RDB CRC error" in log
+    assert log.splitlines()[-1].endswith("Terminating server after rdb file reading failure.")
+
+
+def test_without_rdbchecksum_it_is_not(rdb_file, start):
+    data = bytearray(rdb_file.read_bytes())
+    data[-1] ^= 1
+    rdb_file.write_bytes(data)
+    with start("--rdbchecksum", "no").client() as client:
+        assert client.call("GET", "short") == b"hello"
+
+
+@pytest.mark.parametrize("part", [0.0001, 0.01, 0.5, 0.9999])
+def test_a_file_that_ends_too_soon(rdb_file, tmp_path, part):
+    data = rdb_file.read_bytes()
+    rdb_file.write_bytes(data[:max(1, int(len(data) * part))])
+    log = failing(tmp_path)
+    assert "Unexpected EOF reading RDB file" in log and "Short read or OOM loading DB" in log
+
+
+@pytest.mark.parametrize("data, line", [
+    (b"HELLO0010 and more", "Wrong signature trying to load DB from file"),
+    (b"REDIS9999 and more", "Can't handle RDB format version 9999")])
+def test_another_kind_of_file(tmp_path, data, line):
+    (tmp_path / "dump.rdb").write_bytes(data)
+    log = failing(tmp_path)
+    assert line in log
+    assert log.splitlines()[-1].endswith("Fatal error loading the DB: Invalid argument. Exiting.")
+
+
+def test_a_file_that_cannot_be_read(tmp_path):
+    (tmp_path / "dump.rdb").mkdir()
+    log = failing(tmp_path)
+    assert log.splitlines()[-1].endswith("Fatal error loading the DB: Is a directory. Exiting.")
+
+
+# --- DEBUG RELOAD ------------------------------------------------------------------------------
+
+def test_reload(start):
+    with start().client() as client:
+        fill(client)
+        before, kinds = content(client), encodings(client)
+        assert client.call("DEBUG", "RELOAD") == OK
+        assert content(client) == before and encodings(client) == kinds
+        assert client.call("DEBUG", "VERIFY") == OK
+
+
+def test_reload_without_saving(start):
+    with start().client() as client:
+        client.call("SET", "saved", 1)
+        client.call("SAVE")
+        client.call("SET", "new", 1)
+        assert client.call("DEBUG", "RELOAD", "NOSAVE") == OK
+        assert client.call("KEYS", "*") == [b"saved"]
+
+
+def test_reload_into_what_is_there(start):
+    refused = Error("ERR Error trying to load the RDB dump, check server logs.")
+    server = start()
+    with server.client() as client:
+        client.call("SET", "both", "file", "PX", 100_000)
+        client.call("RPUSH", "file", 1)
+        client.call("SAVE")
+        client.call("DEL", "file", "both")
+        client.call("RPUSH", "both", "memory")
+        client.call("SET", "memory", 1)
+        assert client.call("DEBUG", "RELOAD", "NOSAVE", "NOFLUSH", "MERGE") == OK
+        assert sorted(client.call("KEYS", "*")) == [b"both", b"file", b"memory"]
+        assert client.call("GET", "both") == b"file" and 0 < client.call("PTTL", "both") <= 100_000
+        assert client.call("DEBUG", "RELOAD", "NOSAVE", "NOFLUSH") == refused
+        assert client.call("DEBUG", "VERIFY") == OK
+
+
+def test_reload_without_a_file(start):
+    with start().client() as client:
+        assert client.call("DEBUG", "RELOAD", "NOSAVE") == Error(
+            "ERR Error trying to load the RDB dump, check server logs.")
+        assert client.call("DEBUG", "RELOAD", "NOSUCH") == Error(
+            "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.")
+
+
+def test_reload_that_cannot_save(start, tmp_path):
+    with start().client() as client:
+        (tmp_path / "dump.rdb").mkdir()
+        client.call("SET", "k", "v")
+        assert client.call("DEBUG", "RELOAD") == Error("ERR")
+        assert client.call("GET", "k") == b"v"
+
+
+def test_deadlines_are_kept_after_a_reload(start):
+    with start().client() as client:
+        client.call("SET", "k", "v", "PX", 400)
+        client.call("DEBUG", "RELOAD")
+        wait_until(lambda: client.call("DBSIZE") == 0, 3)
