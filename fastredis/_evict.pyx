@@ -5,10 +5,11 @@ from libc.stdint cimport INT64_MAX
 from libc.string cimport memmove
 
 from fastredis._core cimport NOTIFY_EVICTED
-from fastredis._keyspace cimport lfu_value, next_random
+from fastredis._keyspace cimport lfu_value
 from fastredis._resp cimport Arg, arg_hash, arg_of
 from fastredis.ds.expire_heap cimport ROOT, heap_slot, heap_top
 from fastredis.ds.native cimport monotonic_us
+from fastredis.ds.random cimport random_below
 from fastredis.ds.table cimport table_holds, table_random, table_sample
 from fastredis.values.entry cimport entry_key, entry_lru
 
@@ -169,7 +170,7 @@ cdef class Evictor:
             sampling.db = <void*>db
             return table_sample(&db.keys, &self.core.random, self.samples, sample_visit, &sampling)
         for i in range(self.samples):
-            position = ROOT + <uint32_t>(next_random(self.core) % db.expires.count)
+            position = ROOT + <uint32_t>random_below(&self.core.random, db.expires.count)
             self.offer(db, <Entry*>heap_slot(&db.expires, position).item)
         return 0
 
@@ -228,6 +229,7 @@ cdef class Evictor:
         """Any key, of the databases in turn."""
         cdef Database each
         cdef int databases = self.engine.database_count
+        cdef uint32_t position
         cdef int _
 
         for _ in range(databases):
@@ -235,8 +237,8 @@ cdef class Evictor:
             each = self.engine.db(self.next_db)
             db[0] = self.next_db
             if self.volatile_only and each.expires.count:
-                return <Entry*>heap_slot(&each.expires,
-                                         ROOT + <uint32_t>(next_random(self.core) % each.expires.count)).item
+                position = ROOT + <uint32_t>random_below(&self.core.random, each.expires.count)
+                return <Entry*>heap_slot(&each.expires, position).item
             if not self.volatile_only and each.count():
                 return <Entry*>table_random(&each.keys, &self.core.random)
         return NULL

@@ -118,6 +118,5 @@ cdef class Database:
 
 
 cdef Database database_new(Core* core, Listener listener, int index)
-cdef uint64_t next_random(Core* core) noexcept
 cdef uint32_t lfu_value(Core* core, const Entry* e) noexcept
 cdef uint32_t new_lru(Core* core) noexcept

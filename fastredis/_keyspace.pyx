@@ -8,6 +8,7 @@ from fastredis._core cimport AFTER_FEED, NOTIFY_KEY_MISS, NOTIFY_NEW
 from fastredis.ds.alloc cimport Account
 from fastredis.ds.expire_heap cimport HeapSlot, heap_clear, heap_init, heap_remove, heap_replace, heap_set, heap_top
 from fastredis.ds.native cimport monotonic_us
+from fastredis.ds.random cimport random64
 from fastredis.ds.table cimport SLOTS, table_add, table_drain, table_init, table_random, table_remove
 from fastredis.values.entry cimport (
     ENC_RAW, NOT_IN_HEAP, TYPE_HASH, entry_encoding, entry_key, entry_key_of, entry_lru, entry_set_epoch,
@@ -28,17 +29,6 @@ cdef enum:
     RANDOM_TRIES = 100
     LAZY_EFFORT = 64            # a value of more pieces is freed in slices where that is asked for (as in Redis)
     BIG_VALUE = 4096            # ... and one of more than these always
-
-
-cdef uint64_t next_random(Core* core) noexcept:
-    """The next number of the engine's generator (splitmix64)."""
-    cdef uint64_t z
-
-    core.random += 0x9E3779B97F4A7C15ULL
-    z = core.random
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ULL
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBULL
-    return z ^ (z >> 31)
 
 
 # LFU: the 24 bits are 16 of minutes (last decrement) and 8 of a logarithmic counter.
@@ -64,7 +54,7 @@ cdef uint32_t lfu_increment(Core* core, uint32_t counter) noexcept:
     if counter >= LFU_MAX:
         return LFU_MAX
     base = counter - LFU_INIT if counter > LFU_INIT else 0
-    if <double>(next_random(core) >> 11) / <double>(1 << 53) < 1.0 / (base * core.lfu_log_factor + 1):
+    if <double>(random64(&core.random) >> 11) / <double>(1 << 53) < 1.0 / (base * core.lfu_log_factor + 1):
         counter += 1
     return counter
 

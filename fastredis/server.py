@@ -304,6 +304,8 @@ class Server:
 
     def cron(self) -> None:
         """Timer: what has to be looked at `hz` times a second."""
+        if self.exit_code.done():
+            return                      # the loop is about to end: no child should be begun now
         engine = self.engine
         started = time.monotonic()
         self.loop.call_later(1 / self.config.hz, self.cron)

@@ -13,15 +13,7 @@ from fastredis.ds.alloc cimport (
     mem_unmap,
 )
 from fastredis.ds.native cimport bswap64, ctz64, hash_bytes, likely, prefetch
-
-cdef extern from *:
-    """
-    /* A number in 0..n-1 from 64 random bits, without a division. */
-    static inline uint64_t fr_scale(uint64_t random, uint64_t n) {
-        return (uint64_t)(((unsigned __int128)random * n) >> 64);
-    }
-    """
-    uint64_t scale "fr_scale"(uint64_t random, uint64_t n) noexcept nogil
+from fastredis.ds.random cimport random_below
 
 cdef enum:
     LAST = SLOTS - 1                # the slot that chains
@@ -537,17 +529,6 @@ cdef uint64_t table_scan(Table* t, uint64_t cursor, Visit visit, void* context) 
             return cursor
 
 
-cdef inline uint64_t next_random(uint64_t* seed) noexcept:
-    """SplitMix64. Source: https://prng.di.unimi.it/splitmix64.c"""
-    cdef uint64_t z
-
-    seed[0] += <uint64_t>0x9E3779B97F4A7C15
-    z = seed[0]
-    z = (z ^ z >> 30) * <uint64_t>0xBF58476D1CE4E5B9
-    z = (z ^ z >> 27) * <uint64_t>0x94D049BB133111EB
-    return z ^ z >> 31
-
-
 cdef void* entry_number(Table* t, uint64_t number) noexcept:
     """The entry of this number, in bucket order. O(buckets)."""
     cdef int which
@@ -584,12 +565,12 @@ cdef void* table_random(Table* t, uint64_t* seed) noexcept:
     if table_count(t) == 0:
         return NULL
     for _ in range(RANDOM_TRIES):
-        index = scale(next_random(seed), chains)
-        position = scale(next_random(seed), positions)
+        index = random_below(seed, chains)
+        position = random_below(seed, positions)
         head = &t.buckets[0][first + index] if index < in_old else &t.buckets[1][index - in_old]
         if position < chain_count(head):
             return chain_at(head, position)
-    return entry_number(t, scale(next_random(seed), table_count(t)))
+    return entry_number(t, random_below(seed, table_count(t)))
 
 
 cdef int table_sample(Table* t, uint64_t* seed, int wanted, Visit visit, void* context) except -1:
@@ -599,7 +580,7 @@ cdef int table_sample(Table* t, uint64_t* seed, int wanted, Visit visit, void* c
     for whoever wants a cheap sample, though not fair in the sense of table_random().
     """
     cdef uint64_t buckets = t.mask[0] + 1 + (t.mask[1] + 1 if t.rehash_index >= 0 else 0)
-    cdef uint64_t index = scale(next_random(seed), buckets)
+    cdef uint64_t index = random_below(seed, buckets)
     cdef uint64_t seen, passed
 
     for passed in range(buckets):

@@ -227,6 +227,7 @@ class Reader:
         self._stream = stream
         self._name = name
         self._in_multi = False
+        self._at = 0                    # where the latest line or word begins
         self.good = stream.tell()
         self.line = 1
         self.late = 0
@@ -241,9 +242,9 @@ class Reader:
             if not kind:
                 break
             if kind == b"#":
-                at = stream.tell()
+                self._at = stream.tell()
                 if self._read_note() > until_s > 0:
-                    self.late = at
+                    self.late = self._at
                     return True
             elif kind == b"*":
                 self._read_command()
@@ -260,8 +261,8 @@ class Reader:
         except OSError:
             raise Refused(failure) from None
 
-    def _damage(self, text: str, at: int | None = None) -> Damage:
-        return Damage(f"0x{self._stream.tell() if at is None else at:16x}: {text}")
+    def _damage(self, text: str) -> Damage:
+        return Damage(f"0x{self._at:16x}: {text}")
 
     def _read_note(self) -> int:
         """The time of an annotation; 0 if it tells none."""
@@ -274,27 +275,26 @@ class Reader:
         return int(stamp[1])
 
     def _read_number(self, prefix: bytes) -> int:
-        at = self._stream.tell()
+        self._at = self._stream.tell()
         text = self._stream.readline(128)
         if not text:
             raise Damage
         if text[:1] != prefix:
-            raise self._damage(f"Expected prefix '{prefix.decode()}', got: '{chr(text[0])}'", at)
+            raise self._damage(f"Expected prefix '{prefix.decode()}', got: '{chr(text[0])}'")
         found = re.match(rb"-?\d*", text[1:])
-        self._expect_newline(text[1 + found.end():], at)
+        self._expect_newline(text[1 + found.end():])
         return int(found[0]) if re.fullmatch(rb"-?\d+", found[0]) else 0
 
-    def _expect_newline(self, text: bytes, at: int) -> None:
+    def _expect_newline(self, text: bytes) -> None:
         if text[:2] != b"\r\n":
             pair = (text + b"\0\0")[:2]
-            raise self._damage(f"Expected \\r\\n, got: {pair[0]:02x}{pair[1]:02x}", at)
+            raise self._damage(f"Expected \\r\\n, got: {pair[0]:02x}{pair[1]:02x}")
         self.line += 1
 
     def _read_command(self) -> None:
-        at = self._stream.tell()
         argc = self._read_number(b"*")
         if argc < 1:
-            raise self._damage(f"Expected a command, got {argc} arguments", at)
+            raise self._damage(f"Expected a command, got {argc} arguments")
         for i in range(argc):
             word = self._read_word()
             if i == 0:
@@ -302,14 +302,14 @@ class Reader:
 
     def _read_word(self) -> bytes:
         size = self._read_number(b"$")
-        at = self._stream.tell()
         if size < 0:
-            raise self._damage(f"Expected to read string of {size} bytes, which is not in the suitable range", at)
-        left = os.fstat(self._stream.fileno()).st_size - at
+            raise self._damage(f"Expected to read string of {size} bytes, which is not in the suitable range")
+        self._at = self._stream.tell()
+        left = os.fstat(self._stream.fileno()).st_size - self._at
         if left < size + 2:
-            raise self._damage(f"Expected to read {size + 2} bytes, got {left} bytes", at)
+            raise self._damage(f"Expected to read {size + 2} bytes, got {left} bytes")
         word = self._stream.read(size + 2)
-        self._expect_newline(word[size:], at)
+        self._expect_newline(word[size:])
         return word[:size]
 
     def _note_transaction(self, name: bytes) -> None:

@@ -142,15 +142,15 @@ def test_expired_keys_are_deleted_in_the_file(tmp_path):
 
 
 def test_timestamps(tmp_path):
-    with aof_server(tmp_path, "--appendfsync", "always", "--aof-timestamp-enabled", "yes") as server:
-        with server.client() as client:
-            client.pipeline([("SET", "a", "1"), ("SET", "b", "2")])
-            data = parts(tmp_path)[0].read_bytes()
-            assert data.startswith(b"#TS:") and data.count(b"#TS:") <= 2
-            assert abs(int(data[4:data.index(b"\r")]) - time.time()) < 10
-            assert client.call("CONFIG", "SET", "aof-use-rdb-preamble", "no") == OK
-            rewrite(client)
-            assert parts(tmp_path, "base")[0].read_bytes().startswith(b"#TS:")
+    options = ("--appendfsync", "always", "--aof-timestamp-enabled", "yes")
+    with aof_server(tmp_path, *options) as server, server.client() as client:
+        client.pipeline([("SET", "a", "1"), ("SET", "b", "2")])
+        data = parts(tmp_path)[0].read_bytes()
+        assert data.startswith(b"#TS:") and data.count(b"#TS:") <= 2
+        assert abs(int(data[4:data.index(b"\r")]) - time.time()) < 10
+        assert client.call("CONFIG", "SET", "aof-use-rdb-preamble", "no") == OK
+        rewrite(client)
+        assert parts(tmp_path, "base")[0].read_bytes().startswith(b"#TS:")
     with aof_server(tmp_path) as server, server.client() as client:
         assert client.call("MGET", "a", "b") == [b"1", b"2"]
 
@@ -260,7 +260,8 @@ def test_rewrite_under_load(tmp_path):
         for _ in range(3):
             assert "started" in other.call("BGREWRITEAOF")
             for _ in range(50):
-                client.pipeline([("INCR", "n"), ("RPUSH", "l", "x"), ("MULTI",), ("INCR", "m"), ("INCR", "m"), ("EXEC",)])
+                client.pipeline([("INCR", "n"), ("RPUSH", "l", "x"),
+                                 ("MULTI",), ("INCR", "m"), ("INCR", "m"), ("EXEC",)])
                 count += 1
             rewritten(other)
         server.stop(kill=True)
@@ -347,25 +348,26 @@ def test_switched_on_and_off(tmp_path):
 
 
 def test_first_base_that_fails_is_tried_again(tmp_path):
-    with fastredis_server("--dir", str(tmp_path), "--rdb-key-save-delay", "10000000") as server:
-        with server.client() as client:
-            assert client.call("SET", "k", "v") == OK
-            assert client.call("CONFIG", "SET", "appendonly", "yes") == OK
-            assert (tmp_path / "appendonlydir" / "temp-appendonly.aof.incr").exists()
-            assert client.call("SET", "l", "v") == OK
-            assert client.call("CONFIG", "SET", "rdb-key-save-delay", "0") == OK
-            os.kill(int(server.log().rsplit("rewriting started by pid ", 1)[1].split()[0]), signal.SIGKILL)
-            wait_until(lambda: info(client)["aof_last_bgrewrite_status"] == "ok" and parts(tmp_path, "base"))
-            assert not list((tmp_path / "appendonlydir").glob("temp-*"))
-            assert client.call("SET", "m", "v") == OK
-            server.stop(kill=True)
+    options = ("--dir", str(tmp_path), "--rdb-key-save-delay", "10000000", "--appendfsync", "always")
+    with fastredis_server(*options) as server, server.client() as client:
+        assert client.call("SET", "k", "v") == OK
+        assert client.call("CONFIG", "SET", "appendonly", "yes") == OK
+        assert (tmp_path / "appendonlydir" / "temp-appendonly.aof.incr").exists()
+        assert client.call("SET", "l", "v") == OK
+        assert client.call("CONFIG", "SET", "rdb-key-save-delay", "0") == OK
+        os.kill(int(server.log().rsplit("rewriting started by pid ", 1)[1].split()[0]), signal.SIGKILL)
+        wait_until(lambda: info(client)["aof_last_bgrewrite_status"] == "ok" and parts(tmp_path, "base"))
+        assert not list((tmp_path / "appendonlydir").glob("temp-*"))
+        assert client.call("SET", "m", "v") == OK
+        server.stop(kill=True)
     with aof_server(tmp_path) as server, server.client() as client:
         assert client.call("DBSIZE") == 3
 
 
 def test_switched_within_a_transaction(tmp_path):
     with aof_server(tmp_path) as server, server.client() as client:
-        client.pipeline([("MULTI",), ("SET", "a", "1"), ("CONFIG", "SET", "appendonly", "no"), ("SET", "b", "2"), ("EXEC",)])
+        client.pipeline([("MULTI",), ("SET", "a", "1"), ("CONFIG", "SET", "appendonly", "no"), ("SET", "b", "2"),
+                         ("EXEC",)])
         assert commands(parts(tmp_path)[0].read_bytes()) == [["MULTI"], ["SELECT", "0"], ["SET", "a", "1"], ["EXEC"]]
         client.pipeline([("MULTI",), ("CONFIG", "SET", "appendonly", "yes"), ("SET", "c", "3"), ("EXEC",)])
         wait_until(lambda: info(client)["aof_rewrites"] == "1")
@@ -497,13 +499,12 @@ def test_old_file_becomes_the_base(tmp_path, preamble):
 
 
 def test_names_are_configured(tmp_path):
-    with aof_server(tmp_path, "--appenddirname", "dir x", "--appendfilename", "file x") as server:
-        with server.client() as client:
-            assert client.call("SET", "a", "1") == OK
+    options = ("--appenddirname", "dir x", "--appendfilename", "file x")
+    with aof_server(tmp_path, *options) as server, server.client() as client:
+        assert client.call("SET", "a", "1") == OK
     assert sorted(os.listdir(tmp_path / "dir x")) == ["file x.1.base.rdb", "file x.1.incr.aof", "file x.manifest"]
-    with aof_server(tmp_path, "--appenddirname", "dir x", "--appendfilename", "file x") as server:
-        with server.client() as client:
-            assert client.call("GET", "a") == b"1"
+    with aof_server(tmp_path, *options) as server, server.client() as client:
+        assert client.call("GET", "a") == b"1"
 
 
 # --- errors of the disk -----------------------------------------------------------------------------
