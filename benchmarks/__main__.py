@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import collections, eviction, expiry, memory, parser, pauses, throughput
+from . import collections, eviction, expiry, memory, parser, pauses, persistence, throughput
 from .common import BenchmarkError, Options
 from .report import (
     MISS,
@@ -34,6 +34,7 @@ BENCHMARKS = {
     "eviction": eviction.run,
     "pauses": pauses.run,
     "expiry": expiry.run,
+    "persistence": persistence.run,
     "parser": parser.run,
 }
 OFF_SCALE = 2.0

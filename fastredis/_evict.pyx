@@ -163,13 +163,14 @@ cdef class Evictor:
     cdef int fill(self, Database db) except -1:
         """Offer some keys of a database to the pool."""
         cdef Sampling sampling
-        cdef uint32_t position, i
+        cdef uint32_t position
+        cdef int _
 
         if not self.volatile_only:
             sampling.evictor = <void*>self
             sampling.db = <void*>db
             return table_sample(&db.keys, &self.core.random, self.samples, sample_visit, &sampling)
-        for i in range(self.samples):
+        for _ in range(self.samples):
             position = ROOT + <uint32_t>random_below(&self.core.random, db.expires.count)
             self.offer(db, <Entry*>heap_slot(&db.expires, position).item)
         return 0

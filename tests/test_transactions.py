@@ -6,11 +6,11 @@ import pytest
 from fastredis._blocking import Blocked
 from fastredis._command import CommandTable, declared_commands
 from fastredis._connection import Connection
+from fastredis._evict import Evictor
 from fastredis._pubsub import PubSub
 
 from fastredis import commands
 from fastredis._engine import Engine, Feed
-from fastredis._evict import Evictor
 from fastredis.config import Config
 from tests.resp import NIL_ARRAY, encode
 from tests.rows import OK, PONG, QUEUED

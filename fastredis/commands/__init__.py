@@ -21,6 +21,7 @@ MODULES = (
     "scan",
     "sort",
     "dump",
+    "migrate",
     "transactions",
     "pubsub",
     "connection",

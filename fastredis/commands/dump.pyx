@@ -11,10 +11,10 @@ from fastredis._errors cimport (
 from fastredis._flags cimport DENYOOM, READONLY, WRITE
 from fastredis._keyspace cimport new_lru
 from fastredis._options cimport OPT_FLAG, OPT_INT, Option, Options, get_int_or_reply, parse_options_or_reply
-from fastredis._resp cimport Arg, arg_bytes, arg_hash
+from fastredis._resp cimport Arg, arg_bytes, arg_hash, arg_of
 from fastredis.persist.rdb_read cimport rdb_dump_valid, rdb_read_dump
 from fastredis.persist.rdb_save cimport RdbWriter, rdb_write_dump, rdb_writer_clear, rdb_writer_init
-from fastredis.values.entry cimport Entry, entry_set_lru
+from fastredis.values.entry cimport Entry, entry_has_ttl, entry_set_lru
 
 from fastredis._command import declarer
 from fastredis.declarations import key_at
@@ -176,3 +176,41 @@ declare(
     args="key ttl:integer serialized-value [REPLACE@3.0.0] [ABSTTL@5.0.0] [IDLETIME seconds:integer@5.0.0] "
          "[FREQ frequency:integer@5.0.0]",
 )
+
+
+# --- for MIGRATE ------------------------------------------------------------------------
+
+def dump_key(Client c not None, bytes key not None):
+    """(payload, TTL) of a key in the client's database, as RESTORE takes them; None: there is no such key.
+
+    The TTL is in ms, 0: none; below 0 for a key that nobody has expired although its time is over.
+    Cost: O(size of the value).
+    """
+    cdef Arg name = arg_of(key)
+    cdef Entry* e = c.db.lookup_read(&name)
+    cdef RdbWriter w
+    cdef int64_t left_ms = 0
+
+    if e is NULL:
+        return None
+    if entry_has_ttl(e):
+        left_ms = c.db.when_ms(e) - c.core.now_ms or 1
+    rdb_writer_init(&w, &c.core.memory, -1)
+    try:
+        w.compress = c.engine.config["rdbcompression"]
+        rdb_write_dump(&w, e)
+        return w.data[:w.size], left_ms
+    finally:
+        rdb_writer_clear(&w)
+
+
+def delete_migrated(Client c not None, list keys not None):
+    """Delete the keys that another server has now; propagated as one DEL."""
+    cdef Arg name
+
+    for key in keys:
+        name = arg_of(key)
+        c.db.delete(&name, c.core.lazy_server_del)
+        c.modified(&name, NOTIFY_GENERIC, b"del")
+    if c.propagates():
+        c.effect([b"DEL", *keys])

@@ -25,6 +25,7 @@ from fastredis._inspect import (
     table_memory,
 )
 from fastredis._reply import Verbatim
+from fastredis.commands.migrate import kept_connections
 from fastredis.config_text import to_text
 from fastredis.declarations import LOADING, STALE
 from fastredis.metrics import resident_memory
@@ -347,7 +348,7 @@ def keys(engine, counted) -> Fields:
         ("pubsubshard_channels", len(pubsub.shard_channels)),
         ("latest_fork_usec", engine.metrics.latest_fork_us),
         ("total_forks", engine.metrics.total_forks),
-        ("migrate_cached_sockets", 0),
+        ("migrate_cached_sockets", kept_connections(engine)),
         ("slave_expires_tracked_keys", 0),
         *NO_DEFRAGMENTATION,
         ("tracking_total_keys", 0),

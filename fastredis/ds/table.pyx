@@ -581,9 +581,9 @@ cdef int table_sample(Table* t, uint64_t* seed, int wanted, Visit visit, void* c
     """
     cdef uint64_t buckets = t.mask[0] + 1 + (t.mask[1] + 1 if t.rehash_index >= 0 else 0)
     cdef uint64_t index = random_below(seed, buckets)
-    cdef uint64_t seen, passed
+    cdef uint64_t seen, _
 
-    for passed in range(buckets):
+    for _ in range(buckets):
         if index == buckets:
             index = 0
         if index <= t.mask[0]:

@@ -388,6 +388,7 @@ cdef class AppendOnly(Feed):
         if failure is not None:
             self.engine.log.warning(f"Fail to fsync the AOF file: {failure.strerror}")
             self.fsync_failed = True
+            self.synced_size = -1           # so that the cron tries again
             self.error = failure.errno
             self.note_errors()
             return

@@ -364,6 +364,29 @@ def test_first_base_that_fails_is_tried_again(tmp_path):
         assert client.call("DBSIZE") == 3
 
 
+def test_server_does_not_end_without_its_first_base(tmp_path):
+    options = ("--dir", str(tmp_path), "--rdb-key-save-delay", "10000000")
+    with fastredis_server(*options) as server, server.client() as client:
+        assert client.call("SET", "k", "v") == OK
+        assert client.call("CONFIG", "SET", "appendonly", "yes") == OK
+        assert client.call("SHUTDOWN") == Error("ERR Errors trying to SHUTDOWN. Check logs.")
+        assert "Writing initial AOF, can't exit." in server.log()
+        assert client.call("PING") == Status("PONG")
+        client.send("SHUTDOWN", "FORCE")
+        assert server.process.wait(SECONDS) == 0
+        assert "Killing running AOF rewrite child" in server.log()
+
+
+def test_end_of_the_server_writes_all(tmp_path):
+    with aof_server(tmp_path) as server, server.client() as client:
+        for i in range(100):
+            client.send("INCR", f"k{i % 3}")
+        client.send("SHUTDOWN")
+        assert server.process.wait(SECONDS) == 0
+        assert "Calling fsync() on the AOF file." in server.log()
+    assert len(commands(parts(tmp_path)[0].read_bytes())) == 101
+
+
 def test_switched_within_a_transaction(tmp_path):
     with aof_server(tmp_path) as server, server.client() as client:
         client.pipeline([("MULTI",), ("SET", "a", "1"), ("CONFIG", "SET", "appendonly", "no"), ("SET", "b", "2"),

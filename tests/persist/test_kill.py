@@ -4,9 +4,10 @@ import pytest
 from tests.persist import kill
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy, torn", [("always", False), ("always", True), ("everysec", False)])
 def test_acknowledged_writes_survive(policy, torn):
-    assert kill.run(4, policy, torn=torn, longest=0.5) > 0
+    assert kill.run(4, policy, torn=torn) > 0
 
 
 def test_the_check_notices_what_is_missing():
