@@ -1,6 +1,6 @@
 """Runs the benchmarks, all or those named, and prints one table of what they claim, with ratios and pass or MISS.
 
-The short forms take some six minutes together; --full does the work the claims are made for. The exit status is 0
+The short forms take some eight minutes together; --full does the work the claims are made for. The exit status is 0
 unless a benchmark failed to run; with --strict a missed bar is a failure too.
 """
 

@@ -58,7 +58,7 @@ class Form:
     save_seconds: float
 
 
-SHORT = Form(500_000, 3, 200_000, 4, 100_000, 5_000, 2.0)
+SHORT = Form(1_000_000, 3, 200_000, 4, 100_000, 5_000, 2.0)
 FULL = Form(5_000_000, 5, 1_000_000, 10, 300_000, 20_000, 4.0)
 
 
@@ -329,7 +329,7 @@ def measure_saves(options: Options, form: Form, top: Path) -> Quantities:
 
 
 def run(options: Options) -> Result:
-    """All parts. Full: 5M keys in the file, 1M under writes; short: 500,000 and 200,000."""
+    """All parts. Full: 5M keys in the file, 1M under writes; short: 1M and 200,000."""
     form = SHORT if options.short else FULL
     result = Result("persistence", headers=HEADERS)
     top = Path(tempfile.mkdtemp(prefix="benchmark-persistence-"))

@@ -5,6 +5,7 @@ What a reply says, and what is in which place afterwards, is the same with redis
 """
 import contextlib
 import functools
+import random
 import socket
 import threading
 import time
@@ -186,10 +187,21 @@ def test_connections_are_kept(pair):
     assert len(both.there.call("CLIENT", "LIST").splitlines()) == 2
 
 
+def test_at_most_64_connections_are_kept(pair):
+    """Each spelling of an address has its own."""
+    both = pair()
+    both.here.call("SET", "k", "v")
+    for zeros in range(70):
+        port = "0" * zeros + str(both.target.port)
+        assert both.here.call("MIGRATE", "127.0.0.1", port, "k", 0, 5000, "COPY", "REPLACE") == OK
+    assert both.stat("migrate_cached_sockets") == "64"
+    assert len(both.there.call("CLIENT", "LIST").splitlines()) == 65
+
+
 @pytest.mark.slow
 def test_connections_are_closed_ten_seconds_after_their_last_use(either_server):
     source = either_server()
-    with Replies([b"+OK\r\n", b"+OK\r\n"], [b"+OK\r\n"]) as target, source.client() as client:
+    with Replies([b"+OK\r\n+OK\r\n", None], [b"+OK\r\n+OK\r\n", None]) as target, source.client() as client:
         client.call("SET", "k", "v")
         assert target.order(client, "COPY") == OK
         give_up = time.monotonic() + 20
@@ -215,8 +227,10 @@ def test_a_connection_that_died_is_replaced(pair):
 def test_a_target_that_is_not_there(either_server):
     with either_server().client() as client:
         client.call("SET", "k", "v")
-        for host, port in (("127.0.0.1", free_port()), ("127.0.0.1", "70000"), ("127.0.0.1", "x"), ("..", "6379")):
-            assert client.call("MIGRATE", host, port, "k", 0, 500) == CONNECTING
+        for host, port, expected in (("127.0.0.1", free_port(), WRITING), ("127.0.0.1", "x", WRITING),
+                                     ("127.0.0.1", -1, CONNECTING), ("127.0.0.1", "9" * 20, CONNECTING),
+                                     ("..", "6379", CONNECTING), ("", "6379", CONNECTING)):
+            assert client.call("MIGRATE", host, port, "k", 0, 500) == expected, (host, port)
         assert client.call("EXISTS", "k") == 1
 
 
@@ -275,7 +289,7 @@ def test_a_target_that_never_answers(either_server):
     with socket.create_server(("127.0.0.1", 0)) as listener, source.client() as client:
         port = listener.getsockname()[1]
         client.call("SET", "k", "v")
-        client.call("SET", "large", b"x" * 30_000_000)
+        client.call("SET", "large", random.Random(1).randbytes(30_000_000))
         for key, options, expected in (("k", [], READING), ("k", ["COPY", "AUTH", "x"], READING),
                                        ("large", [], WRITING)):
             start = time.monotonic()
@@ -342,6 +356,19 @@ def test_what_is_sent(either_server):
         assert second.startswith(b"*5\r\n$7\r\nRESTORE\r\n$1\r\nk\r\n$1\r\n0\r\n$")
         assert second.endswith(b"\r\n$7\r\nREPLACE\r\n")
         assert first.endswith(second.replace(b"*5", b"*4").removesuffix(b"$7\r\nREPLACE\r\n"))
+
+
+def test_answers_in_pieces_and_at_length(either_server):
+    """A line is a line however it comes; of one that does not end, 1023 bytes are told."""
+    with Replies([b"+O", None]) as target, either_server().client() as client:
+        client.call("SET", "k", "v")
+        later = threading.Timer(0.1, lambda: target.open[0].sendall(b"K\r\n-ERR no\n"))
+        later.start()
+        assert target.order(client) == Error(REFUSED + "ERR no")
+        later.join()
+    with Replies([b"+OK\r\n-" + b"x" * 5000, None]) as target, either_server().client() as client:
+        client.call("SET", "k", "v")
+        assert target.order(client) == Error(REFUSED + "x" * 1022)
 
 
 def test_to_the_server_itself(either_server):

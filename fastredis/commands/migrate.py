@@ -29,6 +29,7 @@ declare = declarer("generic")
 
 NOT_INTEGER = "ERR value is not an integer or out of range"
 NO_CONNECTION = "IOERR error or timeout connecting to the client"
+FAILED = "IOERR error or timeout {} to target instance"
 KEY_AND_KEYS = "ERR When using MIGRATE KEYS option, the key argument must be set to the empty string"
 
 DEFAULT_TIMEOUT_MS = 1000
@@ -161,9 +162,7 @@ class Delivery:
         prologue = [[b"AUTH", *order.login]] if order.login else []
         if target.db != order.db:
             prologue.append([b"SELECT", b"%d" % order.db])
-        if prologue:
-            target.send(b"".join(encode(words) for words in prologue))
-        target.send(restores)
+        target.send(b"".join(encode(words) for words in prologue) + restores)
         self.doing = "reading"
         replies = [target.read_line() for _ in prologue]
         refused = next((line for line in replies if line.startswith(b"-")), None)
@@ -232,6 +231,8 @@ def deliver(order: Order, keys: list[bytes], restores: bytes, loop) -> tuple[lis
     while True:
         try:
             target = connections.get((order.host, order.port), order.timeout)
+        except ConnectionError:         # refused: Redis finds out when it writes, and says so
+            return [], ErrorReply(FAILED.format("writing"))
         except (OSError, OverflowError, ValueError):
             return [], ErrorReply(NO_CONNECTION)
         delivery = Delivery(order, target)
@@ -243,7 +244,7 @@ def deliver(order: Order, keys: list[bytes], restores: bytes, loop) -> tuple[lis
             if may_retry and untouched and not isinstance(failure, TimeoutError):
                 may_retry = False
                 continue
-            reply = ErrorReply(f"IOERR error or timeout {delivery.doing} to target instance")
+            reply = ErrorReply(FAILED.format(delivery.doing))
         else:
             reply = Status("OK")
             if loop is None:

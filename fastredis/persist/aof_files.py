@@ -251,7 +251,6 @@ class AofFiles:
 
     def load_again(self) -> bool:
         """DEBUG LOADAOF, the databases being empty: load all there is, while clients wait. False if it fails."""
-        written = self.feed.file_size if self.state != OFF else 0
         self.feed.suspend(True)
         try:
             if not self.read_manifest():
@@ -263,7 +262,8 @@ class AofFiles:
             return False
         finally:
             self.feed.suspend(False)
-            self._closed_size -= written
+        if self.state == ON:
+            self._closed_size -= self.feed.file_size
         self.engine.saver.saved_dirty = self.engine.dirty
         return True
 
@@ -317,11 +317,11 @@ class AofFiles:
 
     def start(self) -> bool:
         """Switch the AOF on: a rewrite begins, or is scheduled; False if it cannot be begun."""
-        self.state = WAITING
-        if self._rewriting:
+        if self._rewriting:                 # which does not go with an increment
             self.log.notice("AOF was enabled but there is already an AOF rewriting in background. Stopping background "
                             "AOF and starting a rewrite now.")
             self._kill_child()
+        self.state = WAITING
         if self._child_works:
             self.scheduled = True
             self.log.notice("AOF was enabled but there is already another background operation. An AOF background was "
@@ -382,14 +382,14 @@ class AofFiles:
     def rewrite(self) -> bool:
         """Begin a rewrite. No child may be at work, and no transaction under way."""
         if not self._make_directory() or not self._begin_incr():
-            self.last_rewrite_ok = False
+            self._rewrite_failed()
             return False
         self.rewrites += 1
         self._rewrite_is_rdb = self.config["aof-use-rdb-preamble"]
         try:
             child = Child(self.engine, "aof", self._work, self._ended)
         except OSError as error:
-            self.last_rewrite_ok = False
+            self._rewrite_failed()
             self.log.warning(f"Can't rewrite append only file in background: fork: {error.strerror}")
             if self.state == WAITING:
                 self._drop_waiting()

@@ -1,0 +1,218 @@
+"""Eviction: which keys go when memory is short, what is told of it, and which clients go with maxmemory-clients.
+
+Most tests run an engine in this process, on a clock that stands still unless it is moved.
+"""
+import socket
+
+import pytest
+
+from tests.resp import NIL_ARRAY, Closed, Error, Status, encode
+from tests.test_propagation import Local
+from tests.test_server import eventually
+
+OK = Status("OK")
+KEYS = 1000
+ROOM = 120_000                          # bytes for keys, above what the empty engine takes
+VALUE = "x" * 100
+
+
+@pytest.fixture
+def local():
+    engine = Local()
+    yield engine
+    engine.loop.close()
+
+
+def info(client):
+    """INFO as a dict of text."""
+    lines = client.call("INFO").decode().splitlines()
+    return dict(line.split(":", 1) for line in lines if ":" in line)
+
+
+def used_memory(client):
+    return int(info(client)["used_memory"])
+
+
+def limit(client, policy, room=ROOM, **settings):
+    """Set maxmemory to what is used now and `room` bytes more."""
+    words = [word for name, value in settings.items() for word in (name.replace("_", "-"), value)]
+    assert client.call("CONFIG", "SET", "maxmemory-policy", policy, *words,
+                       "maxmemory", str(used_memory(client) + room)) == OK
+
+
+def fill(client, count=KEYS, prefix="k", *options):
+    """Set that many keys, one after the other -> the replies that are not OK."""
+    replies = [client.call("SET", f"{prefix}:{i}", VALUE, *options) for i in range(count)]
+    return [reply for reply in replies if reply != OK]
+
+
+def left(client, prefix="k"):
+    """Numbers of the keys that are still there."""
+    return {int(key.split(b":")[1]) for key in client.call("KEYS", f"{prefix}:*")}
+
+
+@pytest.mark.parametrize("policy", ["allkeys-lru", "allkeys-lfu", "allkeys-random", "volatile-lru", "volatile-lfu",
+                                    "volatile-random", "volatile-ttl"])
+def test_memory_stays_within_its_limit(local, policy):
+    client = local.client()
+    limit(client, policy)
+    assert fill(client, KEYS, "k", *(["EX", "1000"] if policy.startswith("volatile") else [])) == []
+    facts = info(client)
+    assert int(facts["used_memory"]) <= int(facts["maxmemory"]) + 1000      # the last command's own
+    client.call("CONFIG", "SET", "maxmemory", "0")              # a large reply would make others go
+    assert 0 < len(left(client)) < KEYS
+    assert int(info(client)["evicted_keys"]) == KEYS - len(left(client))
+
+
+@pytest.mark.parametrize("policy", ["noeviction", "volatile-lru", "volatile-ttl", "volatile-random"])
+def test_writes_are_refused_when_nothing_may_go(local, policy):
+    client = local.client()
+    limit(client, policy)
+    refused = fill(client)
+    assert refused and all(isinstance(reply, Error) and str(reply).startswith("OOM ") for reply in refused)
+    assert client.call("GET", "k:0") == VALUE.encode()
+    assert client.call("DEL", "k:0") == 1                       # what takes no memory is allowed
+    assert int(info(client)["evicted_keys"]) == 0
+
+
+def test_volatile_policies_leave_keys_without_a_ttl(local):
+    client = local.client()
+    assert fill(client, 100, "stay") == []
+    limit(client, "volatile-lru")
+    assert fill(client, KEYS, "k", "EX", "1000") == []
+    assert len(left(client, "stay")) == 100
+
+
+def test_lru_keeps_what_is_used(local):
+    """The first 200 keys are read again and again, some seconds apart; the others come and go."""
+    client = local.client()
+    limit(client, "allkeys-lru", maxmemory_samples="10")
+    for i in range(KEYS):
+        assert client.call("SET", f"k:{i}", VALUE) == OK
+        if i % 50 == 49:
+            local.advance(2000)
+            for used in range(min(i, 200)):
+                client.call("GET", f"k:{used}")
+    kept = left(client)
+    assert len(kept) < KEYS // 1.2
+    assert len(kept & set(range(200))) > 190
+
+
+def test_lfu_keeps_what_is_used_often(local):
+    client = local.client()
+    limit(client, "allkeys-lfu", maxmemory_samples="10")
+    assert fill(client, 100) == []
+    for _ in range(100):
+        for used in range(100):
+            client.call("GET", f"k:{used}")
+    assert fill(client, KEYS, "other") == []
+    assert len(left(client)) > 95
+    assert len(left(client, "other")) < KEYS
+
+
+def test_ttl_takes_the_soonest(local):
+    """volatile-ttl is exact here: the expire heap has the soonest at its top."""
+    client = local.client()
+    limit(client, "volatile-ttl")
+    for i in range(KEYS):
+        assert client.call("SET", f"k:{i}", VALUE, "EX", str(10_000 + i)) == OK
+    kept = left(client)
+    assert kept == set(range(KEYS - len(kept), KEYS))
+
+
+def test_all_databases_are_looked_at(local):
+    client = local.client()
+    assert fill(client, 300) == []
+    local.advance(100_000)
+    limit(client, "allkeys-lru")
+    client.call("SELECT", "5")
+    assert fill(client, KEYS, "new") == []
+    client.call("SELECT", "0")
+    assert len(left(client)) < 30
+
+
+def test_eviction_is_told_and_propagated(local):
+    client, listener = local.client(), local.client()
+    client.call("CONFIG", "SET", "notify-keyspace-events", "Ee")
+    listener.call("SUBSCRIBE", "__keyevent@0__:evicted")
+    limit(client, "allkeys-random")
+    local.notes.take()
+    fill(client)
+    client.call("CONFIG", "SET", "maxmemory", "0")
+    gone = set(range(KEYS)) - left(client)
+    told = [argv for _, argv in local.notes.take() if argv[0] in (b"DEL", b"UNLINK")]
+    assert {int(argv[1].split(b":")[1]) for argv in told} == gone and gone
+    assert {int(listener.read()[2].split(b":")[1]) for _ in gone} == gone
+
+
+def test_watched_key_that_is_evicted_fails_exec(local):
+    watching, client = local.client(), local.client()
+    client.call("SET", "old", VALUE)
+    watching.call("WATCH", "old")
+    watching.call("MULTI")
+    watching.call("PING")
+    local.advance(100_000)
+    limit(client, "allkeys-lru")
+    fill(client)
+    assert client.call("EXISTS", "old") == 0
+    assert watching.call("EXEC") is NIL_ARRAY
+
+
+def test_big_collections_go_too(local):
+    client = local.client()
+    for name in "ab":
+        client.call("RPUSH", name, *[VALUE] * 2000)
+    local.advance(10_000)
+    limit(client, "allkeys-lru", room=10_000)
+    assert fill(client, 200) == []
+    assert client.call("EXISTS", "a", "b") < 2
+
+
+def test_shared_integers_are_not_told_of_with_lru(local):
+    """OBJECT REFCOUNT of a small integer, as Redis shares them or not."""
+    client = local.client()
+    client.call("SET", "n", "7")
+    assert client.call("OBJECT", "REFCOUNT", "n") == 2**31 - 1
+    limit(client, "allkeys-lru")
+    assert client.call("OBJECT", "REFCOUNT", "n") == 1
+
+
+def test_replies_that_nobody_reads_count(fresh_server):
+    """What the transport could not send is used memory, until the client is gone."""
+    server = fresh_server()
+    with server.client() as client:
+        client.call("SET", "k", "x" * 1_000_000)
+        before = used_memory(client)
+        with socket.create_connection(("127.0.0.1", server.port)) as lazy:
+            lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            lazy.sendall(encode("GET", "k") * 30)
+            eventually(lambda: used_memory(client) > before + 15_000_000)
+        eventually(lambda: used_memory(client) < before + 100_000)
+
+
+def test_maxmemory_clients_closes_the_largest(fresh_server):
+    server = fresh_server("--maxmemory-clients", "2mb")
+    with server.client() as client:
+        client.call("SET", "k", "x" * 1_000_000)
+        with server.client() as small, socket.create_connection(("127.0.0.1", server.port)) as lazy:
+            lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            small.call("PING")
+            lazy.sendall(encode("GET", "k") * 10)
+            eventually(lambda: info(client)["evicted_clients"] == "1")
+            assert small.call("PING") == Status("PONG")
+
+
+def test_no_evict_protects_a_client(fresh_server):
+    server = fresh_server("--maxmemory-clients", "1mb")
+    with server.client() as client, server.client() as greedy:
+        client.call("SET", "k", "x" * 500_000)
+        assert greedy.call("CLIENT", "NO-EVICT", "on") == OK
+        greedy.socket.sendall(encode("GET", "k") * 20)
+        assert [len(greedy.read()) for _ in range(20)] == [500_000] * 20
+        assert info(client)["evicted_clients"] == "0"
+        with pytest.raises((Closed, OSError)), server.client() as other:
+            other.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            other.socket.sendall(encode("GET", "k") * 40)
+            eventually(lambda: info(client)["evicted_clients"] == "1")
+            for _ in range(40):
+                other.read()
