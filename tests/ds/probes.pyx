@@ -47,7 +47,9 @@ from fastredis.ds.table cimport (
     table_next,
     table_prefetch_bucket,
     table_prefetch_entry,
+    table_holds,
     table_random,
+    table_sample,
     table_rehash,
     table_remove,
     table_reserve,
@@ -93,6 +95,12 @@ cdef Entry* entry_new(const char* key, size_t size) except NULL:
 
 cdef bytes entry_key(void* entry):
     return (<Entry*>entry).bytes[:(<Entry*>entry).size]
+
+
+cdef int note_address(void* context, void* entry) except -1:
+    """Visit of table_sample."""
+    (<list>context).append(<size_t>entry)
+    return 0
 
 
 cdef void key_of(const void* entry, const char** key, size_t* size) noexcept:
@@ -306,6 +314,25 @@ cdef class TableProbe:
 
     def scan_raising(self, uint64_t cursor):
         return table_scan(&self.table, cursor, raise_error, NULL)
+
+    def sample(self, int wanted):
+        """table_sample -> keys; each entry seen must be one that table_holds says is there."""
+        cdef list entries = []
+        cdef size_t address
+        cdef bytes key
+
+        table_sample(&self.table, &self.seed, wanted, note_address, <void*>entries)
+        for address in entries:
+            key = entry_key(<void*>address)
+            if not table_holds(&self.table, <void*>address, hash_bytes(<char*>key, len(key))):
+                raise AssertionError(f"{key} is not held")
+        return [entry_key(<void*>address) for address in entries]
+
+    def holds_strangers(self):
+        """Whether table_holds takes a pointer for an entry that is none."""
+        cdef int stranger = 0
+
+        return any([table_holds(&self.table, &stranger, hash) for hash in range(64)])
 
     def random(self):
         cdef void* entry = table_random(&self.table, &self.seed)

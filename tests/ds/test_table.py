@@ -123,6 +123,15 @@ class TableMachine(RuleBasedStateMachine):
         found = self.table.random()
         assert found in {key(n) for n in self.keys} if self.keys else found is None
 
+    @rule(wanted=st.integers(1, 40))
+    def sample(self, wanted):
+        """At least as many as wanted, or all there are; none twice."""
+        found = self.table.sample(wanted)
+        assert len(found) >= min(wanted, len(self.keys))
+        assert len(set(found)) == len(found)
+        assert set(found) <= {key(n) for n in self.keys}
+        assert not self.table.holds_strangers()
+
     @rule(remove_every=st.integers(1, 5))
     def walk_and_remove(self, remove_every):
         walk = self.table.walk()
