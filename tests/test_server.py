@@ -851,3 +851,26 @@ def test_room_of_a_long_published_message_is_given_back(fresh_server):
             assert publisher.call("PUBLISH", "c", "x" * 900_000) == 1
             assert len(subscriber.read()[2]) == 900_000
         eventually(lambda: info(watcher, "used_memory") < before + 100_000)
+
+
+@pytest.mark.parametrize("crash", ["SIGABRT", "SIGSEGV", "DEBUG SEGFAULT"])
+def test_crash_is_reported(fresh_server, crash):
+    """The log tells of the signal and has the Python stack; the process dies of the signal."""
+    server = fresh_server()
+    if crash.startswith("SIG"):
+        os.kill(server.process.pid, getattr(signal, crash))
+    else:
+        with server.client() as client, contextlib.suppress(Closed, OSError):
+            client.call(*crash.split())
+    server.process.wait(10)
+    assert -server.process.returncode in (signal.SIGABRT, signal.SIGSEGV)
+    assert f"crashed by signal: {-server.process.returncode}," in server.log()
+    assert "most recent call first" in server.log()
+
+
+def test_sigalrm_shows_where_the_server_is(fresh_server):
+    server = fresh_server()
+    os.kill(server.process.pid, signal.SIGALRM)
+    eventually(lambda: "Received SIGALRM" in server.log() and "most recent call first" in server.log())
+    with server.client() as client:
+        assert client.call("PING") == Status("PONG")

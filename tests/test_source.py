@@ -27,7 +27,7 @@ LAYERS = [
     ["_options", "_multi", "_blocking", "_pubsub", "_evict"],
     ["_dispatch"],
     ["_connection"],
-    ["_inspect"],
+    ["_inspect", "_crash"],
     ["config_types", "config_table", "config_rewrite", "config"],
     ["logs", "metrics"],
     ["process"],

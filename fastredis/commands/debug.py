@@ -6,6 +6,7 @@ A subcommand is a function of the client and its arguments, registered with thei
     def sleep(c, seconds): ...
 """
 
+import ctypes
 import hashlib
 import time
 from collections.abc import Callable
@@ -108,6 +109,11 @@ def help_text(c):
 
 
 # ---- Time ----
+
+
+@subcommand("SEGFAULT", "Crash the server with sigsegv.", 0)
+def segfault(c):
+    ctypes.string_at(0)
 
 
 @subcommand("SLEEP <seconds>", "Stop the server for <seconds>. Decimals allowed.", 1)

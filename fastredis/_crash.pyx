@@ -1,0 +1,74 @@
+"""Crash reports: what the log tells when a signal ends the process.
+
+The handlers run in a process that is broken: they only write(2) what was prepared. Then Python's faulthandler, which
+was enabled before them, adds the Python stack, and the signal does what it would have done.
+"""
+import faulthandler
+import os
+
+cdef extern from *:
+    """
+    #include <execinfo.h>
+    #include <signal.h>
+    #include <stdio.h>
+    #include <string.h>
+    #include <unistd.h>
+
+    #define FR_CRASH_FRAMES 64
+
+    static int fr_crash_fd = 2;
+    static char fr_crash_version[64];
+    static const int fr_crash_signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT };
+    static struct sigaction fr_crash_before[sizeof(fr_crash_signals) / sizeof(int)];
+
+    static void fr_crash_handler(int number, siginfo_t *info, void *context) {
+        void *frames[FR_CRASH_FRAMES];
+        char line[256];
+        size_t i;
+        int size;
+
+        (void)context;
+        size = snprintf(line, sizeof line,
+                        "\\n=== REDIS BUG REPORT START: Cut & paste starting from here ===\\n"
+                        "%d:M # fastredis %s crashed by signal: %d, si_code: %d, accessing address: %p\\n",
+                        (int)getpid(), fr_crash_version, number, info->si_code, info->si_addr);
+        if (write(fr_crash_fd, line, size) < 0) return;
+        backtrace_symbols_fd(frames, backtrace(frames, FR_CRASH_FRAMES), fr_crash_fd);
+        for (i = 0; i < sizeof(fr_crash_signals) / sizeof(int); i++)
+            if (fr_crash_signals[i] == number) sigaction(number, &fr_crash_before[i], NULL);
+        raise(number);      /* whoever handled it before has its turn */
+    }
+
+    static void fr_crash_install(int fd, const char *version, int on) {
+        struct sigaction action;
+        void *frame;
+        size_t i;
+
+        fr_crash_fd = fd;
+        strncpy(fr_crash_version, version, sizeof fr_crash_version - 1);
+        backtrace(&frame, 1);       /* loads libgcc now: in a crash it could not */
+        for (i = 0; i < sizeof(fr_crash_signals) / sizeof(int); i++) {
+            memset(&action, 0, sizeof action);
+            action.sa_sigaction = fr_crash_handler;
+            action.sa_flags = SA_SIGINFO | SA_NODEFER | SA_RESETHAND;
+            if (on) sigaction(fr_crash_signals[i], &action, &fr_crash_before[i]);
+        }
+    }
+    """
+    void crash_install "fr_crash_install"(int fd, const char* version, int on)
+
+
+def report_crashes(str logfile, str version):
+    """From now on crashes are reported at the end of a file, or (empty) on the standard output.
+
+    The file is opened now, as a process that crashes cannot. Returns its descriptor.
+    """
+    fd = os.open(logfile, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666) if logfile else 1
+    faulthandler.enable(fd)
+    crash_install(fd, version.encode(), True)
+    return fd
+
+
+def report_stacks(int fd):
+    """Write the Python stacks of all threads to a descriptor."""
+    faulthandler.dump_traceback(fd)
