@@ -5,6 +5,7 @@ was enabled before them, adds the Python stack, and the signal does what it woul
 """
 import faulthandler
 import os
+import signal
 
 cdef extern from *:
     """
@@ -39,7 +40,15 @@ cdef extern from *:
         raise(number);      /* whoever handled it before has its turn */
     }
 
-    static void fr_crash_install(int fd, const char *version, int on) {
+    static void fr_alarm_handler(int number) {
+        char line[64];
+        int size = snprintf(line, sizeof line, "%d:M # Received SIGALRM\\n", (int)getpid());
+
+        (void)number;
+        if (write(fr_crash_fd, line, size) < 0) return;
+    }
+
+    static void fr_crash_install(int fd, const char *version) {
         struct sigaction action;
         void *frame;
         size_t i;
@@ -51,24 +60,23 @@ cdef extern from *:
             memset(&action, 0, sizeof action);
             action.sa_sigaction = fr_crash_handler;
             action.sa_flags = SA_SIGINFO | SA_NODEFER | SA_RESETHAND;
-            if (on) sigaction(fr_crash_signals[i], &action, &fr_crash_before[i]);
+            sigaction(fr_crash_signals[i], &action, &fr_crash_before[i]);
         }
+        memset(&action, 0, sizeof action);
+        action.sa_handler = fr_alarm_handler;
+        action.sa_flags = SA_RESTART;
+        sigaction(SIGALRM, &action, NULL);
     }
     """
-    void crash_install "fr_crash_install"(int fd, const char* version, int on)
+    void crash_install "fr_crash_install"(int fd, const char* version)
 
 
 def report_crashes(str logfile, str version):
     """From now on crashes are reported at the end of a file, or (empty) on the standard output.
 
-    The file is opened now, as a process that crashes cannot. Returns its descriptor.
+    So is, for whoever sends SIGALRM, what the process is doing. The file is opened now: a process that crashes cannot.
     """
     fd = os.open(logfile, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666) if logfile else 1
     faulthandler.enable(fd)
-    crash_install(fd, version.encode(), True)
-    return fd
-
-
-def report_stacks(int fd):
-    """Write the Python stacks of all threads to a descriptor."""
-    faulthandler.dump_traceback(fd)
+    crash_install(fd, version.encode())
+    faulthandler.register(signal.SIGALRM, fd, chain=True)

@@ -19,7 +19,7 @@ from fastredis import commands
 from fastredis._blocking import Blocked
 from fastredis._command import CommandTable, declared_commands
 from fastredis._connection import Connection
-from fastredis._crash import report_crashes, report_stacks
+from fastredis._crash import report_crashes
 from fastredis._engine import Engine
 from fastredis._evict import Evictor
 from fastredis._pubsub import PubSub, set_notify
@@ -361,8 +361,7 @@ class Server:
             self.loop.add_signal_handler(number, self._signalled, number)
         if self.config.crash_log_enabled:
             import fastredis
-            self.loop.add_signal_handler(signal.SIGALRM, self._tell_stacks,
-                                         report_crashes(self.config.logfile, fastredis.__version__))
+            report_crashes(self.config.logfile, fastredis.__version__)
         for _, accepting in self.all_listeners():
             await accepting
         if not self.engine.aof.read_manifest() or not await self.engine.loading.load_at_start():
@@ -407,11 +406,6 @@ class Server:
             self.log.warning(f"Received {signal.Signals(number).name} scheduling shutdown...")
             self.shutdown_signal = number
             self.loop.call_soon(self._shutdown_by_signal)
-
-    def _tell_stacks(self, descriptor: int) -> None:
-        """SIGALRM: for whoever wants to know what the server is doing."""
-        self.log.warning("Received SIGALRM")
-        report_stacks(descriptor)
 
     def _insisted(self, *_) -> None:
         """A second SIGINT, maybe while the data is saved: leave no half of a file, and exit."""
