@@ -18,5 +18,6 @@ cdef Entry* entry_new(Account* account, int kind, int encoding, const char* key,
     e.heap_index = NOT_IN_HEAP
     e.value_size = 0
     entry_slot(e)[0] = value
-    memcpy(entry_key(e), key, key_size)
+    if key_size:
+        memcpy(entry_key(e), key, key_size)
     return e
