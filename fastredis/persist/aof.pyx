@@ -27,6 +27,9 @@ cdef extern from *:
     int ftruncate(int fd, long size) nogil
     int usleep(unsigned int us) nogil
 
+cdef extern from "<sched.h>" nogil:
+    int sched_yield()
+
 cdef enum:
     HEAD = 24                           # room for a type byte, a number and CR LF
     FIRST_ROOM = 16 * 1024
@@ -34,7 +37,7 @@ cdef enum:
     SYNC_MS = 1000                      # everysec
     PATIENCE_MS = 2000                  # for so long writing waits for a slow fsync
     QUIET_MS = 30 * 1000                # between two log lines about failed writes
-    GATHER_SHARE = 4                    # of the time of an fsync, this part may be waited for more clients
+    GATHER_SHARE = 8                    # of the time of an fsync, this part may be waited for more clients
     RETRY_MS = 1000                     # between two tries of the cron to write what failed
 
 cdef dict POLICIES = {"no": FSYNC_NO, "everysec": FSYNC_EVERYSEC, "always": FSYNC_ALWAYS}
@@ -221,6 +224,7 @@ cdef class AppendOnly(Feed):
             if self.gathering_us == 0:
                 self.gathering_us = now_us
             if now_us - self.gathering_us < self.sync_us // GATHER_SHARE:
+                sched_yield()               # the clients may be on this processor
                 return True
         self.gathering_us = 0
         group = {<size_t><void*>session for session in self.engine.flush_queue}
