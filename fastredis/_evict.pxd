@@ -65,8 +65,8 @@ cdef class Evictor:
     cdef Entry* victim(self, int* db) except? NULL
     cdef int fill(self, Database db) except -1
     cdef int offer(self, Database db, Entry* e) except -1
-    cdef Entry* best(self, int* db) noexcept
+    cdef Entry* best(self, int* db) except? NULL
     cdef Entry* next_random(self, int* db) except? NULL
-    cdef Entry* soonest(self, int* db) noexcept
+    cdef Entry* soonest(self, int* db) except? NULL
     cdef int evict(self, Database db, Entry* e) except -1
     cdef uint64_t idle(self, Entry* e) noexcept

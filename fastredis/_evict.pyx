@@ -212,7 +212,7 @@ cdef class Evictor:
         c.db = db.index
         return 0
 
-    cdef Entry* best(self, int* db) noexcept:
+    cdef Entry* best(self, int* db) except? NULL:
         """Take the best candidate that is still what it was out of the pool; NULL: there is none."""
         cdef Candidate* c
         cdef Database each
@@ -244,7 +244,7 @@ cdef class Evictor:
                 return <Entry*>table_random(&each.keys, &self.core.random)
         return NULL
 
-    cdef Entry* soonest(self, int* db) noexcept:
+    cdef Entry* soonest(self, int* db) except? NULL:
         """The key of all databases that expires first."""
         cdef Database each
         cdef int64_t when_ms = INT64_MAX
