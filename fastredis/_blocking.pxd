@@ -43,6 +43,7 @@ cdef class Waiter:
     cdef Client client
     cdef Deadline deadline
     cdef Reply out                      # the client's own, while an answer is written to its inbox
+    cdef readonly bint steadfast        # neither time nor CLIENT UNBLOCK ends it
     cdef bint silent                    # CLIENT REPLY says: no reply to this command
     cdef size_t mark                    # where the answer starts in the inbox
     cdef int64_t errors                 # of the engine, before the answer

@@ -3,8 +3,8 @@ cimport cython
 
 from libc.stdint cimport INT64_MAX
 
-from fastredis._core cimport GATE_PAUSED, GATE_REPLICA, LISTEN_BLOCKED, Core
-from fastredis._engine cimport C_BLOCKED, C_DENY_BLOCKING, C_REPLY_OFF, C_REPLY_SKIP, CommandStats
+from fastredis._core cimport GATE_PAUSED, LISTEN_BLOCKED, Core
+from fastredis._engine cimport C_BLOCKED, C_CLOSE_AFTER_REPLY, C_DENY_BLOCKING, C_REPLY_OFF, C_REPLY_SKIP, CommandStats
 from fastredis._command cimport Command
 from fastredis._flags cimport MAY_REPLICATE, WRITE
 from fastredis._resp cimport arg_bytes, args_copy
@@ -114,6 +114,13 @@ cdef class Blocked:
                 self.arm()
         return 0
 
+    def hold(self, Client c not None):
+        """Let a client wait until unblock() is called with the error that it gets."""
+        cdef Waiter waiter = Waiter()
+
+        waiter.steadfast = True
+        self.block(c, waiter, 0)
+
     cdef int await_keys(self, KeyWaiter waiter) except -1:
         """Put a waiter last in the lines of its keys."""
         for key in waiter.keys:
@@ -216,6 +223,14 @@ cdef class Blocked:
             self.answer_end(c)
         return True
 
+    def unblock_all(self, bytes error not None):
+        """End the waits of all with an error, and their connections; those that CLIENT PAUSE holds stay."""
+        cdef Client c
+
+        for c in list(self.waiting):
+            self.unblock(c, error)
+            c.flags |= C_CLOSE_AFTER_REPLY
+
     def remove(self, Client c not None):
         """A client's connection is gone."""
         if c.blocked is not None:
@@ -245,7 +260,7 @@ cdef class Blocked:
         self.pause_ends_ms = 0
         self.pause_all = False
         core.gate &= ~GATE_PAUSED
-        core.expire_on_access = not core.gate & GATE_REPLICA
+        core.expire_on_access = not core.is_replica
         core.rearm = True
         for c in self.paused:
             c.flags &= ~<uint64_t>C_BLOCKED

@@ -25,6 +25,9 @@ cdef class Connection(Client):
     cdef size_t query_peak              # largest use since the last look of the cron
     cdef int64_t unsent                 # bytes that the transport held when looked at last; in used_memory
     cdef int64_t held                   # bytes of all buffers, as they are in Core.client_memory
+    cdef public object drained          # called when the transport has sent all that it held; None: nobody waits
+    cdef public object replica          # what REPLCONF and PSYNC made of it (fastredis.replication.master); else None
+    cdef int64_t owed                   # bytes that it is still to be sent of the stream which all replicas share
     cdef int64_t soft_since_ms          # since when the output is over the soft limit; 0: it is not
 
     cdef int take(self, const char* data, size_t size) except -1
@@ -34,6 +37,7 @@ cdef class Connection(Client):
     cdef int shrink_query(self) except -1
     cdef int reserve_query(self, size_t room) except -1
     cdef int send(self, Reply reply) except -1
+    cdef bint push(self, const char* data, size_t size) except -1
     cdef int hold_reply(self) except -1
     cdef int note_memory(self) except -1
     cdef int64_t output_size(self) except -1

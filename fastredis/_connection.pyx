@@ -1,6 +1,8 @@
 """A client with a socket. The design comment is in _connection.pxd."""
 cimport cython
 
+import socket
+
 from libc.string cimport memcpy, memmove
 
 from fastredis._client cimport client_init
@@ -21,6 +23,8 @@ cdef extern from "<sys/socket.h>" nogil:
     enum:
         MSG_DONTWAIT
         MSG_NOSIGNAL
+        SHUT_RDWR
+    int shutdown(int fd, int how)
     ssize_t send_bytes "send"(int fd, const void* data, size_t size, int flags)
 
 cdef enum:
@@ -104,6 +108,8 @@ cdef class Connection(Client):
         """The connection is gone: leave no trace."""
         self.engine.begin_turn()
         self.flags |= C_CLOSED
+        if self.engine.child is not None and self.fd >= 0:
+            shutdown(self.fd, SHUT_RDWR)    # the child has the socket, too: closing it here would tell the peer nothing
         self.transport = None
         self.note_memory()
         self.fd = -1
@@ -124,6 +130,8 @@ cdef class Connection(Client):
         self.writing = False
         self.soft_since_ms = 0
         self.note_memory()
+        if self.drained is not None:
+            self.drained()
 
     # --- memory ---------------------------------------------------------------------------
 
@@ -310,8 +318,8 @@ cdef class Connection(Client):
         return 0
 
     cdef int send(self, Reply reply) except -1:
-        cdef ssize_t sent = 0
         cdef ssize_t size = reply.size
+        cdef bint gone
 
         if self.transport is None:
             reply.clear()
@@ -319,22 +327,37 @@ cdef class Connection(Client):
         if size > FREE_OUTPUT and 0 < self.core.output_hard[self.output_class()] <= size - FREE_OUTPUT:
             reply.clear()           # Redis would have closed it while it wrote the reply, before the kernel gets any
             return close_over_limit(self)
+        gone = self.push(reply.data, size)
+        reply.clear()
+        return 0 if gone else self.check_output()
+
+    cdef bint push(self, const char* data, size_t size) except -1:
+        """Send bytes. What the kernel does not take waits in the transport, and the answer is False."""
+        cdef ssize_t sent = 0
+
+        if self.transport is None:
+            return True
         self.bytes_out += size
         self.core.bytes_out += size
         self.core.writes += 1
         if self.writing and self.transport.get_write_buffer_size() == 0:
             self.writing = False
         if self.fd >= 0 and not self.writing:
-            sent = send_bytes(self.fd, reply.data, size, MSG_DONTWAIT | MSG_NOSIGNAL)
+            sent = send_bytes(self.fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL)
             if sent < 0:
                 sent = 0            # EAGAIN, or an error that the transport will meet too
-        if sent < size and not self.transport.is_closing():     # else it is gone already, and asyncio would say so
-            self.writing = True
-            self.transport.write(reply.data[sent:size])
-            reply.clear()
-            return self.check_output()
-        reply.clear()
-        return 0
+        if sent == <ssize_t>size or self.transport.is_closing():    # then it is gone already, and asyncio would say so
+            return True
+        self.writing = True
+        self.transport.write(data[sent:size])
+        return False
+
+    def write(self, bytes data not None):
+        """Send bytes that are no reply, behind what waits already; whether all are gone."""
+        if self.push(data, len(data)):
+            return True
+        self.note_memory()
+        return False
 
     cdef int64_t output_size(self) except -1:
         """Bytes of replies that wait to be sent."""
@@ -342,7 +365,7 @@ cdef class Connection(Client):
 
         if self.writing and self.transport is not None:
             size += self.transport.get_write_buffer_size()
-        return size
+        return size + self.owed
 
     cdef int output_class(self) noexcept:
         if self.flags & C_REPLICA:
@@ -382,6 +405,11 @@ cdef class Connection(Client):
     def kill(self):
         """Close the connection at the end of the turn."""
         self.shut()
+
+    def allow_delay(self):
+        """Let the kernel gather small pieces (repl-disable-tcp-nodelay)."""
+        if not self.flags & C_UNIX_SOCKET:
+            self.transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
 
     def set_unix_socket(self):
         """The connection came over the unix socket."""

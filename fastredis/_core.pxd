@@ -36,7 +36,7 @@ cdef enum:                              # Core.after_call
 cdef enum:                              # Core.gate: why a command may be refused; 0 on the fast path
     GATE_LOADING = 1 << 0               # the data set is still being read
     GATE_PAUSED = 1 << 1                # CLIENT PAUSE
-    GATE_REPLICA = 1 << 2               # this server is a replica
+    GATE_REPLICATION = 1 << 2           # this server's part in replication is a reason (Replication.refusal)
     GATE_DISK = 1 << 3                  # what was written cannot be made durable (Engine.disk_errors)
 
 cdef enum:                              # Core.fixed_tables
@@ -75,7 +75,10 @@ cdef struct Core:
     int after_call                      # AFTER_* bits: what is left to do after each command; 0 on the fast path
     int gate                            # GATE_* bits
     int nesting                         # depth of commands under way (EXEC, scripts)
-    int64_t propagated                  # commands handed to the AOF and the replicas since start
+    int64_t propagated                  # offset in the replication stream: its bytes; commands while nobody takes it
+    bint counts_bytes                   # ... the stream itself, or the link to the master, counts them
+    bint is_replica                     # this server replicates a master
+    bint obeying                        # the command under way comes from there: what has expired is there still
     int turn_depth                      # turns begun and not ended; only the outermost one settles
 
     # settings as the request path needs them

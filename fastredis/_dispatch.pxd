@@ -18,5 +18,6 @@ cdef int prepare(Client c, Batch* batch, void** commands) except -1
 cdef int execute(Client c, Command command) except -1
 cdef int call(Client c, Command command) except -1
 cdef int call_nested(Client c, Command command) except -1
+cdef int call_guarded(Client c, Command command) except -1
 cdef int refuse(Client c, Command command, bytes text) except -1
 cdef int internal_error(Client c) except -1

@@ -5,7 +5,7 @@ from itertools import islice
 from libc.stdint cimport int64_t, uint64_t
 
 from fastredis._blocking cimport Blocked, KeyWaiter
-from fastredis._core cimport AFTER_FEED, AFTER_READY, GATE_DISK, GATE_LOADING, GATE_PAUSED, Core
+from fastredis._core cimport AFTER_FEED, AFTER_READY, GATE_DISK, GATE_LOADING, GATE_PAUSED, GATE_REPLICATION, Core
 from fastredis._engine cimport (
     C_BLOCKED, C_CLOSE_AFTER_REPLY, C_CLOSE_ASAP, C_DIRTY_EXEC, C_MULTI, C_NO_TOUCH, C_PUBSUB,
     C_REPLY_OFF, C_REPLY_SKIP, C_REPLY_SKIP_NEXT, C_SPECIAL, CommandStats, Engine, HISTOGRAM,
@@ -240,6 +240,7 @@ cdef int reject(Client c, bytes text) except -1:
 cdef bint is_refused(Client c, Command command, uint64_t flags) except -1:
     """Reply why the command may not run now, if there is a reason."""
     cdef Core* core = c.core
+    cdef bytes text
 
     if command.flags & PROTECTED and not c.engine.allows_protected(c, (command.container or command).name):
         refuse(c, command, protected_text(command))
@@ -253,6 +254,9 @@ cdef bint is_refused(Client c, Command command, uint64_t flags) except -1:
         refuse(c, command, ERR_OOM)
     elif core.gate & GATE_DISK and (flags & WRITE or command.name == b"ping"):
         refuse(c, command, next(iter(c.engine.disk_errors.values())))
+    elif core.gate & GATE_REPLICATION and not core.nesting and (
+            text := c.engine.replication.refusal(flags, command.flags)) is not None:
+        refuse(c, command, text)
     elif c.flags & C_PUBSUB and c.resp == 2 and command.name not in PUBSUB_CONTEXT and not core.nesting:
         refuse(c, command, b"ERR Can't execute '" + command.name + b"': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / "
                b"PING / QUIT / RESET are allowed in this context")
@@ -469,6 +473,17 @@ cdef int call_nested(Client c, Command command) except -1:
         internal_error(c)
     finally:
         c.core.nesting = depth
+    return 0
+
+
+cdef int call_guarded(Client c, Command command) except -1:
+    """call(), where a bug in the command ends only itself."""
+    try:
+        call(c, command)
+    except Exception:
+        c.out.clear()
+        c.effects = None
+        internal_error(c)
     return 0
 
 

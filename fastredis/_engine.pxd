@@ -16,6 +16,7 @@ from fastredis.values.entry cimport Entry
 
 cdef enum:
     NO_DATABASE = -1                    # to a Feed: of MULTI and EXEC, which belong to none
+    SELECT_ROOM = 64                    # bytes that put_select() writes at most
 
 cdef enum:
     HISTOGRAM = 1024                    # buckets: 16 per power of two, of ticks
@@ -63,7 +64,8 @@ cdef class Session:
 
 cdef class Feed:
     """Who takes what is propagated, with the database it is for: the AOF, a replication stream, a test."""
-    cdef int write(self, int db, Arg* argv, int argc) except -1
+    # text: the command as the protocol has it, formatted once for all feeds.
+    cdef int write(self, int db, Arg* argv, int argc, const char* text, size_t size) except -1
 
 
 cdef class Slices:
@@ -92,6 +94,8 @@ cdef class Engine(Listener):
     cdef list close_queue
     cdef list resume_queue              # sessions that may go on with their buffered requests
     cdef list feed_list
+    cdef char* text                     # the command that is being handed to them
+    cdef size_t text_room
     cdef bint in_transaction            # a MULTI was propagated, its EXEC is still to follow
     cdef list garbage                   # Garbage, freed in slices
     cdef bint serving                   # those who wait for keys are being served
@@ -113,6 +117,7 @@ cdef class Engine(Listener):
     cdef public object child            # Child (fastredis.persist.child), the one that is at work; None: none is
     cdef public object saver            # Saver (fastredis.persist.saver): SAVE, BGSAVE, save points
     cdef public object loading          # Loading (fastredis.persist.loading): what INFO tells of it
+    cdef public object replication      # Replication (fastredis.replication.state); None: there cannot be any
     cdef Slices slices                  # the forkless snapshot under way (fastredis.persist.snapshot); None: none is
     cdef readonly dict disk_errors      # who cannot write ("rdb", "aof") -> error for those who want to
     cdef readonly int64_t started_ms
@@ -130,6 +135,7 @@ cdef class Engine(Listener):
     cdef int queue_resume(self, Session session) except -1
     cdef int count_error(self, const char* text, size_t size) except -1
     cdef int propagate(self, int db, Arg* argv, int argc) except -1
+    cdef int hand_out(self, int db, Arg* argv, int argc) except -1
     cdef int propagate_words(self, int db, list words) except -1
     cdef int end_transaction(self) except -1
     cdef int touch_watched(self, Database db, const char* key, size_t size) except -1
@@ -139,3 +145,7 @@ cdef class Engine(Listener):
     cdef int arm_expiry(self) except -1
     cdef int collect(self) except -1
     cdef double ticks_per_us(self) noexcept
+
+
+# What a feed takes before the first command of another database: SELECT; returns where it ends.
+cdef char* put_select(char* to, int db) noexcept

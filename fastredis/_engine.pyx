@@ -6,13 +6,15 @@ from libc.stdint cimport INT64_MAX
 from libc.string cimport memset
 
 from fastredis._core cimport (
-    AFTER_FEED, AFTER_READY, GATE_DISK, GATE_LOADING, LISTEN_EVENTS, NOTIFY_EXPIRED, NOTIFY_GENERIC, NOTIFY_HASH,
+    AFTER_FEED, AFTER_READY, GATE_DISK, GATE_LOADING, GATE_PAUSED, LISTEN_EVENTS, NOTIFY_EXPIRED, NOTIFY_GENERIC,
+    NOTIFY_HASH,
 )
 from fastredis._keyspace cimport database_new
 from fastredis._reply cimport reply_new
-from fastredis._resp cimport arg_bytes, arg_of, batch_free, batch_init
-from fastredis.ds.alloc cimport mem_alloc, mem_calloc, mem_free
-from fastredis.ds.native cimport monotonic_us, ticks, wall_us
+from fastredis._resp cimport arg_bytes, arg_of, batch_free, batch_init, put_request, request_room
+from fastredis.ds.alloc cimport mem_alloc, mem_calloc, mem_free, mem_realloc
+from fastredis.ds.native cimport monotonic_us, ticks, unlikely, wall_us
+from fastredis.ds.numbers cimport INT64_TEXT, format_int64
 from fastredis.values.limits cimport Limits
 from fastredis.ds.table cimport table_rehash
 
@@ -26,6 +28,8 @@ cdef enum:
     REHASH_US = 300                 # share of a cron call that goes to rehashing
     REHASH_BUCKETS = 16             # buckets moved between two looks at the clock
     KEPT_ARGS = 64 * 1024           # a batch that had more arguments gives their room back
+    FIRST_TEXT = 1024               # room for a propagated command
+    KEPT_TEXT = 64 * 1024           # ... and more than this is given back
     MAX_ERROR_CODES = 128           # different codes that errorstats keeps
 
 
@@ -43,6 +47,17 @@ cdef int note_turn(Core* core) noexcept:
     core.turn_commands_most = max(core.turn_commands_most, core.commands - core.turn_commands)
     core.turn_start = 0
     return 0
+
+
+cdef char* put_select(char* to, int db) noexcept:
+    cdef char[INT64_TEXT] digits
+    cdef Arg argv[2]
+
+    argv[0].ptr = b"SELECT"
+    argv[0].size = 6
+    argv[1].ptr = digits
+    argv[1].size = format_int64(digits, db)
+    return put_request(to, argv, 2)
 
 
 cdef int64_t client_limit_of(config) except -1:
@@ -82,7 +97,7 @@ cdef class Slices:
 cdef class Feed:
     """Base of the takers of propagated commands. A Python subclass defines command(db, argv)."""
 
-    cdef int write(self, int db, Arg* argv, int argc) except -1:
+    cdef int write(self, int db, Arg* argv, int argc, const char* text, size_t size) except -1:
         cdef int i
         self.command(db, [arg_bytes(&argv[i]) for i in range(argc)])
         return 0
@@ -193,6 +208,7 @@ cdef class Engine(Listener):
             mem_free(&self.core.memory, self.stats[i].histogram, HISTOGRAM * sizeof(uint64_t))
         mem_free(&self.core.memory, self.stats, max(1, self.stats_count) * sizeof(CommandStats))
         batch_free(&self.batch)
+        self.free_text()
 
     # --- settings ---------------------------------------------------------------------
 
@@ -467,18 +483,39 @@ cdef class Engine(Listener):
 
     cdef int propagate(self, int db, Arg* argv, int argc) except -1:
         """Hand a command's effect to the AOF and the replicas; those of one EXEC come as one transaction."""
-        cdef Feed feed
         cdef Arg multi
 
         if self.core.nesting and not self.in_transaction:
             self.in_transaction = True
             multi = arg_of(b"MULTI")
-            for feed in self.feed_list:
-                feed.write(NO_DATABASE, &multi, 1)
-        for feed in self.feed_list:
-            feed.write(db, argv, argc)
-        self.core.propagated += 1
+            self.hand_out(NO_DATABASE, &multi, 1)
+        self.hand_out(db, argv, argc)
+        if not self.core.counts_bytes:
+            self.core.propagated += 1
         return 0
+
+    cdef int hand_out(self, int db, Arg* argv, int argc) except -1:
+        """Format a command and give it to all feeds."""
+        cdef Feed feed
+        cdef size_t room = request_room(argv, argc)
+        cdef size_t size
+
+        if unlikely(room > self.text_room):
+            room = max(room, FIRST_TEXT)
+            self.text = <char*>mem_realloc(&self.core.memory, self.text, self.text_room, room)
+            self.text_room = room
+        size = put_request(self.text, argv, argc) - self.text
+        for feed in self.feed_list:
+            feed.write(db, argv, argc, self.text, size)
+        if unlikely(self.text_room > KEPT_TEXT):
+            self.free_text()
+        return 0
+
+    def free_text(self):
+        """Give the buffer of hand_out() back."""
+        mem_free(&self.core.memory, self.text, self.text_room)
+        self.text = NULL
+        self.text_room = 0
 
     cdef int propagate_words(self, int db, list words) except -1:
         """The same for arguments that are bytes objects."""
@@ -495,13 +532,11 @@ cdef class Engine(Listener):
 
     cdef int end_transaction(self) except -1:
         """The outermost EXEC or script is over: close what propagate() opened."""
-        cdef Feed feed
         cdef Arg word
 
         if self.in_transaction and not self.core.nesting:
             word = arg_of(b"EXEC")
-            for feed in self.feed_list:
-                feed.write(NO_DATABASE, &word, 1)
+            self.hand_out(NO_DATABASE, &word, 1)
             self.in_transaction = False
         return 0
 
@@ -631,9 +666,28 @@ cdef class Engine(Listener):
         if self.core.armed_ms < self.core.now_ms:
             self.core.rearm = True
 
+    def start_turn(self):
+        """For callers in Python that are about to write to clients or to mark them: finish_turn() ends it."""
+        self.begin_turn()
+
     def finish_turn(self):
         """For callers in Python that wrote to clients or marked them: send, close, arm the timer."""
         self.end_turn()
+
+    @property
+    def propagated(self):
+        """Offset in the replication stream (Core.propagated)."""
+        return self.core.propagated
+
+    def set_offset(self, int64_t offset):
+        """The data set is that of an offset in some history of changes."""
+        self.core.propagated = offset
+
+    def set_role(self, bint is_replica):
+        """Expire keys and take writes as a master does, or as a replica."""
+        self.core.is_replica = is_replica
+        self.core.expire_on_access = not is_replica and not self.core.gate & GATE_PAUSED
+        self.core.rearm = True
 
     # --- statistics ---------------------------------------------------------------------
 

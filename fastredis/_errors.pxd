@@ -54,6 +54,11 @@ cdef extern from *:
     #define FR_ERR_CLIENT_NAME "ERR Client names cannot contain spaces, newlines or special characters."
     #define FR_ERR_RESET "ERR can only reset normal client connections"
     #define FR_ERR_WAITAOF_OFF "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled."
+    #define FR_ERR_WAIT_REPLICA "ERR WAIT cannot be used with replica instances. Please also note that since Redis " \\
+        "4.0 if a replica is configured to be writable (which is not the default) writes to replicas are just local " \\
+        "and are not propagated."
+    #define FR_ERR_WAITAOF_REPLICA "ERR WAITAOF cannot be used with replica instances. Please also note that writes " \\
+        "to replicas are just local and are not propagated."
     #define FR_ERR_NUMLOCAL "ERR value is out of range, value must between 0 and 1"
     #define FR_ERR_DIGEST "ERR must be exactly 16 hexadecimal characters"
     #define FR_ERR_NUMKEYS "ERR invalid numkeys value"
@@ -166,6 +171,8 @@ cdef extern from *:
     const char* ERR_CLIENT_NAME "FR_ERR_CLIENT_NAME"
     const char* ERR_RESET "FR_ERR_RESET"
     const char* ERR_WAITAOF_OFF "FR_ERR_WAITAOF_OFF"
+    const char* ERR_WAIT_REPLICA "FR_ERR_WAIT_REPLICA"
+    const char* ERR_WAITAOF_REPLICA "FR_ERR_WAITAOF_REPLICA"
     const char* ERR_NUMLOCAL "FR_ERR_NUMLOCAL"
     const char* ERR_DIGEST "FR_ERR_DIGEST"
     const char* ERR_NUMKEYS "FR_ERR_NUMKEYS"

@@ -191,6 +191,8 @@ cdef class Database:
         if e is not NULL and self.is_expired(e):
             if self.core.expire_on_access:
                 self.expire_entry(e)
+            elif self.core.obeying:
+                return e                # the master will say when it goes
             return NULL
         return e
 

@@ -1,4 +1,4 @@
-# Incremental parser of RESP requests. It knows bytes, not commands.
+# Incremental parser of RESP requests, and their writer. It knows bytes, not commands.
 #
 #   *3\r\n $3\r\nSET\r\n $1\r\nk\r\n $5\r\nhello\r\n        multibulk; or inline: SET k hello\r\n
 #             ^ptr,size   ^          ^                      an Arg is a slice of the received bytes
@@ -75,6 +75,9 @@ cdef void batch_free(Batch* b) noexcept
 cdef int parse_batch(Parser* p, Batch* b, const char* base, size_t size, size_t* pos, int limit) except -1
 cdef object split_inline(const char* line, size_t size)
 cdef Arg* args_copy(Account* account, const Arg* argv, int argc, size_t* size) except NULL
+# Write a request as an array of bulk strings to where there are request_room() bytes; returns where it ends.
+cdef size_t request_room(const Arg* argv, int argc) noexcept
+cdef char* put_request(char* to, const Arg* argv, int argc) noexcept
 
 
 cdef inline uint64_t arg_hash(Arg* a) noexcept:

@@ -5,7 +5,10 @@ from libc.string cimport memchr, memcpy, memset
 
 from fastredis.ds.alloc cimport mem_alloc, mem_free, mem_realloc
 from fastredis.ds.native cimport likely
-from fastredis.ds.numbers cimport parse_int64
+from fastredis.ds.numbers cimport format_int64, parse_int64
+
+cdef enum:
+    HEAD = 24                       # room for a type byte, a number and CR LF
 
 
 cdef void parser_init(Parser* p, Account* account) noexcept:
@@ -484,3 +487,42 @@ cdef class RequestParser:
             error.requests = requests
             raise error
         return requests
+
+
+# --- writing --------------------------------------------------------------------------------
+
+cdef inline char* put_head(char* to, char kind, int64_t number) noexcept:
+    """A type byte, a number, CR LF; returns where that ends."""
+    to[0] = kind
+    if 0 <= number <= 9:
+        to[1] = <char>(c'0' + number)
+        to += 2
+    else:
+        to += 1 + format_int64(to + 1, number)
+    to[0] = c'\r'
+    to[1] = c'\n'
+    return to + 2
+
+
+cdef size_t request_room(const Arg* argv, int argc) noexcept:
+    """Bytes that put_request() writes at most."""
+    cdef size_t room = HEAD
+    cdef int i
+
+    for i in range(argc):
+        room += HEAD + argv[i].size + 2
+    return room
+
+
+cdef char* put_request(char* to, const Arg* argv, int argc) noexcept:
+    cdef int i
+
+    to = put_head(to, c'*', argc)
+    for i in range(argc):
+        to = put_head(to, c'$', argv[i].size)
+        memcpy(to, argv[i].ptr, argv[i].size)
+        to += argv[i].size
+        to[0] = c'\r'
+        to[1] = c'\n'
+        to += 2
+    return to

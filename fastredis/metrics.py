@@ -1,7 +1,6 @@
 """What INFO knows of the past: rates per second, memory at the start, time spent in the cron."""
 
 import resource
-import secrets
 import time
 
 from fastredis._inspect import flow, statistics
@@ -26,7 +25,6 @@ class Metrics:
     startup_memory     used_memory when the server had started
     startup_resident   RAM that the process occupied then
     cron_us            time spent in the cron
-    replication_id     identifies the history of this data set; 40 hexadecimal digits
     total_forks        children since the start
     latest_fork_us     how long the latest fork stopped the server
     cow_sizes          kind of child -> bytes that were copied on write when the latest one ended
@@ -39,11 +37,7 @@ class Metrics:
         self.startup_memory = statistics(engine)["used_memory"]
         self.startup_resident = resident_memory()
         self.cow_sizes = {"rdb": 0, "aof": 0}
-        self.change_replication_id()
         self.reset()
-
-    def change_replication_id(self) -> None:
-        self.replication_id = secrets.token_hex(20)
 
     def reset(self) -> None:
         """CONFIG RESETSTAT: forget all samples."""

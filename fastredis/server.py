@@ -14,6 +14,7 @@ import signal
 import socket
 import stat
 import time
+from dataclasses import dataclass, field
 
 from fastredis import commands
 from fastredis._blocking import Blocked
@@ -31,8 +32,10 @@ from fastredis.persist.aof_files import AofFiles
 from fastredis.persist.loading import Loading
 from fastredis.persist.saver import Saver, temporary_name
 from fastredis.process import OOM_MASTER, OomScore, notify_systemd
+from fastredis.replication.state import Replication
 
 GATE_LOADING = 1            # as in _core.pxd
+LONGEST_PAUSE_MS = 2**62    # since the epoch
 RESERVED_FILES = 32         # file descriptors that are not for clients
 PR_SET_THP_DISABLE = 41     # linux/prctl.h
 
@@ -70,6 +73,23 @@ PROTECTED_MODE = (
 )
 
 
+@dataclass
+class ShutdownWait:
+    """A shutdown that has been asked for, while replicas are waited for.
+
+    save, force    as Server.request_shutdown() has them
+    offset         up to which replicas are to have the stream
+    until_ms       how long that is waited for, ms since the epoch
+    clients        who asked by SHUTDOWN
+    """
+
+    save: bool | None
+    force: bool
+    offset: int
+    until_ms: int
+    clients: list[Connection] = field(default_factory=list)
+
+
 class ClientProtocol(Connection, asyncio.Protocol):
     """A connection as asyncio's transports know it; all of it is in Connection."""
 
@@ -88,6 +108,7 @@ class Server:
         self.cron_paused = False
         self.oom_score = OomScore(config, log)
         self.shutdown_signal: int | None = None
+        self.shutdown_wait: ShutdownWait | None = None
         self.loaded = False         # before, nothing may be saved: the files hold more than the memory
         self._cron_clients: list[int] = []
         self.engine = engine = Engine(config.databases, len(declared_commands()))
@@ -104,6 +125,7 @@ class Server:
         engine.saver = Saver(engine)
         engine.loading = Loading(engine)
         engine.aof = AofFiles(engine)
+        engine.replication = Replication(engine)
         set_notify(engine, config.notify_keyspace_events)
         for name in ENGINE_SETTINGS:
             config.on_change(name, engine.configure)
@@ -295,6 +317,8 @@ class Server:
         """A client's connection is gone."""
         self.engine.pubsub.remove(client)
         self.engine.blocked.remove(client)
+        if client.replica is not None:
+            self.engine.replication.connection_lost(client)
 
     def describe(self, client: Connection) -> str:
         """The client as CLIENT LIST shows it, for the log."""
@@ -317,6 +341,7 @@ class Server:
                 self._clients_cron()
                 engine.saver.cron()
                 engine.aof.cron()
+                engine.replication.cron()
                 self._shutdown_by_signal()
             if self.config.activerehashing:
                 engine.rehash_slice()
@@ -371,6 +396,7 @@ class Server:
             return self.exit_code.result()
         self.loaded = True
         self.engine.gate(GATE_LOADING, False)
+        self.engine.replication.start()
         self.loop.call_later(1 / self.config.hz, self.cron)
         if self.listeners:
             self.log.notice("Ready to accept connections tcp")
@@ -381,6 +407,8 @@ class Server:
         gc.collect()
         gc.freeze()
         code = await self.exit_code
+        if self.engine.replication.link is not None:
+            self.engine.replication.link.close()
         self.engine.aof.end()
         return code
 
@@ -416,32 +444,89 @@ class Server:
 
     def _shutdown_by_signal(self) -> None:
         """Shut down if a signal asked for it, as shutdown-on-sigterm or -sigint says; else go on."""
-        if self.shutdown_signal is None or self.cron_paused or self.exit_code.done():
+        if self.shutdown_wait is not None:
+            self._look_at_replicas(self.shutdown_wait)
+        if self.shutdown_signal is None or self.cron_paused or self.exit_code.done() or self.awaits_replicas:
             return
         name = "shutdown-on-sigint" if self.shutdown_signal == signal.SIGINT else "shutdown-on-sigterm"
         words = self.config[name]
         save = True if "save" in words else False if "nosave" in words else None
-        if not self.request_shutdown(save=save, now="now" in words, force="force" in words):
-            self.shutdown_signal = None
+        self.request_shutdown(save=save, now="now" in words, force="force" in words)
 
     def abort_shutdown(self) -> bool:
-        """SHUTDOWN ABORT: forget the signal that asked for a shutdown; False if there was none."""
-        if self.shutdown_signal is None:
+        """SHUTDOWN ABORT: take back what a signal or a command asked for; False if there was nothing."""
+        if self.shutdown_signal is None and self.shutdown_wait is None:
             return False
-        self.shutdown_signal = None
+        self._forget_shutdown()
         self.log.warning("Shutdown manually aborted.")
         return True
 
-    def request_shutdown(self, save: bool | None = None, now: bool = False, force: bool = False) -> bool:
-        """Save what is to be saved, stop serving, and let main() return. Returns whether the server is going to stop.
+    def _forget_shutdown(self) -> None:
+        """Go on as if nobody had asked for a shutdown; those who did get an error."""
+        wait, self.shutdown_wait, self.shutdown_signal = self.shutdown_wait, None, None
+        if wait is not None:
+            self.engine.blocked.unpause()
+            for client in wait.clients:
+                self.engine.blocked.unblock(client, b"ERR Errors trying to SHUTDOWN. Check logs.")
 
-        save: True or False whatever the save points are, None: if there are any. force: even if saving fails.
+    def request_shutdown(self, save: bool | None = None, now: bool = False, force: bool = False) -> None:
+        """Save what is to be saved, stop serving, and let main() return; if that cannot be, go on.
+
+        save: True or False whatever the save points are, None: if there are any. force: even if saving fails. Unless
+        `now`, replicas that lag behind are waited for first, for shutdown-timeout seconds; writes are held meanwhile.
         """
         self.log.warning("User requested shutdown...")
         if self.config.supervised == "systemd":
             notify_systemd("STOPPING=1\n", self.log)
-        if not self._save_at_end(save, force):
+        timeout_s = self.config["shutdown-timeout"]
+        wait = ShutdownWait(save, force, self.engine.replication.offset, self.engine.clock.now_ms + timeout_s * 1000)
+        if not now and timeout_s and self.loaded and self._lagging(wait):
+            self.log.notice("Waiting for replicas before shutting down.")
+            self.shutdown_wait = wait
+            self.engine.blocked.pause(LONGEST_PAUSE_MS, False)
+            self.engine.replication.request_acks()
+        else:
+            self._finish_shutdown(wait)
+
+    @property
+    def awaits_replicas(self) -> bool:
+        """Whether the server is going to stop when its replicas have caught up."""
+        return self.shutdown_wait is not None
+
+    @property
+    def shutdown_left_ms(self) -> int:
+        """How long replicas are still waited for."""
+        return max(0, self.shutdown_wait.until_ms - self.engine.clock.now_ms) if self.shutdown_wait else 0
+
+    def hold_until_shutdown(self, client: Connection) -> None:
+        """A client asked for the shutdown that is being waited for: it hears of it only if there is none."""
+        self.shutdown_wait.clients.append(client)
+        self.engine.blocked.hold(client)
+
+    def _lagging(self, wait: "ShutdownWait") -> list:
+        return [replica for replica in self.engine.replication.replicas if replica.acked < wait.offset]
+
+    def _look_at_replicas(self, wait: "ShutdownWait") -> None:
+        """Cron: end if all replicas have everything, or were waited for long enough."""
+        if not self._lagging(wait) or self.engine.clock.now_ms >= wait.until_ms:
+            self._finish_shutdown(wait)
+
+    def _tell_of_replicas(self, wait: "ShutdownWait") -> None:
+        replication = self.engine.replication
+        lagging = self._lagging(wait)
+        for replica in lagging:
+            self.log.warning(f"Lagging replica {replica.name} reported offset {wait.offset - replica.acked} behind "
+                             f"master, lag={replica.lag_s}, state={replica.state_name}.")
+        count = len(replication.replicas)
+        if count:
+            self.log.notice(f"{count - len(lagging)} of {count} replicas are in sync when shutting down.")
+
+    def _finish_shutdown(self, wait: "ShutdownWait") -> bool:
+        """The end; False if the server has to go on, and those who wait for it have heard that."""
+        self._tell_of_replicas(wait)
+        if not self._save_at_end(wait.save, wait.force):
             self.log.warning("Errors trying to shut down the server. Check the logs for more information.")
+            self._forget_shutdown()
             return False
         for listener in self.all_listeners():
             self._stop(listener)

@@ -32,12 +32,13 @@ LAYERS = [
     ["logs", "metrics"],
     ["process"],
     ["persist.*"],
+    ["replication.*"],
     ["commands.*"],
     ["server"],
     ["cli"],
     ["__main__"],
 ]
-FAMILIES = ("ds.", "values.", "persist.", "commands.", "config")
+FAMILIES = ("ds.", "values.", "persist.", "replication.", "commands.", "config")
 # What these import inside of a function or for annotations only makes no cycle when modules are loaded.
 IMPORT = re.compile(r"^(?:from (fastredis[\w.]*) c?import (\([^)]*\)|.*)|c?import (fastredis[\w.]*))", re.MULTILINE)
 

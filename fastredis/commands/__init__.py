@@ -35,6 +35,7 @@ MODULES = (
     "lolwut",
     "shutdown",
     "persistence",
+    "replication",
     "debug",
 )
 

@@ -490,7 +490,8 @@ def cmd_client_unblock(c):
     if number is None:
         return c.reply(NOT_INTEGER)
     client = c.engine.clients.get(number)
-    found = client is not None and c.engine.blocked.unblock(client, UNBLOCKED if reason == b"error" else None)
+    waits = client is not None and client.blocked is not None and not client.blocked.steadfast
+    found = waits and c.engine.blocked.unblock(client, UNBLOCKED if reason == b"error" else None)
     c.reply(int(found))
 
 declare(

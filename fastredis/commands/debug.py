@@ -451,7 +451,7 @@ def match(c, pattern, text):
 @subcommand("CHANGE-REPL-ID", "Change the replication ID of the instance.", 0)
 def change_replication_id(c):
     c.engine.log.notice("Changing replication IDs after receiving DEBUG change-repl-id")
-    c.engine.metrics.change_replication_id()
+    c.engine.replication.change_ids()
     return OK
 
 

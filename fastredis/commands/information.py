@@ -140,6 +140,7 @@ def server(engine) -> Fields:
         ("config_file", config.file or ""),
         ("io_threads_active", 0),
         *listeners(engine),
+        *([("shutdown_in_milliseconds", engine.server.shutdown_left_ms)] if engine.server.awaits_replicas else ()),
     ]
 
 
@@ -192,8 +193,8 @@ def memory(engine) -> Fields:
         ("maxmemory_policy", config["maxmemory-policy"]),
         *fragmentation(counted["used_memory"], allocator_memory(engine, counted, resident), resident),
         ("mem_not_counted_for_evict", 0),
-        ("mem_replication_backlog", 0),
-        ("mem_total_replication_buffers", 0),
+        ("mem_replication_backlog", engine.replication.stream.memory),
+        ("mem_total_replication_buffers", engine.replication.stream.memory),
         ("mem_clients_slaves", 0),
         ("mem_clients_normal", client_memory),
         ("mem_cluster_links", 0),
@@ -251,7 +252,7 @@ def fragmentation(used: int, allocator: int, resident: int) -> Fields:
 def persistence(engine) -> Fields:
     return [
         ("loading", int(is_loading(engine))),
-        ("async_loading", 0),
+        ("async_loading", int(engine.replication.is_replica and engine.replication.link.async_loading)),
         *child(engine.child),
         *snapshot(engine),
         *engine.aof.fields(),
@@ -278,7 +279,7 @@ def snapshot(engine) -> Fields:
     saver = engine.saver
     return [
         ("rdb_changes_since_last_save", saver.changes),
-        ("rdb_bgsave_in_progress", int(saver.running)),
+        ("rdb_bgsave_in_progress", int(saver.running or engine.replication.full_sync.pipe is not None)),
         ("rdb_last_save_time", saver.last_save_s),
         ("rdb_last_bgsave_status", "ok" if saver.last_ok else "err"),
         ("rdb_last_bgsave_time_sec", saver.last_seconds),
@@ -321,9 +322,9 @@ def traffic(engine, counted) -> Fields:
         ("instantaneous_input_repl_kbps", "0.00"),
         ("instantaneous_output_repl_kbps", "0.00"),
         ("rejected_connections", counted["rejected_connections"]),
-        ("sync_full", 0),
-        ("sync_partial_ok", 0),
-        ("sync_partial_err", 0),
+        ("sync_full", engine.replication.syncs_full),
+        ("sync_partial_ok", engine.replication.syncs_partial),
+        ("sync_partial_err", engine.replication.syncs_refused),
     ]
 
 
@@ -391,19 +392,7 @@ def turns(engine, counted) -> Fields:
 
 
 def replication(engine) -> Fields:
-    return [
-        ("role", "master"),
-        ("connected_slaves", 0),
-        ("master_failover_state", "no-failover"),
-        ("master_replid", engine.metrics.replication_id),
-        ("master_replid2", "0" * 40),
-        ("master_repl_offset", 0),
-        ("second_repl_offset", -1),
-        ("repl_backlog_active", 0),
-        ("repl_backlog_size", engine.config["repl-backlog-size"]),
-        ("repl_backlog_first_byte_offset", 0),
-        ("repl_backlog_histlen", 0),
-    ]
+    return engine.replication.fields()
 
 
 def cpu(engine) -> Fields:

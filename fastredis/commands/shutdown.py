@@ -7,14 +7,16 @@ from fastredis.declarations import ADMIN, ALLOW_BUSY, LOADING, NO_MULTI, NOSCRIP
 
 declare = declarer("server")
 
+SHUTDOWN_FAILED = ErrorReply("ERR Errors trying to SHUTDOWN. Check logs.")
 WORDS = {b"nosave", b"save", b"now", b"force", b"abort"}
 
 
 def cmd_shutdown(c):
     """SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [ABORT] -> no reply: the connection is closed as the server ends.
 
-    Errors: syntax; ABORT while no shutdown is under way; from a script or transaction, without NOW; the data cannot
-    be saved.
+    While replicas lag behind, writes are held and the server waits for them, for `shutdown-timeout` seconds at most.
+    Errors: syntax; aborted; ABORT while no shutdown is under way; from a script or transaction, without NOW; the data
+    cannot be saved.
     Source: https://redis.io/docs/latest/commands/shutdown/
     """
     words = {word.lower() for word in c.args[1:]}
@@ -22,18 +24,22 @@ def cmd_shutdown(c):
         c.reply(ErrorReply("ERR syntax error"))
         return
     if b"abort" in words:
-        # Only a signal's shutdown can be taken back: one by command does not wait for anything.
         aborted = c.engine.server.abort_shutdown()
         c.reply(Status("OK") if aborted else ErrorReply("ERR No shutdown in progress."))
         return
     if b"now" not in words and denies_blocking(c):
         c.reply(ErrorReply("ERR SHUTDOWN without NOW or ABORT isn't allowed for DENY BLOCKING client"))
         return
-    save = True if b"save" in words else False if b"nosave" in words else None
-    if c.engine.server.request_shutdown(save=save, now=b"now" in words, force=b"force" in words):
+    server = c.engine.server
+    if not server.awaits_replicas:
+        save = True if b"save" in words else False if b"nosave" in words else None
+        server.request_shutdown(save=save, now=b"now" in words, force=b"force" in words)
+    if server.exit_code.done():
         c.kill()
+    elif server.awaits_replicas:
+        server.hold_until_shutdown(c)
     else:
-        c.reply(ErrorReply("ERR Errors trying to SHUTDOWN. Check logs."))
+        c.reply(SHUTDOWN_FAILED)
 
 
 declare(

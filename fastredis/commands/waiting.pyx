@@ -5,7 +5,9 @@ from fastredis._blocking cimport Blocked, Waiter
 from fastredis._client cimport Client
 from fastredis._command cimport native
 from fastredis._engine cimport C_DENY_BLOCKING, Engine
-from fastredis._errors cimport ERR_NOT_POSITIVE, ERR_NUMLOCAL, ERR_WAITAOF_OFF
+from fastredis._errors cimport (
+    ERR_NOT_POSITIVE, ERR_NUMLOCAL, ERR_WAITAOF_OFF, ERR_WAITAOF_REPLICA, ERR_WAIT_REPLICA,
+)
 from fastredis._flags cimport BLOCKING
 from fastredis._options cimport get_int_or_reply, get_timeout_or_reply
 from fastredis.persist.aof cimport AppendOnly
@@ -16,14 +18,25 @@ declare = declarer("generic")
 
 
 cdef class ReplicaWaiter(Waiter):
-    """Waits for replicas, of which there are none: it ends with its timeout."""
+    """Waits until so many replicas have acknowledged an offset of the stream."""
+    cdef Engine engine
+    cdef int64_t replicas
+    cdef int64_t offset
 
     cdef int timed_out(self, Client c) except -1:
-        return c.reply_int(0)
+        return c.reply_int(self.engine.replication.acknowledged(self.offset))
+
+    def check(self):
+        """Replicas have acknowledged more."""
+        if self.client is None:             # it waits no more
+            self.engine.replication.waiters.remove(self.check)
+        elif self.engine.replication.acknowledged(self.offset) >= self.replicas:
+            self.engine.replication.waiters.remove(self.check)
+            (<Blocked>self.engine.blocked).unblock(self.client, None)
 
 
 cdef class AofWaiter(Waiter):
-    """Waits for AOFs: the one here, and those of replicas, of which there are none."""
+    """Waits for AOFs: the one here, and those of replicas."""
     cdef Engine engine
     cdef bint local                     # the one here is waited for
     cdef int64_t replicas               # how many of others
@@ -32,17 +45,25 @@ cdef class AofWaiter(Waiter):
         return reply_copies(c)
 
     def check(self):
-        """What is on the disk here has grown, or the AOF was switched off."""
+        """What is on a disk here or there has grown, or the AOF was switched off."""
         cdef Client c = self.client
 
         if c is None:                       # it waits no more
-            aof_waiters(self.engine).remove(self.check)
+            self.leave()
         elif self.local and not self.engine.config.appendonly:
-            aof_waiters(self.engine).remove(self.check)
+            self.leave()
             (<Blocked>self.engine.blocked).unblock(c, ERR_WAITAOF_OFF)
         elif has_copies(c, self.local, self.replicas):
-            aof_waiters(self.engine).remove(self.check)
+            self.leave()
             (<Blocked>self.engine.blocked).unblock(c, None)
+
+    def enter(self):
+        aof_waiters(self.engine).append(self.check)
+        self.engine.replication.waiters.append(self.check)
+
+    def leave(self):
+        aof_waiters(self.engine).remove(self.check)
+        self.engine.replication.waiters.remove(self.check)
 
 
 cdef list aof_waiters(Engine engine):
@@ -56,30 +77,39 @@ cdef bint is_synced(Client c) except -1:
 
 cdef bint has_copies(Client c, bint local, int64_t replicas) except -1:
     """Whether as many AOFs as are wanted have what the connection wrote."""
-    return replicas == 0 and (not local or is_synced(c))
+    return (replicas == 0 or c.engine.replication.on_disk(c.wrote) >= replicas) and (not local or is_synced(c))
 
 
 cdef int reply_copies(Client c) except -1:
     """How many local AOFs, and how many AOFs of replicas, have what the connection wrote."""
     c.reply_array(2)
     c.reply_int(is_synced(c))
-    return c.reply_int(0)
+    return c.reply_int(c.engine.replication.on_disk(c.wrote))
 
 
 cdef int cmd_wait(Client c) except -1:
     """WAIT numreplicas timeout -> integer: replicas that have all earlier writes of this connection.
 
     The timeout is in ms, 0 waits for ever. Inside MULTI or a script it does not wait.
-    Errors: no integer; negative timeout.
+    Errors: no integer; negative timeout; this is a replica.
     Source: https://redis.io/commands/wait
     """
     cdef int64_t replicas, deadline_ms
+    cdef ReplicaWaiter waiter
 
+    if c.core.is_replica:
+        return c.error(ERR_WAIT_REPLICA)
     if not get_int_or_reply(c, 1, &replicas) or not get_timeout_or_reply(c, 2, 1, &deadline_ms):
         return 0
-    if replicas <= 0 or c.flags & C_DENY_BLOCKING:
-        return c.reply_int(0)
-    return (<Blocked>c.engine.blocked).block(c, ReplicaWaiter(), deadline_ms)
+    if c.engine.replication.acknowledged(c.wrote) >= replicas or c.flags & C_DENY_BLOCKING:
+        return c.reply_int(c.engine.replication.acknowledged(c.wrote))
+    waiter = ReplicaWaiter()
+    waiter.engine = c.engine
+    waiter.replicas = replicas
+    waiter.offset = c.wrote
+    c.engine.replication.waiters.append(waiter.check)
+    c.engine.replication.request_acks()
+    return (<Blocked>c.engine.blocked).block(c, waiter, deadline_ms)
 
 declare(
     b"wait", native(cmd_wait), arity=3, flags=BLOCKING, acl=("connection",), since="3.0.0",
@@ -94,12 +124,15 @@ cdef int cmd_waitaof(Client c) except -1:
     """WAITAOF numlocal numreplicas timeout -> array: local AOFs, and AOFs of replicas, that have the earlier writes.
 
     The timeout is in ms, 0 waits for ever. Inside MULTI or a script it does not wait.
-    Errors: no integer; numlocal is neither 0 nor 1, or 1 without an AOF; negative numreplicas or timeout.
+    Errors: no integer; numlocal is neither 0 nor 1, or 1 without an AOF; negative numreplicas or timeout; this is a
+    replica.
     Source: https://redis.io/commands/waitaof
     """
     cdef int64_t local, replicas, deadline_ms
     cdef AofWaiter waiter
 
+    if c.core.is_replica:
+        return c.error(ERR_WAITAOF_REPLICA)
     if not get_int_or_reply(c, 1, &local):
         return 0
     if not 0 <= local <= 1:
@@ -118,7 +151,9 @@ cdef int cmd_waitaof(Client c) except -1:
     waiter.local = local
     waiter.replicas = replicas
     waiter.engine = c.engine
-    aof_waiters(c.engine).append(waiter.check)
+    waiter.enter()
+    if replicas:
+        c.engine.replication.request_acks()
     return (<Blocked>c.engine.blocked).block(c, waiter, deadline_ms)
 
 declare(

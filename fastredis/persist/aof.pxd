@@ -1,6 +1,6 @@
 # AppendOnly: takes what is propagated, and sees that it is on the disk when the setting says so.
 #
-#   Engine.propagate --> write()  formats once  --> data [ SELECT, commands of all clients ...size ...room ]
+#   Engine.propagate --> write()  text of a command --> data [ SELECT, commands of all clients ...size ...room ]
 #                           |                                      |
 #                           +-- loop.call_soon, once an iteration --> turn(): one write(2) --> fd
 #                                                                         |
@@ -82,7 +82,3 @@ cdef class AppendOnly(Feed):
     cdef int note_synced(self, int64_t propagated) except -1
     cdef int note_errors(self) except -1
 
-
-# Format one command as it lies in the file.
-cdef size_t command_room(const Arg* argv, int argc) noexcept
-cdef char* put_command(char* to, const Arg* argv, int argc) noexcept

@@ -7,11 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from libc.errno cimport EINTR, ENOSPC, errno
 from libc.string cimport memcpy, memmove, strerror
 
-from fastredis._engine cimport Session
-from fastredis._resp cimport arg_of
+from fastredis._engine cimport SELECT_ROOM, Session, put_select
 from fastredis.ds.alloc cimport mem_free, mem_realloc
 from fastredis.ds.native cimport monotonic_us, unlikely
-from fastredis.ds.numbers cimport INT64_TEXT, format_int64
+from fastredis.ds.numbers cimport format_int64
 
 cdef extern from *:
     """
@@ -31,7 +30,7 @@ cdef extern from "<sched.h>" nogil:
     int sched_yield()
 
 cdef enum:
-    HEAD = 24                           # room for a type byte, a number and CR LF
+    NOTE_ROOM = 32                      # bytes of an annotation, at most
     FIRST_ROOM = 16 * 1024
     KEPT_ROOM = 256 * 1024              # a buffer larger than this is given back when it is written
     SYNC_MS = 1000                      # everysec
@@ -41,44 +40,6 @@ cdef enum:
     RETRY_MS = 1000                     # between two tries of the cron to write what failed
 
 cdef dict POLICIES = {"no": FSYNC_NO, "everysec": FSYNC_EVERYSEC, "always": FSYNC_ALWAYS}
-
-
-cdef inline char* put_head(char* to, char kind, int64_t number) noexcept:
-    """A type byte, a number, CR LF; returns where that ends."""
-    to[0] = kind
-    if 0 <= number <= 9:
-        to[1] = <char>(c'0' + number)
-        to += 2
-    else:
-        to += 1 + format_int64(to + 1, number)
-    to[0] = c'\r'
-    to[1] = c'\n'
-    return to + 2
-
-
-cdef size_t command_room(const Arg* argv, int argc) noexcept:
-    """Bytes that put_command() writes at most."""
-    cdef size_t room = HEAD
-    cdef int i
-
-    for i in range(argc):
-        room += HEAD + argv[i].size + 2
-    return room
-
-
-cdef char* put_command(char* to, const Arg* argv, int argc) noexcept:
-    """Write a command as an array of bulk strings to where there is room for it; returns where it ends."""
-    cdef int i
-
-    to = put_head(to, c'*', argc)
-    for i in range(argc):
-        to = put_head(to, c'$', argv[i].size)
-        memcpy(to, argv[i].ptr, argv[i].size)
-        to += argv[i].size
-        to[0] = c'\r'
-        to[1] = c'\n'
-        to += 2
-    return to
 
 
 def sync_file(int fd, bint closing):
@@ -146,16 +107,15 @@ cdef class AppendOnly(Feed):
 
     # --- what comes in ------------------------------------------------------------------
 
-    cdef int write(self, int db, Arg* argv, int argc) except -1:
-        cdef size_t room = command_room(argv, argc)
-
+    cdef int write(self, int db, Arg* argv, int argc, const char* text, size_t size) except -1:
         if unlikely(self.timestamps):
             self.annotate()
         if unlikely(db != self.selected) and db != NO_DATABASE:
             self.select(db)
-        if unlikely(self.room - self.size < room):
-            self.grow(room)
-        self.size = put_command(self.data + self.size, argv, argc) - self.data
+        if unlikely(self.room - self.size < size):
+            self.grow(size)
+        memcpy(self.data + self.size, text, size)
+        self.size += size
         if not self.scheduled:
             self.scheduled = True
             self.engine.loop.call_soon(self.turn_method)
@@ -178,7 +138,7 @@ cdef class AppendOnly(Feed):
 
         if now_s > self.stamp_s:
             self.stamp_s = now_s
-            self.grow(HEAD + INT64_TEXT)
+            self.grow(NOTE_ROOM)
             to = self.data + self.size
             memcpy(to, b"#TS:", 4)
             to += 4 + format_int64(to + 4, now_s)
@@ -188,15 +148,8 @@ cdef class AppendOnly(Feed):
 
     cdef int select(self, int db) except -1:
         """What follows is for another database than what came before it in this file."""
-        cdef char[INT64_TEXT] digits
-        cdef Arg argv[2]
-
-        argv[0].ptr = b"SELECT"
-        argv[0].size = 6
-        argv[1].ptr = digits
-        argv[1].size = format_int64(digits, db)
-        self.grow(command_room(argv, 2))
-        self.size = put_command(self.data + self.size, argv, 2) - self.data
+        self.grow(SELECT_ROOM)
+        self.size = put_select(self.data + self.size, db) - self.data
         self.selected = db
         return 0
 
@@ -428,6 +381,7 @@ cdef class AppendOnly(Feed):
             self.engine.add_feed(self)
         self.fd = fd
         self.file_size = self.synced_size = size
+        self.synced = min(self.synced, self.core.propagated)    # a replica's offset may be another than before
         self.selected = -1
         self.stamp_s = 0
         self.synced_ms = monotonic_us() // 1000
@@ -435,14 +389,14 @@ cdef class AppendOnly(Feed):
 
     def close(self, bint discarding=False):
         """Stop. Write and sync what is there, unless the file is to be discarded; what then failed stays unwritten."""
-        cdef Arg word = arg_of(b"EXEC")
+        cdef bytes word = b"*1\r\n$4\r\nEXEC\r\n"
 
         if self.fd < 0:
             return
         self.engine.remove_feed(self)
         if not discarding:
             if self.engine.in_transaction:
-                self.write(NO_DATABASE, &word, 1)   # its rest is not for this file
+                self.write(NO_DATABASE, NULL, 0, word, len(word))   # its rest is not for this file
             self.finish()
         os.close(self.fd)
         self.fd = -1

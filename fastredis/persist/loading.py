@@ -124,16 +124,18 @@ class Loading:
         load = self.open_rdb(path)
         if load is None:
             return False
+        load.drop_expired = not self.engine.config["replicaof"]     # a replica's master says what goes
         self.begin(load.total)
         try:
             told = False
             while not self._step(load, SLICE_US):
-                told = told or self._tell_origin(load)
+                told = told or self.tell_origin(load)
                 if not await self.pause():
                     return False
             if not told:
-                self._tell_origin(load)
+                self.tell_origin(load)
             self.finish_rdb(load)
+            self.engine.replication.restore(load.aux)
         finally:
             self.end()
             os.close(load.fd)
@@ -151,7 +153,7 @@ class Loading:
         self.begin(load.total)
         try:
             self._step(load, UNBOUNDED_US)
-            self._tell_origin(load)
+            self.tell_origin(load)
             self.finish_rdb(load)
         finally:
             self.end()
@@ -183,7 +185,7 @@ class Loading:
         log.warning(f"Internal error in RDB reading offset {error.offset} -> {known_text(error)}")
         return True
 
-    def _tell_origin(self, load) -> bool:
+    def tell_origin(self, load) -> bool:
         """Log what the AUX fields tell, once a key has come and they are therefore all there; whether that was so."""
         if not (load.keys or load.expired or load.done):
             return False

@@ -196,6 +196,12 @@ class Saver:
             self._remove_temporary(temporary_name(self._child_pid))
             if not outcome.was_killed:
                 self._failed()
+        self._tell_replicas(outcome.succeeded)
+
+    def _tell_replicas(self, succeeded: bool) -> None:
+        """Replicas may wait for the file that was written, or for something else to be written."""
+        if self.engine.replication is not None:
+            self.engine.replication.full_sync.save_ended(succeeded)
 
     def _stop_clock(self) -> None:
         self.last_seconds = self._now_s() - self.started_s
@@ -270,11 +276,13 @@ class Saver:
         os.close(self._slices_file)
         self._slices = None
         self._stop_clock()
-        if move_into_place(self.engine.log, self._slices_path(), self.path):
+        succeeded = move_into_place(self.engine.log, self._slices_path(), self.path)
+        if succeeded:
             self.engine.log.notice("Background saving terminated with success")
             self._saved(self._dirty_at_start)
         else:
             self._failed()
+        self._tell_replicas(succeeded)
 
     def _slices_failed(self, error: BaseException) -> None:
         self.engine.log.warning(f"Write error saving DB to disk({self._slices_path()}): {error}")
@@ -282,6 +290,7 @@ class Saver:
         self._drop_slices()
         self._stop_clock()
         self._failed()
+        self._tell_replicas(False)
 
     def _drop_slices(self) -> None:
         """Write no more, and remove what was written."""
@@ -305,6 +314,7 @@ class Saver:
             self.engine.log.notice("Background saving cancelled")
             self._drop_slices()
             self._stop_clock()
+            self._tell_replicas(False)
         return True
 
     def flushed(self) -> None:

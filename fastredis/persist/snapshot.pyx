@@ -62,9 +62,9 @@ def write_data_set(Engine engine not None, int fd, report=None, bint aof_base=Fa
     cdef Account account
     cdef RdbWriter w
     cdef RdbInfo info
+    cdef object replid = info_of(engine, &info)     # info points into it
 
     memset(&account, 0, sizeof(Account))
-    info_init(&info)
     info.aof_base = aof_base
     rdb_writer_init(&w, &account, fd)
     try:
@@ -75,9 +75,20 @@ def write_data_set(Engine engine not None, int fd, report=None, bint aof_base=Fa
         rdb_writer_clear(&w)
 
 
-cdef void info_init(RdbInfo* info) noexcept:
+cdef object info_of(Engine engine, RdbInfo* info):
+    """Fill in what the file tells of replication. Returns an object that has to live as long as info is used."""
+    cdef object history = engine.replication.saved_info() if engine.replication is not None else None
+    cdef bytes replid
+
     memset(info, 0, sizeof(RdbInfo))
     info.repl_stream_db = -1
+    if history is None:
+        return None
+    replid = history[0].encode()
+    info.repl_id = replid
+    info.repl_offset = history[1]
+    info.repl_stream_db = history[2]
+    return replid
 
 
 cdef class Place:
@@ -115,6 +126,7 @@ cdef class SliceSnapshot(Slices):
 
     def __cinit__(self, Engine engine not None, int fd, written, swept):
         cdef RdbInfo info
+        cdef object replid = info_of(engine, &info)     # info points into it
         cdef Database db
 
         memset(&self.account, 0, sizeof(Account))
@@ -125,7 +137,6 @@ cdef class SliceSnapshot(Slices):
         self.places = []
         rdb_writer_init(&self.w, &self.account, fd)
         rdb_writer_configure(&self.w, engine)
-        info_init(&info)
         rdb_write_begin(&self.w, engine, &info)
         for db in engine.databases:
             if db.count():

@@ -382,7 +382,6 @@ def test_shutdown_refuses_bad_arguments(either_server):
 
 # These need commands that come later (logs, eviction, replication, caching): they join CASES with them.
 LATER = {
-    "ROLE of a master": [("ROLE", ["master", Any(int), []]), ("ROLE x", wrong_args("role"))],
     "LASTSAVE": [("LASTSAVE", Any(int)), ("LASTSAVE x", wrong_args("lastsave"))],
     "MEMORY DOCTOR, PURGE": [
         ("MEMORY PURGE", OK), ("MEMORY DOCTOR", Any(bytes)),

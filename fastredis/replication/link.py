@@ -1,0 +1,540 @@
+"""A replica's link to its master, from REPLICAOF to REPLICAOF NO ONE, over any number of connections.
+
+    connect --> connecting --> handshake --+--> transfer --> connected --(lost)--> connect, again at once
+       ^            |              |       |        |            ^
+       |            |              |       +------- | -----------+  +CONTINUE
+       +------------+--------------+                +--> connect, again at once
+         what fails before the transfer is tried again by the cron
+
+Each connection is an Attempt: its script, a generator, says what it waits for, and is told what came. When the stream
+begins, the transport passes to a MasterConnection. Between connections the Link keeps what the stream had selected; the
+place in it is engine.replication's.
+Rejected: a task with streams (what it holds is released a turn of the loop after it is cancelled, when another
+link may be at work already).
+Source: https://redis.io/docs/latest/operate/oss_and_stack/management/replication/
+"""
+
+import asyncio
+import enum
+import os
+import secrets
+import time
+from collections.abc import Generator
+
+import hiredis
+
+from fastredis.persist.aof_files import OFF
+from fastredis.process import notify_systemd
+from fastredis.replication.apply import MasterConnection
+from fastredis.replication.transfer import SyncFailed, Transfer, Wait
+
+LONGEST_LINE = 64 * 1024        # bytes of an answer in the handshake
+KEPT_BYTES = 4 * 1024 * 1024    # that wait to be used, before the master has to wait
+ALIVE_SECONDS = 1.0             # between two signs of life while data are loaded
+AOF_TRIES = 10                  # to switch the AOF on again
+ALLOWED_PING_ERRORS = ("-NOAUTH", "-NOPERM", "-ERR operation not permitted")
+LATER_ERRORS = ("-NOMASTERLINK", "-LOADING")
+ID_SIZE = 40
+
+
+class Answer(enum.Enum):
+    """What the master made of PSYNC."""
+
+    CONTINUE = enum.auto()
+    FULL = enum.auto()
+    UNKNOWN = enum.auto()
+
+
+def request(*words: str | bytes) -> bytes:
+    """A command as the protocol has it."""
+    parts = [word.encode("utf-8", "surrogateescape") if isinstance(word, str) else word for word in words]
+    return b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%b\r\n" % (len(part), part) for part in parts)
+
+
+def answer_text(line: bytes) -> str:
+    """A line of an answer as text, with the + or - that it begins with."""
+    reader = hiredis.Reader(encoding="utf-8", errors="replace", notEnoughData="")
+    reader.feed(line + b"\r\n")
+    try:
+        reply = reader.gets()
+    except hiredis.ProtocolError:
+        return line.decode("utf-8", "replace")
+    return f"-{reply}" if isinstance(reply, hiredis.ReplyError) else line[:1].decode("latin-1") + str(reply)
+
+
+def address_text(name: tuple | None) -> bytes:
+    """A socket's address for CLIENT LIST."""
+    if not name:
+        return b"?:0"
+    return (f"[{name[0]}]:{name[1]}" if ":" in name[0] else f"{name[0]}:{name[1]}").encode()
+
+
+class Attempt(asyncio.Protocol):
+    """One connection until the stream begins on it, or it fails.
+
+    heard_s     when bytes came last, or were waited for first (monotonic)
+    lost        the connection is gone; what has come can still be used
+    has_asked   PSYNC was sent
+    """
+
+    def __init__(self, link: "Link"):
+        self.link = link
+        self.engine, self.config, self.log = link.engine, link.config, link.log
+        self.transport: asyncio.Transport | None = None
+        self.lost = self.has_asked = False
+        self.heard_s = time.monotonic()
+        self._sent_s = self.heard_s
+        self._unused = b""
+        self._reading = True
+        self._running = self._closed = False
+        self._script = self._synchronize()
+        self._wait: Wait | asyncio.Future | None = None     # what the script waits for; None: it has not begun
+        self._slice_due = False
+        self._task = self.engine.loop.create_task(self._open())
+
+    async def _open(self) -> None:
+        source = self.config["bind-source-addr"]
+        try:
+            await self.engine.loop.create_connection(lambda: self, self.link.host, self.link.port,
+                                                     local_addr=(source, 0) if source else None)
+        except OSError as error:
+            text = os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror or str(error)
+            self.link.failed(self, SyncFailed(f"Error condition on socket for SYNC: {text}"))
+        except ValueError as error:             # an address that cannot be one
+            self.link.failed(self, SyncFailed(f"Unable to connect to MASTER: {error}"))
+
+    def close(self) -> None:
+        """End the attempt, and leave nothing behind."""
+        self._closed = True
+        self._task.cancel()
+        if self.transport is not None:
+            self.transport.abort()
+        if not self._running:
+            self._script.close()
+
+    # --- what the transport calls -------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        if self._closed:
+            transport.abort()
+            return
+        self.transport = transport
+        self._go_on()
+
+    def data_received(self, data: bytes) -> None:
+        if self._closed:
+            return
+        self.heard_s = time.monotonic()
+        self._unused = self._unused + data if self._unused else data
+        self._go_on()
+        if len(self._unused) > KEPT_BYTES and self._reading and not self._closed:
+            self._reading = False
+            self.transport.pause_reading()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.lost = True
+        self._go_on()
+
+    # --- the script's driver --------------------------------------------------------------
+
+    def _go_on(self) -> None:
+        """Let the script go on for as long as it has what it waits for."""
+        if self._running or self._closed:
+            return
+        self._running = True
+        try:
+            while self._is_ready() and not self._closed:
+                self._wait = self._script.send(self._take())
+                if self._wait is Wait.SLICE:
+                    self.engine.loop.call_soon(self._next_slice)
+                elif isinstance(self._wait, asyncio.Future):
+                    self._wait.add_done_callback(lambda future: self._go_on())
+        except StopIteration:
+            self._closed = True
+        except SyncFailed as failure:
+            self.link.failed(self, failure)
+        finally:
+            self._running = False
+            if self._closed:
+                self._script.close()
+
+    def _is_ready(self) -> bool:
+        if self._wait is Wait.LINE:
+            return self.lost or b"\n" in self._unused or len(self._unused) > LONGEST_LINE
+        if self._wait is Wait.BYTES:
+            return self.lost or bool(self._unused)
+        if self._wait is Wait.SLICE:
+            return self._slice_due
+        return self._wait is None or self._wait.done()
+
+    def _take(self):
+        """What the script has waited for: a line without its end (None: there will be none), bytes (b"": no more)."""
+        if self._wait is Wait.LINE:
+            line, end, rest = self._unused.partition(b"\n")
+            if not end:
+                return None
+            self._unused = rest
+            return line.removesuffix(b"\r")
+        if self._wait is Wait.BYTES:
+            return self.take_rest()
+        self.heard_s = time.monotonic()
+        if self._wait is Wait.SLICE:
+            self._slice_due = False
+            return None
+        return self._wait
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it is the master's turn."""
+        return self._wait in (None, Wait.LINE, Wait.BYTES)
+
+    def _next_slice(self) -> None:
+        self._slice_due = True
+        self._go_on()
+
+    # --- for the script -------------------------------------------------------------------
+
+    def take_rest(self) -> bytes:
+        """All bytes that came and were not used."""
+        data, self._unused = self._unused, b""
+        if not self._reading and not self.lost:
+            self._reading = True
+            self.transport.resume_reading()
+        return data
+
+    def unread(self, data: bytes) -> None:
+        """Give bytes back that belong to what follows."""
+        self._unused = data + self._unused
+
+    def send(self, *words: str | bytes) -> None:
+        if not self.lost:
+            self.transport.write(request(*words))
+
+    def keep_alive(self) -> None:
+        """To be called often while the master waits: show it now and then that this server lives."""
+        now_s = time.monotonic()
+        if now_s - self._sent_s > ALIVE_SECONDS and not self.lost:
+            self._sent_s = now_s
+            self.transport.write(b"\n")
+
+    def _answer(self) -> Generator:
+        """The next line, as text."""
+        line = yield Wait.LINE
+        if line is None:
+            raise SyncFailed("Master did not respond to command during SYNC handshake")
+        return answer_text(line)
+
+    # --- the script ---------------------------------------------------------------------------
+
+    def _synchronize(self) -> Generator:
+        """From the connection to the stream."""
+        link = self.link
+        self.log.notice("Non blocking connect for SYNC fired the event.")
+        link.set_state("handshake")
+        yield from self._greet()
+        yield from self._introduce()
+        answer, replid, offset = yield from self._ask()
+        if link.failover_replid:
+            link.failover_replid = ""
+            self.engine.replication.failover.answered(answer is not Answer.UNKNOWN)
+            if self._closed:
+                return                          # this server is a master again
+        if answer is Answer.CONTINUE:
+            link.continued(self, replid)
+            return
+        if answer is Answer.UNKNOWN:
+            self.log.notice("Retrying with SYNC...")
+            if not self.lost:
+                self.transport.write(b"SYNC\r\n")
+        link.set_state("transfer")
+        database = yield from Transfer(self, replid).run()
+        link.synchronized(self, replid, offset, database)
+
+    def _greet(self) -> Generator:
+        """See that the master answers. That it wants a password is an answer."""
+        self.send("PING")
+        answer = yield from self._answer()
+        if not answer.startswith(("+", *ALLOWED_PING_ERRORS)):
+            raise SyncFailed(f"Error reply to PING from master: '{answer}'")
+        self.log.notice("Master replied to PING, replication can continue...")
+
+    def _introduce(self) -> Generator:
+        """Say who this is. All is sent at once."""
+        config = self.config
+        told = []
+        if config["masterauth"]:
+            self.send("AUTH", *([config["masteruser"]] if config["masteruser"] else []), config["masterauth"])
+        self.send("REPLCONF", "listening-port", str(config["replica-announce-port"] or config["port"]))
+        told.append("listening-port")
+        if config["replica-announce-ip"]:
+            self.send("REPLCONF", "ip-address", config["replica-announce-ip"])
+            told.append("ip-address")
+        self.send("REPLCONF", "capa", "eof", "capa", "psync2")
+        told.append("capa")
+        if config["masterauth"]:
+            answer = yield from self._answer()
+            if answer.startswith("-"):
+                raise SyncFailed(f"Unable to AUTH to MASTER: {answer}")
+        for what in told:
+            answer = yield from self._answer()
+            if answer.startswith("-"):
+                self.log.notice(f"(Non critical) Master does not understand REPLCONF {what}: {answer}")
+
+    def _ask(self) -> Generator:
+        """PSYNC; returns the Answer, and the id and offset that the master named."""
+        replication = self.engine.replication
+        if self.link.failover_replid or replication.can_resume:
+            replid, offset = self.link.failover_replid or replication.replid, str(replication.offset + 1)
+            self.log.notice(f"Trying a partial resynchronization (request {replid}:{offset}).")
+        else:
+            replid, offset = "?", "-1"
+            self.log.notice("Partial resynchronization not possible (no cached master)")
+        self.send("PSYNC", replid, offset, *(["FAILOVER"] if self.link.failover_replid else []))
+        self.has_asked = True
+        line = b""
+        while line == b"":                      # a newline is a sign of life
+            line = yield Wait.LINE
+        if line is None:
+            raise SyncFailed("Master did not reply to PSYNC, will try later")
+        return self._understand(answer_text(line))
+
+    def _understand(self, answer: str) -> tuple[Answer, str, int]:
+        words = answer.split()
+        if answer.startswith("+FULLRESYNC"):
+            if len(words) == 3 and len(words[1]) == ID_SIZE and words[2].isdigit():
+                self.log.notice(f"Full resync from master: {words[1]}:{words[2]}")
+                return Answer.FULL, words[1], int(words[2])
+            self.log.warning("Master replied with wrong +FULLRESYNC syntax.")
+            return Answer.FULL, "", 0
+        if answer.startswith("+CONTINUE"):
+            self.log.notice("Successful partial resynchronization with master.")
+            return Answer.CONTINUE, words[1] if len(words) == 2 and len(words[1]) == ID_SIZE else "", 0
+        if answer.startswith(LATER_ERRORS):
+            raise SyncFailed(f"Master is currently unable to PSYNC but should be in the future: {answer}", notice=True)
+        if answer.startswith("-ERR"):
+            self.log.notice(f"Master does not support PSYNC or is in error state (reply: {answer})")
+        else:
+            self.log.warning(f"Unexpected reply to PSYNC from master: {answer}")
+        return Answer.UNKNOWN, "", 0
+
+
+class Link:
+    """The link of a replica to the master at host:port. start() begins, close() ends it for good.
+
+    state               one of those above
+    connection          MasterConnection while the state is "connected", else None
+    failover_replid     the id that PSYNC ... FAILOVER tells the master, once; "": PSYNC is plain
+    async_loading       a data set is loaded beside the present one, which goes on being served
+    sync_total          bytes of the data set that is transferred; 0: the master does not know, -1: it has not said
+    sync_read           of these, how many have come
+    """
+
+    def __init__(self, engine, host: str, port: int):
+        self.engine, self.host, self.port = engine, host, port
+        self.config, self.log = engine.config, engine.log
+        self.state = "connect"
+        self.connection: MasterConnection | None = None
+        self.failover_replid = ""
+        self.async_loading = False
+        self.sync_total, self.sync_read = -1, 0
+        self._attempt: Attempt | None = None
+        self._database: int = engine.replication.start_database
+        self._acknowledges = True           # a master that knows SYNC only does not take acknowledgements
+        self._down_s: float | None = None   # when the link was lost (monotonic)
+        self._aof_tries = 0                 # that failed to switch the AOF on again
+
+    @property
+    def address(self) -> str:
+        return f"{self.host}:{self.port}"
+
+    # --- for INFO -----------------------------------------------------------------------
+
+    @property
+    def last_io_s(self) -> int:
+        """Seconds since the master sent anything; -1: there is no stream."""
+        return int(self.connection.silent_s) if self.connection is not None else -1
+
+    @property
+    def sync_last_io_s(self) -> int:
+        """Seconds since a part of a data set came; -1: none is under way."""
+        return int(time.monotonic() - self._attempt.heard_s) if self._attempt is not None else -1
+
+    @property
+    def down_since_s(self) -> int:
+        """For how many seconds the link is down; -1: it never was up."""
+        return int(time.monotonic() - self._down_s) if self._down_s is not None else -1
+
+    @property
+    def read_offset(self) -> int:
+        """Where in the stream the bytes end that have come."""
+        return self.engine.replication.offset + (self.connection.unapplied if self.connection is not None else 0)
+
+    @property
+    def database(self) -> int:
+        """What the stream has selected."""
+        return self.connection.database if self.connection is not None else self._database
+
+    # --- life ---------------------------------------------------------------------------
+
+    def set_state(self, state: str) -> None:
+        self.state = state
+        self.engine.replication.link_changed()
+
+    def set_async_loading(self, is_loading: bool) -> None:
+        self.async_loading = is_loading
+        self.engine.replication.link_changed()
+
+    def start(self) -> None:
+        self.log.notice(f"Connecting to MASTER {self.address}")
+        self._connect()
+
+    def _connect(self) -> None:
+        self.sync_total, self.sync_read = -1, 0
+        self._attempt = Attempt(self)
+        self.set_state("connecting")
+        self.log.notice("MASTER <-> REPLICA sync started")
+
+    def close(self) -> None:
+        """Give the connection up, whatever it is used for. Nothing of the link is left but `database`."""
+        attempt, self._attempt = self._attempt, None
+        if attempt is not None:
+            attempt.close()
+        connection = self.connection
+        if connection is not None:
+            self._forget(connection)
+            connection.leave()
+        self.state = "connect"
+
+    def _forget(self, connection: MasterConnection) -> None:
+        """The connection is the master's no more."""
+        self.log.notice("Connection with master lost.")
+        if self.engine.replication.can_resume:
+            self.log.notice("Caching the disconnected master state.")
+        self._database = connection.database
+        self.connection = None
+        self._down_s = time.monotonic()
+
+    def failed(self, attempt: Attempt, failure: SyncFailed) -> None:
+        """An attempt has failed."""
+        if attempt is not self._attempt:
+            return
+        self._attempt = None
+        attempt.close()
+        if failure.text:
+            (self.log.notice if failure.notice else self.log.warning)(failure.text)
+        if self.failover_replid and attempt.has_asked:
+            self.failover_replid = ""
+            self.engine.replication.failover.answered(False)
+            return
+        self.set_state("connect")
+        if failure.at_once:
+            self.log.notice(f"Reconnecting to MASTER {self.address} after failure")
+            self._connect()
+
+    def master_lost(self, connection: MasterConnection) -> None:
+        """The connection that the stream came on is gone."""
+        if connection is self.connection:
+            self._forget(connection)
+            self.set_state("connect")
+            self.log.notice(f"Reconnecting to MASTER {self.address}")
+            self._connect()
+
+    def desynchronized(self) -> None:
+        """What came is not the stream: the place in it is worth nothing any more."""
+        self.engine.replication.can_resume = False
+
+    # --- in sync ------------------------------------------------------------------------
+
+    def continued(self, attempt: Attempt, replid: str) -> None:
+        """The master goes on from our offset."""
+        self.engine.start_turn()
+        try:
+            self.engine.replication.continued(replid)
+        finally:
+            self.engine.finish_turn()
+        self._acknowledges = True
+        self.log.notice("MASTER <-> REPLICA sync: Master accepted a Partial Resynchronization.")
+        self._begin_stream(attempt, "Partial Resynchronization accepted")
+
+    def synchronized(self, attempt: Attempt, replid: str, offset: int, database: int) -> None:
+        """The data set is the master's at an offset; replid "": the master does not say which history that is."""
+        replication = self.engine.replication
+        self._database = database if 0 <= database < self.engine.database_count else 0
+        self.engine.start_turn()
+        try:
+            replication.adopt(replid or secrets.token_hex(ID_SIZE // 2), offset, self._database)
+        finally:
+            self.engine.finish_turn()
+        replication.can_resume = self._acknowledges = bool(replid)
+        self.log.notice("MASTER <-> REPLICA sync: Finished with success")
+        self._begin_stream(attempt, "Finished with success")
+
+    def _begin_stream(self, attempt: Attempt, how: str) -> None:
+        """What comes on the attempt's connection from now on is the stream."""
+        rest = attempt.take_rest()
+        self._attempt = None
+        self.connection = connection = MasterConnection(self.engine, self)
+        self._down_s = None
+        transport = attempt.transport
+        connection.start(None if attempt.lost else transport, self._database,
+                         address_text(transport.get_extra_info("peername")),
+                         address_text(transport.get_extra_info("sockname")))
+        self.set_state("connected")
+        self.send_ack()
+        if self.config["supervised"] == "systemd":
+            notify_systemd(f"STATUS=MASTER <-> REPLICA sync: {how}. Ready to accept connections in read-write mode.\n",
+                           self.log)
+        self._restart_aof()
+        if rest:
+            connection.data_received(rest)
+        if attempt.lost:
+            connection.connection_lost(None)
+
+    def send_ack(self) -> None:
+        """Tell the master how far the stream is applied, and how far that is on the disk."""
+        if self.connection is None or not self._acknowledges:
+            return
+        words = ["REPLCONF", "ACK", str(self.engine.replication.offset)]
+        aof = self.engine.aof
+        if aof is not None and aof.is_on:
+            words += ["FACK", str(aof.feed.synced)]
+        self.connection.write(request(*words))
+
+    def _restart_aof(self) -> None:
+        """The AOF was switched off while the data were replaced: it begins anew."""
+        aof = self.engine.aof
+        if aof is None or not self.config["appendonly"] or aof.state != OFF or aof.start():
+            self._aof_tries = 0
+        else:
+            self._aof_tries += 1
+            self.log.warning("Failed enabling the AOF after successful master synchronization! Trying it again in one "
+                             "second.")
+            if self._aof_tries == AOF_TRIES and not self.engine.server.exit_code.done():
+                self.log.warning("FATAL: this replica instance finished the synchronization with its master, but the "
+                                 "AOF can't be turned on. Exiting now.")
+                self.engine.server.exit_code.set_result(1)
+
+    # --- timer --------------------------------------------------------------------------
+
+    def cron(self) -> None:
+        """Once a second: acknowledge, connect, and give up waiting."""
+        timeout_s = self.config["repl-timeout"]
+        if self.connection is not None:
+            if self._aof_tries:
+                self._restart_aof()
+            if self.connection.silent_s > timeout_s:
+                self.log.warning("MASTER timeout: no data nor PING received...")
+                self.connection.kill()
+            else:
+                self.send_ack()
+        elif self._attempt is None:
+            self.start()
+        elif self._attempt.is_waiting and time.monotonic() - self._attempt.heard_s > timeout_s:
+            if self.state == "transfer":
+                text = ("Timeout receiving bulk data from MASTER... If the problem persists try to set the "
+                        "'repl-timeout' parameter in redis.conf to a larger value.")
+            else:
+                # Tools wait for Redis's line, or for Valkey's.
+                text = "Timeout connecting to the MASTER..."
+                self.log.warning("Timeout connecting to the PRIMARY...")
+            self.failed(self._attempt, SyncFailed(text, at_once=True))

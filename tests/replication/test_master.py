@@ -1,0 +1,292 @@
+"""The master's side as a replica sees it on the wire: PSYNC, the data set, the stream, acknowledgements."""
+import socket
+import time
+
+import pytest
+
+from tests.resp import Error, Status, encode
+from tests.test_server import eventually
+
+OK = Status("OK")
+DISKLESS = ("--repl-diskless-sync", "yes", "--repl-diskless-sync-delay", "0")
+DISK = ("--repl-diskless-sync", "no")
+
+
+class RawReplica:
+    """A connection that behaves as a replica in steps that a test chooses."""
+
+    def __init__(self, server, *capabilities):
+        self.sock = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+        self.buffer = b""
+        for capability in capabilities:
+            self.send("REPLCONF", "capa", capability)
+            assert self.line() == b"+OK"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.sock.close()
+
+    def send(self, *words):
+        self.sock.sendall(encode(*words))
+
+    def more(self):
+        data = self.sock.recv(1 << 20)
+        if not data:
+            raise EOFError
+        self.buffer += data
+
+    def line(self):
+        """The next line that is not a heartbeat."""
+        while True:
+            while b"\n" not in self.buffer:
+                self.more()
+            line, _, self.buffer = self.buffer.partition(b"\n")
+            if line:
+                return line.rstrip(b"\r")
+
+    def exactly(self, size):
+        while len(self.buffer) < size:
+            self.more()
+        data, self.buffer = self.buffer[:size], self.buffer[size:]
+        return data
+
+    def psync(self, replid="?", offset=-1):
+        """PSYNC -> (first word, id, offset) of the answer."""
+        self.send("PSYNC", replid, offset)
+        words = self.line().decode().split()
+        return words[0], words[1] if len(words) > 1 else "", int(words[2]) if len(words) > 2 else None
+
+    def data_set(self):
+        """The payload of a full synchronisation."""
+        head = self.line()
+        if head.startswith(b"$EOF:"):
+            mark = head[5:]
+            assert len(mark) == 40
+            while mark not in self.buffer:
+                self.more()
+            data, _, self.buffer = self.buffer.partition(mark)
+            return data
+        return self.exactly(int(head[1:]))
+
+    def ack(self, offset, *more):
+        self.send("REPLCONF", "ACK", offset, *more)
+
+
+def info(client, section):
+    """A section of INFO as a dict."""
+    lines = client.call("INFO", section).decode().split("\r\n")
+    return dict(line.split(":", 1) for line in lines if ":" in line)
+
+
+@pytest.mark.parametrize("how", [DISKLESS, DISK], ids=["diskless", "disk"])
+def test_full_synchronisation(fresh_server, how):
+    server = fresh_server(*how)
+    with server.client() as client, RawReplica(server, "eof", "psync2") as replica:
+        client.call("SET", "before", "1")
+        answer, replid, offset = replica.psync()
+        assert (answer, len(replid)) == ("+FULLRESYNC", 40)
+        data = replica.data_set()
+        assert data.startswith(b"REDIS0010") and b"before" in data and replid.encode() in data
+        replica.ack(offset)
+        eventually(lambda: "state=online" in info(client, "replication")["slave0"])
+        client.call("SET", "after", "2")
+        expected = encode("SELECT", "0") + encode("SET", "after", "2")
+        assert replica.exactly(len(expected)) == expected
+        assert int(info(client, "replication")["master_repl_offset"]) == offset + len(expected)
+
+
+def test_a_replica_that_does_not_know_the_mark_gets_a_length(fresh_server):
+    server = fresh_server(*DISKLESS)
+    with server.client() as client, RawReplica(server) as replica:
+        client.call("SET", "k", "1")
+        assert replica.psync()[0] == "+FULLRESYNC"
+        assert replica.line().startswith(b"$1")
+
+
+def test_writes_while_the_data_set_is_sent_follow_it(fresh_server):
+    server = fresh_server(*DISKLESS)
+    with server.client() as client, RawReplica(server, "eof") as replica:
+        client.pipeline([("SET", f"k:{i}", "x" * 1000) for i in range(20_000)])
+        _, _, offset = replica.psync()
+        expected = encode("SELECT", "3") + b"".join(encode("SET", "w", i) for i in range(100))
+        client.call("SELECT", 3)
+        assert set(client.pipeline([("SET", "w", i) for i in range(100)])) == {OK}
+        assert len(replica.data_set()) > 20_000
+        replica.ack(offset)
+        assert replica.exactly(len(expected)) == expected
+
+
+def test_partial_resynchronisation_byte_by_byte(fresh_server):
+    """Whatever offset in the backlog a replica asks for, it gets exactly what follows."""
+    server = fresh_server(*DISKLESS)
+    with server.client() as client, RawReplica(server, "eof", "psync2") as first:
+        _, replid, offset = first.psync()
+        first.data_set()
+        first.ack(offset)
+        client.pipeline([("SET", f"key:{i}", "v" * i) for i in range(50)])
+        whole = encode("SELECT", "0") + b"".join(encode("SET", f"key:{i}", "v" * i) for i in range(50))
+        assert first.exactly(len(whole)) == whole
+        for skipped in (0, 1, 20, 23, len(whole) - 1, len(whole)):
+            with RawReplica(server, "psync2") as replica:
+                assert replica.psync(replid, offset + 1 + skipped) == ("+CONTINUE", replid, None)
+                assert replica.exactly(len(whole) - skipped) == whole[skipped:]
+        with RawReplica(server) as old:
+            assert old.psync(replid, offset + 1) == ("+CONTINUE", "", None)
+        refused = [("0" * 40, offset + 1), (replid, offset), (replid, offset + len(whole) + 2)]
+        for asked in refused:
+            with RawReplica(server, "eof") as replica:
+                assert replica.psync(*asked)[0] == "+FULLRESYNC", asked
+        found = info(client, "stats")
+        assert (int(found["sync_partial_ok"]), int(found["sync_partial_err"])) == (7, len(refused))
+
+
+def test_the_backlog_is_as_long_as_configured(fresh_server):
+    server = fresh_server(*DISKLESS, "--repl-backlog-size", "1000")
+    with server.client() as client, RawReplica(server, "eof", "psync2") as first:
+        _, replid, offset = first.psync()
+        first.data_set()
+        first.ack(offset)
+        client.call("SET", "k", "x" * 5000)
+        end = int(info(client, "replication")["master_repl_offset"])
+        assert int(info(client, "replication")["repl_backlog_histlen"]) == 1000
+        with RawReplica(server, "psync2") as replica:
+            assert replica.psync(replid, end + 1 - 1000)[0] == "+CONTINUE"
+            assert replica.exactly(1000)[-7:] == b"xxxxx\r\n"
+        with RawReplica(server, "eof", "psync2") as replica:
+            assert replica.psync(replid, end - 1000)[0] == "+FULLRESYNC"
+
+
+def test_a_transaction_stays_one(fresh_server):
+    server = fresh_server(*DISKLESS)
+    with server.client() as client, RawReplica(server, "eof") as replica:
+        _, _, offset = replica.psync()
+        replica.data_set()
+        replica.ack(offset)
+        client.pipeline([("MULTI",), ("SET", "a", 1), ("GET", "a"), ("INCR", "a"), ("EXEC",)])
+        commands = [("SELECT", "0"), ("SET", "a", "1"), ("INCR", "a")]
+        expected = b"".join(encode(*words) for words in [("MULTI",), *commands, ("EXEC",)])
+        assert replica.exactly(len(expected)) == expected
+
+
+def test_wait_counts_who_acknowledged(fresh_server):
+    server = fresh_server(*DISKLESS)
+    with server.client() as client, RawReplica(server, "eof") as one, RawReplica(server, "eof") as two:
+        for replica in (one, two):
+            offset = replica.psync()[2]
+            replica.data_set()
+            replica.ack(offset)
+        eventually(lambda: info(client, "replication").get("slave1", "").count("state=online"))
+        client.call("SET", "k", "v")
+        end = int(info(client, "replication")["master_repl_offset"])
+        assert client.call("WAIT", 1, 50) == 0
+        one.ack(end)
+        assert client.call("WAIT", 1, 5000) == 1
+        assert client.call("WAIT", 2, 50) == 1
+        client.send("WAIT", 2, 0)
+        two.ack(end)
+        assert client.read() == 2
+        assert b"GETACK" in one.exactly(len(encode("SELECT", "0") + encode("SET", "k", "v")) + 37)
+
+
+def test_writes_need_good_replicas(fresh_server):
+    server = fresh_server(*DISKLESS, "--min-replicas-to-write", "1")
+    refused = Error("NOREPLICAS Not enough good replicas to write.")
+    with server.client() as client:
+        assert client.call("SET", "k", "v") == refused
+        assert client.call("GET", "k") is None
+        with RawReplica(server, "eof") as replica:
+            offset = replica.psync()[2]
+            replica.data_set()
+            replica.ack(offset)
+            eventually(lambda: client.call("SET", "k", "v") == OK)
+        eventually(lambda: client.call("SET", "k", "v") == refused)
+        client.call("CONFIG", "SET", "min-replicas-to-write", 0)
+        assert client.call("SET", "k", "v") == OK
+
+
+def test_a_replica_that_does_not_read_is_dropped_at_its_limit(fresh_server):
+    """... and the memory that it held back is free again."""
+    server = fresh_server(*DISKLESS, "--client-output-buffer-limit", "replica 4mb 0 0", "--repl-backlog-size", "10kb")
+    with server.client() as client, RawReplica(server, "eof") as replica:
+        offset = replica.psync()[2]
+        replica.data_set()
+        replica.ack(offset)
+        eventually(lambda: "state=online" in info(client, "replication").get("slave0", ""))
+        used = int(info(client, "memory")["used_memory"])
+        sent = 0
+        while "slave0" in info(client, "replication"):
+            assert client.call("SET", "k", "x" * 500_000) == OK
+            sent += 500_000
+            assert sent < 100_000_000
+        eventually(lambda: int(info(client, "memory")["used_memory"]) < used + 2_000_000)
+        assert int(info(client, "stats")["client_output_buffer_limit_disconnections"]) == 1
+
+
+def test_sync_of_old(fresh_server):
+    server = fresh_server(*DISKLESS)
+    with server.client() as client, RawReplica(server) as replica:
+        client.call("SET", "k", "1")
+        replica.send("SYNC")
+        assert b"REDIS0010" in replica.data_set()
+        client.call("SET", "k", "2")
+        expected = encode("SELECT", "0") + encode("SET", "k", "2")
+        assert replica.exactly(len(expected)) == expected
+
+
+def test_an_rdb_only_client_gets_no_stream(fresh_server):
+    server = fresh_server(*DISKLESS)
+    with server.client() as client, RawReplica(server, "eof") as replica:
+        replica.send("REPLCONF", "rdb-only", 1)
+        assert replica.line() == b"+OK"
+        replica.psync()
+        assert replica.data_set()
+        client.call("SET", "k", "2")
+        replica.sock.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            replica.more()
+
+
+def test_the_child_ends_when_its_replica_leaves(fresh_server):
+    server = fresh_server(*DISKLESS, "--rdb-key-save-delay", "100000")
+    with server.client() as client:
+        client.pipeline([("SET", f"k:{i}", "x") for i in range(1000)])
+        with RawReplica(server, "eof") as replica:
+            replica.psync()
+            eventually(lambda: info(client, "persistence")["rdb_bgsave_in_progress"] == "1")
+        eventually(lambda: info(client, "persistence")["rdb_bgsave_in_progress"] == "0")
+        assert client.call("BGSAVE").startswith("Background saving started")
+
+
+def test_shutdown_waits_for_a_replica(fresh_server):
+    server = fresh_server(*DISKLESS, "--shutdown-timeout", "100")
+    with server.client() as client, server.client() as other, RawReplica(server, "eof") as replica:
+        offset = replica.psync()[2]
+        replica.data_set()
+        replica.ack(offset)
+        eventually(lambda: "state=online" in info(client, "replication").get("slave0", ""))
+        client.call("SET", "k", "v")
+        end = int(info(client, "replication")["master_repl_offset"])
+        client.send("SHUTDOWN", "NOSAVE")
+        eventually(lambda: int(info(other, "server").get("shutdown_in_milliseconds", 0)) > 0)
+        assert other.call("SHUTDOWN", "ABORT") == OK
+        assert client.read() == Error("ERR Errors trying to SHUTDOWN. Check logs.")
+        assert other.call("SET", "k", "v2") == OK
+        end = int(info(other, "replication")["master_repl_offset"])
+        client.send("SHUTDOWN", "NOSAVE")
+        eventually(lambda: "shutdown_in_milliseconds" in info(other, "server"))
+        replica.ack(end)
+        assert server.process.wait(10) == 0
+
+
+def test_heartbeats_while_a_replica_waits(fresh_server):
+    server = fresh_server("--repl-diskless-sync", "yes", "--repl-diskless-sync-delay", "2")
+    with server.client() as client, RawReplica(server, "eof") as replica:
+        client.call("SET", "k", "1")
+        replica.send("PSYNC", "?", -1)
+        started = time.monotonic()
+        assert replica.exactly(1) == b"\n"
+        assert time.monotonic() - started < 5
+        assert replica.line().startswith(b"+FULLRESYNC")
+        assert b"REDIS" in replica.data_set()
