@@ -9,8 +9,8 @@ from fastredis._client cimport client_init
 from fastredis._core cimport OUTPUT_NORMAL, OUTPUT_PUBSUB, OUTPUT_REPLICA
 from fastredis._dispatch cimport run_batch
 from fastredis._engine cimport (
-    C_BLOCKED, C_CLOSE_AFTER_REPLY, C_CLOSE_ASAP, C_CLOSED, C_MASTER, C_NO_EVICT, C_PUBSUB, C_REPLICA, C_UNIX_SOCKET,
-    Engine,
+    C_BLOCKED, C_CLOSE_AFTER_REPLY, C_CLOSE_ASAP, C_CLOSED, C_MASTER, C_MONITOR, C_NO_EVICT, C_PUBSUB, C_REPLICA,
+    C_UNIX_SOCKET, Engine,
 )
 from fastredis._multi cimport Queue, unwatch_all
 from fastredis._resp cimport (
@@ -417,8 +417,8 @@ cdef class Connection(Client):
 
     @property
     def may_time_out(self):
-        """Whether `timeout` applies: not to replicas, the master, who waits or has subscriptions."""
-        return not self.flags & (C_REPLICA | C_MASTER | C_BLOCKED | C_PUBSUB)
+        """Whether `timeout` applies: not to replicas, the master, who looks on, waits or has subscriptions."""
+        return not self.flags & (C_REPLICA | C_MASTER | C_MONITOR | C_BLOCKED | C_PUBSUB)
 
     # --- for CLIENT LIST and INFO --------------------------------------------------------------
 

@@ -32,6 +32,7 @@ cdef enum:                              # Core.listeners: who wants to hear of c
 cdef enum:                              # Core.after_call
     AFTER_FEED = 1 << 0                 # somebody takes what is propagated (AOF, replicas)
     AFTER_READY = 1 << 1                # a key that clients wait for has changed
+    AFTER_MONITOR = 1 << 2              # a client is shown what is executed
 
 cdef enum:                              # Core.gate: why a command may be refused; 0 on the fast path
     GATE_LOADING = 1 << 0               # the data set is still being read

@@ -5,18 +5,23 @@ from itertools import islice
 from libc.stdint cimport int64_t, uint64_t
 
 from fastredis._blocking cimport Blocked, KeyWaiter
-from fastredis._core cimport AFTER_FEED, AFTER_READY, GATE_DISK, GATE_LOADING, GATE_PAUSED, GATE_REPLICATION, Core
+from fastredis._core cimport (
+    AFTER_FEED, AFTER_MONITOR, AFTER_READY, GATE_DISK, GATE_LOADING, GATE_PAUSED, GATE_REPLICATION, Core,
+)
 from fastredis._engine cimport (
-    C_BLOCKED, C_CLOSE_AFTER_REPLY, C_CLOSE_ASAP, C_DIRTY_EXEC, C_MULTI, C_NO_TOUCH, C_PUBSUB,
+    C_BLOCKED, C_CLOSE_AFTER_REPLY, C_CLOSE_ASAP, C_DIRTY_EXEC, C_MONITOR, C_MULTI, C_NO_TOUCH, C_PUBSUB, C_REPLICA,
     C_REPLY_OFF, C_REPLY_SKIP, C_REPLY_SKIP_NEXT, C_SPECIAL, CommandStats, Engine, HISTOGRAM,
 )
-from fastredis._errors cimport ERR_INTERNAL, ERR_LOADING, ERR_NOAUTH, ERR_NOT_IN_MULTI, ERR_OOM
+from fastredis._errors cimport (
+    ERR_INTERNAL, ERR_LOADING, ERR_NOAUTH, ERR_NOT_IN_MULTI, ERR_OOM, ERR_REPLICA_KEYS,
+)
 from fastredis._evict cimport ROOM_NONE, Evictor
 from fastredis._command cimport CommandTable, find_subcommand
 from fastredis._flags cimport (
-    CONTAINER, DENYOOM, LOADING, NO_AUTH, NO_MULTI, PROTECTED, WRITE,
+    ADMIN, CONTAINER, DENYOOM, LOADING, MAY_REPLICATE, NO_AUTH, NO_MULTI, PROTECTED, READONLY, SKIP_MONITOR, WRITE,
 )
 from fastredis._keyspace cimport Database
+from fastredis._monitor cimport Monitors
 from fastredis._multi cimport Queue, discard
 from fastredis._resp cimport BATCH, Arg, Request, arg_bytes, arg_hash, arg_of
 from fastredis.ds.alloc cimport mem_calloc
@@ -185,7 +190,8 @@ cdef int execute_checked(Client c, Command command) except -1:
 
     if is_refused(c, command, flags):
         return 0
-    if unlikely(c.core.gate & GATE_PAUSED) and (<Blocked>c.engine.blocked).holds(flags) and not c.core.nesting:
+    if (unlikely(c.core.gate & GATE_PAUSED) and (<Blocked>c.engine.blocked).holds(flags) and not c.core.nesting
+            and not c.flags & (C_MONITOR | C_REPLICA)):
         (<Blocked>c.engine.blocked).postpone(c)
         return 1
     mark = begin_reply(c)
@@ -262,6 +268,8 @@ cdef bint is_refused(Client c, Command command, uint64_t flags) except -1:
                b"PING / QUIT / RESET are allowed in this context")
     elif core.gate & GATE_LOADING and not command.flags & LOADING:
         refuse(c, command, ERR_LOADING)
+    elif c.flags & (C_MONITOR | C_REPLICA) and flags & (READONLY | WRITE | MAY_REPLICATE):
+        refuse(c, command, ERR_REPLICA_KEYS)
     else:
         return False
     return True
@@ -349,6 +357,8 @@ cdef int call(Client c, Command command) except -1:
     if core.latency_tracking:
         note_latency(c.engine, stats, passed)
     if unlikely(c.flags & C_BLOCKED):
+        if core.after_call & AFTER_MONITOR:
+            show(c, command)
         return 0                            # it is counted once it is answered, see fastredis._blocking
     stats.calls += 1
     core.commands += 1
@@ -357,7 +367,7 @@ cdef int call(Client c, Command command) except -1:
         stats.failed += 1
         core.errors_seen = core.errors
     if unlikely(core.after_call != 0):
-        finish_call(c, core.dirty != dirty)
+        finish_call(c, command, core.dirty != dirty)
     if unlikely(passed > SLOW_TICKS):
         c.engine.tick()
     return 0
@@ -377,8 +387,17 @@ cdef inline int note_latency(Engine engine, CommandStats* stats, uint64_t passed
     return 0
 
 
-cdef int finish_call(Client c, bint changed) except -1:
-    """The rare rest of call(): propagation, and clients who wait for what the command changed."""
+cdef int show(Client c, Command command) except -1:
+    """Show the command in argv to MONITOR; one that had to wait was shown when it came."""
+    if not command.flags & (ADMIN | SKIP_MONITOR) and not c.engine.serving:
+        (<Monitors>c.engine.monitors).show(c)
+    return 0
+
+
+cdef int finish_call(Client c, Command command, bint changed) except -1:
+    """The rare rest of call(): MONITOR, propagation, and clients who wait for what the command changed."""
+    if c.core.after_call & AFTER_MONITOR:
+        show(c, command)
     if c.core.after_call & AFTER_FEED:
         propagate(c, changed)
     if c.core.after_call & AFTER_READY and not c.core.nesting and not c.engine.serving:

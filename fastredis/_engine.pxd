@@ -38,7 +38,7 @@ cpdef enum:                             # Session.flags
     C_UNIX_SOCKET = 1 << 13
     C_MASTER = 1 << 14                  # the master this server replicates from
     C_REPLICA = 1 << 15                 # a replica of this server
-    C_MONITOR = 1 << 16
+    C_MONITOR = 1 << 16                 # is shown what others do (fastredis._monitor)
     C_DENY_BLOCKING = 1 << 17           # inside EXEC or a script: nothing may block
     # Any of these takes a command off the fast path of the dispatcher.
     C_SPECIAL = (C_MULTI | C_REPLY_OFF | C_REPLY_SKIP | C_REPLY_SKIP_NEXT | C_PUBSUB | C_NO_TOUCH | C_MASTER
@@ -109,6 +109,7 @@ cdef class Engine(Listener):
     cdef public object loop             # asyncio event loop; None: nothing is scheduled
     cdef public object server           # Server, the shell around this engine
     cdef public object pubsub           # PubSub
+    cdef public object monitors         # Monitors
     cdef public object blocked          # Blocked
     cdef public object evictor          # Evictor
     cdef public object aof              # AofFiles (fastredis.persist.aof_files); None: there cannot be an AOF

@@ -53,6 +53,8 @@ cdef extern from *:
     #define FR_ERR_PROTO_VERSION "ERR Protocol version is not an integer or out of range"
     #define FR_ERR_CLIENT_NAME "ERR Client names cannot contain spaces, newlines or special characters."
     #define FR_ERR_RESET "ERR can only reset normal client connections"
+    #define FR_ERR_REPLICA_KEYS "ERR Replica can't interact with the keyspace"
+    #define FR_ERR_MONITOR_DENIED "ERR MONITOR isn't allowed for DENY BLOCKING client"
     #define FR_ERR_WAITAOF_OFF "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled."
     #define FR_ERR_WAIT_REPLICA "ERR WAIT cannot be used with replica instances. Please also note that since Redis " \\
         "4.0 if a replica is configured to be writable (which is not the default) writes to replicas are just local " \\
@@ -170,6 +172,8 @@ cdef extern from *:
     const char* ERR_PROTO_VERSION "FR_ERR_PROTO_VERSION"
     const char* ERR_CLIENT_NAME "FR_ERR_CLIENT_NAME"
     const char* ERR_RESET "FR_ERR_RESET"
+    const char* ERR_REPLICA_KEYS "FR_ERR_REPLICA_KEYS"
+    const char* ERR_MONITOR_DENIED "FR_ERR_MONITOR_DENIED"
     const char* ERR_WAITAOF_OFF "FR_ERR_WAITAOF_OFF"
     const char* ERR_WAIT_REPLICA "FR_ERR_WAIT_REPLICA"
     const char* ERR_WAITAOF_REPLICA "FR_ERR_WAITAOF_REPLICA"

@@ -23,6 +23,7 @@ from fastredis._connection import Connection
 from fastredis._crash import report_crashes
 from fastredis._engine import Engine
 from fastredis._evict import Evictor
+from fastredis._monitor import Monitors
 from fastredis._pubsub import PubSub, set_notify
 from fastredis.config import Config, ConfigError
 from fastredis.config_text import to_bytes
@@ -118,6 +119,7 @@ class Server:
         engine.server = self
         engine.commands = CommandTable(self._renamed())
         engine.pubsub = PubSub(engine)
+        engine.monitors = Monitors(engine)
         engine.blocked = Blocked(engine)
         engine.evictor = Evictor(engine)
         engine.configure(config)
@@ -316,6 +318,7 @@ class Server:
     def client_left(self, client: Connection) -> None:
         """A client's connection is gone."""
         self.engine.pubsub.remove(client)
+        self.engine.monitors.remove(client)
         self.engine.blocked.remove(client)
         if client.replica is not None:
             self.engine.replication.connection_lost(client)
@@ -337,6 +340,7 @@ class Server:
         engine.cron()
         try:
             engine.pubsub.shrink_buffers()
+            engine.monitors.shrink_buffers()
             if not self.cron_paused:
                 self._clients_cron()
                 engine.saver.cron()

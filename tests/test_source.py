@@ -25,6 +25,7 @@ LAYERS = [
     ["_client"],
     ["_command"],
     ["_options", "_multi", "_blocking", "_pubsub", "_evict"],
+    ["_monitor"],
     ["_dispatch"],
     ["_connection"],
     ["_inspect", "_crash"],

@@ -147,6 +147,8 @@ cdef int cmd_reset(Client c) except -1:
         return c.error(ERR_RESET)
     discard(c)
     (<PubSub>c.engine.pubsub).leave(c)
+    if c.flags & C_MONITOR:
+        c.engine.monitors.remove(c)
     c.db = c.engine.db(0)
     c.resp = c.out.resp = 2
     c.name = b""

@@ -1,11 +1,13 @@
-"""Commands about whole databases, and the time: DBSIZE, FLUSHDB, FLUSHALL, SWAPDB, TIME."""
+"""Commands about whole databases, the time, and all commands: DBSIZE, FLUSHDB, FLUSHALL, SWAPDB, TIME, MONITOR."""
 from libc.stdint cimport INT32_MAX, INT32_MIN, INT64_MAX, int64_t
 
 from fastredis._client cimport Client
 from fastredis._command cimport native
-from fastredis._errors cimport ERR_DB_INDEX, ERR_SYNTAX
-from fastredis._flags cimport FAST, LOADING, READONLY, STALE, WRITE
+from fastredis._engine cimport C_DENY_BLOCKING, C_MONITOR, C_REPLICA
+from fastredis._errors cimport ERR_DB_INDEX, ERR_MONITOR_DENIED, ERR_SYNTAX
+from fastredis._flags cimport ADMIN, FAST, LOADING, NOSCRIPT, READONLY, STALE, WRITE
 from fastredis._keyspace cimport Database, Detached
+from fastredis._monitor cimport Monitors
 from fastredis._options cimport arg_is, get_range_or_reply
 from fastredis._resp cimport arg_bytes
 from fastredis.ds.native cimport wall_us
@@ -122,7 +124,7 @@ declare(
 )
 
 
-# --- SWAPDB, TIME -------------------------------------------------------------------------
+# --- SWAPDB, TIME, MONITOR ------------------------------------------------------------------
 
 cdef int cmd_swapdb(Client c) except -1:
     """SWAPDB index1 index2 -> OK: exchange the keys of two databases; clients stay with the number they selected.
@@ -175,4 +177,25 @@ declare(
     b"time", native(cmd_time), arity=1, flags=LOADING | STALE | FAST, since="2.6.0", tips=("nondeterministic_output",),
     complexity="O(1)",
     summary="Returns the server's clock: seconds, and microseconds within the second.",
+)
+
+
+cdef int cmd_monitor(Client c) except -1:
+    """MONITOR -> OK; from now on each command that any client runs comes as a status line, see fastredis._monitor.
+
+    It takes no commands that read or write keys then. RESET ends it. A second MONITOR is not answered, as in Redis.
+    Errors: inside MULTI.
+    Source: https://redis.io/docs/latest/commands/monitor/
+    """
+    if c.flags & C_DENY_BLOCKING:
+        return c.error(ERR_MONITOR_DENIED)
+    if c.flags & (C_REPLICA | C_MONITOR):
+        return 0
+    (<Monitors>c.engine.monitors).add(c)
+    return c.reply_ok()
+
+declare(
+    b"monitor", native(cmd_monitor), arity=1, flags=ADMIN | NOSCRIPT | LOADING | STALE, since="1.0.0",
+    complexity="O(1); then O(N) for each command shown where N is the number of clients that are shown it",
+    summary="Shows every command that the server runs, as it runs.",
 )

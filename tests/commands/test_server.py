@@ -1,4 +1,4 @@
-"""Server commands: CONFIG, INFO, COMMAND, MEMORY, FLUSHALL, DEBUG, SLOWLOG, LATENCY."""
+"""Server commands: CONFIG, INFO, COMMAND, MEMORY, FLUSHALL, DEBUG, MONITOR, SLOWLOG, LATENCY."""
 import pytest
 
 from tests.resp import Closed
@@ -6,6 +6,7 @@ from tests.rows import (
     BLOCKS,
     NO_KEY,
     NOT_INTEGER,
+    NOTHING,
     OK,
     PONG,
     QUEUED,
@@ -298,6 +299,63 @@ CASES = {
     ],
     # LATENCY, SLOWLOG
     # MONITOR
+    "MONITOR shows what others send": [
+        ("@2 MONITOR", OK), (r'SET k "a\x00\"\r\n\xff"', OK),
+        ("@2 <", Matching(r'\d+\.\d{6} \[0 127\.0\.0\.1:\d+\] "SET" "k" "a\\x00\\"\\r\\n\\xff"')), ("SELECT 3", OK),
+        ("@2 <", Matching(r'\d+\.\d{6} \[3 127\.0\.0\.1:\d+\] "SELECT" "3"')), ("GET k", None),
+        ("@2 <", Matching(r'\d+\.\d{6} \[3 127\.0\.0\.1:\d+\] "GET" "k"')), ("@2 RESET", Status("RESET")),
+        ("GET k", None), ("@2 PING", PONG),
+    ],
+    "MONITOR shows a transaction, and no secret": [
+        ("@2 MONITOR", OK), ("AUTH default secret", OK),
+        ("@2 <", Matching(r'.*\] "AUTH" "\(redacted\)" "\(redacted\)"')), ("MULTI", OK),
+        ("@2 <", Matching(r'.*"MULTI"')), ("SET k v", QUEUED), ("EXEC", [OK]),
+        ("@2 <", Matching(r'.*"SET" "k" "v"')), ("@2 <", Matching(r'.*"EXEC"')),
+        ("MONITOR x", wrong_args("monitor")),
+    ],
+    "MONITOR does not show what is refused, queued or administrative": [
+        ("@2 MONITOR", OK), ("GET", wrong_args("get")),
+        ("NOSUCH", Error("ERR unknown command 'NOSUCH', with args beginning with: ")), ("CONFIG GET nosuch", {}),
+        ("CLIENT KILL ID 1000000", 0), ("SET k v", OK), ("@2 <", Matching(r'.*"SET" "k" "v"')), ("MULTI", OK),
+        ("@2 <", Matching(r'.*"MULTI"')), ("GET", wrong_args("get")),
+        ("EXEC", Error("EXECABORT Transaction discarded because of previous errors.")),
+        ("@2 <", Matching(r'.*"EXEC"')), ("INCR k", NOT_INTEGER), ("@2 <", Matching(r'.*"INCR" "k"')),
+    ],
+    "MONITOR shows no passwords": [
+        ("@2 MONITOR", OK),
+        ("hello 2 auth u p setname x", Error("WRONGPASS invalid username-password pair or user is disabled.")),
+        ("@2 <", Matching(r'.*\] "hello" "2" "auth" "\(redacted\)" "\(redacted\)" "setname" "x"')),
+        ("HELLO 2 AUTH u", Error("ERR Syntax error in HELLO option 'AUTH'")),
+        ("@2 <", Matching(r'.*\] "HELLO" "2" "AUTH" "u"')),
+        ('MIGRATE 127.0.0.1 1 "" 0 10 auth sec KEYS a auth', Status("NOKEY")),
+        ("@2 <", Matching(r'.* "127.0.0.1" "1" "" "0" "10" "auth" "\(redacted\)" "KEYS" "a" "auth"')),
+        ("MIGRATE 127.0.0.1 1 a 0 10 COPY AUTH2 u p", Status("NOKEY")),
+        ("@2 <", Matching(r'.* "10" "COPY" "AUTH2" "\(redacted\)" "\(redacted\)"')),
+    ],
+    "MONITOR's own commands": [
+        ("@2 PING", PONG), ("MONITOR", OK), ("PING", PONG), ("<", Matching(r'.*"PING"')), ("MONITOR", NOTHING),
+        ("SELECT 2", OK), ("<", Matching(r'.*\[2 .*"SELECT" "2"')),
+        ("GET k", Error("ERR Replica can't interact with the keyspace")),
+        ("SET k v", Error("ERR Replica can't interact with the keyspace")),
+        ("PUBLISH k v", Error("ERR Replica can't interact with the keyspace")),
+        ("CLIENT INFO", Matching(r"(?s).* flags=O db=2 .*")), ("<", Matching(r'.*"CLIENT" "INFO"')),
+        ("@2 CLIENT LIST TYPE replica", Verbatim(b"")), ("@2 CLIENT KILL TYPE replica", 0), ("RESET", Status("RESET")),
+        ("CLIENT INFO", Matching(r"(?s).* flags=N db=0 .*")),
+    ],
+    "MONITOR and CLIENT REPLY": [
+        ("CLIENT REPLY SKIP", NOTHING), ("MONITOR", NOTHING), ("PING", PONG), ("<", Matching(r'.*"PING"')),
+        ("CLIENT REPLY SKIP", Matching(r'.*"CLIENT" "REPLY" "SKIP"')), ("@2 ECHO unheard", "unheard"),
+        ("PING", NOTHING), ("TIME", Any(list)), ("<", Matching(r'.*"TIME"')), ("@2 ECHO heard", "heard"),
+        ("<", Matching(r'.*"ECHO" "heard"')), ("CLIENT REPLY OFF", NOTHING), ("PING", NOTHING),
+        ("CLIENT REPLY ON", OK), ("<", Matching(r'.*"CLIENT" "REPLY" "ON"')),
+    ],
+    "MONITOR in a transaction": [
+        ("MULTI", OK), ("MONITOR", QUEUED), ("PING", QUEUED),
+        ("EXEC", [Error("ERR MONITOR isn't allowed for DENY BLOCKING client"), PONG]), ("PING", PONG), ("PING", PONG),
+    ],
+    "MONITOR goes on in CLIENT PAUSE": [
+        ("@2 MONITOR", OK), ("CLIENT PAUSE 100 ALL", OK), ("@2 PING", PONG), ("@2 <", Matching(r'.*"PING"')),
+    ],
     # DEBUG DIGEST
     "DEBUG DIGEST is the same for the same data": [
         ("DEBUG DIGEST", Status("0000000000000000000000000000000000000000")), ("SET k v", OK),
@@ -406,20 +464,6 @@ LATER = {
         ("LATENCY RESET", 0), ("LATENCY LATEST", []), ("LATENCY HISTORY command", []),
         ("LATENCY NOSUCH", Error("ERR unknown subcommand 'NOSUCH'. Try LATENCY HELP.")),
         ("LATENCY", wrong_args("latency")),
-    ],
-    "MONITOR shows what others send": [
-        ("@2 MONITOR", OK), (r'SET k "a\x00\"\r\n\xff"', OK),
-        ("@2 <", Matching(r'\d+\.\d{6} \[0 127\.0\.0\.1:\d+\] "SET" "k" "a\\x00\\"\\r\\n\\xff"')), ("SELECT 3", OK),
-        ("@2 <", Matching(r'\d+\.\d{6} \[3 127\.0\.0\.1:\d+\] "SELECT" "3"')), ("GET k", None),
-        ("@2 <", Matching(r'\d+\.\d{6} \[3 127\.0\.0\.1:\d+\] "GET" "k"')), ("@2 RESET", Status("RESET")),
-        ("GET k", None), ("@2 PING", PONG),
-    ],
-    "MONITOR shows a transaction, and no secret": [
-        ("@2 MONITOR", OK), ("AUTH default secret", OK),
-        ("@2 <", Matching(r'.*\] "AUTH" "\(redacted\)" "\(redacted\)"')), ("MULTI", OK),
-        ("@2 <", Matching(r'.*"MULTI"')), ("SET k v", QUEUED), ("EXEC", [OK]),
-        ("@2 <", Matching(r'.*"SET" "k" "v"')), ("@2 <", Matching(r'.*"EXEC"')),
-        ("MONITOR x", wrong_args("monitor")),
     ],
     "maxmemory evicts keys, with an event": [
         ("CONFIG SET notify-keyspace-events Ee maxmemory-policy allkeys-random", OK), ("SET k v", OK),
