@@ -79,6 +79,7 @@ cdef struct Core:
     int64_t propagated                  # offset in the replication stream: its bytes; commands while nobody takes it
     bint counts_bytes                   # ... the stream itself, or the link to the master, counts them
     bint is_replica                     # this server replicates a master
+    bint takes_writes                   # ... and its own clients may write (replica-read-only no)
     bint obeying                        # the command under way comes from there: what has expired is there still
     int turn_depth                      # turns begun and not ended; only the outermost one settles
 
@@ -89,6 +90,8 @@ cdef struct Core:
     int64_t[3] output_soft
     int64_t[3] output_soft_ms
     int64_t memory_limit                # maxmemory; INT64_MAX: none
+    int64_t aof_bytes                   # of used_memory, what eviction does not count: the AOF's buffer,
+    int64_t replica_bytes               # ... and what is kept for replicas that lag behind
     int64_t client_limit                # maxmemory-clients; INT64_MAX: none
     int64_t client_memory               # bytes of buffers of the clients it counts
     Limits limits                       # at which sizes collections change their encoding

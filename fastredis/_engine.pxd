@@ -100,6 +100,7 @@ cdef class Engine(Listener):
     cdef list garbage                   # Garbage, freed in slices
     cdef bint serving                   # those who wait for keys are being served
     cdef list ready                     # (Database, key) that changed while somebody waits for it
+    cdef set own_deadlines              # (database, key) with TTLs that clients of a replica have set
     cdef object expiry_timer
     cdef object garbage_timer
     cdef readonly dict errors           # code -> how many replies

@@ -15,6 +15,7 @@ from fastredis._resp cimport arg_bytes, arg_of, batch_free, batch_init, put_requ
 from fastredis.ds.alloc cimport mem_alloc, mem_calloc, mem_free, mem_realloc
 from fastredis.ds.native cimport monotonic_us, ticks, unlikely, wall_us
 from fastredis.ds.numbers cimport INT64_TEXT, format_int64
+from fastredis.values.entry cimport entry_has_ttl
 from fastredis.values.limits cimport Limits
 from fastredis.ds.table cimport table_rehash
 
@@ -196,6 +197,7 @@ cdef class Engine(Listener):
         self.feed_list = []
         self.garbage = []
         self.ready = []
+        self.own_deadlines = set()
         self.errors = {}
         self.disk_errors = {}
         self.password = b""
@@ -592,6 +594,36 @@ cdef class Engine(Listener):
             self.core.rearm = True
             self.end_turn()
 
+    cdef int own_deadline(self, Database db, const char* key, size_t size) except -1:
+        """A client of a replica has set a TTL."""
+        self.own_deadlines.add((db.index, key[:size]))
+        return 0
+
+    def forget_own_deadlines(self):
+        """All keys are the master's now, or this is the master."""
+        self.own_deadlines.clear()
+
+    @property
+    def own_deadline_count(self):
+        """Keys of a replica whose TTLs its own clients have set."""
+        return len(self.own_deadlines)
+
+    def expire_own(self):
+        """Replica: remove keys that only this server knows to have a TTL. The caller frames the turn."""
+        cdef Database db
+        cdef Entry* e
+        cdef Arg key
+
+        for item in list(self.own_deadlines):
+            db = self.db(item[0])
+            key = arg_of(item[1])
+            e = db.peek(&key)
+            if e is NULL or not entry_has_ttl(e):
+                self.own_deadlines.discard(item)
+            elif db.is_expired(e):
+                self.own_deadlines.discard(item)
+                db.expire_entry(e)
+
     def expire_all_due(self):
         """Remove all that is due, however long it takes."""
         cdef Database db
@@ -683,9 +715,12 @@ cdef class Engine(Listener):
         """The data set is that of an offset in some history of changes."""
         self.core.propagated = offset
 
-    def set_role(self, bint is_replica):
-        """Expire keys and take writes as a master does, or as a replica."""
+    def set_role(self, bint is_replica, bint takes_writes):
+        """Expire keys as a master does, or as a replica. takes_writes: a replica's own clients may write."""
+        if not is_replica:
+            self.forget_own_deadlines()
         self.core.is_replica = is_replica
+        self.core.takes_writes = is_replica and takes_writes
         self.core.expire_on_access = not is_replica and not self.core.gate & GATE_PAUSED
         self.core.rearm = True
 

@@ -52,6 +52,7 @@ cdef class Evictor:
     cdef Core* core
     cdef Order order
     cdef bint volatile_only             # only keys with a TTL
+    cdef bint spares_replica            # replica-ignore-maxmemory: a replica's master says what goes
     cdef bint lazy                      # lazyfree-lazy-eviction
     cdef int samples
     cdef int64_t slice_us               # longest work at a time
@@ -61,6 +62,7 @@ cdef class Evictor:
     cdef object timer
     cdef readonly int64_t exceeded_us   # time spent above maxmemory, before this time
     cdef readonly int64_t above_since_us    # when memory went above maxmemory; 0: it is not
+    cdef int64_t excess(self) noexcept
     cdef Room make_room(self) except? ROOM_NONE
     cdef Entry* victim(self, int* db) except? NULL
     cdef int fill(self, Database db) except -1

@@ -57,11 +57,12 @@ cdef class Evictor:
 
         self.order = ORDERS.get(policy.rpartition("-")[2], ORDER_NONE)
         self.volatile_only = policy.startswith("volatile-")
+        self.spares_replica = config.replica_ignore_maxmemory
         self.lazy = config.lazyfree_lazy_eviction
         self.samples = config.maxmemory_samples
         self.slice_us = slice_of(config.maxmemory_eviction_tenacity)
         self.count = 0
-        if self.core.memory.used > self.core.memory_limit:
+        if self.excess() > 0:
             self.arm()
 
     @property
@@ -76,21 +77,28 @@ cdef class Evictor:
             self.note_below()
         return monotonic_us() - self.above_since_us if self.above_since_us else 0
 
+    cdef int64_t excess(self) noexcept:
+        """Bytes above maxmemory. What waits for the disk or for replicas goes by itself; evictions only add to it."""
+        cdef Core* core = self.core
+
+        if core.is_replica and self.spares_replica:
+            return 0
+        return core.memory.used - core.aof_bytes - core.replica_bytes - core.memory_limit
+
     cdef Room make_room(self) except? ROOM_NONE:
         """Evict until used_memory is within maxmemory, or the slice is over, or there is nothing to evict."""
-        cdef Core* core = self.core
         cdef int64_t until
         cdef int64_t evicted = 0
         cdef Entry* e
         cdef int db = 0
 
-        if core.memory.used <= core.memory_limit:
+        if self.excess() <= 0:
             self.note_below()
             return ROOM_OK
         until = monotonic_us() + self.slice_us
         if self.above_since_us == 0:
             self.above_since_us = monotonic_us()
-        while core.memory.used > core.memory_limit:
+        while self.excess() > 0:
             if self.engine.garbage:
                 self.engine.free_slice()            # what is evicted already counts until it is freed
             else:

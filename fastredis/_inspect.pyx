@@ -76,6 +76,7 @@ def statistics(Engine engine not None):
     return {
         "used_memory": core.memory.used,
         "used_memory_peak": core.memory.peak,
+        "not_evictable": core.aof_bytes + core.replica_bytes,
         "now_us": core.now_ms * 1000 if core.held else wall_us() + core.shift_ms * 1000,
         "uptime_us": monotonic_us() - engine.start_us,
         "ticks_per_us": rate if HAS_TSC else 0.0,

@@ -28,6 +28,7 @@ cdef class Listener:
     cdef int key_event(self, Database db, int event_class, const char* event, const char* key, size_t size) except -1
     cdef int key_expired(self, Database db, const char* key, size_t size) except -1
     cdef int fields_expired(self, Database db, const char* key, size_t size, list names, bint deleted) except -1
+    cdef int own_deadline(self, Database db, const char* key, size_t size) except -1
     cdef int discard(self, Garbage garbage) except -1
     cdef int before_change(self, Database db, Entry* e) noexcept
 

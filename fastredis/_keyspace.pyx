@@ -74,6 +74,9 @@ cdef class Listener:
     cdef int fields_expired(self, Database db, const char* key, size_t size, list names, bint deleted) except -1:
         return 0
 
+    cdef int own_deadline(self, Database db, const char* key, size_t size) except -1:
+        return 0
+
     cdef int discard(self, Garbage garbage) except -1:
         return 0
 
@@ -361,6 +364,8 @@ cdef class Database:
         heap_set(&self.expires, e, when_ms)
         if when_ms < self.core.armed_ms:
             self.core.rearm = True
+        if unlikely(self.core.takes_writes) and not self.core.obeying:
+            self.listener.own_deadline(self, entry_key(e), e.key_size)     # no master will say when it goes
         return 0
 
     cdef bint remove_expire(self, Entry* e) noexcept:

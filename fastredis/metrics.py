@@ -28,8 +28,8 @@ class Metrics:
     total_forks        children since the start
     latest_fork_us     how long the latest fork stopped the server
     cow_sizes          kind of child -> bytes that were copied on write when the latest one ended
-    rates              means of the latest samples: commands, input and output (bytes) and turns per
-                       second; turn_us: mean length of a turn
+    rates              means of the latest samples: commands, input and output (bytes), of these replica_input
+                       and replica_output, and turns per second; turn_us: mean length of a turn
     """
 
     def __init__(self, engine):
@@ -59,17 +59,19 @@ class Metrics:
         passed = now - self._last_time
         if self._last is not None and passed < PERIOD - EARLY:
             return
-        values = flow(self.engine)
+        stream = self.engine.replication.stream
+        values = (*flow(self.engine), stream.bytes_in, stream.bytes_out)
         if self._last is not None:
             grown = [max(0, new - old) for new, old in zip(values, self._last, strict=True)]
-            commands, bytes_in, bytes_out, turns, turn_us = grown
-            mean_turn = turn_us / turns if turns else 0.0
-            self._samples.append((commands / passed, bytes_in / passed, bytes_out / passed, turns / passed, mean_turn))
+            turns, turn_us = grown[3:5]
+            rates = [value / passed for value in grown]
+            rates[4] = turn_us / turns if turns else 0.0
+            self._samples.append(tuple(rates))
             del self._samples[:-SAMPLES]
         self._last, self._last_time = values, now
 
     @property
     def rates(self) -> dict[str, float]:
-        names = ("commands", "input", "output", "turns", "turn_us")
+        names = ("commands", "input", "output", "turns", "turn_us", "replica_input", "replica_output")
         columns = zip(*self._samples, strict=True) if self._samples else [()] * len(names)
         return {name: sum(column) / SAMPLES for name, column in zip(names, columns, strict=True)}

@@ -60,7 +60,8 @@ def cmd_config_set(c):
         return
     pairs = list(zip(words[::2], words[1::2], strict=True))
     try:
-        c.engine.config.set_many(pairs, loading=is_loading(c.engine), local=getattr(c, "is_local", True))
+        loading = is_loading(c.engine) or c.engine.replication.loads_aside
+        c.engine.config.set_many(pairs, loading=loading, local=getattr(c, "is_local", True))
     except ConfigError as refusal:
         c.reply(ErrorReply(str(refusal)))
     else:

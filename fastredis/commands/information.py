@@ -159,7 +159,7 @@ def listeners(engine) -> Fields:
 def clients(engine) -> Fields:
     found = client_statistics(engine)
     return [
-        ("connected_clients", len(engine.clients)),
+        ("connected_clients", len(engine.clients) - len(engine.replication.replicas)),
         ("cluster_connections", 0),
         ("maxclients", engine.config["maxclients"]),
         ("client_recent_max_input_buffer", found["input"]),
@@ -192,7 +192,7 @@ def memory(engine) -> Fields:
         ("maxmemory_human", human(config["maxmemory"])),
         ("maxmemory_policy", config["maxmemory-policy"]),
         *fragmentation(counted["used_memory"], allocator_memory(engine, counted, resident), resident),
-        ("mem_not_counted_for_evict", 0),
+        ("mem_not_counted_for_evict", counted["not_evictable"]),
         ("mem_replication_backlog", engine.replication.stream.memory),
         ("mem_total_replication_buffers", engine.replication.stream.memory),
         ("mem_clients_slaves", 0),
@@ -252,7 +252,7 @@ def fragmentation(used: int, allocator: int, resident: int) -> Fields:
 def persistence(engine) -> Fields:
     return [
         ("loading", int(is_loading(engine))),
-        ("async_loading", int(engine.replication.is_replica and engine.replication.link.async_loading)),
+        ("async_loading", int(engine.replication.loads_aside)),
         *child(engine.child),
         *snapshot(engine),
         *engine.aof.fields(),
@@ -315,12 +315,12 @@ def traffic(engine, counted) -> Fields:
         ("instantaneous_ops_per_sec", int(rates["commands"])),
         ("total_net_input_bytes", counted["bytes_in"]),
         ("total_net_output_bytes", counted["bytes_out"]),
-        ("total_net_repl_input_bytes", 0),
-        ("total_net_repl_output_bytes", 0),
+        ("total_net_repl_input_bytes", engine.replication.stream.bytes_in),
+        ("total_net_repl_output_bytes", engine.replication.stream.bytes_out),
         ("instantaneous_input_kbps", f"{rates['input'] / 1024:.2f}"),
         ("instantaneous_output_kbps", f"{rates['output'] / 1024:.2f}"),
-        ("instantaneous_input_repl_kbps", "0.00"),
-        ("instantaneous_output_repl_kbps", "0.00"),
+        ("instantaneous_input_repl_kbps", f"{rates['replica_input'] / 1024:.2f}"),
+        ("instantaneous_output_repl_kbps", f"{rates['replica_output'] / 1024:.2f}"),
         ("rejected_connections", counted["rejected_connections"]),
         ("sync_full", engine.replication.syncs_full),
         ("sync_partial_ok", engine.replication.syncs_partial),
@@ -350,7 +350,7 @@ def keys(engine, counted) -> Fields:
         ("latest_fork_usec", engine.metrics.latest_fork_us),
         ("total_forks", engine.metrics.total_forks),
         ("migrate_cached_sockets", kept_connections(engine)),
-        ("slave_expires_tracked_keys", 0),
+        ("slave_expires_tracked_keys", engine.own_deadline_count),
         *NO_DEFRAGMENTATION,
         ("tracking_total_keys", 0),
         ("tracking_total_items", 0),

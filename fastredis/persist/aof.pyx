@@ -128,6 +128,7 @@ cdef class AppendOnly(Feed):
         cdef size_t room = max(self.size + more, self.room * 2, FIRST_ROOM)
 
         self.data = <char*>mem_realloc(&self.core.memory, self.data, self.room, room)
+        self.core.aof_bytes += room - self.room
         self.room = room
         return 0
 
@@ -244,6 +245,7 @@ cdef class AppendOnly(Feed):
 
     def free_buffer(self):
         mem_free(&self.core.memory, self.data, self.room)
+        self.core.aof_bytes -= self.room
         self.data = NULL
         self.room = self.size = 0
 
@@ -362,6 +364,10 @@ cdef class AppendOnly(Feed):
             self.synced = propagated
             self.tell_waiters()
         return 0
+
+    def note_base(self, int64_t propagated):
+        """A base that holds what was propagated up to there is on the disk."""
+        self.note_synced(propagated)
 
     def tell_waiters(self):
         """Call those who wait for `synced` to grow, or for the end of the AOF; they take themselves off the list."""

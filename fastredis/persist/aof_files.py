@@ -61,6 +61,7 @@ class AofFiles:
         self._rewrite_started_s: int | None = None
         self._child_pid = 0
         self._rewrite_is_rdb = False
+        self._rewrite_offset = 0            # Engine.propagated when it began
         self._next_wait_minutes = 0
         self._wait_until_s = 0.0
         self.reset_statistics()
@@ -385,6 +386,7 @@ class AofFiles:
             self._rewrite_failed()
             return False
         self.rewrites += 1
+        self._rewrite_offset = self.engine.propagated
         self._rewrite_is_rdb = self.config["aof-use-rdb-preamble"]
         try:
             child = Child(self.engine, "aof", self._work, self._ended)
@@ -493,6 +495,8 @@ class AofFiles:
         self.base_size = self.current_size
         if self.state == WAITING:
             self.state = ON
+        if self.state == ON:
+            self.feed.note_base(self._rewrite_offset)
         self.delete_history()
         self.last_rewrite_ok = True
         self.failures = 0

@@ -508,7 +508,7 @@ cdef class RdbLoad:
                     self.hungry = True
                     break
             since += 1
-            if result == RDB_LATER or (since % CLOCK_KEYS == 0 and monotonic_us() > until_us):
+            if result == RDB_LATER or ((since % CLOCK_KEYS == 0 or self.key_delay_us) and monotonic_us() > until_us):
                 break
         self.put_pending()
         return self.done

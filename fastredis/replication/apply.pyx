@@ -95,6 +95,7 @@ cdef class MasterConnection(Connection):
 
     cdef int take(self, const char* data, size_t size) except -1:
         self.heard_us = monotonic_us()
+        self.stream.bytes_in += size
         return Connection.take(self, data, size)
 
     cdef int keep(self, const char* data, size_t size) except -1:

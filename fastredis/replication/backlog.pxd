@@ -39,5 +39,9 @@ cdef class Backlog:
     cdef int trim(self, int64_t needed) except -1
     cdef int add_block(self) except -1
 
+    cdef inline int64_t spare(self) noexcept:
+        """Bytes of memory beyond what the wanted size takes, at most; below 0: none."""
+        return <int64_t>self.count * BACKLOG_BLOCK - self.wanted - 2 * BACKLOG_BLOCK
+
 
 cdef Backlog backlog_new(Account* account, object owner, int64_t wanted, int64_t offset)

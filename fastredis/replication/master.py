@@ -159,6 +159,7 @@ class PipeTransfer:
             self.engine.start_turn()
             try:
                 for replica in list(self.replicas):
+                    self.sync.replication.stream.bytes_out += len(data)
                     if not replica.connection.write(data):
                         self.behind.add(replica)
                         replica.connection.drained = lambda replica=replica: self._caught_up(replica)
@@ -358,6 +359,7 @@ class FullSync:
             if not piece:
                 self._file_sent(replica)
                 return
+            self.replication.stream.bytes_out += len(piece)
             if not replica.connection.write(piece):
                 return                          # called again when that is gone
         self.engine.loop.call_soon(self._send_more, replica)

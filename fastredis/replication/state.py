@@ -66,6 +66,7 @@ class Replication:
         self._cron_s = self._pinged_s = time.monotonic()
         self._alone_since_s = time.monotonic()
         self.config.on_change("repl-backlog-size", lambda config: self.stream.resize(config["repl-backlog-size"]))
+        self.config.on_change("replica-read-only", self._set_role)
         for name in GATE_SETTINGS:
             self.config.on_change(name, lambda config: self.check_gate())
 
@@ -88,6 +89,11 @@ class Replication:
         """Whether a replica is in touch with its master."""
         return self.link is not None and self.link.state == "connected"
 
+    @property
+    def loads_aside(self) -> bool:
+        """Whether a data set is being loaded beside the present one (repl-diskless-load swapdb)."""
+        return self.link is not None and self.link.async_loading
+
     def online(self) -> list[Replica]:
         return [replica for replica in self.replicas if replica.state == ONLINE]
 
@@ -109,7 +115,7 @@ class Replication:
                 return NOREPLICAS
             if self.is_replica and self.config["replica-read-only"]:
                 return READONLY
-        if self.link is not None and self.link.async_loading and own_flags & NO_ASYNC_LOADING:
+        if self.loads_aside and own_flags & NO_ASYNC_LOADING:
             return LOADING
         if (self.is_replica and not self.is_linked and not self.config["replica-serve-stale-data"]
                 and not own_flags & STALE):
@@ -120,7 +126,7 @@ class Replication:
         """Have commands ask refusal() if there may be a reason."""
         stale = self.is_replica and not self.is_linked and not self.config["replica-serve-stale-data"]
         self.engine.gate(GATE_REPLICATION, bool(
-            (self.is_replica and (self.config["replica-read-only"] or self.link.async_loading)) or stale
+            (self.is_replica and self.config["replica-read-only"]) or stale or self.loads_aside
             or (self.wants_replicas and self.good_replicas() < self.config["min-replicas-to-write"])))
 
     def acknowledged(self, offset: int) -> int:
@@ -178,6 +184,7 @@ class Replication:
         self.drop_replicas()
         self.replid, self.replid2, self.second_offset = replid, NO_ID, -1
         self.stream.drop()
+        self.engine.forget_own_deadlines()
         self.engine.set_offset(offset)
         self.stream.create(self.config["repl-backlog-size"])
         self.can_resume = True
@@ -234,10 +241,13 @@ class Replication:
             aof.start()
 
     def _follow_role(self) -> None:
-        self.engine.set_role(self.is_replica)
+        self._set_role()
         self.log.is_replica = self.is_replica
         self.stream.update()
         self.link_changed()
+
+    def _set_role(self, config=None) -> None:
+        self.engine.set_role(self.is_replica, not self.config["replica-read-only"])
 
     def link_changed(self) -> None:
         """The link's state, or the role, is another one."""
@@ -341,6 +351,8 @@ class Replication:
     def cron(self) -> None:
         """Once a second, or less often when called less often."""
         now_s = time.monotonic()
+        if self.engine.own_deadline_count:
+            self.engine.expire_own()
         if self.failover.is_on:
             self.failover.cron()
         if now_s - self._cron_s < 1:
@@ -384,7 +396,7 @@ class Replication:
         fields: list[tuple[str, object]] = [("role", "slave" if self.is_replica else "master")]
         if self.link is not None:
             fields += self._link_fields(self.link)
-        fields.append(("connected_slaves", len(self.replicas)))
+        fields += [("connected_slaves", len(self.replicas)), ("replicas_waiting_psync", 0)]
         if self.wants_replicas:
             fields.append(("min_slaves_good_slaves", self.good_replicas()))
         for i, replica in enumerate(self.replicas):

@@ -39,7 +39,10 @@ cdef class Stream(Feed):
     cdef bint scheduled
     cdef bint asking                    # those who WAIT want all replicas to acknowledge
     cdef object turn_method
+    cdef public int64_t bytes_in        # of the master's stream and data sets, since the start
+    cdef public int64_t bytes_out       # to replicas
 
     cdef int put(self, const char* data, size_t size) except -1
     cdef int schedule(self) except -1
+    cdef int note_memory(self) noexcept
     cdef int64_t needed(self) except -1

@@ -56,6 +56,7 @@ cdef class Reader:
             if size == 0:
                 break
             self.sent += size
+            self.stream.bytes_out += size
             self.connection.push(data, size)
         self.connection.owed = backlog.end - self.sent
         if self.connection.writing or not self.open:
@@ -92,8 +93,9 @@ cdef class Stream(Feed):
         self.update()
 
     def drop(self):
-        """Forget the backlog. There are no readers."""
+        """Forget the backlog. Readers that are left belong to replicas that are about to be closed."""
         self.backlog = None
+        self.note_memory()
         self.update()
 
     def update(self):
@@ -125,6 +127,12 @@ cdef class Stream(Feed):
         """Give back blocks that nobody asks for."""
         if self.backlog is not None:
             self.backlog.trim(self.needed())
+        self.note_memory()
+
+    cdef int note_memory(self) noexcept:
+        """What is kept only since replicas lag behind does not count for eviction."""
+        self.core.replica_bytes = max(0, self.backlog.spare()) if self.backlog is not None else 0
+        return 0
 
     # --- what comes in ------------------------------------------------------------------------
 
@@ -141,6 +149,7 @@ cdef class Stream(Feed):
         self.core.propagated += size
         if self.backlog is not None:
             self.backlog.append(data, size)
+            self.note_memory()
             self.schedule()
         return 0
 

@@ -164,6 +164,7 @@ class Transfer:
                 self.attempt.unread(data[left:])
                 data = data[:left]
         self.link.sync_read += len(data)
+        self.engine.replication.stream.bytes_in += len(data)
         return data
 
     def _receive(self, spool: Spool) -> Generator:
@@ -273,7 +274,6 @@ class Transfer:
     def _loader(self, spare: SpareDatabases | None, descriptor: int, total: int):
         load = load_into(self.engine, spare, descriptor, total)
         load.verify = load.verify and self.config["rdbchecksum"]
-        load.key_delay_us = self.config["key-load-delay"]
         self.log.notice("MASTER <-> REPLICA sync: Loading DB in memory")
         return load
 
@@ -281,7 +281,9 @@ class Transfer:
         """Have a load read everything, from its file or from the connection. Errors: RdbError, OSError."""
         loading = self.engine.loading
         told = False
+        load.key_delay_us = self.config["key-load-delay"]
         while not load.step(SLICE_US):
+            load.key_delay_us = self.config["key-load-delay"]
             loading.went_to(load.offset)
             told = told or loading.tell_origin(load)
             if load.hungry:
