@@ -19,7 +19,8 @@
 # So a blocking command has one implementation, and checks and replies in one place.
 #
 # CLIENT PAUSE is another way to wait: the command has not run yet, it is still in the
-# query buffer and will be executed, with all checks, when the pause is over.
+# query buffer and will be executed, with all checks, when the pause is over. A command that
+# wants to change a value that is being copied waits in the same way for the end of the copy.
 # Rejected: a loop timer per client (their cost is hidden in the loop, and a test that
 # moves the clock could not fire them), looking at all waiting clients ten times a second.
 
@@ -44,6 +45,7 @@ cdef class Waiter:
     cdef Deadline deadline
     cdef Reply out                      # the client's own, while an answer is written to its inbox
     cdef readonly bint steadfast        # neither time nor CLIENT UNBLOCK ends it
+    cdef bint lasting                   # nor does the end of the connection
     cdef bint silent                    # CLIENT REPLY says: no reply to this command
     cdef size_t mark                    # where the answer starts in the inbox
     cdef int64_t errors                 # of the engine, before the answer
@@ -74,7 +76,7 @@ cdef class KeyWaiter(Waiter):
 cdef class Blocked:
     cdef Engine engine
     cdef dict waiting                   # Client -> None: blocked in a command
-    cdef dict paused                    # Client -> None: their command waits for the end of the pause
+    cdef dict paused                    # Client -> None: their command waits for the end of the pause, or of a copy
     cdef ExpireHeap deadlines
     cdef object timer
     cdef int64_t armed_ms               # what the timer waits for; INT64_MAX: nothing
@@ -86,6 +88,7 @@ cdef class Blocked:
     cdef int answer_end(self, Client c) except -1
     cdef bint holds(self, uint64_t flags) noexcept
     cdef int postpone(self, Client c) except -1
+    cdef int release(self) except -1
     cdef int arm(self) except -1
     cdef int await_keys(self, KeyWaiter waiter) except -1
     cdef int leave_keys(self, KeyWaiter waiter) except -1
@@ -93,5 +96,6 @@ cdef class Blocked:
     cdef bint retry_end(self, KeyWaiter waiter) except -1
 
 
+cdef int keep_command(KeyWaiter waiter, Client c) except -1
 cdef int block_on_keys(Client c, int first, int64_t count, int step, int kind, int64_t deadline_ms,
                        KeyReply in_vain) except -1

@@ -50,17 +50,24 @@ cdef int block_on_keys(Client c, int first, int64_t count, int step, int kind, i
     if c.flags & C_DENY_BLOCKING:
         return reply_in_vain(c, in_vain)
     waiter = KeyWaiter()
+    keep_command(waiter, c)
+    waiter.kind = kind
+    waiter.in_vain = in_vain
+    waiter.keys = list(dict.fromkeys([arg_bytes(&c.argv[first + i * step]) for i in range(count)]))
+    (<Blocked>c.engine.blocked).await_keys(waiter)
+    return (<Blocked>c.engine.blocked).block(c, waiter, deadline_ms)
+
+
+cdef int keep_command(KeyWaiter waiter, Client c) except -1:
+    """Have a waiter remember the client's present command, to run it again."""
     waiter.account = &c.core.memory
     waiter.owner = c.engine
     waiter.argv = args_copy(waiter.account, c.argv, c.argc, &waiter.size)
     waiter.argc = c.argc
     waiter.command = c.last_command
     waiter.db = c.db
-    waiter.kind = kind
-    waiter.in_vain = in_vain
-    waiter.keys = list(dict.fromkeys([arg_bytes(&c.argv[first + i * step]) for i in range(count)]))
-    (<Blocked>c.engine.blocked).await_keys(waiter)
-    return (<Blocked>c.engine.blocked).block(c, waiter, deadline_ms)
+    waiter.keys = []
+    return 0
 
 
 @cython.no_gc_clear             # __dealloc__ needs the engine, whose memory the heap is counted in
@@ -233,7 +240,7 @@ cdef class Blocked:
 
     def remove(self, Client c not None):
         """A client's connection is gone."""
-        if c.blocked is not None:
+        if c.blocked is not None and not (<Waiter>c.blocked).lasting:
             self.forget(c)
         self.paused.pop(c, None)
 
@@ -253,7 +260,6 @@ cdef class Blocked:
     def unpause(self):
         """Let all go on, if there is a pause."""
         cdef Core* core = &self.engine.core
-        cdef Client c
 
         if self.pause_ends_ms == 0:
             return
@@ -262,17 +268,24 @@ cdef class Blocked:
         core.gate &= ~GATE_PAUSED
         core.expire_on_access = not core.is_replica
         core.rearm = True
+        self.release()
+
+    cdef int release(self) except -1:
+        """Let those go on whose command was postponed; what still stands against it postpones it again."""
+        cdef Client c
+
         for c in self.paused:
             c.flags &= ~<uint64_t>C_BLOCKED
             self.engine.queue_resume(c)
         self.paused.clear()
+        return 0
 
     cdef bint holds(self, uint64_t flags) noexcept:
         """Whether the pause holds a command with these flags."""
         return self.pause_all or flags & (WRITE | MAY_REPLICATE) != 0
 
     cdef int postpone(self, Client c) except -1:
-        """Keep a client's command, which is still in its query buffer, until the pause is over."""
+        """Keep a client's command, which is still in its query buffer, until release() is called."""
         c.flags |= C_BLOCKED
         self.paused[c] = None
         return 0

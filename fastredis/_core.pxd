@@ -39,6 +39,7 @@ cdef enum:                              # Core.gate: why a command may be refuse
     GATE_PAUSED = 1 << 1                # CLIENT PAUSE
     GATE_REPLICATION = 1 << 2           # this server's part in replication is a reason (Replication.refusal)
     GATE_DISK = 1 << 3                  # what was written cannot be made durable (Engine.disk_errors)
+    GATE_COPYING = 1 << 4               # a big value is being copied: who wants to change it waits (Engine.copies)
 
 cdef enum:                              # Core.fixed_tables
     FIXED_BY_DEBUG = 1 << 0             # DEBUG DICT-RESIZING 0
@@ -68,7 +69,9 @@ cdef struct Core:
     # changes and who hears of them
     int64_t dirty                       # changes since start
     uint32_t epoch                      # the ENTRY_EPOCH bit of new entries, and of those a snapshot has saved
-    uint32_t unsaved                    # ENTRY_EPOCH while a snapshot is written in slices, else 0
+    # Bits of Entry.meta: who differs in any of them from `epoch` is looked at before it changes. ENTRY_EPOCH while a
+    # snapshot is written in slices, ENTRY_KIND while a big value is being copied; else 0.
+    uint32_t unsaved
     int fixed_tables                    # FIXED_* bits: why tables are not resized
     int listeners                       # LISTEN_* bits
     int notify                          # NOTIFY_* classes that are on

@@ -8,8 +8,10 @@
 # first. A client and a server with nothing special about them (no C_SPECIAL flag, no gate,
 # authenticated) skip all of them but existence and arity.
 
+from fastredis._blocking cimport KeyWaiter
 from fastredis._client cimport Client
 from fastredis._command cimport Command
+from fastredis._engine cimport Engine
 from fastredis._resp cimport Batch
 
 cdef int run_batch(Client c, Batch* batch) except -1
@@ -19,5 +21,7 @@ cdef int execute(Client c, Command command) except -1
 cdef int call(Client c, Command command) except -1
 cdef int call_nested(Client c, Command command) except -1
 cdef int call_guarded(Client c, Command command) except -1
+# From a timer's turn: run a waiting client's command again, then those of who waits for what it changed.
+cdef int rerun(Engine engine, KeyWaiter waiter) except -1
 cdef int refuse(Client c, Command command, bytes text) except -1
 cdef int internal_error(Client c) except -1

@@ -6,11 +6,12 @@ from libc.stdint cimport int64_t, uint64_t
 
 from fastredis._blocking cimport Blocked, KeyWaiter
 from fastredis._core cimport (
-    AFTER_FEED, AFTER_MONITOR, AFTER_READY, GATE_DISK, GATE_LOADING, GATE_PAUSED, GATE_REPLICATION, Core,
+    AFTER_FEED, AFTER_MONITOR, AFTER_READY, GATE_COPYING, GATE_DISK, GATE_LOADING, GATE_PAUSED, GATE_REPLICATION, Core,
 )
 from fastredis._engine cimport (
-    C_BLOCKED, C_CLOSE_AFTER_REPLY, C_CLOSE_ASAP, C_DIRTY_EXEC, C_MONITOR, C_MULTI, C_NO_TOUCH, C_PUBSUB, C_REPLICA,
-    C_REPLY_OFF, C_REPLY_SKIP, C_REPLY_SKIP_NEXT, C_SPECIAL, CommandStats, Engine, HISTOGRAM,
+    C_BLOCKED, C_CLOSE_AFTER_REPLY, C_CLOSE_ASAP, C_DENY_BLOCKING, C_DIRTY_EXEC, C_MASTER, C_MONITOR, C_MULTI,
+    C_NO_TOUCH, C_PUBSUB, C_REPLICA, C_REPLY_OFF, C_REPLY_SKIP, C_REPLY_SKIP_NEXT, C_SPECIAL, CommandStats, Engine,
+    HISTOGRAM,
 )
 from fastredis._errors cimport (
     ERR_INTERNAL, ERR_LOADING, ERR_NOAUTH, ERR_NOT_IN_MULTI, ERR_OOM, ERR_REPLICA_KEYS,
@@ -187,11 +188,15 @@ cdef int execute_checked(Client c, Command command) except -1:
     cdef size_t told = c.pending.size if c.pending is not None else 0
     cdef uint64_t flags = command_flags(c, command)
     cdef bint touching = c.core.no_touch
+    cdef bint attached = is_attached(c)
 
     if is_refused(c, command, flags):
         return 0
     if (unlikely(c.core.gate & GATE_PAUSED) and (<Blocked>c.engine.blocked).holds(flags) and not c.core.nesting
             and not c.flags & (C_MONITOR | C_REPLICA)):
+        (<Blocked>c.engine.blocked).postpone(c)
+        return 1
+    if unlikely(c.core.gate & GATE_COPYING) and waits_for_copy(c, command, flags):
         (<Blocked>c.engine.blocked).postpone(c)
         return 1
     mark = begin_reply(c)
@@ -204,6 +209,8 @@ cdef int execute_checked(Client c, Command command) except -1:
         call(c, command)
     finally:
         c.core.no_touch = touching
+    if unlikely(attached and c.out.size > mark):
+        return expel(c, command, mark)
     if c.pending is not None and c.pending.size > told and not c.core.nesting:
         # What it published to itself comes after its reply.
         settle_reply(c, mark)
@@ -211,6 +218,22 @@ cdef int execute_checked(Client c, Command command) except -1:
         c.pending.truncate(told)
         return 0
     return settle_reply(c, mark)
+
+
+cdef bint waits_for_copy(Client c, Command command, uint64_t flags) except -1:
+    """Whether the command may change a value that is being copied, and can wait for the end of that."""
+    cdef Queue queue
+    cdef int i
+
+    if (not flags & (WRITE | MAY_REPLICATE) or c.core.nesting or c.flags & (C_MASTER | C_DENY_BLOCKING)
+            or is_queueing(c, command)):
+        return False
+    if c.flags & C_MULTI and command.name == b"exec":
+        queue = <Queue>c.queue
+        for i in range(queue.count):
+            if c.engine.copies.concern(queue.items[i].argv, queue.items[i].argc):
+                return True
+    return c.engine.copies.concern(c.argv, c.argc)
 
 
 cdef inline uint64_t command_flags(Client c, Command command):
@@ -235,12 +258,30 @@ cdef int settle_reply(Client c, size_t mark) except -1:
     return 0
 
 
-cdef int reject(Client c, bytes text) except -1:
-    """Reply an error for a request that is not executed."""
+cdef int reject(Client c, bytes text, Command command=None) except -1:
+    """Reply an error for a request that is not executed. command: which one, if there is one of that name."""
     cdef size_t mark = begin_reply(c)
 
     c.error_text(text)
+    if unlikely(is_attached(c)):
+        c.engine.log.warning("== CRITICAL == This master is sending an error to its replica: "
+                             f"'{text.decode('utf-8', 'replace')}'")
+        return expel(c, command, mark)
     return settle_reply(c, mark)
+
+
+cdef inline bint is_attached(Client c) noexcept:
+    """Whether a replica is at the other end, which takes the stream and no replies."""
+    return c.flags & C_REPLICA and not c.flags & C_MONITOR
+
+
+cdef int expel(Client c, Command command, size_t mark) except -1:
+    """A replica's request had a reply, which would be taken for a part of the stream: close the connection instead."""
+    name = command.name.decode("utf-8", "replace") if command is not None else "<unknown>"
+    c.out.truncate(mark)
+    c.engine.log.warning(f"Replica generated a reply to command '{name}', disconnecting it: "
+                         f"{c.engine.server.describe(c)}")
+    return c.shut()
 
 
 cdef bint is_refused(Client c, Command command, uint64_t flags) except -1:
@@ -261,7 +302,7 @@ cdef bint is_refused(Client c, Command command, uint64_t flags) except -1:
     elif core.gate & GATE_DISK and (flags & WRITE or command.name == b"ping"):
         refuse(c, command, next(iter(c.engine.disk_errors.values())))
     elif core.gate & GATE_REPLICATION and not core.nesting and (
-            text := c.engine.replication.refusal(flags, command.flags)) is not None:
+            text := c.engine.replication.refusal(flags, command.flags, c.flags)) is not None:
         refuse(c, command, text)
     elif c.flags & C_PUBSUB and c.resp == 2 and command.name not in PUBSUB_CONTEXT and not core.nesting:
         refuse(c, command, b"ERR Can't execute '" + command.name + b"': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / "
@@ -295,8 +336,9 @@ cdef int refuse(Client c, Command command, bytes text) except -1:
     c.engine.stats[command.index].rejected += 1
     if command.name == b"exec":
         discard(c)
-        text = b"EXECABORT Transaction discarded because of: " + text.removeprefix(b"ERR ")
-    return reject(c, text)
+        if not text.startswith(b"REDIRECT "):
+            text = b"EXECABORT Transaction discarded because of: " + text.removeprefix(b"ERR ")
+    return reject(c, text, command)
 
 
 cdef bytes shown(Arg* a, size_t most):
@@ -452,6 +494,17 @@ cdef bint retry(Engine engine, KeyWaiter waiter) except -1:
         c.effects = None
         internal_error(c)
     return blocked.retry_end(waiter)
+
+
+cdef int rerun(Engine engine, KeyWaiter waiter) except -1:
+    engine.serving = True
+    try:
+        retry(engine, waiter)
+    finally:
+        engine.serving = False
+    if engine.core.after_call & AFTER_READY:
+        serve_ready(engine)
+    return 0
 
 
 cdef int propagate(Client c, bint changed) except -1:

@@ -40,6 +40,8 @@ cpdef enum:                             # Session.flags
     C_REPLICA = 1 << 15                 # a replica of this server
     C_MONITOR = 1 << 16                 # is shown what others do (fastredis._monitor)
     C_DENY_BLOCKING = 1 << 17           # inside EXEC or a script: nothing may block
+    C_REDIRECT = 1 << 18                # CLIENT CAPA redirect: a replica sends it to its master
+    C_READONLY = 1 << 19                # READONLY: ... but not for reads
     # Any of these takes a command off the fast path of the dispatcher.
     C_SPECIAL = (C_MULTI | C_REPLY_OFF | C_REPLY_SKIP | C_REPLY_SKIP_NEXT | C_PUBSUB | C_NO_TOUCH | C_MASTER
                  | C_REPLICA | C_MONITOR | C_DENY_BLOCKING)
@@ -74,6 +76,13 @@ cdef class Slices:
     # A database was emptied. 1: the snapshot takes what was in it, and discards it when it is written.
     cdef int detached(self, Database db, Detached garbage) except -1
     cdef int swapped(self, Database one, Database other) except -1
+
+
+cdef class Copies:
+    """COPY commands that take their time; see fastredis.commands.copying."""
+    cdef int before_change(self, Entry* e) noexcept         # the entry changes or goes
+    cdef int before_leaving(self, Database db) noexcept     # all entries of a database go
+    cdef bint concern(self, Arg* argv, int argc) noexcept   # whether arguments name what is being copied
 
 
 cdef class Clock:
@@ -120,6 +129,7 @@ cdef class Engine(Listener):
     cdef public object saver            # Saver (fastredis.persist.saver): SAVE, BGSAVE, save points
     cdef public object loading          # Loading (fastredis.persist.loading): what INFO tells of it
     cdef public object replication      # Replication (fastredis.replication.state); None: there cannot be any
+    cdef Copies copies                  # None until the first one
     cdef Slices slices                  # the forkless snapshot under way (fastredis.persist.snapshot); None: none is
     cdef readonly dict disk_errors      # who cannot write ("rdb", "aof") -> error for those who want to
     cdef readonly int64_t started_ms

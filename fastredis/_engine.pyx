@@ -15,7 +15,7 @@ from fastredis._resp cimport arg_bytes, arg_of, batch_free, batch_init, put_requ
 from fastredis.ds.alloc cimport mem_alloc, mem_calloc, mem_free, mem_realloc
 from fastredis.ds.native cimport monotonic_us, ticks, unlikely, wall_us
 from fastredis.ds.numbers cimport INT64_TEXT, format_int64
-from fastredis.values.entry cimport entry_has_ttl
+from fastredis.values.entry cimport ENTRY_EPOCH, entry_has_ttl
 from fastredis.values.limits cimport Limits
 from fastredis.ds.table cimport table_rehash
 
@@ -93,6 +93,17 @@ cdef class Slices:
 
     cdef int swapped(self, Database one, Database other) except -1:
         return 0
+
+
+cdef class Copies:
+    cdef int before_change(self, Entry* e) noexcept:
+        return 0
+
+    cdef int before_leaving(self, Database db) noexcept:
+        return 0
+
+    cdef bint concern(self, Arg* argv, int argc) noexcept:
+        return False
 
 
 cdef class Feed:
@@ -440,8 +451,16 @@ cdef class Engine(Listener):
                 garbage.drain(INT64_MAX)
 
     cdef int before_change(self, Database db, Entry* e) noexcept:
-        """A key changes or goes that the snapshot under way has not saved yet."""
-        return self.slices.before_change(db, e)
+        """A key changes or goes that the snapshot under way has not saved yet, or that may be being copied."""
+        if self.copies is not None:
+            self.copies.before_change(e)
+        if (e.meta ^ self.core.epoch) & self.core.unsaved & ENTRY_EPOCH:
+            self.slices.before_change(db, e)
+        return 0
+
+    cdef int before_leaving(self, Database db) noexcept:
+        """All keys of a database go, as they are."""
+        return self.copies.before_leaving(db) if self.copies is not None else 0
 
     cdef int touch_watched(self, Database db, const char* key, size_t size) except -1:
         """A key changed: transactions of those who watch it will fail."""

@@ -228,15 +228,23 @@ cdef int64_t average_ttl(ExpireHeap* heap, int64_t now_ms) noexcept:
 
 def table_memory(Engine engine not None):
     """Bytes: (tables and heaps of all databases, of these the arrays that running rehashes will give back)."""
+    cdef list found = database_memory(engine)
+
+    return (sum([table + heaps for _, _, table, heaps, _ in found]),
+            sum([rehashing for _, _, _, _, rehashing in found]))
+
+
+def database_memory(Engine engine not None):
+    """[(database, keys, bytes of its table, of its heaps of deadlines, of an array that a rehash gives back), ...]."""
     cdef Database db
-    cdef size_t total = 0
-    cdef size_t rehashing = 0
+    cdef size_t rehashing
+    cdef list found = []
 
     for db in engine.databases:
-        total += table_bytes(&db.keys) + heap_bytes(&db.expires) + heap_bytes(&db.field_expires)
-        if db.keys.rehash_index >= 0:
-            rehashing += (db.keys.mask[0] + 1) * sizeof(Bucket)
-    return total, rehashing
+        rehashing = (db.keys.mask[0] + 1) * sizeof(Bucket) if db.keys.rehash_index >= 0 else 0
+        found.append((db.index, db.count(), table_bytes(&db.keys),
+                      heap_bytes(&db.expires) + heap_bytes(&db.field_expires), rehashing))
+    return found
 
 
 def client_statistics(Engine engine not None):

@@ -31,6 +31,7 @@ cdef class Listener:
     cdef int own_deadline(self, Database db, const char* key, size_t size) except -1
     cdef int discard(self, Garbage garbage) except -1
     cdef int before_change(self, Database db, Entry* e) noexcept
+    cdef int before_leaving(self, Database db) noexcept
 
 
 cdef class Garbage:
@@ -106,7 +107,7 @@ cdef class Database:
                 and not self.core.gate & GATE_LOADING)
 
     cdef inline void before_change(self, Entry* e) noexcept:
-        """To be called before an entry, or its deadline, changes or goes: a snapshot under way saves it first."""
+        """To be called before an entry, or its deadline, changes or goes: a snapshot or a COPY may need it as it is."""
         if unlikely((e.meta ^ self.core.epoch) & self.core.unsaved):
             self.listener.before_change(self, e)
 

@@ -83,6 +83,10 @@ cdef class Listener:
     cdef int before_change(self, Database db, Entry* e) noexcept:
         return 0
 
+    cdef int before_leaving(self, Database db) noexcept:
+        """All entries of a database are about to leave it, as they are."""
+        return 0
+
 
 cdef int note_name(void* context, const char* field, size_t size) except -1:
     """FieldVisit: the context is a list."""
@@ -497,6 +501,7 @@ cdef class Database:
         """Empty the database; returns what was in it, to be freed at once or in slices."""
         cdef Detached garbage = Detached()
 
+        self.listener.before_leaving(self)
         garbage.core = self.core
         garbage.owner = self.listener
         garbage.keys = self.keys
@@ -524,6 +529,8 @@ cdef class Database:
 
     cdef int swap(self, Database other) except -1:
         """Exchange the data of two databases; who watches stays with the number."""
+        self.listener.before_leaving(self)
+        self.listener.before_leaving(other)
         self.keys, other.keys = other.keys, self.keys
         self.expires, other.expires = other.expires, self.expires
         self.field_expires, other.field_expires = other.field_expires, self.field_expires

@@ -36,6 +36,7 @@ MODULES = (
     "shutdown",
     "persistence",
     "replication",
+    "cluster",
     "debug",
 )
 

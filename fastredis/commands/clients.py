@@ -25,6 +25,7 @@ FLAG_LETTERS = (
     (bits.C_DIRTY_CAS, "d"),
     (bits.C_CLOSE_AFTER_REPLY, "c"),
     (bits.C_CLOSE_ASAP, "A"),
+    (bits.C_READONLY, "r"),
     (bits.C_UNIX_SOCKET, "U"),
     (bits.C_NO_EVICT, "e"),
     (bits.C_NO_TOUCH, "T"),
@@ -78,6 +79,9 @@ HELP = (
     "    * LIB-VER: the client lib version.",
     "UNBLOCK <clientid> [TIMEOUT|ERROR]",
     "    Unblock the specified blocked client.",
+    "CAPA <option> [options...]",
+    "    The client claims its some capability options. Options are:",
+    "    * REDIRECT: The client can handle redirection during primary and replica failover in standalone mode.",
     "NO-EVICT (ON|OFF)",
     "    Protect current client connection from eviction.",
     "NO-TOUCH (ON|OFF)",
@@ -467,6 +471,26 @@ declare(
     complexity="O(1)",
     summary="Lets the connection read keys without marking them as used.",
     args="enabled=(ON | OFF)",
+)
+
+
+def cmd_client_capa(c):
+    """CLIENT CAPA capability ... -> OK: what the client understands; what is not known here is ignored.
+
+    redirect: on a replica commands on data are refused with REDIRECT and the master's address.
+    Source: https://valkey.io/commands/client-capa/
+    """
+    if b"redirect" in {word.lower() for word in c.args[2:]}:
+        c.flag_bits |= bits.C_REDIRECT
+        c.engine.replication.redirects = True
+        c.engine.replication.check_gate()
+    c.reply(OK)
+
+declare(
+    b"client|capa", cmd_client_capa, arity=-3, flags=NOSCRIPT | LOADING | STALE, since="8.0.0",
+    complexity="O(1)",
+    summary="Says what the client can do.",
+    args="capability...",
 )
 
 

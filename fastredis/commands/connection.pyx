@@ -6,8 +6,8 @@ from libc.stdint cimport INT32_MAX, INT32_MIN, int64_t, uint64_t
 from fastredis._client cimport Client
 from fastredis._command cimport native
 from fastredis._engine cimport (
-    C_CLOSE_AFTER_REPLY, C_MASTER, C_MONITOR, C_NO_EVICT, C_NO_TOUCH, C_PUBSUB, C_REPLICA, C_REPLY_OFF, C_REPLY_SKIP,
-    C_REPLY_SKIP_NEXT,
+    C_CLOSE_AFTER_REPLY, C_MASTER, C_MONITOR, C_NO_EVICT, C_NO_TOUCH, C_PUBSUB, C_READONLY, C_REDIRECT, C_REPLICA,
+    C_REPLY_OFF, C_REPLY_SKIP, C_REPLY_SKIP_NEXT,
 )
 from fastredis._errors cimport (
     ERR_CLIENT_NAME, ERR_DB_INDEX, ERR_HELLO_NOAUTH, ERR_INT_RANGE, ERR_NO_PASSWORD, ERR_NOPROTO, ERR_PROTO_VERSION,
@@ -25,7 +25,7 @@ from fastredis._command import declarer
 declare = declarer("connection")
 
 cdef enum:                          # what RESET clears, apart from what has a function of its own
-    RESET_FLAGS = C_REPLY_OFF | C_REPLY_SKIP | C_REPLY_SKIP_NEXT | C_NO_TOUCH | C_NO_EVICT
+    RESET_FLAGS = (C_REPLY_OFF | C_REPLY_SKIP | C_REPLY_SKIP_NEXT | C_NO_TOUCH | C_NO_EVICT | C_READONLY | C_REDIRECT)
 
 
 # --- who is there -----------------------------------------------------------------------

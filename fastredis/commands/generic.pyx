@@ -15,11 +15,12 @@ from fastredis._flags cimport CONTAINER, DENYOOM, FAST, LOADING, READONLY, STALE
 from fastredis._keyspace cimport Database, lfu_value
 from fastredis._options cimport OPT_FLAG, OPT_INT, Option, Options, get_int_or_reply, parse_options_or_reply
 from fastredis._resp cimport Arg, arg_hash
+from fastredis.commands.copying cimport copied
 from fastredis.values.entry cimport (
     ENC_INT, TYPE_STRING, Entry, entry_encoding, entry_has_ttl, entry_lru, entry_set_lru, entry_type,
 )
 from fastredis.values.string_type cimport entry_int
-from fastredis.values.value cimport encoding_name, entry_copy, entry_rename, type_name
+from fastredis.values.value cimport encoding_name, entry_rename, type_name
 
 from fastredis._command import declarer
 from fastredis._reply import Status
@@ -344,7 +345,7 @@ cdef int cmd_copy(Client c) except -1:
     """COPY source destination [DB destination-db] [REPLACE] -> integer: 1, or 0 when nothing was copied.
 
     Nothing is when there is no source, or there is a destination and no REPLACE. The TTL is copied too.
-    Cost: O(size of the value).
+    Cost: O(size of the value), in slices between other commands.
     Errors: no such database; source and destination are the same.
     Source: https://redis.io/commands/copy
     """
@@ -364,13 +365,15 @@ cdef int cmd_copy(Client c) except -1:
             return 0
     if target is c.db and same_key(source, key):
         return c.error(ERR_SAME_OBJECT)
-    e = c.db.lookup_read(source)
+    e = c.db.lookup_read(source) if c.blocked is None else c.db.live(source)
     if e is NULL:
         return c.reply_int(0)
     exists = target.lookup_write(key) is not NULL
     if exists and not given.flags & COPY_REPLACE:
         return c.reply_int(0)
-    fresh = entry_copy(&c.core.memory, e, key.ptr, key.size)
+    fresh = copied(c, e, key)
+    if fresh is NULL:
+        return 0                        # it takes its time; this runs again when it is there
     if exists:
         target.delete(key, c.core.lazy_server_del)
     target.add(fresh, arg_hash(key))

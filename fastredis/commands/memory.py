@@ -1,8 +1,10 @@
-"""MEMORY: what keys cost."""
+"""MEMORY: what keys cost, and where the rest of the memory is."""
 
+from fastredis import process
 from fastredis._command import declarer
-from fastredis._inspect import key_memory
-from fastredis._reply import ErrorReply
+from fastredis._inspect import database_memory, key_memory
+from fastredis._reply import ErrorReply, Status, Verbatim
+from fastredis.commands import information
 from fastredis.config_text import parse_int, to_text
 from fastredis.declarations import CONTAINER, LOADING, READONLY, STALE, key_at
 from fastredis.help_text import help_lines
@@ -12,6 +14,14 @@ declare = declarer("server")
 SAMPLES = 5  # elements of a collection that MEMORY USAGE measures unless told otherwise
 
 HELP = """
+DOCTOR
+    Return memory problems reports.
+MALLOC-STATS
+    Return internal statistics report from the memory allocator.
+PURGE
+    Attempt to purge dirty pages for reclamation by the allocator.
+STATS
+    Return information about the memory usage of the server.
 USAGE <key> [SAMPLES <count>]
     Return memory in bytes used by <key> and its value. Nested values are
     sampled up to <count> times (default: 5, 0 means sample all).
@@ -51,6 +61,177 @@ declare(
     complexity="O(N) where N is the number of elements sampled",
     summary="Estimates the bytes that a key and its value take.",
     args="key [SAMPLES count:integer]",
+)
+
+
+# --- all of the memory ------------------------------------------------------------------
+
+
+def figures(engine) -> dict:
+    """The fields of MEMORY STATS: bytes, counts and ratios, from the same accounts as INFO memory."""
+    found = dict(information.memory(engine))
+    databases = database_memory(engine)
+    used, startup = found["used_memory"], found["used_memory_startup"]
+    dataset, keys = found["used_memory_dataset"], engine.count_keys()
+    return {
+        "peak.allocated": found["used_memory_peak"],
+        "total.allocated": used,
+        "startup.allocated": startup,
+        "replication.backlog": found["mem_replication_backlog"],
+        "clients.slaves": found["mem_clients_slaves"],
+        "clients.normal": found["mem_clients_normal"],
+        "cluster.links": found["mem_cluster_links"],
+        "aof.buffer": found["mem_aof_buffer"],
+        "lua.caches": found["used_memory_scripts_eval"],
+        "functions.caches": found["used_memory_functions"],
+        **{f"db.{index}": {"overhead.hashtable.main": table, "overhead.hashtable.expires": heaps}
+           for index, count, table, heaps, _ in databases if count},
+        "overhead.db.hashtable.lut": sum(table + heaps for _, _, table, heaps, _ in databases),
+        "overhead.db.hashtable.rehashing": found["mem_overhead_db_hashtable_rehashing"],
+        "db.dict.rehashing.count": sum(rehashing > 0 for *_, rehashing in databases),
+        "overhead.total": found["used_memory_overhead"],
+        "keys.count": keys,
+        "keys.bytes-per-key": dataset // keys if keys else 0,
+        "dataset.bytes": dataset,
+        "dataset.percentage": dataset * 100 / max(1, used - startup),
+        "peak.percentage": used * 100 / found["used_memory_peak"],
+        **allocator_figures(found),
+    }
+
+
+def allocator_figures(found: dict) -> dict:
+    """How much more than it gave out the allocator holds, and the process in turn."""
+    used, resident = found["used_memory"], found["used_memory_rss"]
+    active, mapped = found["allocator_active"], found["allocator_resident"]
+    return {
+        "allocator.allocated": found["allocator_allocated"],
+        "allocator.active": active,
+        "allocator.resident": mapped,
+        "allocator.muzzy": found["allocator_muzzy"],
+        "allocator-fragmentation.ratio": active / used,
+        "allocator-fragmentation.bytes": active - used,
+        "allocator-rss.ratio": mapped / active,
+        "allocator-rss.bytes": mapped - active,
+        "rss-overhead.ratio": resident / mapped,
+        "rss-overhead.bytes": resident - mapped,
+        "fragmentation": resident / used,
+        "fragmentation.bytes": resident - used,
+    }
+
+
+def cmd_memory_stats(c):
+    """MEMORY STATS -> map of figures; those of a database that is not empty are a map of their own.
+
+    Source: https://redis.io/docs/latest/commands/memory-stats/
+    """
+    c.reply(figures(c.engine))
+
+
+declare(
+    b"memory|stats", cmd_memory_stats, arity=2, flags=0, since="4.0.0",
+    tips=("nondeterministic_output", "request_policy:all_shards", "response_policy:special"),
+    complexity="O(N) where N is the number of clients",
+    summary="Tells where the memory of the server is.",
+)
+
+
+MIB = 1024 * 1024
+LITTLE = 5 * MIB  # a server that uses less has nothing to complain of
+WASTE = 10 * MIB  # what is lost has to be that much to be worth a word
+CLIENT_BUFFERS = 200 * 1024  # bytes that a client's buffers may take on average
+
+NOTHING_YET = "This server holds too little data for a diagnosis. Ask again when it has more than {least} MiB in use.\n"
+ALL_WELL = "All is well: nothing unusual was found in how memory is used.\n"
+FINDINGS = "There is something to say about the memory of this server:\n\n"
+
+
+def complaints(found: dict, clients: int) -> list[str]:
+    """What is wrong with the figures of MEMORY STATS, where `clients` are connected; a paragraph each."""
+    wrong = []
+    if found["peak.allocated"] > found["total.allocated"] * 1.5:
+        wrong.append("Peak: more than 1.5 times as much memory was in use at some time as is now. The process may "
+                     "still hold it, so that its RSS and the fragmentation look high; it is used again first. MEMORY "
+                     "PURGE gives back what can be given back.")
+    # Not "fragmentation", which counts Python's interpreter, too: that alone would be a reason on a small server.
+    if found["allocator-fragmentation.ratio"] > 1.4 and found["allocator-fragmentation.bytes"] > WASTE:
+        wrong.append("Fragmentation: the allocator holds more than 1.4 times the memory that is in use. Either this "
+                     "is what an earlier peak left (compare peak.allocated with total.allocated), or free blocks lie "
+                     "between others that are not, since values of changing sizes were written and deleted. MEMORY "
+                     "PURGE may help, a restart does; MEMORY MALLOC-STATS shows the free blocks.")
+    if clients and found["clients.normal"] > clients * CLIENT_BUFFERS:
+        wrong.append("Clients: their buffers take more than 200 KiB each on average. Some send large requests, or do "
+                     "not read their replies: see qbuf and omem in CLIENT LIST, and client-output-buffer-limit.")
+    if found["clients.slaves"] > WASTE:
+        wrong.append("Replicas: what is still to be sent to them takes more than 10 MiB. A replica, or the network, is "
+                     "too slow for the writes; see client-output-buffer-limit.")
+    return wrong
+
+
+def cmd_memory_doctor(c):
+    """MEMORY DOCTOR -> verbatim string: what looks wrong about the use of memory, and what can be done.
+
+    Source: https://redis.io/docs/latest/commands/memory-doctor/
+    """
+    found = figures(c.engine)
+    wrong = complaints(found, len(c.engine.clients))
+    if found["total.allocated"] < LITTLE:
+        text = NOTHING_YET.format(least=LITTLE // MIB)
+    else:
+        text = FINDINGS + "".join(f" * {paragraph}\n\n" for paragraph in wrong) if wrong else ALL_WELL
+    c.reply(Verbatim(text))
+
+
+declare(
+    b"memory|doctor", cmd_memory_doctor, arity=2, flags=0, since="4.0.0",
+    tips=("nondeterministic_output", "request_policy:all_shards", "response_policy:special"),
+    complexity="O(N) where N is the number of clients",
+    summary="Says what looks wrong about the use of memory.",
+)
+
+
+def cmd_memory_purge(c):
+    """MEMORY PURGE -> OK: give the system back what the allocator holds but does not use.
+
+    What CPython's allocator of small blocks does not use any more, it has given back already.
+    Source: https://redis.io/docs/latest/commands/memory-purge/
+    """
+    process.trim_heap()
+    c.reply(Status("OK"))
+
+
+declare(
+    b"memory|purge", cmd_memory_purge, arity=2, flags=0, since="4.0.0",
+    tips=("request_policy:all_shards", "response_policy:all_succeeded"),
+    complexity="O(N) where N is the number of free blocks of the allocator",
+    summary="Gives unused memory back to the system.",
+)
+
+
+def cmd_memory_malloc_stats(c):
+    """MEMORY MALLOC-STATS -> verbatim string: what the engine's account and the two allocators below it say.
+
+    Source: https://redis.io/docs/latest/commands/memory-malloc-stats/
+    """
+    found = figures(c.engine)
+    lines = [f"Taken by the engine: {found['total.allocated']} bytes, at most {found['peak.allocated']}.", ""]
+    heap = process.heap_figures()
+    if heap is not None:
+        lines += [
+            "Blocks of more than 512 bytes (the C library):",
+            f"  heap {heap.arena} bytes: {heap.uordblks} in use, {heap.fordblks} free in {heap.ordblks} blocks,"
+            f" {heap.keepcost} of these at its end",
+            f"  mapped {heap.hblkhd} bytes in {heap.hblks} blocks",
+            "",
+        ]
+    lines += ["Smaller blocks (CPython):", process.small_blocks_report()]
+    c.reply(Verbatim("\n".join(lines)))
+
+
+declare(
+    b"memory|malloc-stats", cmd_memory_malloc_stats, arity=2, flags=0, since="4.0.0",
+    tips=("nondeterministic_output", "request_policy:all_shards", "response_policy:special"),
+    complexity="O(N) where N is the memory in use",
+    summary="Shows the statistics of the memory allocators.",
 )
 
 

@@ -93,6 +93,7 @@ cdef Quicklist* ql_new(Account* account, int64_t fill, int64_t depth) except NUL
 cdef void ql_free(Account* account, Quicklist* ql) noexcept
 cdef int64_t ql_drain(Account* account, Quicklist* ql, int64_t elements) noexcept
 cdef Quicklist* ql_copy(Account* account, const Quicklist* ql) except NULL
+cdef bint ql_copy_some(Account* account, Quicklist* copy, const QlNode** node, int64_t nodes) except -1
 cdef size_t ql_bytes(const Quicklist* ql, int64_t samples) noexcept
 cdef int ql_adopt(Account* account, Quicklist* ql, uint8_t* lp) except -1
 cdef uint8_t* ql_release(Account* account, Quicklist* ql) except NULL

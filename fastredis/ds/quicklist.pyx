@@ -3,7 +3,7 @@
 The functions that change something in the middle first make the node tight, and end with
 settle(), which compresses what is to be compressed.
 """
-from libc.stdint cimport INT32_MAX, INT32_MIN, UINT32_MAX, UINT64_MAX
+from libc.stdint cimport INT32_MAX, INT32_MIN, INT64_MAX, UINT32_MAX, UINT64_MAX
 from libc.string cimport memcmp, memcpy, memmove, memset
 
 from fastredis.ds.alloc cimport mem_alloc, mem_calloc, mem_charge, mem_free, mem_realloc
@@ -342,14 +342,21 @@ cdef Quicklist* ql_copy(Account* account, const Quicklist* ql) except NULL:
     cdef const QlNode* node = ql.head
 
     try:
-        while node is not NULL:
-            link(account, copy, node_copy(account, node), copy.tail)
-            node = node.next
+        ql_copy_some(account, copy, &node, INT64_MAX)
     except MemoryError:
         ql_free(account, copy)
         raise
-    copy.count = ql.count
     return copy
+
+
+cdef bint ql_copy_some(Account* account, Quicklist* copy, const QlNode** node, int64_t nodes) except -1:
+    """Append copies of the next nodes from node[0] on, which moves along; whether it is at the end."""
+    while nodes > 0 and node[0] is not NULL:
+        link(account, copy, node_copy(account, node[0]), copy.tail)
+        copy.count += node[0].count
+        node[0] = node[0].next
+        nodes -= 1
+    return node[0] is NULL
 
 
 cdef size_t ql_bytes(const Quicklist* ql, int64_t samples) noexcept:

@@ -321,6 +321,8 @@ class Saver:
         """FLUSHALL: what is being saved is gone, and with save points the file shows that at once."""
         saves = bool(self.engine.config["save"])
         self.cancel(wait=saves)
+        if self.engine.replication is not None:
+            self.engine.replication.full_sync.flushed()
         if saves:
             self.save()
 

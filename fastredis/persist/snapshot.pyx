@@ -23,7 +23,7 @@ Rejected: copying what changes and writing the copies at the end (memory without
 cimport cython
 
 from cpython.exc cimport PyErr_CheckSignals
-from libc.stdint cimport uint8_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from fastredis._engine cimport Engine, Slices
@@ -143,7 +143,7 @@ cdef class SliceSnapshot(Slices):
                 self.places.append(place_new(db))
         self.writing = True
         engine.core.epoch ^= ENTRY_EPOCH
-        engine.core.unsaved = ENTRY_EPOCH
+        engine.core.unsaved |= ENTRY_EPOCH
         engine.slices = self
         engine.loop.call_later(PAUSE_SECONDS, self.go_on)
 
@@ -275,7 +275,7 @@ cdef class SliceSnapshot(Slices):
 
     cdef int finish(self) except -1:
         """The walk is over: no entry has the old bit any more."""
-        self.engine.core.unsaved = 0
+        self.engine.core.unsaved &= ~<uint32_t>ENTRY_EPOCH
         self.engine.slices = None
         if self.writing:
             self.writing = False

@@ -147,7 +147,7 @@ class PipeTransfer:
     def _readable(self) -> None:
         """Pass pieces on until the pipe is empty, or a replica does not take more."""
         for _ in range(PIECES):
-            if self.pipe < 0 or self.behind:
+            if self.pipe < 0:
                 return
             try:
                 data = os.read(self.pipe, PIECE)
@@ -165,9 +165,10 @@ class PipeTransfer:
                         replica.connection.drained = lambda replica=replica: self._caught_up(replica)
             finally:
                 self.engine.finish_turn()
-        if self.behind:
-            self.stalled_s = time.monotonic()
-            self.loop.remove_reader(self.pipe)
+            if self.behind and self.pipe >= 0:
+                self.stalled_s = time.monotonic()
+                self.loop.remove_reader(self.pipe)
+                return
 
     def _caught_up(self, replica: Replica) -> None:
         replica.connection.drained = None
@@ -415,11 +416,19 @@ class FullSync:
             self.engine.finish_turn()
         self.begin_if_due()
 
+    def flushed(self) -> None:
+        """All keys are gone: replicas that are being sent them are to start again."""
+        if self.pipe is not None:
+            self.pipe.cancel()
+
     # --- others -------------------------------------------------------------------------
 
     def left(self, replica: Replica) -> None:
-        """A replica's connection is gone."""
+        """A replica's connection is gone, and it is in no list any more."""
         self._close_file(replica)
+        if (replica.state == WAIT_END and replica.target == DISK and self.engine.saver.running
+                and not self.config["save"] and not self.in_state(WAIT_END)):
+            self.engine.saver.cancel()          # nobody wants the file
         if self.pipe is not None:
             self.pipe.left(replica)
 

@@ -10,7 +10,8 @@ remembers the old one, and a master that becomes a replica asks its master to go
 import secrets
 import time
 
-from fastredis.declarations import NO_ASYNC_LOADING, STALE, WRITE
+from fastredis._engine import C_READONLY, C_REDIRECT
+from fastredis.declarations import NO_ASYNC_LOADING, READONLY, STALE, WRITE
 from fastredis.persist.aof_files import OFF
 from fastredis.replication import failover
 from fastredis.replication.link import Link
@@ -20,7 +21,7 @@ from fastredis.replication.stream import Reader, Stream
 GATE_REPLICATION = 1 << 2       # as in _core.pxd
 NO_ID = "0" * 40
 PING = b"*1\r\n$4\r\nPING\r\n"
-READONLY = b"READONLY You can't write against a read only replica."
+READONLY_REPLICA = b"READONLY You can't write against a read only replica."
 NOREPLICAS = b"NOREPLICAS Not enough good replicas to write."
 MASTERDOWN = b"MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."
 LOADING = b"LOADING Redis is loading the dataset in memory"
@@ -43,6 +44,7 @@ class Replication:
     replid, offset              where in which history the data set is
     replid2, second_offset      what this history was before, up to (exclusive) an offset; NO_ID and -1
     can_resume                  a replica may ask its master for what comes behind `offset` only
+    redirects                   some client wants to be sent to the master (CLIENT CAPA)
     full_sync                   full synchronisations of replicas
     syncs_full, syncs_partial, syncs_refused    how many of each; refused: a partial one was asked for in vain
     waiters                     called when replicas have acknowledged more
@@ -58,7 +60,7 @@ class Replication:
         self.master_host: str | None = None
         self.master_port = 0
         self.replid, self.replid2, self.second_offset = new_id(), NO_ID, -1
-        self.can_resume = False
+        self.can_resume = self.redirects = False
         self.full_sync = FullSync(self)
         self.failover = failover.Failover(self)
         self.waiters: list = []
@@ -108,13 +110,18 @@ class Replication:
         config = self.config
         return bool(not self.is_replica and config["min-replicas-to-write"] and config["min-replicas-max-lag"])
 
-    def refusal(self, flags: int, own_flags: int) -> bytes | None:
+    def refusal(self, flags: int, own_flags: int, client_flags: int) -> bytes | None:
         """Why a command may not run here now; None: it may. own_flags: EXEC's own, where `flags` are of all in it."""
+        if self.is_replica and client_flags & C_REDIRECT:
+            if self.failover.state_name == failover.IN_PROGRESS:
+                return None                     # writes wait until it is clear who the master is
+            if flags & WRITE or (flags & READONLY and not client_flags & C_READONLY):
+                return f"REDIRECT {self.master_host}:{self.master_port}".encode()
         if flags & WRITE:
             if self.wants_replicas and self.good_replicas() < self.config["min-replicas-to-write"]:
                 return NOREPLICAS
             if self.is_replica and self.config["replica-read-only"]:
-                return READONLY
+                return READONLY_REPLICA
         if self.loads_aside and own_flags & NO_ASYNC_LOADING:
             return LOADING
         if (self.is_replica and not self.is_linked and not self.config["replica-serve-stale-data"]
@@ -126,7 +133,7 @@ class Replication:
         """Have commands ask refusal() if there may be a reason."""
         stale = self.is_replica and not self.is_linked and not self.config["replica-serve-stale-data"]
         self.engine.gate(GATE_REPLICATION, bool(
-            (self.is_replica and self.config["replica-read-only"]) or stale or self.loads_aside
+            (self.is_replica and (self.config["replica-read-only"] or self.redirects)) or stale or self.loads_aside
             or (self.wants_replicas and self.good_replicas() < self.config["min-replicas-to-write"])))
 
     def acknowledged(self, offset: int) -> int:

@@ -40,7 +40,8 @@ cdef enum:                  # encodings
     ENC_STREAM = 8
     ENC_LISTPACK_EX = 9     # hash, a listpack whose fields may have deadlines
 
-cdef enum:
+cdef enum:                  # parts of Entry.meta
+    ENTRY_KIND = 0x7F       # type and encoding; 0 of an embedded string only
     ENTRY_EPOCH = 1 << 7    # differs from Core.epoch: a snapshot under way has not saved the entry yet
 
 cdef struct Entry:

@@ -52,6 +52,9 @@ cdef Entry* hash_new(Account* account, const char* key, size_t key_size) except 
 cdef void hash_free_value(Account* account, Entry* e) noexcept
 cdef int64_t hash_drain(Account* account, Entry* e, int64_t elements) noexcept
 cdef Entry* hash_copy(Account* account, const Entry* e, const char* key, size_t key_size) except NULL
+# The same in pieces: an empty copy of a table, to which the fields that a walk of the source comes to are added.
+cdef Entry* hash_copy_begin(Account* account, const Entry* e, const char* key, size_t key_size) except NULL
+cdef bint hash_copy_some(Account* account, Entry* copy, HashIter* it, int64_t fields) except -1     # True: at the end
 cdef size_t hash_value_bytes(const Entry* e, int64_t samples) noexcept
 cdef uint64_t hash_count(const Entry* e) noexcept
 cdef int64_t hash_effort(const Entry* e) noexcept

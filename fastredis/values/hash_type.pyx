@@ -148,6 +148,16 @@ cdef int add_field(Account* account, Hash* h, const HashIter* it) except -1:
     return 0
 
 
+cdef bint add_some(Account* account, Hash* h, HashIter* it, int64_t fields) except -1:
+    """Add the next fields that a walk comes to; whether the walk is at its end."""
+    while fields > 0:
+        if not hash_next(it):
+            return True
+        add_field(account, h, it)
+        fields -= 1
+    return False
+
+
 cdef Hash* table_of(Account* account, const Entry* e, uint64_t fields) except NULL:
     """A table, with room for so many fields, of copies of e's fields. Without a HashTtl."""
     cdef Hash* h = table_new(account, fields)
@@ -155,8 +165,7 @@ cdef Hash* table_of(Account* account, const Entry* e, uint64_t fields) except NU
 
     hash_iter(&it, e)
     try:
-        while hash_next(&it):
-            add_field(account, h, &it)
+        add_some(account, h, &it, INT64_MAX)
     except MemoryError:
         table_free(account, h)
         raise
@@ -209,6 +218,27 @@ cdef Entry* hash_copy(Account* account, const Entry* e, const char* key, size_t 
     if hash_ttl(copy) is not NULL:
         hash_ttl(copy).entry = copy
     return copy
+
+
+cdef Entry* hash_copy_begin(Account* account, const Entry* e, const char* key, size_t key_size) except NULL:
+    """For an ENC_HASHTABLE hash: one without fields, but with room for e's, and with a HashTtl if e has one."""
+    cdef Entry* copy
+    cdef Hash* h = table_new(account, hash_count(e))
+
+    try:
+        if hash_ttl(e) is not NULL:
+            h.ttl = hash_ttl_new(account, NULL)
+        copy = entry_new(account, TYPE_HASH, ENC_HASHTABLE, key, key_size, h)
+    except MemoryError:
+        table_free(account, h)
+        raise
+    if h.ttl is not NULL:
+        h.ttl.entry = copy
+    return copy
+
+
+cdef bint hash_copy_some(Account* account, Entry* copy, HashIter* it, int64_t fields) except -1:
+    return add_some(account, hash_table(copy), it, fields)
 
 
 # ---------------------------------------------------------------- listpacks

@@ -26,6 +26,8 @@ cdef enum:
 cdef void list_free_value(Account* account, Entry* e) noexcept
 cdef int64_t list_drain(Account* account, Entry* e, int64_t elements) noexcept
 cdef Entry* list_copy(Account* account, const Entry* e, const char* key, size_t key_size) except NULL
+# The same in pieces: an empty copy of a quicklist, for ql_copy_some().
+cdef Entry* list_copy_begin(Account* account, const Entry* e, const char* key, size_t key_size) except NULL
 cdef size_t list_value_bytes(const Entry* e, int64_t samples) noexcept
 cdef uint64_t list_count(const Entry* e) noexcept
 cdef int64_t list_effort(const Entry* e) noexcept

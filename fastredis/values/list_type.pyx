@@ -51,6 +51,17 @@ cdef Entry* list_copy(Account* account, const Entry* e, const char* key, size_t 
     return copy
 
 
+cdef Entry* list_copy_begin(Account* account, const Entry* e, const char* key, size_t key_size) except NULL:
+    """For an ENC_QUICKLIST list: one without nodes, with the limits that e was made with."""
+    cdef Quicklist* ql = ql_new(account, list_of(e).fill, list_of(e).depth)
+
+    try:
+        return entry_new(account, TYPE_LIST, ENC_QUICKLIST, key, key_size, ql)
+    except MemoryError:
+        ql_free(account, ql)
+        raise
+
+
 cdef size_t list_value_bytes(const Entry* e, int64_t samples) noexcept:
     """Bytes outside of the entry's block; measured on `samples` nodes, 0: on all."""
     return lp_charge(pack_of(e)) if is_small(e) else ql_bytes(list_of(e), samples)

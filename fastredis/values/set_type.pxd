@@ -28,6 +28,8 @@ cdef Entry* set_new_of(Account* account, Table* t, const char* key, size_t key_s
 cdef void set_free_value(Account* account, Entry* e) noexcept
 cdef int64_t set_drain(Account* account, Entry* e, int64_t elements) noexcept
 cdef Entry* set_copy(Account* account, const Entry* e, const char* key, size_t key_size) except NULL
+# The same in pieces: an empty copy of a table, for set_table_copy_some().
+cdef Entry* set_copy_begin(Account* account, const Entry* e, const char* key, size_t key_size) except NULL
 cdef size_t set_value_bytes(const Entry* e, int64_t samples) noexcept
 cdef int set_verify(Entry* e) except -1
 
@@ -50,6 +52,8 @@ cdef Table* set_table_new(Account* account, uint64_t members) except NULL
 cdef void set_table_free(Account* account, Table* t) noexcept
 cdef bint set_table_add(Account* account, Table* t, const char* text, size_t size, uint64_t hash) except -1
 cdef int set_table_put(Account* account, Table* t, const char* text, size_t size, uint64_t hash) except -1
+# Add the next members that a walk of another set's table comes to; True: it is at its end.
+cdef bint set_table_copy_some(Account* account, Table* copy, TableIter* walk, int64_t members) except -1
 
 # --- walk. Begin, next until it is False, end; the set may not change, but for removing the member returned last
 # from a table. An item's text lies in the set.

@@ -263,23 +263,32 @@ cdef int64_t set_drain(Account* account, Entry* e, int64_t elements) noexcept:
 cdef Table* table_copy(Account* account, Table* t) except NULL:
     cdef Table* copy = set_table_new(account, table_count(t))
     cdef TableIter walk
-    cdef const uint8_t* member
-    cdef const char* text
-    cdef size_t size
 
     table_iter(&walk, t)
     try:
-        while True:
-            member = <const uint8_t*>table_next(&walk)
-            if member is NULL:
-                return copy
-            text = member_text(member, &size)
-            set_table_put(account, copy, text, size, hash_bytes(text, size))
+        set_table_copy_some(account, copy, &walk, INT64_MAX)
     except MemoryError:
         set_table_free(account, copy)
         raise
     finally:
         table_iter_end(&walk)
+    return copy
+
+
+cdef bint set_table_copy_some(Account* account, Table* copy, TableIter* walk, int64_t members) except -1:
+    """Put the next members that a walk comes to into another table; whether the walk is at its end."""
+    cdef const uint8_t* member
+    cdef const char* text
+    cdef size_t size
+
+    while members > 0:
+        member = <const uint8_t*>table_next(walk)
+        if member is NULL:
+            return True
+        text = member_text(member, &size)
+        set_table_put(account, copy, text, size, hash_bytes(text, size))
+        members -= 1
+    return False
 
 
 cdef Entry* set_copy(Account* account, const Entry* e, const char* key, size_t key_size) except NULL:
@@ -298,6 +307,11 @@ cdef Entry* set_copy(Account* account, const Entry* e, const char* key, size_t k
     except MemoryError:
         free_value(account, encoding, value)
         raise
+
+
+cdef Entry* set_copy_begin(Account* account, const Entry* e, const char* key, size_t key_size) except NULL:
+    """For an ENC_HASHTABLE set: one without members, but with room for e's."""
+    return set_new_of(account, set_table_new(account, table_count(set_table(e))), key, key_size)
 
 
 cdef size_t set_value_bytes(const Entry* e, int64_t samples) noexcept:

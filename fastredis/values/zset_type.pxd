@@ -87,6 +87,9 @@ cdef void zset_free_value(Account* account, Entry* e) noexcept
 # Free up to so many elements. The elements left; 0: nothing outside of the entry's block is left.
 cdef int64_t zset_drain(Account* account, Entry* e, int64_t elements) noexcept
 cdef Entry* zset_copy(Account* account, const Entry* e, const char* key, size_t key_size) except NULL
+# The same in pieces: an empty copy of a tree, to which the members from a place in the source on are added, in order.
+cdef Entry* zset_copy_begin(Account* account, const Entry* e, const char* key, size_t key_size) except NULL
+cdef bint zset_copy_some(Account* account, Entry* copy, BtCursor* at, int64_t members) except -1    # True: at the end
 cdef size_t zset_value_bytes(const Entry* e, int64_t samples) noexcept
 cdef uint64_t zset_count(const Entry* e) noexcept
 cdef int zset_verify(Entry* e) except -1

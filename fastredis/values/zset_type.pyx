@@ -1,6 +1,6 @@
 """Sorted sets in their two encodings. The design comment is in zset_type.pxd."""
 from libc.math cimport isnan
-from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint64_t
 from libc.string cimport memcmp
 
 from fastredis.ds.alloc cimport mem_alloc, mem_charge, mem_free
@@ -18,7 +18,7 @@ from fastredis.ds.table cimport (
     TableIter, table_add, table_bytes, table_clear, table_count, table_drain, table_find, table_init, table_iter,
     table_iter_end, table_next, table_remove, table_reserve, table_scan, table_verify)
 from fastredis.values.entry cimport (
-    ENC_LISTPACK, ENC_SKIPLIST, TYPE_ZSET, entry_encoding, entry_new, entry_set_encoding,
+    ENC_LISTPACK, ENC_SKIPLIST, TYPE_ZSET, entry_bytes, entry_encoding, entry_new, entry_set_encoding,
 )
 from fastredis.values.member cimport MEMBER_MAX, member_bytes, member_write
 
@@ -305,10 +305,7 @@ cdef int64_t zset_drain(Account* account, Entry* e, int64_t elements) noexcept:
 
 cdef Entry* zset_copy(Account* account, const Entry* e, const char* key, size_t key_size) except NULL:
     """A deep copy under another key, of the same encoding. O(members)."""
-    cdef ZsetBuild b
     cdef BtCursor at
-    cdef const char* text
-    cdef size_t size
     cdef uint8_t* lp
     cdef Entry* copy
 
@@ -319,18 +316,59 @@ cdef Entry* zset_copy(Account* account, const Entry* e, const char* key, size_t 
         except MemoryError:
             lp_free(account, lp)
             raise
-    zset_build_init(&b, account)
+    copy = zset_copy_begin(account, e, key, key_size)
+    at = bt_seek(&zset_of(e).order, 0)
     try:
-        zset_build_reserve(&b, zset_count(e))
-        at = bt_seek(&zset_of(e).order, 0)
-        while at.leaf is not NULL:
-            text = zset_block_text(bt_member(&at), &size)
-            zset_build_put_new(&b, text, size, 0, bt_score(&at))
-            bt_next(&at)
-        copy = build_end_tree(&b, key, key_size)
-    finally:
-        zset_build_clear(&b)
+        zset_copy_some(account, copy, &at, INT64_MAX)
+    except MemoryError:
+        tree_free(account, zset_of(copy))
+        mem_free(account, copy, entry_bytes(copy))
+        raise
     return copy
+
+
+cdef Entry* zset_copy_begin(Account* account, const Entry* e, const char* key, size_t key_size) except NULL:
+    """For an ENC_SKIPLIST zset: one without members, but with room for e's."""
+    cdef Zset* zset = tree_new(account)
+
+    try:
+        table_reserve(&zset.members, zset_count(e))
+        return entry_new(account, TYPE_ZSET, ENC_SKIPLIST, key, key_size, zset)
+    except MemoryError:
+        tree_free(account, zset)
+        raise
+
+
+cdef bint zset_copy_some(Account* account, Entry* copy, BtCursor* at, int64_t members) except -1:
+    cdef Zset* zset = zset_of(copy)
+    cdef const char* text
+    cdef size_t size
+
+    while members > 0 and at.leaf is not NULL:
+        text = zset_block_text(bt_member(at), &size)
+        tree_put_last(account, zset, text, size, bt_score(at))
+        bt_next(at)
+        members -= 1
+    return at.leaf is NULL
+
+
+cdef int tree_put_last(Account* account, Zset* zset, const char* text, size_t size, double score) except -1:
+    """Add a member that is not there yet and comes last. On MemoryError nothing has changed."""
+    cdef uint64_t hash = hash_bytes(text, size)
+    cdef void* block = block_new(account, score, text, size)
+
+    try:
+        table_add(&zset.members, block, hash)
+    except MemoryError:
+        block_free(account, block)
+        raise
+    try:
+        bt_insert(&zset.order, score, block)
+    except MemoryError:
+        table_remove(&zset.members, text, size, hash)
+        block_free(account, block)
+        raise
+    return 0
 
 
 cdef size_t zset_value_bytes(const Entry* e, int64_t samples) noexcept:

@@ -1,5 +1,5 @@
 """REPLICAOF, PSYNC, SYNC, REPLCONF, ROLE, FAILOVER: what they reply. What they do is in tests/replication."""
-from tests.rows import NOT_INTEGER, NOTHING, OK, PONG, SYNTAX, Any, Error, wrong_args
+from tests.rows import NOT_INTEGER, NOTHING, OK, PONG, SYNTAX, Any, Case, Error, wrong_args
 
 NO_FAILOVER = Error("ERR No failover in progress.")
 NO_REPLICAS = Error("ERR FAILOVER requires connected replicas.")
@@ -35,6 +35,13 @@ CASES = {
         ("PSYNC ? -1", Error("ERR Command not allowed inside a transaction")),
         ("SYNC", Error("ERR Command not allowed inside a transaction")), ("DISCARD", OK),
     ],
+    "READONLY, READWRITE": Case([
+        ("READONLY", OK), ("READWRITE", OK), ("READONLY x", wrong_args("readonly")),
+        ("READWRITE x", wrong_args("readwrite")),
+    ], peer="Valkey 8 answers so, Redis does not"),
+    "CLIENT CAPA": Case([
+        ("CLIENT CAPA redirect", OK), ("CLIENT CAPA nonsense more", OK), ("CLIENT CAPA", wrong_args("client|capa")),
+    ], peer="Valkey 8 answers so, Redis does not"),
     "FAILOVER refuses": [
         ("FAILOVER", NO_REPLICAS), ("FAILOVER TIMEOUT 100", NO_REPLICAS), ("FAILOVER ABORT", NO_FAILOVER),
         ("FAILOVER TIMEOUT 0", Error("ERR FAILOVER timeout must be greater than 0")),

@@ -297,6 +297,18 @@ CASES = {
         ("COMMAND HELP",
          Holding(Status("COMMAND <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"), Status("HELP"))),
     ],
+    "MEMORY DOCTOR, PURGE, MALLOC-STATS": [
+        ("MEMORY PURGE", OK), ("MEMORY DOCTOR", R3(Any(bytes), Any(Verbatim))),
+        ("MEMORY MALLOC-STATS", R3(Any(bytes), Any(Verbatim))),
+        ("MEMORY PURGE x", wrong_args("memory|purge")), ("MEMORY DOCTOR x", wrong_args("memory|doctor")),
+        ("MEMORY STATS x", wrong_args("memory|stats")), ("MEMORY MALLOC-STATS x", wrong_args("memory|malloc-stats")),
+        ("MEMORY NOSUCH", Error("ERR unknown subcommand 'NOSUCH'. Try MEMORY HELP.")),
+        ("MEMORY", wrong_args("memory")),
+    ],
+    "MEMORY STATS": [
+        ("MEMORY STATS",
+         R3(Any(list), lambda reply: {b"peak.allocated", b"keys.count", b"dataset.bytes"} <= reply.keys())),
+    ],
     # LATENCY, SLOWLOG
     # MONITOR
     "MONITOR shows what others send": [
@@ -441,15 +453,6 @@ def test_shutdown_refuses_bad_arguments(either_server):
 # These need commands that come later (logs, eviction, replication, caching): they join CASES with them.
 LATER = {
     "LASTSAVE": [("LASTSAVE", Any(int)), ("LASTSAVE x", wrong_args("lastsave"))],
-    "MEMORY DOCTOR, PURGE": [
-        ("MEMORY PURGE", OK), ("MEMORY DOCTOR", Any(bytes)),
-        ("MEMORY NOSUCH", Error("ERR unknown subcommand 'NOSUCH'. Try MEMORY HELP.")),
-        ("MEMORY", wrong_args("memory")),
-    ],
-    "MEMORY STATS": [
-        ("MEMORY STATS",
-         R3(Any(list), lambda reply: {b"peak.allocated", b"keys.count", b"dataset.bytes"} <= reply.keys())),
-    ],
     "SLOWLOG": [
         ("SLOWLOG RESET", OK), ("SLOWLOG LEN", 0), ("CONFIG SET slowlog-log-slower-than 0", OK),
         ("SLOWLOG RESET", OK), ("PING", PONG),

@@ -290,3 +290,31 @@ def test_heartbeats_while_a_replica_waits(fresh_server):
         assert time.monotonic() - started < 5
         assert replica.line().startswith(b"+FULLRESYNC")
         assert b"REDIS" in replica.data_set()
+
+
+def test_a_client_that_can_be_redirected_is_sent_to_the_master(fresh_server):
+    server = fresh_server("--replicaof", "127.0.0.1 1")
+    redirect = Error("REDIRECT 127.0.0.1:1")
+    with server.client() as client, server.client() as plain:
+        assert client.pipeline([("CLIENT", "CAPA", "redirect"), ("GET", "k"), ("SET", "k", "v"), ("PING",)]) == [
+            OK, redirect, redirect, Status("PONG")]
+        assert plain.call("GET", "k") is None
+        assert plain.call("SET", "k", "v").startswith("READONLY")
+        assert client.pipeline([("MULTI",), ("SET", "k", "v")]) == [OK, redirect]
+        assert client.call("EXEC").startswith("EXECABORT")
+        assert client.pipeline([("READONLY",), ("GET", "k"), ("SET", "k", "v"), ("READWRITE",), ("GET", "k")]) == [
+            OK, None, redirect, OK, redirect]
+        assert client.pipeline([("RESET",), ("GET", "k")]) == [Status("RESET"), None]
+        assert plain.call("REPLICAOF", "NO", "ONE") == OK
+        assert plain.call("SET", "k", "v") == OK
+
+
+def test_a_transaction_that_was_queued_before_the_role_changed(fresh_server):
+    server = fresh_server()
+    with server.client() as client, server.client() as plain:
+        client.pipeline([("CLIENT", "CAPA", "redirect"), ("MULTI",), ("SET", "k", "v")])
+        plain.pipeline([("MULTI",), ("SET", "k", "v"), ("REPLICAOF", "127.0.0.1", "1")])
+        with server.client() as other:
+            assert other.call("REPLICAOF", "127.0.0.1", "1") == OK
+        assert client.call("EXEC") == Error("REDIRECT 127.0.0.1:1")
+        assert plain.call("EXEC").startswith("EXECABORT Transaction discarded because of: READONLY")
