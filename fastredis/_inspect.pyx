@@ -9,7 +9,7 @@ from libc.string cimport memcpy, memset
 from fastredis._client cimport Client
 from fastredis._connection cimport Connection
 from fastredis._core cimport FIXED_BY_DEBUG, GATE_LOADING, Core
-from fastredis._engine cimport C_DENY_BLOCKING, HISTOGRAM, CommandStats, Engine
+from fastredis._engine cimport C_DENY_BLOCKING, C_REPLICA, HISTOGRAM, CommandStats, Engine
 from fastredis._keyspace cimport Database
 from fastredis._multi cimport Queue
 from fastredis._resp cimport Arg, arg_hash, arg_of
@@ -250,25 +250,30 @@ def database_memory(Engine engine not None):
 def client_statistics(Engine engine not None):
     """What INFO says of the clients, O(clients).
 
-    watching: how many watch keys; watched_keys: keys that somebody watches; memory: bytes of all their buffers;
+    watching: how many watch keys; watched_keys: keys that somebody watches; memory: bytes of all their buffers,
+    but for those of replicas, which are replica_memory, what is kept of the stream only for them included;
     input, output: the largest query buffer and the most output that waits, in bytes.
     """
     cdef Client c
     cdef Database db
     cdef int64_t query, output, buffers
-    cdef int64_t watching = 0, memory = 0, most_input = 0, most_output = 0
+    cdef int64_t watching = 0, memory = 0, replicas = engine.core.replica_bytes, most_input = 0, most_output = 0
 
     for c in engine.clients.values():
         watching += len(c.watched) != 0
         query = (<Connection>c).query_room if isinstance(c, Connection) else 0
         output = (<Connection>c).output_size() if isinstance(c, Connection) else 0
         buffers = c.pending.room if c.pending is not None else 0
-        memory += query + buffers + ((<Queue>c.queue).size_bytes if c.queue is not None else 0)
+        buffers += query + ((<Queue>c.queue).size_bytes if c.queue is not None else 0)
+        if c.flags & C_REPLICA:
+            replicas += buffers
+        else:
+            memory += buffers
         most_input = max(most_input, query)
         most_output = max(most_output, output)
     return {
-        "watching": watching, "watched_keys": sum([len(db.watchers) for db in engine.databases]), "memory": memory,
-        "input": most_input, "output": most_output,
+        "watching": watching, "watched_keys": sum([len(db.watchers) for db in engine.databases]),
+        "memory": memory, "replica_memory": replicas, "input": most_input, "output": most_output,
     }
 
 

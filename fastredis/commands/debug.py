@@ -455,6 +455,12 @@ def change_replication_id(c):
     return OK
 
 
+@subcommand("REPLICATE <command> [arg ...]", "Send a command to the replicas that is not executed here.", 1, 1000)
+def replicate(c, *words):
+    c.engine.replication.send_command(words)
+    return OK
+
+
 @subcommand(
     "CONFIG-REWRITE-FORCE-ALL",
     "Like CONFIG REWRITE but writes all configuration options, including\n"

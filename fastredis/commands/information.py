@@ -179,8 +179,9 @@ def memory(engine) -> Fields:
     counted = statistics(engine)
     resident = resident_memory()
     tables, rehashing = table_memory(engine)
-    client_memory = client_statistics(engine)["memory"]
-    overhead = engine.metrics.startup_memory + tables + client_memory
+    clients = client_statistics(engine)
+    client_memory, replica_memory = clients["memory"], clients["replica_memory"]
+    overhead = engine.metrics.startup_memory + tables + client_memory + replica_memory
     system = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     config = engine.config
     return [
@@ -195,7 +196,7 @@ def memory(engine) -> Fields:
         ("mem_not_counted_for_evict", counted["not_evictable"]),
         ("mem_replication_backlog", engine.replication.stream.memory),
         ("mem_total_replication_buffers", engine.replication.stream.memory),
-        ("mem_clients_slaves", 0),
+        ("mem_clients_slaves", replica_memory),
         ("mem_clients_normal", client_memory),
         ("mem_cluster_links", 0),
         ("mem_aof_buffer", engine.aof.feed.buffer_room),

@@ -9,12 +9,13 @@ remembers the old one, and a master that becomes a replica asks its master to go
 
 import secrets
 import time
+from collections.abc import Sequence
 
 from fastredis._engine import C_READONLY, C_REDIRECT
 from fastredis.declarations import NO_ASYNC_LOADING, READONLY, STALE, WRITE
 from fastredis.persist.aof_files import OFF
 from fastredis.replication import failover
-from fastredis.replication.link import Link
+from fastredis.replication.link import Link, request
 from fastredis.replication.master import ONLINE, FullSync, Replica
 from fastredis.replication.stream import Reader, Stream
 
@@ -453,6 +454,11 @@ class Replication:
         ]
 
     # --- WAIT -------------------------------------------------------------------------------------
+
+    def send_command(self, words: Sequence[bytes]) -> None:
+        """Master: have the replicas execute a command that was not executed here (DEBUG REPLICATE)."""
+        if not self.is_replica:
+            self.stream.append(request(*words))
 
     def request_acks(self) -> None:
         """Have all replicas acknowledge now, once for all who wait in this iteration of the loop."""

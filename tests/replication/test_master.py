@@ -318,3 +318,30 @@ def test_a_transaction_that_was_queued_before_the_role_changed(fresh_server):
             assert other.call("REPLICAOF", "127.0.0.1", "1") == OK
         assert client.call("EXEC") == Error("REDIRECT 127.0.0.1:1")
         assert plain.call("EXEC").startswith("EXECABORT Transaction discarded because of: READONLY")
+
+
+def test_debug_replicate_reaches_replicas_only(fresh_server):
+    server = fresh_server(*DISKLESS, "--enable-debug-command", "yes")
+    with server.client() as client, RawReplica(server, "eof") as replica:
+        offset = replica.psync()[2]
+        replica.data_set()
+        replica.ack(offset)
+        assert client.call("DEBUG", "REPLICATE", "SET", "k", "v") == OK
+        expected = encode("SET", "k", "v")
+        assert replica.exactly(len(expected)) == expected
+        assert client.call("GET", "k") is None
+
+
+@pytest.mark.parametrize("command, named", [(("PING",), "ping"), (("GET", "k"), "get"), (("NONSENSE",), "<unknown>")])
+def test_a_replica_that_asks_for_a_reply_is_disconnected(fresh_server, tmp_path, command, named):
+    """Its reply would be taken for a part of the stream."""
+    server = fresh_server(*DISKLESS, "--logfile", str(tmp_path / "log"))
+    with server.client() as client, RawReplica(server, "eof") as replica:
+        replica.psync()
+        replica.data_set()
+        replica.send(*command)
+        with pytest.raises((EOFError, ConnectionResetError)):
+            while True:
+                replica.more()
+        assert f"Replica generated a reply to command '{named}', disconnecting it" in (tmp_path / "log").read_text()
+        assert client.call("PING") == Status("PONG")
