@@ -17,7 +17,7 @@ from fastredis.ds.native cimport monotonic_us, ticks, unlikely, wall_us
 from fastredis.ds.numbers cimport INT64_TEXT, format_int64
 from fastredis.values.entry cimport ENTRY_EPOCH, entry_has_ttl
 from fastredis.values.limits cimport Limits
-from fastredis.ds.table cimport table_rehash
+from fastredis.ds.table cimport table_rehash, table_set_manual
 
 cpdef enum:
     REPLY_PEAK_MS = 5000            # default of Core.reply_peak_ms
@@ -282,7 +282,7 @@ cdef class Engine(Listener):
         else:
             self.core.fixed_tables &= ~reason
         for db in self.databases:
-            db.keys.manual = self.core.fixed_tables != 0
+            table_set_manual(&db.keys, self.core.fixed_tables != 0)
 
     def disk_error(self, str source, bytes error):
         """Refuse writes with an error from now on (None: not any more), because `source` cannot make them durable."""

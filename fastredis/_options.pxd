@@ -13,6 +13,9 @@
 # last one counts. What was given is in Options.flags; the argument of an option in
 # Options.text or Options.number, at the option's place in the list.
 #
+# An integer that has a range, and an error of its own, has a reader: a list of them goes with
+# the options to read_options_or_reply(). So the first mistake in a command is the one replied.
+#
 # Options in front of what a command is about (ZADD key NX 1 a) are read by leading_options().
 #
 # A helper that ends in _or_reply returns False once it has replied the error.
@@ -27,6 +30,7 @@ cdef enum OptionKind:
     OPT_ONCE                            # the same, but must not come twice
     OPT_TEXT                            # takes an argument, any bytes
     OPT_INT                             # takes an integer
+    OPT_INT_ONCE                        # the same, but must not come twice
     OPT_INTS                            # takes two; of this kind a list has one option at most
 
 cdef enum:
@@ -44,6 +48,11 @@ cdef struct Options:
     int64_t number[MAX_OPTIONS]
     int64_t second                      # second integer of an OPT_INTS
 
+# Reads the integer argv[index] of an option; False once it has replied the error.
+ctypedef bint (*Reader)(Client c, int index, int64_t* value) except -1
+
+cdef bint read_options_or_reply(Client c, int first, const Option* known, const Reader* readers,
+                                Options* given) except -1
 cdef bint parse_options_or_reply(Client c, int first, const Option* known, Options* given) except -1
 cdef int leading_options(Client c, int first, const Option* known, int* flags) noexcept
 cdef bint get_int_or_reply(Client c, int index, int64_t* value) except -1

@@ -20,6 +20,13 @@ cdef bint arg_is(const Arg* a, const char* token) noexcept:
 
 cdef bint parse_options_or_reply(Client c, int first, const Option* known, Options* given) except -1:
     """Read the options from argv[first] to the end; see the design comment."""
+    return read_options_or_reply(c, first, known, NULL, given)
+
+
+cdef bint read_options_or_reply(Client c, int first, const Option* known, const Reader* readers,
+                                Options* given) except -1:
+    """The same; `readers` has one for each option, which is called for OPT_INT and OPT_INT_ONCE. NULL: any integer."""
+    cdef Reader read
     cdef int i = first
     cdef int k
     cdef int groups = 0
@@ -35,8 +42,10 @@ cdef bint parse_options_or_reply(Client c, int first, const Option* known, Optio
             groups |= 1 << known[k].group
         if operands(known[k].kind):
             given.text[k] = &c.argv[i + 1]
-        if known[k].kind >= OPT_INT and not get_int_or_reply(c, i + 1, &given.number[k]):
-            return False
+        if known[k].kind >= OPT_INT:
+            read = get_int_or_reply if readers is NULL else readers[k]
+            if not read(c, i + 1, &given.number[k]):
+                return False
         if known[k].kind == OPT_INTS and not get_int_or_reply(c, i + 2, &given.second):
             return False
         i += 1 + operands(known[k].kind)
@@ -62,7 +71,7 @@ cdef inline int operands(OptionKind kind) noexcept:
 cdef bint allowed(const Option* option, Options* given, int groups) noexcept:
     """An option may come unless another of its group came before; most may be repeated, the last one counts."""
     if given.flags & option.flag:
-        return option.kind != OPT_ONCE
+        return option.kind != OPT_ONCE and option.kind != OPT_INT_ONCE
     return not (option.group and groups >> option.group & 1)
 
 

@@ -2,10 +2,12 @@
 
 import ctypes
 import os
+import re
 import signal
 import socket
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar
 
 from fastredis.config import Config
@@ -15,6 +17,8 @@ DEFAULT_PIDFILE = "/var/run/redis.pid"
 PR_SET_NAME = 15  # linux/prctl.h
 OOM_FILE = "/proc/self/oom_score_adj"
 OOM_MASTER, OOM_REPLICA, OOM_CHILD = range(3)  # places in oom-score-adj-values
+CPUS_MAX = 1024  # CPU_SETSIZE of sched.h
+CPU_RANGE = re.compile(r"(\d+)(?:-(\d+)(?::(\d+))?)?", re.ASCII)
 
 
 def daemonize() -> None:
@@ -97,21 +101,29 @@ def remove_pidfile(path: str, log: Logger) -> None:
     log.notice("Removing the pid file.")
 
 
-def set_title(config: Config) -> None:
-    """Show proc-title-template in ps and top, if set-proc-title is on.
+def set_title(config: Config, program: str = "") -> None:
+    """Show proc-title-template in ps and top, if set-proc-title is on. program: what {title} stands for.
 
-    The whole title needs the package `setproctitle`. Without it, Linux still shows the first 15 bytes as the
-    process's short name (what top, `ps -o comm` and pgrep show); elsewhere nothing happens.
+    The whole title needs the package `setproctitle`. In any case Linux shows the first 15 bytes, without the
+    program's directory, as the process's short name (what top, `ps -o comm` and pgrep show).
     """
     if not config["set-proc-title"]:
         return
-    title = config.process_title(config["proc-title-template"], os.path.basename(sys.argv[0] or "fastredis"))
+    program = program or program_name()
+    template = config["proc-title-template"]
     try:
         import setproctitle
     except ImportError:
-        set_short_name(title or "fastredis")
+        pass
     else:
-        setproctitle.setproctitle(title)
+        setproctitle.setproctitle(config.process_title(template, program) or program)
+    set_short_name(config.process_title(template, os.path.basename(program)) or "fastredis")
+
+
+def program_name() -> str:
+    """How the program was called; with python -m that is the name of the package."""
+    called = sys.argv[0]
+    return "fastredis" if not called or os.path.basename(called) == "__main__.py" else called
 
 
 def set_short_name(title: str) -> None:
@@ -157,6 +169,55 @@ class OomScore:
     def _write(value: int) -> None:
         with open(OOM_FILE, "w", encoding="ascii") as stream:
             stream.write(f"{value}\n")
+
+
+def cpu_list(text: str) -> set[int] | None:
+    """The processors that a list like "0,2-3" or "0-20:2" (every second one) names; None when it is malformed."""
+    cpus: set[int] = set()
+    for part in text.split(","):
+        found = CPU_RANGE.fullmatch(part)
+        if found is None:
+            return None
+        first, last, step = int(found[1]), int(found[2] or found[1]), int(found[3] or 1)
+        if first > last or step == 0:
+            return None
+        cpus.update(range(first, min(last + 1, CPUS_MAX), step))
+    return cpus
+
+
+class CpuLists:
+    """Which processors the server's thread, its other threads and its children run on: the settings *-cpulist.
+
+    A list that is malformed, or that the system refuses, is logged and has no effect.
+    """
+
+    def __init__(self, config: Config, log: Logger):
+        self._config = config
+        self._log = log
+        self._before = os.sched_getaffinity(0)
+
+    def apply(self, name: str) -> None:
+        """Bind the thread that calls this as the setting says; without a list it stays as it is."""
+        text = self._config[name]
+        if not text:
+            return
+        cpus = cpu_list(text)
+        if cpus is None:
+            self._log.warning(f"Invalid {name}: '{text}'")
+            return
+        try:
+            os.sched_setaffinity(0, cpus)
+        except OSError as error:
+            self._log.warning(f"Unable to bind to the processors of {name} '{text}': {os.strerror(error.errno)}")
+
+    def threads(self, name: str, count: int | None = None) -> ThreadPoolExecutor:
+        """Threads for work that would block the server's: bio-cpulist holds for them, but not server-cpulist."""
+        return ThreadPoolExecutor(count, name, self._enter_thread)
+
+    def _enter_thread(self) -> None:
+        if self._config["server-cpulist"]:
+            os.sched_setaffinity(0, self._before)
+        self.apply("bio-cpulist")
 
 
 def supervised_by(config: Config, log: Logger) -> str | None:

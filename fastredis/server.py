@@ -32,7 +32,7 @@ from fastredis.metrics import Metrics
 from fastredis.persist.aof_files import AofFiles
 from fastredis.persist.loading import Loading
 from fastredis.persist.saver import Saver, temporary_name
-from fastredis.process import OOM_MASTER, OomScore, notify_systemd
+from fastredis.process import OOM_MASTER, OOM_REPLICA, CpuLists, OomScore, notify_systemd
 from fastredis.replication.state import Replication
 
 GATE_LOADING = 1            # as in _core.pxd
@@ -109,6 +109,7 @@ class Server:
         self.exit_code: asyncio.Future[int] = loop.create_future()
         self.cron_paused = False
         self.oom_score = OomScore(config, log)
+        self.cpu_lists = CpuLists(config, log)
         self.shutdown_signal: int | None = None
         self.shutdown_wait: ShutdownWait | None = None
         self.loaded = False         # before, nothing may be saved: the files hold more than the memory
@@ -267,8 +268,12 @@ class Server:
             raise ConfigError("The operating system is not able to handle the specified number of clients, try with "
                               f"{resource.getrlimit(resource.RLIMIT_NOFILE)[0] - RESERVED_FILES}")
 
+    def set_oom_score(self) -> bool:
+        """Tell the kernel what the process is worth in its role; False if it does not want to know."""
+        return self.oom_score.apply(OOM_REPLICA if self.engine.replication.is_replica else OOM_MASTER)
+
     def _change_oom_score(self, config: Config) -> None:
-        if not self.oom_score.apply(OOM_MASTER):
+        if not self.set_oom_score():
             raise ConfigError("Failed to set current oom_score_adj. Check server logs.")
 
     def _raise_file_limit(self) -> bool:
@@ -382,7 +387,9 @@ class Server:
         if self.config.disable_thp:
             ctypes.CDLL(None).prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0)
         self._log_start()
-        self.oom_score.apply(OOM_MASTER)
+        self.set_oom_score()
+        self.cpu_lists.apply("server-cpulist")
+        self.loop.set_default_executor(self.cpu_lists.threads("background"))
         self.engine.gate(GATE_LOADING, True)
         if not self.listen():
             return 1

@@ -3,8 +3,10 @@
     with fastredis_server("--requirepass", "x", loop="asyncio") as server:
         with server.client() as client: ...
 
-A server is up when PING is answered, and is stopped by its own process id. Its output is in server.log().
+A server is up when PING is answered and the port is its own, and is stopped by its own process id. Its output is in
+server.log().
 """
+import contextlib
 import os
 import re
 import shutil
@@ -22,6 +24,9 @@ START_SECONDS = 20
 STOP_SECONDS = 10
 OPTIONS = ("--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--enable-debug-command", "yes")
 CODES_WHILE_STARTING = ("LOADING",)
+PORTS_TRIED = 5
+PORT_TAKEN = "Address already in use"       # in the log of either kind of server
+LISTENS = "0A"                              # a state in /proc/net/tcp
 
 
 def free_port():
@@ -29,6 +34,26 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def listens(pid, port):
+    """Whether it is this process that listens on the TCP port. Errors: OSError if there is no such process.
+
+    The kernel tells, and not INFO's process_id: the answer does not depend on passwords, renamed commands, loading.
+    Source: proc(5), /proc/pid/net/tcp and /proc/pid/fd
+    """
+    sockets = set()
+    for table in ("tcp", "tcp6"):
+        path = Path(f"/proc/{pid}/net/{table}")
+        rows = path.read_text().splitlines()[1:] if path.exists() else ()
+        for _, local, _, state, *_, inode in (row.split()[:10] for row in rows):
+            if state == LISTENS and int(local.rpartition(":")[2], 16) == port:
+                sockets.add(f"socket:[{inode}]")
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):        # it may be closed at any time
+            if os.readlink(entry) in sockets:
+                return True
+    return False
 
 
 # What must not be in a server's log: a handler that raised, a finding of a sanitizer, an exception of asyncio.
@@ -39,23 +64,33 @@ class Server:
     """A server process: `kind` is "fastredis" or "peer"; `port`, `directory`, `pid`.
 
     `options` come after OPTIONS, so they win. With `config`, the text of a configuration file, the server gets it as
-    redis.conf in its directory. Errors: RuntimeError with the log if it does not come up.
+    redis.conf in its directory. A port that somebody else was quicker to take is given up for another.
+    Errors: RuntimeError with the log if it does not come up.
     """
 
     def __init__(self, kind, command, options=(), environment=None, config=None):
         self.kind = kind
-        self.port = free_port()
         self.directory = Path(tempfile.mkdtemp(prefix=f"{kind}-"))
         self._log = (self.directory / "output.log").open("wb")
         if config is not None:
             (self.directory / "redis.conf").write_text(config)
             command = [*command, str(self.directory / "redis.conf")]
-        argv = [*command, "--port", str(self.port), "--dir", str(self.directory), *OPTIONS, *options]
-        self.process = subprocess.Popen(
-            argv, cwd=self.directory, env=environment, stdin=subprocess.DEVNULL, stdout=self._log,
-            stderr=subprocess.STDOUT)
-        self.pid = self.process.pid
-        self._wait_until_up()
+        for _ in range(PORTS_TRIED):
+            self.port = free_port()
+            argv = [*command, "--port", str(self.port), "--dir", str(self.directory), *OPTIONS, *options]
+            self.process = subprocess.Popen(
+                argv, cwd=self.directory, env=environment, stdin=subprocess.DEVNULL, stdout=self._log,
+                stderr=subprocess.STDOUT)
+            self.pid = self.process.pid
+            if self._wait_until_up():
+                return
+            if self.process.poll() is None or PORT_TAKEN not in self.log():
+                break
+            self._log.seek(0)
+            self._log.truncate()
+        text = self.log()
+        self.stop()
+        raise RuntimeError(f"{self.kind} did not start:\n{text}")
 
     def __enter__(self):
         return self
@@ -64,18 +99,18 @@ class Server:
         self.stop()
 
     def _wait_until_up(self):
+        """Whether the server answers, and not another in its place."""
         give_up = time.monotonic() + START_SECONDS
         while time.monotonic() < give_up and self.process.poll() is None:
             try:
                 with self.client() as client:
-                    if not str(client.call("PING")).startswith(CODES_WHILE_STARTING):
-                        return
-            except (ConnectionError, TimeoutError, Closed):
+                    loading = str(client.call("PING")).startswith(CODES_WHILE_STARTING)
+                if not loading and listens(self.pid, self.port):
+                    return True
+            except (OSError, Closed):
                 pass
             time.sleep(0.02)
-        text = self.log()
-        self.stop()
-        raise RuntimeError(f"{self.kind} did not start:\n{text}")
+        return False
 
     def client(self, protocol=2, timeout=5.0):
         return Client(self.port, timeout=timeout, protocol=protocol)

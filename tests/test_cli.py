@@ -1,5 +1,6 @@
 """The command line: arguments and messages as redis-server's, and the process around the server."""
 
+import json
 import os
 import re
 import socket
@@ -8,6 +9,7 @@ import sys
 import time
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -251,29 +253,72 @@ def test_systemd_is_told(tmp_path):
     assert "# systemd supervision error: NOTIFY_SOCKET not found!" in result.stdout
 
 
-@pytest.mark.skipif(
-    not sys.platform.startswith("linux") or find_spec("setproctitle") is not None,
-    reason="without the package setproctitle, only Linux shows a title",
-)
+TITLE = ("--proc-title-template", "cache {port} {server-mode}", "--port", "7")
+
+
+def title_and_name(*arguments, **environment):
+    """What the kernel says of the process: the title of `ps` and the short name of `top`."""
+    body = "import json; print(json.dumps([open(f'/proc/self/{name}').read() for name in ('cmdline', 'comm')]))"
+    title, name = json.loads(fastredis_command(*arguments, body=body, **environment).stdout.splitlines()[-1])
+    return [title.rstrip("\0"), name.rstrip("\n")]
+
+
+def test_short_name_without_the_package(tmp_path):
+    (tmp_path / "setproctitle.py").write_text("raise ImportError")
+    path = f"{tmp_path}:{ROOT}"
+    title, name = title_and_name(*TITLE, PYTHONPATH=path)
+    assert title.startswith(sys.executable) and name == "cache 7"
+    assert title_and_name(*TITLE, "--set-proc-title", "no", PYTHONPATH=path)[1] != "cache 7"
+
+
+@pytest.mark.skipif(find_spec("setproctitle") is None, reason="the package setproctitle is not installed")
 def test_title():
-    body = "print(open('/proc/self/comm').read(), end='', flush=True)"
-    arguments = ("--proc-title-template", "cache {port} {server-mode}", "--port", "7")
-    with_title = fastredis_command(*arguments, body=body).stdout
-    assert "\ncache 7\n" in with_title
-    without = fastredis_command(*arguments, "--set-proc-title", "no", body=body).stdout
-    assert "\ncache 7\n" not in without
+    assert title_and_name(*TITLE) == ["cache 7", "cache 7"]
+    title, name = title_and_name(*TITLE, "--set-proc-title", "no")
+    assert title.startswith(sys.executable) and name != "cache 7"
 
 
-def test_title_follows_its_template(monkeypatch):
+@pytest.mark.parametrize("called, title, name", [
+    ("/usr/bin/fastredis", "/usr/bin/fastredis 127.0.0.1:7 {x} -", "fastredis 127.0.0.1:7 {x} -"),
+    ("/lib/fastredis/__main__.py", "fastredis 127.0.0.1:7 {x} -", "fastredis 127.0.0.1:7 {x} -"),
+])
+def test_title_follows_its_template(monkeypatch, called, title, name):
     config = Config()
     config.load(options="port 7\nbind 127.0.0.1")
-    titles = []
-    monkeypatch.setattr(process, "set_short_name", titles.append)
-    monkeypatch.setitem(sys.modules, "setproctitle", None)
-    monkeypatch.setattr(sys, "argv", ["/usr/bin/fastredis"])
+    titles, names = [], []
+    monkeypatch.setitem(sys.modules, "setproctitle", SimpleNamespace(setproctitle=titles.append))
+    monkeypatch.setattr(process, "set_short_name", names.append)
+    monkeypatch.setattr(sys, "argv", [called])
     config.on_change("proc-title-template", process.set_title)
     config.set_many([("proc-title-template", "{title} {listen-addr} {{x} {config-file}")])
-    assert titles == ["fastredis 127.0.0.1:7 {x} -"]
+    assert (titles, names) == ([title], [name])
+
+
+@needs_redis
+@pytest.mark.skipif(find_spec("setproctitle") is None, reason="the package setproctitle is not installed")
+def test_title_is_redis_own(tmp_path, fresh_server):
+    template = "{title}|{listen-addr}|{port}|{tls-port}|{unixsocket}|{config-file}|{server-mode}|"
+    options = ("--proc-title-template", template, "--unixsocket", str(tmp_path / "socket"))
+
+    def title(server):
+        text = Path(f"/proc/{server.pid}/cmdline").read_bytes().rstrip(b"\0").decode()
+        return text.replace(str(server.port), "PORT").replace(str(server.directory), "DIRECTORY").split("|")
+
+    with fresh_server(*options, config="hz 11\n") as server, \
+            fresh_server(*options, config="hz 11\n", kind="peer") as other:
+        assert title(server)[0] == "fastredis"
+        assert title(other)[0].endswith("redis-server")
+        assert title(server)[1:] == title(other)[1:]
+
+
+@pytest.mark.parametrize("text, cpus", [
+    ("0", {0}), ("0,2,3", {0, 2, 3}), ("0,2-3", {0, 2, 3}), ("0-20:2", set(range(0, 21, 2))), ("0-1:3,7", {0, 7}),
+    ("3-3", {3}), ("1020-999999999", {1020, 1021, 1022, 1023}), ("5000", set()),
+    ("", None), ("x", None), ("1-", None), ("3-2", None), ("0-3:0", None), ("0-3:", None), ("0,", None), ("0 1", None),
+    ("-1", None), ("0:2", None), ("\u0661", None),
+])
+def test_cpu_list(text, cpus):
+    assert process.cpu_list(text) == cpus
 
 
 # The log.

@@ -1,9 +1,13 @@
 """The tests' own tools: the RESP client, the command splitter, expectations, and what a case needs of the peer."""
+import contextlib
+import os
 import socket
 import sys
+import threading
 
 import pytest
 
+from tests import servers
 from tests.resp import NIL_ARRAY, Client, Closed, Error, Push, Set, Status, Verbatim, split
 from tests.rows import (
     OK,
@@ -21,7 +25,7 @@ from tests.rows import (
     is_exact,
     row_params,
 )
-from tests.servers import Peer, Server
+from tests.servers import Peer, Server, fastredis_server, listens, peer_server
 
 SPLITS = {
     "": [],
@@ -236,3 +240,50 @@ def test_settings_are_put_back(row_session):
 def test_a_server_that_does_not_start_shows_its_log():
     with pytest.raises(RuntimeError, match="cannot go on"):
         Server("fastredis", [sys.executable, "-c", "raise SystemExit('cannot go on')"])
+
+
+@pytest.fixture
+def foreign_port():
+    """A port where somebody else answers PONG to whatever comes."""
+    def answer():
+        with contextlib.suppress(OSError):
+            while True:
+                connection = listener.accept()[0]
+                with connection, contextlib.suppress(ConnectionError):
+                    connection.recv(4096)
+                    connection.sendall(b"+PONG\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer)
+        thread.start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def test_whose_port_it_is(foreign_port):
+    assert listens(os.getpid(), foreign_port)
+    assert not listens(os.getppid(), foreign_port)
+    with socket.create_connection(("127.0.0.1", foreign_port)) as connection:
+        assert not listens(os.getpid(), connection.getsockname()[1])
+
+
+@pytest.mark.parametrize("kind", ["fastredis", "peer"])
+def test_a_port_that_somebody_else_took_is_given_up(kind, foreign_port, monkeypatch, row_session):
+    if kind == "peer" and row_session.peer is None:
+        pytest.skip("no peer: no redis-server on PATH, and no --peer")
+    ports, free_port = [foreign_port], servers.free_port
+    monkeypatch.setattr(servers, "free_port", lambda: ports.pop() if ports else free_port())
+    start = fastredis_server if kind == "fastredis" else lambda *options: peer_server(row_session.peer.path, *options)
+    with start("--requirepass", "secret", "--rename-command", "INFO", "") as server:
+        assert server.port != foreign_port and not ports
+        assert servers.PORT_TAKEN not in server.log()
+        with server.client() as client:
+            assert client.call("AUTH", "secret") == OK
+
+
+def test_the_answer_of_another_server_is_not_taken_for_its_own(foreign_port, monkeypatch):
+    monkeypatch.setattr(servers, "free_port", lambda: foreign_port)
+    monkeypatch.setattr(servers, "START_SECONDS", 0.3)
+    with pytest.raises(RuntimeError, match="fastredis did not start"):
+        Server("fastredis", [sys.executable, "-c", "import time; time.sleep(60)"])

@@ -9,7 +9,7 @@ from fastredis._errors cimport (
 )
 from fastredis._flags cimport DENYOOM, FAST, READONLY, WRITE
 from fastredis._options cimport (
-    OPT_TEXT, Option, Options, arg_is, get_int_or_reply, get_range_or_reply, parse_options_or_reply,
+    OPT_INT, Option, Options, Reader, arg_is, get_int_or_reply, get_range_or_reply, read_options_or_reply,
 )
 from fastredis._resp cimport arg_hash
 from fastredis.ds.alloc cimport Account
@@ -36,11 +36,13 @@ cdef enum:
     POS_MAXLEN = 4
 
 cdef Option[4] POS_OPTIONS = [
-    Option(b"RANK", OPT_TEXT, POS_RANK, 0),
-    Option(b"COUNT", OPT_TEXT, POS_COUNT, 0),
-    Option(b"MAXLEN", OPT_TEXT, POS_MAXLEN, 0),
-    Option(NULL, OPT_TEXT, 0, 0),
+    Option(b"RANK", OPT_INT, POS_RANK, 0),
+    Option(b"COUNT", OPT_INT, POS_COUNT, 0),
+    Option(b"MAXLEN", OPT_INT, POS_MAXLEN, 0),
+    Option(NULL, OPT_INT, 0, 0),
 ]
+
+cdef Reader[3] POS_READERS = [read_rank_or_reply, read_count_or_reply, read_maxlen_or_reply]
 
 
 # --- shared pieces -----------------------------------------------------------------------
@@ -354,29 +356,33 @@ declare(
 )
 
 
+cdef bint read_rank_or_reply(Client c, int index, int64_t* rank) except -1:
+    """RANK of LPOS: not 0, and not the least number, which has no counterpart."""
+    if not get_int_or_reply(c, index, rank):
+        return False
+    if rank[0] == 0 or rank[0] == INT64_MIN:
+        c.error(ERR_RANK_ZERO if rank[0] == 0 else ERR_LONG_RANGE)
+        return False
+    return True
+
+
+cdef bint read_count_or_reply(Client c, int index, int64_t* count) except -1:
+    return get_range_or_reply(c, index, 0, INT64_MAX, count, ERR_COUNT_NEGATIVE)
+
+
+cdef bint read_maxlen_or_reply(Client c, int index, int64_t* most) except -1:
+    return get_range_or_reply(c, index, 0, INT64_MAX, most, ERR_MAXLEN_NEGATIVE)
+
+
 cdef bint pos_options_or_reply(Client c, int64_t* rank, int64_t* count, int64_t* most) except -1:
     """RANK, COUNT (-1: not given) and MAXLEN (INT64_MAX: none) of LPOS."""
     cdef Options given
 
-    rank[0] = 1
-    count[0] = -1
-    most[0] = 0
-    if not parse_options_or_reply(c, 3, POS_OPTIONS, &given):
+    if not read_options_or_reply(c, 3, POS_OPTIONS, POS_READERS, &given):
         return False
-    if given.flags & POS_RANK:
-        if not get_int_or_reply(c, <int>(given.text[0] - c.argv), rank):
-            return False
-        if rank[0] == 0 or rank[0] == INT64_MIN:
-            c.error(ERR_RANK_ZERO if rank[0] == 0 else ERR_LONG_RANGE)
-            return False
-    if given.flags & POS_COUNT and not get_range_or_reply(
-            c, <int>(given.text[1] - c.argv), 0, INT64_MAX, count, ERR_COUNT_NEGATIVE):
-        return False
-    if given.flags & POS_MAXLEN and not get_range_or_reply(
-            c, <int>(given.text[2] - c.argv), 0, INT64_MAX, most, ERR_MAXLEN_NEGATIVE):
-        return False
-    if most[0] == 0:
-        most[0] = INT64_MAX
+    rank[0] = given.number[0] if given.flags & POS_RANK else 1
+    count[0] = given.number[1] if given.flags & POS_COUNT else -1
+    most[0] = given.number[2] or INT64_MAX
     return True
 
 

@@ -9,7 +9,7 @@ from fastredis._engine cimport C_DENY_BLOCKING
 from fastredis._errors cimport ERR_COUNT_LOW, ERR_NUMKEYS_LOW, ERR_SYNTAX
 from fastredis._flags cimport BLOCKING, DENYOOM, WRITE
 from fastredis._options cimport (
-    OPT_TEXT, Option, Options, arg_is, get_range_or_reply, get_seconds_or_reply, parse_options_or_reply,
+    OPT_INT_ONCE, Option, Options, Reader, arg_is, get_range_or_reply, get_seconds_or_reply, read_options_or_reply,
 )
 from fastredis._resp cimport arg_bytes, arg_hash
 from fastredis.commands.lists cimport (
@@ -36,9 +36,11 @@ cdef enum:
     MPOP_COUNT = 1
 
 cdef Option[2] MPOP_OPTIONS = [
-    Option(b"COUNT", OPT_TEXT, MPOP_COUNT, 0),
-    Option(NULL, OPT_TEXT, 0, 0),
+    Option(b"COUNT", OPT_INT_ONCE, MPOP_COUNT, 0),
+    Option(NULL, OPT_INT_ONCE, 0, 0),
 ]
+
+cdef Reader[1] MPOP_READERS = [read_count_or_reply]
 
 # What LMOVEM moves.
 cdef struct HowMany:
@@ -479,12 +481,15 @@ declare(
 )
 
 
+cdef bint read_count_or_reply(Client c, int index, int64_t* count) except -1:
+    return get_range_or_reply(c, index, 1, INT64_MAX, count, ERR_COUNT_LOW)
+
+
 cdef bint mpop_args_or_reply(Client c, int at, int64_t* keys, int* where, int64_t* count) except -1:
     """numkeys key ... LEFT|RIGHT [COUNT n] from argv[at] on."""
     cdef Options given
     cdef int end
 
-    count[0] = 1
     if not get_range_or_reply(c, at, 1, INT64_MAX, keys, ERR_NUMKEYS_LOW):
         return False
     if keys[0] >= c.argc - at - 1:
@@ -493,12 +498,10 @@ cdef bint mpop_args_or_reply(Client c, int at, int64_t* keys, int* where, int64_
     end = at + 1 + <int>keys[0]
     if not end_or_reply(c, end, where):
         return False
-    if c.argc > end + 3:
-        c.error(ERR_SYNTAX)         # COUNT must not come twice here
+    if not read_options_or_reply(c, end + 1, MPOP_OPTIONS, MPOP_READERS, &given):
         return False
-    if not parse_options_or_reply(c, end + 1, MPOP_OPTIONS, &given):
-        return False
-    return not given.flags or get_range_or_reply(c, end + 2, 1, INT64_MAX, count, ERR_COUNT_LOW)
+    count[0] = given.number[0] if given.flags else 1
+    return True
 
 
 cdef int reply_mpop(Client c, int at, Entry* e, int where, int64_t count) except -1:

@@ -10,11 +10,11 @@ from fastredis._command cimport native
 from fastredis._core cimport NOTIFY_GENERIC, NOTIFY_SET
 from fastredis._errors cimport ERR_LIMIT_NEGATIVE, ERR_NUMKEYS_ARGS, ERR_NUMKEYS_LOW
 from fastredis._flags cimport DENYOOM, READONLY, WRITE
-from fastredis._options cimport OPT_FLAG, OPT_TEXT, Option, Options, get_range_or_reply, parse_options_or_reply
+from fastredis._options cimport OPT_FLAG, OPT_INT, Option, Options, Reader, get_range_or_reply, read_options_or_reply
 from fastredis._resp cimport Arg, arg_hash
 from fastredis.ds.alloc cimport mem_alloc, mem_free
 from fastredis.ds.listpack cimport lp_text
-from fastredis.ds.numbers cimport INT64_TEXT, parse_int64
+from fastredis.ds.numbers cimport INT64_TEXT
 from fastredis.values.entry cimport ENC_INTSET, ENC_LISTPACK, TYPE_SET, Entry, entry_encoding
 from fastredis.values.set_algebra cimport (
     Algebra, Batch, Collected, algebra_end, algebra_intersect, algebra_subtract, algebra_unite, collect_sink,
@@ -154,18 +154,23 @@ cdef enum:
     CARD_APPROX = 1 << 0
 
 cdef Option[3] CARD_OPTIONS = [
-    Option(b"LIMIT", OPT_TEXT, 0, 0),   # its number is checked with an error of its own
+    Option(b"LIMIT", OPT_INT, 0, 0),
     Option(b"APPROX", OPT_FLAG, CARD_APPROX, 0),
     Option(NULL, OPT_FLAG, 0, 0),
 ]
 
 cdef Option[2] LIMIT_OPTION = [CARD_OPTIONS[0], CARD_OPTIONS[2]]
 
+cdef Reader[2] CARD_READERS = [read_limit_or_reply, NULL]
+
+
+cdef bint read_limit_or_reply(Client c, int index, int64_t* limit) except -1:
+    return get_range_or_reply(c, index, 0, INT64_MAX, limit, ERR_LIMIT_NEGATIVE)
+
 
 cdef int count_result(Client c, Operation operation, const Option* options) except -1:
     """COMMAND numkeys key [key ...] [LIMIT limit] -> integer: members of the result, counted up to the limit."""
     cdef int64_t keys
-    cdef Arg* limit
     cdef Counted counted = Counted(0, INT64_MAX)
     cdef Algebra a
     cdef Options given
@@ -174,14 +179,9 @@ cdef int count_result(Client c, Operation operation, const Option* options) exce
         return 0
     if keys > c.argc - 2:
         return c.error(ERR_NUMKEYS_ARGS)
-    if not parse_options_or_reply(c, 2 + keys, options, &given):
+    if not read_options_or_reply(c, 2 + keys, options, CARD_READERS, &given):
         return 0
-    limit = given.text[CARD_LIMIT]
-    if limit is not NULL:
-        if not parse_int64(limit.ptr, limit.size, &counted.limit) or counted.limit < 0:
-            return c.error(ERR_LIMIT_NEGATIVE)
-        if counted.limit == 0:
-            counted.limit = INT64_MAX
+    counted.limit = given.number[CARD_LIMIT] or INT64_MAX
     a = Algebra(&c.core.memory, NULL, keys, count_sink, &counted, NULL)
     a.sets = <Entry**>mem_alloc(&c.core.memory, keys * sizeof(Entry*))
     try:

@@ -241,6 +241,19 @@ cdef void grow_if_full(Table* t) noexcept:
         try_resize(t, buckets * 2)
 
 
+cdef void table_set_manual(Table* t, bint manual) noexcept:
+    """Hold resizes back, or no more: growth that was held back begins. A table that is sparse shrinks at a remove."""
+    cdef uint64_t buckets = t.mask[0] + 1
+
+    t.manual = manual
+    if manual or t.paused or t.rehash_index >= 0:
+        return
+    while above_fill(t.used[0], buckets):
+        buckets *= 2
+    if buckets > t.mask[0] + 1:
+        try_resize(t, buckets)
+
+
 cdef void shrink_if_sparse(Table* t) noexcept:
     """After entries have left: start to shrink, or free the arrays of a table that is empty now."""
     cdef uint64_t entries = table_count(t)

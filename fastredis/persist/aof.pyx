@@ -334,7 +334,8 @@ cdef class AppendOnly(Feed):
         cdef int64_t written = self.written
 
         if self.thread is None:
-            self.thread = ThreadPoolExecutor(1, "aof-fsync")
+            server = self.engine.server
+            self.thread = ThreadPoolExecutor(1) if server is None else server.cpu_lists.threads("aof-fsync", 1)
         self.syncing += 1
         future = self.engine.loop.run_in_executor(self.thread, sync_file, self.fd, closing)
         future.add_done_callback(lambda done: self.thread_synced(done, written))

@@ -13,8 +13,7 @@ from typing import BinaryIO, NamedTuple
 
 from fastredis._engine import Engine
 from fastredis.config_text import parse_int
-from fastredis.persist.check_rdb import report_error
-from fastredis.persist.loading import known_text
+from fastredis.persist.check_rdb import known_text, report_error
 from fastredis.persist.manifest import BASE, Manifest, ManifestError, parse
 from fastredis.persist.rdb_load import RdbError, load_file
 

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable
 
 from fastredis._engine import Engine
-from fastredis.persist.loading import known_text
 from fastredis.persist.rdb_load import RdbError, load_file
 
 SLICE_US = 1_000_000
@@ -28,7 +27,7 @@ def main(argv: list[str]) -> int:
     return 0 if check_file(argv[0], print) else 1
 
 
-def check_file(path: str, write: Callable[[str], None]) -> bool:
+def check_file(path: str, write: Callable[[str], None], names_key: bool = True) -> bool:
     """Read the file through and report, line by line; whether all of it is as it should be."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -50,9 +49,9 @@ def check_file(path: str, write: Callable[[str], None]) -> bool:
         write(f"[offset {load.offset}] \\o/ RDB looks OK! \\o/")
         return True
     except RdbError as error:
-        report_error(load, error.offset, known_text(error), write)
+        report_error(load, error.offset, known_text(error), write, names_key)
     except OSError as error:
-        report_error(load, load.offset, os.strerror(error.errno), write)
+        report_error(load, load.offset, os.strerror(error.errno), write, names_key)
     finally:
         os.close(descriptor)
         write(f"[info] {load.keys + load.expired} keys read")
@@ -61,9 +60,20 @@ def check_file(path: str, write: Callable[[str], None]) -> bool:
     return False
 
 
-def report_error(load, offset: int, text: str, write: Callable[[str], None]) -> None:
+def known_text(error: RdbError) -> str:
+    """What is wrong with a file, in the words of redis-check-rdb where it has some."""
+    text = error.args[0]
+    if text == "unexpected end":
+        return "Unexpected EOF reading RDB file"
+    return "RDB CRC error" if text.startswith("Wrong RDB checksum") else text
+
+
+def report_error(load, offset: int, text: str, write: Callable[[str], None], names_key: bool = True) -> None:
     write("--- RDB ERROR DETECTED ---")
     write(f"[offset {offset}] {text}")
     if load.kind >= 0:
-        write(f"[additional info] Reading key '{load.latest_key.decode('utf-8', 'backslashreplace')}'")
+        if names_key:
+            name = load.latest_key.decode("utf-8", "backslashreplace")
+            name = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in name)
+            write(f"[additional info] Reading key '{name}'")
         write(f"[additional info] Reading type {load.kind} ({TYPES.get(load.kind, 'unknown')})")

@@ -25,7 +25,7 @@ import traceback
 from collections.abc import Callable
 from typing import NamedTuple
 
-from fastredis.process import OOM_CHILD, set_short_name
+from fastredis.process import OOM_CHILD, set_title
 
 FIXED_BY_CHILD = 2              # as in _core.pxd
 REPORT = struct.Struct("=?QQ")  # whether it is the last one, bytes copied on write, keys written
@@ -34,6 +34,7 @@ COW_SHARE = 100                 # looking for copied pages may take one part in 
 REAP_SECONDS = 0.001            # between the end of the pipe and that of the process
 LOG_NAMES = {"rdb": "RDB", "aof": "AOF rewrite"}
 TITLES = {"rdb": "redis-rdb-bgsave", "aof": "redis-aof-rewrite"}
+CPU_LISTS = {"rdb": "bgsave-cpulist", "aof": "aof-rewrite-cpulist"}
 
 
 class Outcome(NamedTuple):
@@ -138,7 +139,8 @@ class Child:
                 for sock, _ in server.all_listeners():
                     os.close(sock.fileno())     # else nobody could listen there when the server ends first
                 server.oom_score.apply(OOM_CHILD)
-            set_short_name(TITLES[self.kind])
+                server.cpu_lists.apply(CPU_LISTS[self.kind])
+                set_title(self.engine.config, TITLES[self.kind])
             if work(self):
                 self.report(self.keys_done, last=True)
                 code = 0

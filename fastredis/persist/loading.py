@@ -10,6 +10,7 @@ import os
 import sys
 import time
 
+from fastredis.persist.check_rdb import check_file, known_text
 from fastredis.persist.rdb_load import RdbError, load_file
 
 GATE_LOADING = 1                # as in _core.pxd
@@ -17,14 +18,6 @@ SLICE_US = 10_000               # loading goes on for so long between two looks 
 TERMINAL_SECONDS = 0.2          # between two lines of progress
 UNBOUNDED_US = 2**60
 HEADER_ERRORS = ("Wrong signature", "Can't handle RDB format")
-
-
-def known_text(error: RdbError) -> str:
-    """What is wrong with a file, in the words of redis-check-rdb where it has some."""
-    text = error.args[0]
-    if text == "unexpected end":
-        return "Unexpected EOF reading RDB file"
-    return "RDB CRC error" if text.startswith("Wrong RDB checksum") else text
 
 
 class LoadError(Exception):
@@ -115,7 +108,7 @@ class Loading:
             os.close(descriptor)
             return None
         load = load_file(self.engine, descriptor, size)
-        load.verify = self.engine.config["rdbchecksum"]
+        load.verify = load.verify and self.engine.config["rdbchecksum"]     # DEBUG may have switched it off, too
         load.key_delay_us = self.engine.config["key-load-delay"]
         return load
 
@@ -223,6 +216,9 @@ class Loading:
             if await self._load_rdb(engine.config["dbfilename"]):
                 engine.log.notice(f"DB loaded from disk: {time.monotonic() - started:.3f} seconds")
         except LoadError as error:
+            if error.within:                # read it once more, to tell in which key that is
+                names_key = not engine.config["hide-user-data-from-log"]
+                check_file(engine.config["dbfilename"], engine.log.warning, names_key)
             engine.log.warning("Terminating server after rdb file reading failure." if error.within
                                else f"Fatal error loading the DB: {error}. Exiting.")
             return False

@@ -710,6 +710,8 @@ cdef bint hash_pair(RdbReader* r, RdbBuild* b, const char* key, size_t key_size)
             return False
         if when_ms < 0:
             when_ms = NO_DEADLINE
+        elif when_ms == 0 or when_ms >> DEADLINE_BITS:      # Valkey's own may be later, which no type of Redis's can be
+            rdb_corrupt(r, f"a deadline of {when_ms} ms")
     if b.e is NULL:
         b.e = hash_new(r.account, key, key_size)
         if b.left > <uint64_t>r.limits.hash_max_listpack_entries:

@@ -251,6 +251,8 @@ class Replication:
     def _follow_role(self) -> None:
         self._set_role()
         self.log.is_replica = self.is_replica
+        if self.engine.server is not None:
+            self.engine.server.set_oom_score()
         self.stream.update()
         self.link_changed()
 

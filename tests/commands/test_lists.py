@@ -258,6 +258,16 @@ CASES = {
         ("LMOVE l m X LEFT", SYNTAX), ("LMOVE l m LEFT X", SYNTAX), ("LMOVE none m LEFT X", SYNTAX),
         ("RPOPLPUSH l", wrong_args("rpoplpush")), ("RPOPLPUSH l m n", wrong_args("rpoplpush")), ("LLEN l", 5),
     ],
+    "LPOS tells the first of several mistakes": [
+        MATCHES, ("LPOS l c RANK 0 RANK 1", RANK_ZERO), ("LPOS l c RANK 0 X", RANK_ZERO), ("LPOS l c X RANK 0", SYNTAX),
+        ("LPOS l c RANK x RANK", NOT_INTEGER), ("LPOS l c COUNT -1 RANK 0", COUNT_NEGATIVE),
+        ("LPOS l c MAXLEN -1 COUNT x", MAXLEN_NEGATIVE), ("LPOS l c COUNT x COUNT 0", COUNT_NEGATIVE),
+        ("LPOS l c MAXLEN x MAXLEN", MAXLEN_NEGATIVE), ("LPOS l c MAXLEN 0 RANK x", NOT_INTEGER),
+    ],
+    "LMPOP tells the first of several mistakes": [
+        ("LMPOP 1 l LEFT COUNT 0 X", COUNT_TOO_SMALL), ("LMPOP 1 l LEFT COUNT x COUNT 1", COUNT_TOO_SMALL),
+        ("LMPOP 1 l LEFT COUNT 1 COUNT x", SYNTAX), ("LMPOP 1 l LEFT X COUNT 0", SYNTAX),
+    ],
     "LMPOP refuses bad arguments": [
         ABCDE, ("LMPOP 1", wrong_args("lmpop")), ("LMPOP 1 l", wrong_args("lmpop")),
         ("LMPOP 0 l LEFT", NUMKEYS_TOO_SMALL),

@@ -54,6 +54,7 @@ from fastredis.ds.table cimport (
     table_remove,
     table_reserve,
     table_scan,
+    table_set_manual,
     table_stats,
     table_verify,
 )
@@ -257,7 +258,7 @@ cdef class TableProbe:
 
     @manual.setter
     def manual(self, bint value):
-        self.table.manual = value
+        table_set_manual(&self.table, value)
 
     def __len__(self):
         return table_count(&self.table)

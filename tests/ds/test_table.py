@@ -265,6 +265,18 @@ def test_manual_holds_growth_back_until_it_is_overdue():
     table.verify()
 
 
+@pytest.mark.parametrize("entries, buckets", [(6, (1, 0)), (7, (1, 2)), (13, (1, 2)), (14, (1, 4)), (26, (1, 4))])
+def test_growth_that_was_held_back_begins_afterwards(entries, buckets):
+    table = filled_table(entries, manual=True)
+    assert table.buckets == (1, 0)
+    table.manual = False
+    assert table.buckets == buckets
+    while table.rehash(1):
+        pass
+    table.verify()
+    assert table.buckets == (max(buckets), 0)
+
+
 def test_manual_holds_shrinking_back():
     table = filled_table(1000)
     while table.rehash(100):

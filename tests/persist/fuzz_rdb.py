@@ -40,6 +40,7 @@ from tests.persist.test_rdb import (
     VALUES,
     contents,
     dump,
+    hash_of_valkey,
     load,
     mutated,
     new_engine,
@@ -84,7 +85,7 @@ class Input:
 def corpus():
     """Values, with their type byte, that mutations start from."""
     values = [value for value, _ in VALUES.values()] + [value for value in BROKEN.values() if value]
-    return values + [value for value in SAMPLES.values() if len(value) < LARGE]
+    return values + [value for value in SAMPLES.values() if len(value) < LARGE] + [hash_of_valkey(NOW_MS)]
 
 
 # --- payloads ---------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 import os
 import re
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from tests.servers import free_port
 
 OK = Status("OK")
 LOADING = Error("LOADING Redis is loading the dataset in memory")
+NOT_LOADED = Error("ERR Error trying to load the RDB dump, check server logs.")
 
 
 @pytest.fixture
@@ -133,16 +135,22 @@ def test_the_end_while_loading(slow, end):
 
 def test_nothing_expires_while_data_is_loaded(start, tmp_path):
     """A key whose time comes on the way is there, and goes when all is loaded."""
-    server = start()
+    server = start("--rdbchecksum", "no")
+    far_ms = 2**45
     with server.client() as client:
+        client.call("SET", "soon", "v", "PXAT", far_ms)         # the first key in the file
+        client.call("SELECT", 1)
         client.call("DEBUG", "POPULATE", 3000)
-        client.call("SET", "soon", "v", "PX", 2500)
         client.call("SAVE")
     server.stop()
+    # It has to expire between the beginning of loading and its end, 3 s later, however slow the machine is.
+    path = tmp_path / "dump.rdb"
+    soon_ms = int(time.time() * 1000) + 2500
+    path.write_bytes(path.read_bytes().replace(struct.pack("<q", far_ms), struct.pack("<q", soon_ms)))
     with Process(tmp_path, "--key-load-delay", "1000") as process, process.client() as client:
         assert persistence(client)["loading"] == "1"
         wait_until(lambda: persistence(client)["loading"] == "0", 30)
-        wait_until(lambda: client.call("DBSIZE") == 3000)
+        wait_until(lambda: client.call("DBSIZE") == 0)
         assert "keys loaded: 3001, keys expired: 0" in process.log()
 
 
@@ -216,6 +224,31 @@ def test_without_rdbchecksum_it_is_not(rdb_file, start):
         assert client.call("GET", "short") == b"hello"
 
 
+def test_debug_switches_it_off_too(rdb_file, start):
+    data = bytearray(rdb_file.read_bytes())
+    data[-1] ^= 1
+    with start().client() as client:
+        assert client.call("DEBUG", "SET-SKIP-CHECKSUM-VALIDATION", 1) == OK
+        rdb_file.write_bytes(data)
+        assert client.call("DEBUG", "RELOAD", "NOSAVE") == OK
+        assert client.call("GET", "short") == b"hello"
+        assert client.call("DEBUG", "SET-SKIP-CHECKSUM-VALIDATION", 0) == OK
+        assert client.call("DEBUG", "RELOAD", "NOSAVE") == NOT_LOADED
+
+
+@pytest.mark.parametrize("hide", ["no", "yes"])
+def test_the_log_names_the_key_that_is_damaged(tmp_path, hide):
+    # A listpack of one element as a hash, in a key with a line break.
+    body = (b"REDIS0010\xFE\x00\x00\x04good\x01v\x10\x05bad\n\xC3" + bytes([9]) + struct.pack("<IH", 9, 1)
+            + b"\x01\x01\xFF\xFF" + bytes(8))
+    (tmp_path / "dump.rdb").write_bytes(body)
+    log = failing(tmp_path, "--hide-user-data-from-log", hide)
+    assert len(re.findall("Hash listpack integrity check failed", log)) == 2
+    assert ("[additional info] Reading key 'bad\\n\\xc3'" in log) == (hide == "no")
+    assert "[additional info] Reading type 16 (hash-listpack)" in log
+    assert log.splitlines()[-1].endswith("Terminating server after rdb file reading failure.")
+
+
 @pytest.mark.parametrize("part", [0.0001, 0.01, 0.5, 0.9999])
 def test_a_file_that_ends_too_soon(rdb_file, tmp_path, part):
     data = rdb_file.read_bytes()
@@ -261,7 +294,6 @@ def test_reload_without_saving(start):
 
 
 def test_reload_into_what_is_there(start):
-    refused = Error("ERR Error trying to load the RDB dump, check server logs.")
     server = start()
     with server.client() as client:
         client.call("SET", "both", "file", "PX", 100_000)
@@ -273,7 +305,7 @@ def test_reload_into_what_is_there(start):
         assert client.call("DEBUG", "RELOAD", "NOSAVE", "NOFLUSH", "MERGE") == OK
         assert sorted(client.call("KEYS", "*")) == [b"both", b"file", b"memory"]
         assert client.call("GET", "both") == b"file" and 0 < client.call("PTTL", "both") <= 100_000
-        assert client.call("DEBUG", "RELOAD", "NOSAVE", "NOFLUSH") == refused
+        assert client.call("DEBUG", "RELOAD", "NOSAVE", "NOFLUSH") == NOT_LOADED
         assert client.call("DEBUG", "VERIFY") == OK
 
 

@@ -555,16 +555,27 @@ def test_values(name):
     assert contents(other) == contents(engine)
 
 
-def test_hash_of_valkey():
+def hash_of_valkey(when_ms):
     """Type 22 is another one in Valkey's versions: the deadline, or -1, stands behind the value."""
+    return b"\x16\x02" + text(b"a") + text(b"1") + struct.pack("<q", -1) + text(b"b") + text(b"two") + struct.pack(
+        "<q", when_ms)
+
+
+def test_hash_of_valkey():
     engine = new_engine()
-    value = b"\x16\x02" + text(b"a") + text(b"1") + struct.pack("<q", -1) + text(b"b") + text(b"two") + struct.pack(
-        "<q", NOW_MS + 50)
+    value = hash_of_valkey(NOW_MS + 50)
     assert value_of(engine, value, 80) == (4, PAIRS, "listpackex")
     data = file(b"\xFE\x00" + value[:1] + text(b"k") + value[1:], version=b"VALKEY080")
     other = new_engine()
     assert load(other, data, 1).version == 80
     assert contents(other) == contents(engine)
+
+
+def test_deadlines_that_redis_could_not_have():
+    value_of(new_engine(), hash_of_valkey(2**46 - 1), 80)
+    for when_ms in (0, 2**46, 2**63 - 1):
+        with pytest.raises(RdbError, match=f"a deadline of {when_ms} ms"):
+            value_of(new_engine(), hash_of_valkey(when_ms), 80)
 
 
 @given(st.lists(st.one_of(st.binary(max_size=70), st.integers(-2**63, 2**63 - 1), st.integers(-20, 20),
@@ -781,6 +792,7 @@ def fuzz(seed, rounds):
     """Mutated values: refused, or read as a value that keeps all rules. Returns how many were read."""
     generator = random.Random(seed)
     values = [value for value, _ in VALUES.values()] + [value for value in SAMPLES.values() if len(value) < 3000]
+    values.append(hash_of_valkey(NOW_MS))
     engine = new_engine()
     before = probes.used_memory(engine)
     accepted = 0

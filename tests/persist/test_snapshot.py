@@ -1,5 +1,6 @@
 """SAVE, BGSAVE, save points, SHUTDOWN: what is in the file, and what happens when it cannot be written."""
 import os
+import re
 import resource
 import shutil
 import signal
@@ -262,6 +263,25 @@ def test_one_child_at_a_time(start):
         os.kill(pid, signal.SIGUSR1)
         wait_until(lambda: persistence(client)["rdb_saves"] == "1")
         assert saved(client)
+
+
+def test_tables_are_not_resized_while_a_child_is_at_work(start):
+    """What moves would be copied for the child."""
+    def buckets():
+        return [int(size) for size in re.findall(rb"table size: (\d+)", client.call("DEBUG", "HTSTATS", 0))]
+
+    with start().client() as client:
+        client.call("DEBUG", "POPULATE", 1000)
+        wait_until(lambda: len(buckets()) == 1)             # else it is being resized
+        before = buckets()
+        client.call("CONFIG", "SET", "rdb-key-save-delay", SLOW_US)
+        client.call("BGSAVE")
+        pid = child_of(server_pid(client))
+        client.pipeline([("SET", f"new:{n}", n) for n in range(2000)])
+        assert client.call("DBSIZE") == 3000 and buckets() == before
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: len(buckets()) == 1 and buckets() > before)
+        assert client.call("DEBUG", "VERIFY") == OK
 
 
 def server_pid(client):
