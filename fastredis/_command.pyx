@@ -6,32 +6,8 @@ from fastredis._flags cimport CONTAINER, MOVABLE_KEYS
 
 from fastredis import declarations
 
-cdef extern from *:
-    """
-    #include <string.h>
-    #include <strings.h>
-    #define FR_LOWER8 0x2020202020202020ULL
-
-    /* Eight bytes that, with the length, tell names of up to eight bytes apart whatever their case. */
-    static inline uint64_t fr_name_word(const char *name, size_t size) {
-        uint32_t low, high;
-        uint64_t word;
-        if (size >= 8) {
-            memcpy(&word, name, 8);
-            return word | FR_LOWER8;
-        }
-        if (size >= 4) {
-            memcpy(&low, name, 4);
-            memcpy(&high, name + size - 4, 4);
-            return ((uint64_t)high << 32 | low) | FR_LOWER8;
-        }
-        if (size == 0) return 0;
-        return ((uint64_t)(unsigned char)name[0] | (uint64_t)(unsigned char)name[size / 2] << 8
-                | (uint64_t)(unsigned char)name[size - 1] << 16) | FR_LOWER8;
-    }
-    """
-    uint64_t name_word "fr_name_word"(const char* name, size_t size) noexcept nogil
-    int strncasecmp(const char* a, const char* b, size_t size) noexcept nogil
+cdef extern from "<strings.h>" nogil:
+    int strncasecmp(const char* a, const char* b, size_t size)
 
 cdef list declared = []                 # every Command of the program, in the order of declaration
 
@@ -138,17 +114,9 @@ cdef class CommandTable:
 
     cdef Command find(self, const char* name, size_t size):
         """The command of that name in any case, or None."""
-        cdef uint64_t word = name_word(name, size)
-        cdef size_t i = home(word, size) & self.mask
-        cdef NameSlot* slot = &self.slots[i]
+        cdef void* found = find_command(self, name, size)
 
-        while slot.command is not NULL:
-            if slot.word == word and slot.size == size:
-                if size <= 8 or self.is_named(<Command>slot.command, name, size):
-                    return <Command>slot.command
-            i = (i + 1) & self.mask
-            slot = &self.slots[i]
-        return None
+        return <Command>found if found is not NULL else None
 
     cdef bint is_named(self, Command command, const char* name, size_t size):
         # The slot may be that of a new name, which begins like this one and is as long.
@@ -166,10 +134,6 @@ cdef class CommandTable:
             command = self.find(name, len(name))
             return find_subcommand(command, child, len(child)) if command is not None else None
         return self.find(name, len(name))
-
-
-cdef inline size_t home(uint64_t word, size_t size) noexcept:
-    return <size_t>((word + size) * <uint64_t>0x9E3779B97F4A7C15 >> 40)
 
 
 cdef Command find_subcommand(Command container, const char* name, size_t size):

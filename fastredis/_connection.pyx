@@ -348,9 +348,10 @@ cdef class Connection(Client):
                 sent = 0            # EAGAIN, or an error that the transport will meet too
         if sent == <ssize_t>size or self.transport.is_closing():    # then it is gone already, and asyncio would say so
             return True
-        self.writing = True
         self.transport.write(data[sent:size])
-        return False
+        # It tries at once, too, and may find that there is room by now: then it will never say that it has drained.
+        self.writing = self.transport.get_write_buffer_size() > 0
+        return not self.writing
 
     def write(self, bytes data not None):
         """Send bytes that are no reply, behind what waits already; whether all are gone."""

@@ -58,6 +58,8 @@ cdef struct Core:
     int64_t shift_ms                    # now_ms - wall clock, when a test moved it
     bint held                           # True: the clock stands still
     uint64_t tick                       # cycle counter at the end of the last command
+    bint sharing                        # the command under way shares a reading of the counter with the next one
+    int shared                          # calls that wait for that reading
     uint32_t lru_clock                  # seconds, 24 bits
 
     # expiry

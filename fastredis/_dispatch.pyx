@@ -17,16 +17,17 @@ from fastredis._errors cimport (
     ERR_INTERNAL, ERR_LOADING, ERR_NOAUTH, ERR_NOT_IN_MULTI, ERR_OOM, ERR_REPLICA_KEYS,
 )
 from fastredis._evict cimport ROOM_NONE, Evictor
-from fastredis._command cimport CommandTable, find_subcommand
+from fastredis._command cimport CommandTable, find_command, find_subcommand
 from fastredis._flags cimport (
-    ADMIN, CONTAINER, DENYOOM, LOADING, MAY_REPLICATE, NO_AUTH, NO_MULTI, PROTECTED, READONLY, SKIP_MONITOR, WRITE,
+    ADMIN, CONTAINER, DENYOOM, FAST, LOADING, MAY_REPLICATE, NO_AUTH, NO_MULTI, PROTECTED, READONLY, SKIP_MONITOR,
+    WRITE,
 )
 from fastredis._keyspace cimport Database
 from fastredis._monitor cimport Monitors
 from fastredis._multi cimport Queue, discard
 from fastredis._resp cimport BATCH, Arg, Request, arg_bytes, arg_hash, arg_of
 from fastredis.ds.alloc cimport mem_calloc
-from fastredis.ds.native cimport clz64, prefetch, ticks, unlikely
+from fastredis.ds.native cimport clz64, prefetch, same_bytes, ticks, unlikely
 from fastredis.ds.table cimport Table, table_prefetch_bucket, table_prefetch_entry
 from fastredis.values.entry cimport (
     ENC_EMBSTR, ENC_HASHTABLE, ENC_INT, ENC_SKIPLIST, Entry, entry_encoding, entry_slot, entry_type,
@@ -37,6 +38,9 @@ cdef enum:
     PREFETCH_MEMBERS = 64           # arguments of a command that are looked at for members
     FLUSH_SIZE = 1024 * 1024        # replies of one batch are sent when they come to this
     SLOW_TICKS = 1000000            # a command this long (under 1 ms) makes the clock be read anew
+    SHARERS = 8                     # so many quick commands in a row may be timed together
+    QUICK_ARGS = 4                  # ... when they have no more arguments than this
+    STALL_TICKS = 20000             # ... unless that took so long (several us) that something held one of them up
     SHOWN_NAME = 128                # bytes of a request that an error repeats
 
 # Commands that a client with subscriptions may use in RESP2.
@@ -50,13 +54,23 @@ cdef frozenset NEVER_QUEUED = frozenset([b"exec", b"discard", b"multi", b"watch"
 cdef int run_batch(Client c, Batch* batch) except -1:
     """Execute the requests of a batch; returns how many were taken (fewer when one blocked or closed the client)."""
     cdef void* commands[BATCH]
+    cdef int taken
+
+    prepare(c, batch, commands)
+    c.core.tick = ticks()
+    taken = run_requests(c, batch, commands)
+    c.core.sharing = False
+    if unlikely(c.core.shared != 0):
+        settle_time(c)
+    return taken
+
+
+cdef int run_requests(Client c, Batch* batch, void** commands) except -1:
     cdef Request* r
     cdef int i = 0
     cdef int count = batch.count
     cdef size_t mark = 0
 
-    prepare(c, batch, commands)
-    c.core.tick = ticks()
     while i < count:
         try:
             while i < count:
@@ -64,9 +78,14 @@ cdef int run_batch(Client c, Batch* batch) except -1:
                 c.argv = &batch.args.items[r.first]
                 c.argc = r.argc
                 i += 1
+                c.core.sharing = i < count and may_share(batch, commands, i)
                 mark = c.out.size
-                if execute(c, <Command>commands[i - 1] if commands[i - 1] is not NULL else None):
+                if unlikely(commands[i - 1] is NULL):
+                    unknown(c)
+                elif unlikely(execute_known(c, <Command>commands[i - 1])):
                     return i - 1            # it stays in the query buffer until CLIENT PAUSE is over
+                if unlikely(c.core.shared != 0) and not c.core.sharing:
+                    settle_time(c)
                 if unlikely(c.flags & (C_BLOCKED | C_CLOSE_AFTER_REPLY | C_CLOSE_ASAP)):
                     return i
                 if unlikely(c.out.size > FLUSH_SIZE) and i < count:
@@ -80,57 +99,76 @@ cdef int run_batch(Client c, Batch* batch) except -1:
     return i
 
 
+cdef inline bint may_share(Batch* batch, void** commands, int i) noexcept:
+    """Whether one reading of the cycle counter will do for request i and the one before it: a quick command, twice.
+
+    A reading takes a tenth of the time of such a command.
+    """
+    return (commands[i] == commands[i - 1] and i % SHARERS != 0 and commands[i] is not NULL
+            and (<Command>commands[i]).flags & FAST and batch.requests[i - 1].argc <= QUICK_ARGS)
+
+
 cdef int prepare(Client c, Batch* batch, void** commands) except -1:
     """Look all commands up, hash their keys, and ask for the buckets, then for the entries, before they are used."""
-    cdef Command command
+    cdef CommandTable table = <CommandTable>c.engine.commands
     cdef Request* r
     cdef Arg* argv
     cdef Arg* keys[PREFETCH_KEYS]
     cdef int found = 0
     cdef int with_members = 0
-    cdef int i, k, last
+    cdef int i, k, step, last
     cdef Database db = c.db
 
     for i in range(batch.count):
         r = &batch.requests[i]
         argv = &batch.args.items[r.first]
-        command = (<CommandTable>c.engine.commands).find(argv[0].ptr, argv[0].size)
-        commands[i] = <void*>command if command is not None else NULL
-        if command is None or not command.first_key or r.argc <= command.first_key:
+        commands[i] = find_command(table, argv[0].ptr, argv[0].size)
+        if unlikely(commands[i] is NULL):
             continue
-        with_members += command.first_member != 0
-        last = command.last_key if command.last_key >= 0 else r.argc + command.last_key
-        k = command.first_key
-        while k <= last and k < r.argc and found < PREFETCH_KEYS:
-            keys[found] = &argv[k]
-            found += 1
-            table_prefetch_bucket(&db.keys, arg_hash(&argv[k]))
-            k += command.key_step
+        k = (<Command>commands[i]).first_key
+        if k == 0 or r.argc <= k:
+            continue
+        with_members += (<Command>commands[i]).first_member != 0
+        step = (<Command>commands[i]).key_step
+        last = (<Command>commands[i]).last_key
+        last = min(last if last >= 0 else r.argc + last, r.argc - 1)
+        while k <= last and found < PREFETCH_KEYS:
+            if found and argv[k].size == keys[found - 1].size and (
+                    same_bytes(argv[k].ptr, keys[found - 1].ptr, argv[k].size)):
+                argv[k].hash = keys[found - 1].hash         # a pipeline is often about one key
+            else:
+                keys[found] = &argv[k]
+                found += 1
+                table_prefetch_bucket(&db.keys, arg_hash(&argv[k]))
+            k += step
     if found > 1:
         for i in range(found):
             table_prefetch_entry(&db.keys, keys[i].hash)
-        if with_members:
-            prepare_members(db, batch, commands)
+    if with_members and batch.count > 1:
+        prepare_members(db, batch, commands)
     return 0
 
 
 cdef int prepare_members(Database db, Batch* batch, void** commands) except -1:
     """The same one level deeper: ask for values, then for the buckets and the members that commands look up in them."""
-    cdef Command command
     cdef Table* tables[BATCH]
     cdef Request* r
-    cdef Entry* e
+    cdef Arg* key
+    cdef Entry* e = NULL
+    cdef uint64_t hash = 0              # of the key that e is for
     cdef int i
 
     for i in range(batch.count):
         tables[i] = NULL
         if commands[i] is NULL or not (<Command>commands[i]).first_member:
             continue
-        command = <Command>commands[i]
         r = &batch.requests[i]
-        if r.argc <= command.first_member:
+        if r.argc <= (<Command>commands[i]).first_member:
             continue
-        e = db.peek(&batch.args.items[r.first + command.first_key])
+        key = &batch.args.items[r.first + (<Command>commands[i]).first_key]
+        if arg_hash(key) != hash:
+            hash = key.hash
+            e = db.peek(key)
         if e is NULL or entry_encoding(e) == ENC_EMBSTR or entry_encoding(e) == ENC_INT:
             continue
         prefetch(entry_slot(e)[0])
@@ -164,22 +202,36 @@ cdef inline int prefetch_members(Batch* batch, void** commands, Table** tables, 
 # --- checks ---------------------------------------------------------------------------
 
 cdef int execute(Client c, Command command) except -1:
-    """Run, queue or refuse the command in argv; `command` is what the table has for its name.
+    """Run, queue or refuse the command in argv; `command` is what the table has for its name, None: nothing.
 
     Returns 1 when CLIENT PAUSE holds it, else 0.
     """
-    if command is None:
-        return unknown(c)
+    return execute_known(c, command) if command is not None else unknown(c)
+
+
+cdef inline int execute_known(Client c, Command command) except -1:
     if unlikely(command.flags & CONTAINER) and c.argc > 1:
-        command = find_subcommand(command, c.argv[1].ptr, c.argv[1].size)
-        if command is None:
-            return unknown_subcommand(c)
+        return execute_subcommand(c, command)
+    return execute_found(c, command)
+
+
+cdef int execute_subcommand(Client c, Command container) except -1:
+    cdef Command command = find_subcommand(container, c.argv[1].ptr, c.argv[1].size)
+
+    return execute_found(c, command) if command is not None else unknown_subcommand(c)
+
+
+cdef inline int execute_found(Client c, Command command) except -1:
     if unlikely(c.argc != command.arity and (command.arity > 0 or c.argc < -command.arity)):
-        return refuse(c, command, b"ERR wrong number of arguments for '" + command.name + b"' command")
+        return wrong_arity(c, command)
     if unlikely(c.flags & C_SPECIAL or c.core.gate or c.core.memory.used > c.core.memory_limit
                 or not c.authenticated or command.flags & PROTECTED):
         return execute_checked(c, command)
     return call(c, command)
+
+
+cdef int wrong_arity(Client c, Command command) except -1:
+    return refuse(c, command, b"ERR wrong number of arguments for '" + command.name + b"' command")
 
 
 cdef int execute_checked(Client c, Command command) except -1:
@@ -392,12 +444,14 @@ cdef int call(Client c, Command command) except -1:
     if command.handler is not NULL:
         command.handler(c)
     else:
-        command.function(c)
-    core.tick = ticks()
-    passed = core.tick - start
-    stats.ticks += passed
-    if core.latency_tracking:
-        note_latency(c.engine, stats, passed)
+        call_python(c, command)
+    if core.sharing and core.after_call == 0:
+        core.shared += 1
+        passed = 0
+    else:
+        core.tick = ticks()
+        passed = core.tick - start
+        take_time(core, stats, passed, 1)
     if unlikely(c.flags & C_BLOCKED):
         if core.after_call & AFTER_MONITOR:
             show(c, command)
@@ -415,18 +469,47 @@ cdef int call(Client c, Command command) except -1:
     return 0
 
 
-cdef inline int note_latency(Engine engine, CommandStats* stats, uint64_t passed) except -1:
-    """Count a call in the histogram: sixteen buckets for each power of two of ticks."""
+cdef inline int take_time(Core* core, CommandStats* stats, uint64_t passed, int calls) except -1:
+    """Note how long calls took: this one (1; 0: none), and those of the same command that share the time with it."""
+    cdef uint64_t each
+
+    calls += core.shared
+    core.shared = 0
+    stats.ticks += passed
+    if not core.latency_tracking:
+        return 0
+    if unlikely(stats.histogram is NULL):
+        stats.histogram = <uint64_t*>mem_calloc(&core.memory, HISTOGRAM * sizeof(uint64_t))
+    if calls > 1 and unlikely(passed > STALL_TICKS) and stats.calls:
+        each = min(stats.ticks // stats.calls, passed // calls)     # what such a call takes otherwise
+        stats.histogram[duration_bucket(each)] += calls - 1
+        passed -= each * (calls - 1)
+        calls = 1
+    stats.histogram[duration_bucket(passed // calls if calls > 1 else passed)] += calls
+    return 0
+
+
+cdef int call_python(Client c, Command command) except -1:
+    command.function(c)
+    return 0
+
+
+cdef int settle_time(Client c) except -1:
+    """Note the time of calls that would have shared it with one that did not run."""
+    cdef uint64_t start = c.core.tick
+
+    c.core.tick = ticks()
+    return take_time(c.core, &c.engine.stats[(<Command>c.last_command).index], c.core.tick - start, 0)
+
+
+cdef inline int duration_bucket(uint64_t duration) noexcept:
+    """Where in the histogram a duration counts: sixteen buckets for each power of two of ticks."""
     cdef int power
 
-    if unlikely(stats.histogram is NULL):
-        stats.histogram = <uint64_t*>mem_calloc(&engine.core.memory, HISTOGRAM * sizeof(uint64_t))
-    if passed < 16:
-        stats.histogram[passed] += 1
-        return 0
-    power = 63 - clz64(passed)
-    stats.histogram[(power - 3) * 16 + (passed >> (power - 4) & 15)] += 1
-    return 0
+    if duration < 16:
+        return <int>duration
+    power = 63 - clz64(duration)
+    return (power - 3) * 16 + <int>(duration >> (power - 4) & 15)
 
 
 cdef int show(Client c, Command command) except -1:
@@ -561,7 +644,7 @@ cdef int call_guarded(Client c, Command command) except -1:
 
 cdef int internal_error(Client c) except -1:
     """A handler raised: a bug. Log it, tell the client, go on."""
-    c.core.nesting = 0
+    c.core.nesting = c.core.shared = 0
     c.core.tick = ticks()
     c.engine.log.warning("Bug: a command failed with an exception\n" + traceback.format_exc())
     return c.error(ERR_INTERNAL)

@@ -195,7 +195,7 @@ cdef double value_at(const uint64_t* histogram, double percentile) except? -1:
 
 
 cdef double bucket_end(int i) noexcept:
-    """The most ticks that are counted in bucket i; see note_latency in _dispatch for the buckets."""
+    """The most ticks that are counted in bucket i; see duration_bucket() in _dispatch for the buckets."""
     if i < 16:
         return i
     return (<double>(16 + i % 16 + 1)) * (<uint64_t>1 << (i // 16 - 1)) - 1

@@ -9,14 +9,16 @@
 # misses. peek() does none of that, for those who look without use.
 # An Entry* is good until the next change of its key.
 
+cimport cython
+
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from fastredis._core cimport GATE_LOADING, Core
 from fastredis._resp cimport Arg, arg_hash
 from fastredis.ds.expire_heap cimport ExpireHeap, heap_when
 from fastredis.ds.native cimport unlikely
-from fastredis.ds.table cimport Table, table_count, table_find
-from fastredis.values.entry cimport Entry, entry_has_ttl
+from fastredis.ds.table cimport Table, table_count, table_find_by
+from fastredis.values.entry cimport Entry, entry_has_ttl, entry_key_of, entry_lru, entry_set_lru
 
 cdef enum:
     NO_EXPIRE = -1
@@ -55,6 +57,7 @@ cdef class Orphan(Garbage):
     cdef bint counted                   # among the objects that INFO calls lazy
 
 
+@cython.final
 cdef class Database:
     cdef Core* core
     cdef Listener listener
@@ -68,7 +71,7 @@ cdef class Database:
     cdef Entry* lookup_read(self, Arg* key) except? NULL
     cdef Entry* lookup_write(self, Arg* key) except? NULL
     cdef Entry* live(self, Arg* key) except? NULL
-    cdef int touch(self, Entry* e) noexcept
+    cdef int touch_rare(self, Entry* e) noexcept
 
     cdef Entry* set_string(self, Arg* key, const char* value, size_t size, bint keep_ttl) except NULL
     cdef Entry* store_int(self, Arg* key, Entry* e, int64_t value) except NULL
@@ -98,8 +101,16 @@ cdef class Database:
 
     cdef inline Entry* peek(self, Arg* key) noexcept:
         """The entry as it lies there, expired or not; NULL when there is none."""
-        cdef void** slot = table_find(&self.keys, key.ptr, key.size, arg_hash(key))
+        cdef void** slot = table_find_by(&self.keys, key.ptr, key.size, arg_hash(key), entry_key_of)
         return <Entry*>slot[0] if slot is not NULL else NULL
+
+    cdef inline int touch(self, Entry* e) noexcept:
+        """Stamp the entry as used."""
+        if unlikely(self.core.lfu or self.core.no_touch):
+            return self.touch_rare(e)
+        if entry_lru(e) != self.core.lru_clock:
+            entry_set_lru(e, self.core.lru_clock)
+        return 0
 
     cdef inline bint is_expired(self, Entry* e) noexcept:
         """Whether its time has come; while data is loaded, none's has: the AOF's commands find what they found."""

@@ -179,16 +179,10 @@ cdef class Database:
 
     # --- lookup ---------------------------------------------------------------------
 
-    cdef int touch(self, Entry* e) noexcept:
-        """Stamp the entry as used."""
-        cdef Core* core = self.core
-
-        if core.no_touch:
-            return 0
-        if core.lfu:
-            entry_set_lru(e, minutes(core) << 8 | lfu_increment(core, lfu_value(core, e)))
-        elif entry_lru(e) != core.lru_clock:
-            entry_set_lru(e, core.lru_clock)
+    cdef int touch_rare(self, Entry* e) noexcept:
+        """The rare half of touch(): with an LFU policy, or by a client that leaves no trace."""
+        if not self.core.no_touch:
+            entry_set_lru(e, minutes(self.core) << 8 | lfu_increment(self.core, lfu_value(self.core, e)))
         return 0
 
     cdef Entry* live(self, Arg* key) except? NULL:
@@ -250,7 +244,7 @@ cdef class Database:
 
     cdef int replace(self, Arg* key, Entry* old, Entry* fresh, bint keep_ttl) except -1:
         """Put a new entry in the place of the key's old one, which is freed."""
-        cdef void** slot = table_find(&self.keys, key.ptr, key.size, arg_hash(key))
+        cdef void** slot = table_find_by(&self.keys, key.ptr, key.size, arg_hash(key), entry_key_of)
 
         self.before_change(old)
         slot[0] = fresh

@@ -135,6 +135,29 @@ def test_latency_percentiles_are_near_the_truth(client):
     assert 59_000 <= usec < 500_000
 
 
+def test_quick_commands_of_a_pipeline_are_all_counted(client):
+    client.pipeline([("SET", "text", "x"), ("CONFIG", "RESETSTAT")])
+    client.pipeline([("INCR", "n")] * 20 + [("INCR",)] + [("INCR", "text")] * 2 + [("GET", "n"), ("GET",)])
+    found = info(client, "commandstats", "latencystats")
+    assert found["Commandstats"]["cmdstat_incr"].startswith("calls=22,")
+    assert found["Commandstats"]["cmdstat_incr"].endswith("rejected_calls=1,failed_calls=2")
+    assert found["Commandstats"]["cmdstat_get"].startswith("calls=1,")
+    assert {"latency_percentiles_usec_incr", "latency_percentiles_usec_get"} <= found["Latencystats"].keys()
+
+
+@pytest.mark.parametrize("at", range(8))
+def test_a_slow_call_amid_quick_ones_of_a_pipeline_is_seen_alone(client, at):
+    client.pipeline([("RPUSH", f"l{i}", "x") for i in range(100)])
+    client.call("RPUSH", "big", *["x"] * 200_000)
+    client.pipeline([("LPOP", f"l{i}", 1) for i in range(64)])
+    client.call("CONFIG", "SET", "latency-tracking-info-percentiles", "95 100")
+    client.pipeline([("LPOP", f"l{i}", 1) for i in range(64, 64 + at)] + [("LPOP", "big", 150_000)]
+                    + [("LPOP", f"l{i}", 1) for i in range(64 + at, 71)])
+    figures = info(client, "latencystats")["Latencystats"]["latency_percentiles_usec_lpop"]
+    p95, p100 = (float(part.split("=")[1]) for part in figures.split(","))
+    assert p100 > 20 * p95
+
+
 def test_memory_grows_and_falls_with_the_data(client):
     before = info(client, "memory")["Memory"]
     client.call("DEBUG", "POPULATE", 10_000, "key", 100)

@@ -20,8 +20,8 @@ from fastredis.ds.quicklist cimport (
 )
 from fastredis.values.entry cimport TYPE_LIST
 from fastredis.values.list_type cimport (
-    LIST_HEAD, LIST_TAIL, list_at_end, list_count, list_drop, list_insert, list_iter, list_new, list_prepare,
-    list_push, list_remove, list_replace,
+    LIST_HEAD, LIST_TAIL, list_at_end, list_count, list_drop, list_insert, list_is_small, list_iter, list_new,
+    list_prepare, list_push, list_remove, list_replace,
 )
 from fastredis.values.value cimport entry_free
 
@@ -106,9 +106,10 @@ cdef int push_elements(Client c, Entry* e, const Arg* elements, int count, int w
     cdef size_t bytes = 0
     cdef int i
 
-    for i in range(count):
-        bytes += elements[i].size
-    list_prepare(&c.core.memory, &c.core.limits, e, bytes, count)
+    if list_is_small(e):
+        for i in range(count):
+            bytes += elements[i].size
+        list_prepare(&c.core.memory, &c.core.limits, e, bytes, count)
     for i in range(count):
         list_push(&c.core.memory, &c.core.limits, e, where, elements[i].ptr, elements[i].size)
     return 0

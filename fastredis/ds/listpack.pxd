@@ -22,7 +22,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from fastredis.ds.alloc cimport Account
-from fastredis.ds.native cimport clz64, unlikely
+from fastredis.ds.native cimport clz64, copy_short, unlikely
 from fastredis.ds.numbers cimport INT64_TEXT
 
 cdef extern from *:
@@ -89,14 +89,35 @@ cdef uint8_t* lp_delete(Account* account, uint8_t* lp, uint8_t** p, uint64_t n) 
 cdef uint8_t* lp_concat(Account* account, uint8_t* lp, const uint8_t* other) except NULL    # append all of other
 
 # --- elements as raw bytes, for those who lay listpacks out themselves (quicklist nodes with room at both ends)
-cdef size_t lp_element_size(const char* text, size_t size) noexcept     # bytes the element will take
-cdef size_t lp_write_element(uint8_t* to, const char* text, size_t size) noexcept
-cdef size_t lp_bytes_at_long(const uint8_t* p) noexcept                 # the rare half of lp_bytes_at()
-cdef void lp_write_header(uint8_t* lp, size_t total, uint64_t count) noexcept
+# (lp_element_size(), lp_write_element() and lp_write_header() are below; these are the rare halves of the first two,
+# and of lp_bytes_at())
+cdef size_t lp_element_size_long(const char* text, size_t size) noexcept
+cdef size_t lp_write_element_long(uint8_t* to, const char* text, size_t size) noexcept
+cdef size_t lp_bytes_at_long(const uint8_t* p) noexcept
 
 # --- foreign bytes
 cdef bint lp_valid(const uint8_t* data, size_t size, bint deep) noexcept    # every length and the end are right
 cdef int lp_verify(const uint8_t* lp) except -1
+
+
+cdef inline bint lp_is_short_text(const char* text, size_t size) noexcept:
+    """Whether text is, at first sight, none of an integer and of less than 64 bytes."""
+    return size - 1 < 63 and (text[0] > c"9" or text[0] < c"-")
+
+
+cdef inline size_t lp_element_size(const char* text, size_t size) noexcept:
+    """Bytes that the element will take."""
+    return size + 2 if lp_is_short_text(text, size) else lp_element_size_long(text, size)
+
+
+cdef inline size_t lp_write_element(uint8_t* to, const char* text, size_t size) noexcept:
+    """Write an element, lp_element_size() bytes, and return how many these were."""
+    if not lp_is_short_text(text, size):
+        return lp_write_element_long(to, text, size)
+    to[0] = <uint8_t>(0x80 | size)
+    copy_short(<char*>to + 1, text, size)
+    to[1 + size] = <uint8_t>(1 + size)
+    return size + 2
 
 
 cdef inline size_t lp_room(size_t bytes) noexcept:
@@ -107,6 +128,18 @@ cdef inline size_t lp_room(size_t bytes) noexcept:
         return (bytes + 15) & ~<size_t>15
     step = <size_t>1 << (60 - clz64(bytes - 1))
     return (bytes + step - 1) & ~(step - 1)
+
+
+cdef inline void lp_write_header(uint8_t* lp, size_t total, uint64_t count) noexcept:
+    """`count`: the elements, however many."""
+    cdef uint32_t stored = <uint32_t>count if count < LP_MANY else LP_MANY
+
+    lp[0] = <uint8_t>total
+    lp[1] = <uint8_t>(total >> 8)
+    lp[2] = <uint8_t>(total >> 16)
+    lp[3] = <uint8_t>(total >> 24)
+    lp[4] = <uint8_t>stored
+    lp[5] = <uint8_t>(stored >> 8)
 
 
 cdef inline size_t lp_bytes_at(const uint8_t* p) noexcept:

@@ -167,37 +167,19 @@ cdef size_t lp_bytes_at_long(const uint8_t* p) noexcept:
     return body + back_bytes(body)
 
 
-cdef inline bint is_short_text(const char* text, size_t size) noexcept:
-    """Whether text is, at first sight, none of an integer and of less than 64 bytes."""
-    return size - 1 < 63 and (text[0] > c"9" or text[0] < c"-")
-
-
-cdef size_t lp_element_size(const char* text, size_t size) noexcept:
+cdef size_t lp_element_size_long(const char* text, size_t size) noexcept:
     cdef Element x
 
-    if is_short_text(text, size):
-        return size + 2
     encode(&x, text, size)
     return x.size
 
 
-cdef size_t lp_write_element(uint8_t* to, const char* text, size_t size) noexcept:
-    """Write an element, lp_element_size() bytes, and return how many these were."""
+cdef size_t lp_write_element_long(uint8_t* to, const char* text, size_t size) noexcept:
     cdef Element x
 
-    if is_short_text(text, size):
-        to[0] = <uint8_t>(STR_6 | size)
-        memcpy(to + 1, text, size)
-        to[1 + size] = <uint8_t>(1 + size)
-        return size + 2
     encode(&x, text, size)
     write_element(to, &x)
     return x.size
-
-
-cdef void lp_write_header(uint8_t* lp, size_t total, uint64_t count) noexcept:
-    write_le(lp, total, 4)
-    set_count(lp, count)
 
 
 cdef inline void set_count(uint8_t* lp, uint64_t count) noexcept:

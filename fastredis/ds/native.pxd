@@ -9,6 +9,7 @@ cdef extern from *:
     """
     #include <Python.h>
     #include <stdint.h>
+    #include <string.h>
     #include <time.h>
     #if defined(__x86_64__)
     #include <x86intrin.h>
@@ -36,6 +37,56 @@ cdef extern from *:
     #endif
     }
 
+    /* Whether n bytes are equal: memcmp() without a call, for keys. Their ends, which differ most often, come first. */
+    static inline int fr_same_bytes(const char *a, const char *b, size_t n) {
+        uint64_t x, y;
+        uint32_t v, w;
+        if (n > 64) return memcmp(a, b, n) == 0;
+        if (n >= 8) {
+            for (n -= 8;; n = n > 8 ? n - 8 : 0) {
+                memcpy(&x, a + n, 8);
+                memcpy(&y, b + n, 8);
+                if (x != y) return 0;
+                if (n == 0) return 1;
+            }
+        }
+        if (n >= 4) {
+            memcpy(&v, a + n - 4, 4);
+            memcpy(&w, b + n - 4, 4);
+            if (v != w) return 0;
+            memcpy(&v, a, 4);
+            memcpy(&w, b, 4);
+            return v == w;
+        }
+        while (n--)
+            if (a[n] != b[n]) return 0;
+        return 1;
+    }
+
+    /* memcpy() of less than 64 bytes without a call. */
+    static inline void fr_copy_short(char *to, const char *from, size_t n) {
+        uint64_t first, last;
+        uint32_t low, high;
+        if (n >= 8) {
+            memcpy(&last, from + n - 8, 8);
+            for (size_t i = 0; i + 8 < n; i += 8) {
+                memcpy(&first, from + i, 8);
+                memcpy(to + i, &first, 8);
+            }
+            memcpy(to + n - 8, &last, 8);
+        } else if (n >= 4) {
+            memcpy(&low, from, 4);
+            memcpy(&high, from + n - 4, 4);
+            memcpy(to, &low, 4);
+            memcpy(to + n - 4, &high, 4);
+        } else if (n) {
+            char middle = from[n / 2], end = from[n - 1];
+            to[0] = from[0];
+            to[n / 2] = middle;
+            to[n - 1] = end;
+        }
+    }
+
     static inline int64_t fr_clock_ns(clockid_t id) {
         struct timespec t;
         clock_gettime(id, &t);
@@ -56,6 +107,8 @@ cdef extern from *:
     """
     void prefetch "fr_prefetch"(const void *p) noexcept nogil
     uint64_t hash_bytes "fr_hash_bytes"(const void *p, size_t n) noexcept nogil
+    bint same_bytes "fr_same_bytes"(const char *a, const char *b, size_t n) noexcept nogil
+    void copy_short "fr_copy_short"(char *to, const char *text, size_t n) noexcept nogil
     uint64_t ticks "fr_ticks"() noexcept nogil
     int64_t wall_us "fr_wall_us"() noexcept nogil
     int64_t monotonic_us "fr_monotonic_us"() noexcept nogil

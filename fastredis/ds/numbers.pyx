@@ -10,7 +10,7 @@ render doubles)
 """
 from libc cimport errno
 from libc.math cimport INFINITY, isinf, isnan
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdio cimport snprintf
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memmove, memset
@@ -195,7 +195,15 @@ cdef inline void write_digits(char* out, uint64_t v, int length) noexcept nogil:
     """Write the `length` digits of v, from the last to the first."""
     cdef char* p = out + length
     cdef uint64_t rest
+    cdef uint32_t four
 
+    while v >= 10000:
+        rest = v // 10000
+        four = <uint32_t>(v - rest * 10000)
+        p -= 4
+        memcpy(p, &PAIRS[four // 100 * 2], 2)
+        memcpy(p + 2, &PAIRS[four % 100 * 2], 2)
+        v = rest
     while v >= 100:
         rest = v // 100
         p -= 2

@@ -62,6 +62,8 @@ cdef struct Quicklist:
     uint64_t nodes
     int32_t fill            # what list-max-listpack-size was when the list was made
     int32_t depth           # and list-compress-depth
+    uint32_t node_bytes     # by `fill`: what the listpack of a node may have
+    uint32_t node_count     # ... elements; UINT32_MAX: as many as fit
 
 # A place in a list, or in a listpack alone; good until the next change. ql_iter_end() it after use.
 cdef struct QlIter:

@@ -44,21 +44,23 @@ cdef bint ql_exceeds(int64_t fill, uint64_t bytes, uint64_t count) noexcept:
     return bytes > SAFE_BYTES or count > <uint64_t>(fill if fill else 1)
 
 
-cdef inline uint64_t byte_limit(const Quicklist* ql) noexcept:
-    return <uint64_t>4096 << ((-ql.fill if ql.fill > -5 else 5) - 1) if ql.fill < 0 else SAFE_BYTES
+cdef inline bint exceeds(const Quicklist* ql, uint64_t bytes, uint64_t count) noexcept:
+    """ql_exceeds() by the list's own limits."""
+    return bytes > ql.node_bytes or count > ql.node_count
 
 
 cdef inline bint is_large(const Quicklist* ql, size_t size, int64_t large) noexcept:
     """Whether a text of so many bytes gets a node of its own."""
     if unlikely(large != 0):
         return size >= <size_t>large
-    return size > byte_limit(ql)
+    return size > ql.node_bytes
 
 
 cdef inline bint takes(const Quicklist* ql, const QlNode* node, size_t size, int64_t large) noexcept:
     """Whether the node, which may be NULL, has room for one more element."""
-    return node is not NULL and not node.plain and not is_large(ql, size, large) and (
-        not ql_exceeds(ql.fill, node.bytes + size + OVERHEAD, <uint64_t>node.count + 1))
+    # What is large by the limit of bytes exceeds it in any node.
+    return node is not NULL and not node.plain and not (large and is_large(ql, size, large)) and (
+        not exceeds(ql, node.bytes + size + OVERHEAD, <uint64_t>node.count + 1))
 
 
 # ---------------------------------------------------------------- nodes
@@ -296,7 +298,11 @@ cdef int settle(Account* account, Quicklist* ql, QlNode* node) except -1:
 cdef Quicklist* ql_new(Account* account, int64_t fill, int64_t depth) except NULL:
     """An empty list."""
     cdef Quicklist* ql = <Quicklist*>mem_calloc(account, sizeof(Quicklist))
+    cdef uint64_t bytes, count
 
+    ql_limits(fill, &bytes, &count)
+    ql.node_bytes = <uint32_t>min(bytes, <uint64_t>SAFE_BYTES) if fill >= 0 else <uint32_t>bytes
+    ql.node_count = <uint32_t>min(count, <uint64_t>UINT32_MAX)
     ql.fill = <int32_t>max(min(fill, INT32_MAX), INT32_MIN)
     ql.depth = <int32_t>max(min(depth, INT32_MAX), 0)
     return ql
@@ -454,10 +460,9 @@ cdef inline int push_into(Account* account, QlNode* node, int where, const char*
     else:
         if unlikely(node.start < need):
             make_room(account, node, where, need, most + ELEMENT_MORE)
-        added = lp_element_size(text, size)
+        lp = node.block + node.start - lp_element_size(text, size)
+        added = lp_write_element(lp + LP_HEADER, text, size)
         node.start -= <uint32_t>added
-        lp = node.block + node.start
-        lp_write_element(lp + LP_HEADER, text, size)
     node.bytes += added
     node.count += 1
     lp_write_header(lp, node.bytes, node.count)
@@ -476,7 +481,7 @@ cdef int push_node(Account* account, Quicklist* ql, int where, const char* text,
 
 
 cdef int room_for_more(Account* account, const Quicklist* ql, QlNode* node, int where) except -1:
-    cdef size_t room = min(byte_limit(ql), <uint64_t>FIRST_ROOM)
+    cdef size_t room = min(ql.node_bytes, <uint32_t>FIRST_ROOM)
 
     if ql.fill >= 0:
         room = min(room, node.bytes * max(ql.fill, 1))
@@ -492,7 +497,7 @@ cdef int ql_push(Account* account, Quicklist* ql, int where, const char* text, s
     cdef QlNode* node = ql.tail if where == QL_TAIL else ql.head
 
     if likely(takes(ql, node, size, large)):
-        push_into(account, node, where, text, size, byte_limit(ql))
+        push_into(account, node, where, text, size, ql.node_bytes)
     else:
         push_node(account, ql, where, text, size, large)
     ql.count += 1
@@ -590,7 +595,7 @@ cdef QlNode* split(Account* account, Quicklist* ql, QlNode* node, size_t offset)
 
 cdef inline bint can_merge(const Quicklist* ql, const QlNode* a, const QlNode* b) noexcept:
     return a is not NULL and b is not NULL and not a.plain and not b.plain and (
-        not ql_exceeds(ql.fill, a.bytes + b.bytes - LP_EMPTY, <uint64_t>a.count + b.count))
+        not exceeds(ql, a.bytes + b.bytes - LP_EMPTY, <uint64_t>a.count + b.count))
 
 
 cdef QlNode* merge(Account* account, Quicklist* ql, QlNode* a, QlNode* b) except NULL:
@@ -688,8 +693,8 @@ cdef bint ql_replace(Account* account, Quicklist* ql, int64_t index, const char*
     unpack(account, node)
     if node.plain:
         node = replace_plain(account, ql, node, text, size, large)
-    elif not is_large(ql, size, large) and (size + OVERHEAD <= old or node.count == 1 or not ql_exceeds(
-            ql.fill, node.bytes - old + size + OVERHEAD, node.count)):
+    elif not is_large(ql, size, large) and (size + OVERHEAD <= old or node.count == 1 or not exceeds(
+            ql, node.bytes - old + size + OVERHEAD, node.count)):
         tighten(account, node)
         replace_inside(account, node, offset, text, size)
     else:

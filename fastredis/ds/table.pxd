@@ -43,7 +43,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from fastredis.ds.alloc cimport Account
-from fastredis.ds.native cimport ctz64, prefetch
+from fastredis.ds.native cimport ctz64, likely, prefetch, same_bytes
 
 cdef extern from *:
     """
@@ -139,6 +139,39 @@ cdef inline uint64_t table_count(Table* t) noexcept:
 
 cdef inline uint8_t tag_of(uint64_t hash) noexcept:
     return <uint8_t>(hash >> 56)
+
+
+cdef inline Bucket* find_in_chain(Bucket* bucket, const char* key, size_t size, uint64_t hash, KeyOf key_of,
+                                  int* slot) noexcept:
+    """The bucket of the chain that has the key, and in `slot` where; NULL when none has."""
+    cdef const char* entry_key
+    cdef size_t entry_size
+    cdef uint32_t found
+
+    while True:
+        found = match8(bucket.tag, tag_of(hash)) & bucket.use & FULL
+        while found:
+            slot[0] = ctz64(found)
+            key_of(bucket.slot[slot[0]], &entry_key, &entry_size)
+            if likely(entry_size == size and same_bytes(entry_key, key, size)):
+                return bucket
+            found &= found - 1
+        if likely(not bucket.use & CHAINED):
+            return NULL
+        bucket = <Bucket*>bucket.slot[SLOTS - 1]
+
+
+cdef inline void** table_find_by(Table* t, const char* key, size_t size, uint64_t hash, KeyOf key_of) noexcept:
+    """table_find() for those who know the table's key_of when they are compiled: it is inlined then."""
+    cdef int64_t index = hash & t.mask[0]
+    cdef Bucket* bucket = NULL
+    cdef int slot
+
+    if t.buckets[0] is not NULL and likely(index >= t.rehash_index):
+        bucket = find_in_chain(&t.buckets[0][index], key, size, hash, key_of, &slot)
+    if bucket is NULL and t.rehash_index >= 0:
+        bucket = find_in_chain(&t.buckets[1][hash & t.mask[1]], key, size, hash, key_of, &slot)
+    return &bucket.slot[slot] if bucket is not NULL else NULL
 
 
 cdef inline void table_prefetch_bucket(Table* t, uint64_t hash) noexcept:

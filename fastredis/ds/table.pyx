@@ -1,6 +1,6 @@
 """Hash table of entry pointers. The design comment is in table.pxd."""
 from libc.stdint cimport int64_t, uint32_t, uint64_t
-from libc.string cimport memcmp, memset
+from libc.string cimport memset
 
 from fastredis.ds.alloc cimport (
     SMALL,
@@ -12,7 +12,7 @@ from fastredis.ds.alloc cimport (
     mem_map,
     mem_unmap,
 )
-from fastredis.ds.native cimport bswap64, ctz64, hash_bytes, likely, prefetch
+from fastredis.ds.native cimport bswap64, ctz64, hash_bytes, prefetch
 from fastredis.ds.random cimport random_below
 
 cdef enum:
@@ -179,26 +179,6 @@ cdef void drop_last(Table* t, int which, Bucket* head) noexcept:
         previous.use = FULL
         mem_free(t.account, last, sizeof(Bucket))
         t.chained[which] -= 1
-
-
-cdef inline Bucket* find_in_chain(Table* t, Bucket* bucket, const char* key, size_t size, uint64_t hash,
-                                  int* slot) noexcept:
-    """The bucket of the chain that has the key, and in `slot` where; NULL when none has."""
-    cdef const char* entry_key
-    cdef size_t entry_size
-    cdef uint32_t found
-
-    while True:
-        found = match8(bucket.tag, tag_of(hash)) & bucket.use & FULL
-        while found:
-            slot[0] = ctz64(found)
-            t.key_of(bucket.slot[slot[0]], &entry_key, &entry_size)
-            if likely(entry_size == size and memcmp(entry_key, key, size) == 0):
-                return bucket
-            found &= found - 1
-        if likely(not bucket.use & CHAINED):
-            return NULL
-        bucket = <Bucket*>bucket.slot[LAST]
 
 
 cdef inline uint64_t hash_of(Table* t, void* entry) noexcept:
@@ -431,15 +411,7 @@ cdef void** table_find(Table* t, const char* key, size_t size, uint64_t hash) no
 
     Good until the next add, remove or rehash step; an entry that was reallocated may be put there.
     """
-    cdef int64_t index = hash & t.mask[0]
-    cdef Bucket* bucket = NULL
-    cdef int slot
-
-    if t.buckets[0] is not NULL and likely(index >= t.rehash_index):
-        bucket = find_in_chain(t, &t.buckets[0][index], key, size, hash, &slot)
-    if bucket is NULL and t.rehash_index >= 0:
-        bucket = find_in_chain(t, &t.buckets[1][hash & t.mask[1]], key, size, hash, &slot)
-    return &bucket.slot[slot] if bucket is not NULL else NULL
+    return table_find_by(t, key, size, hash, t.key_of)
 
 
 cdef int table_add(Table* t, void* entry, uint64_t hash) except -1:
@@ -470,7 +442,7 @@ cdef void* table_remove(Table* t, const char* key, size_t size, uint64_t hash) n
         if t.buckets[which] is NULL or index < first_bucket(t, which):
             continue
         head = &t.buckets[which][index]
-        bucket = find_in_chain(t, head, key, size, hash, &slot)
+        bucket = find_in_chain(head, key, size, hash, t.key_of, &slot)
         if bucket is NULL:
             continue
         entry = bucket.slot[slot]

@@ -81,4 +81,3 @@ cdef class AppendOnly(Feed):
     cdef int sync_in_thread(self, bint closing) except -1
     cdef int note_synced(self, int64_t propagated) except -1
     cdef int note_errors(self) except -1
-

@@ -62,7 +62,7 @@ def write_data_set(Engine engine not None, int fd, report=None, bint aof_base=Fa
     cdef Account account
     cdef RdbWriter w
     cdef RdbInfo info
-    cdef object replid = info_of(engine, &info)     # info points into it
+    cdef object _replid = info_of(engine, &info)    # info points into it
 
     memset(&account, 0, sizeof(Account))
     info.aof_base = aof_base
@@ -126,7 +126,7 @@ cdef class SliceSnapshot(Slices):
 
     def __cinit__(self, Engine engine not None, int fd, written, swept):
         cdef RdbInfo info
-        cdef object replid = info_of(engine, &info)     # info points into it
+        cdef object _replid = info_of(engine, &info)    # info points into it
         cdef Database db
 
         memset(&self.account, 0, sizeof(Account))

@@ -449,7 +449,8 @@ class Replication:
             ]
         if not linked:
             fields.append(("master_link_down_since_seconds", link.down_since_s))
-        return fields + [
+        return [
+            *fields,
             ("slave_priority", self.config["replica-priority"]),
             ("slave_read_only", int(self.config["replica-read-only"])),
             ("replica_announced", int(self.config["replica-announced"])),

@@ -3,7 +3,7 @@ from libc.stdint cimport INT64_MAX
 
 from fastredis._engine cimport C_CLOSE_AFTER_REPLY, C_CLOSE_ASAP, C_CLOSED, NO_DATABASE, SELECT_ROOM, put_select
 from fastredis.ds.native cimport unlikely
-from fastredis.replication.backlog cimport BACKLOG_BLOCK, backlog_new
+from fastredis.replication.backlog cimport backlog_new
 
 cdef enum:
     GONE = C_CLOSE_AFTER_REPLY | C_CLOSE_ASAP | C_CLOSED

@@ -10,12 +10,12 @@
 #
 # A list is never empty, except between a command's changes: the handler deletes it then.
 
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint64_t
 
 from fastredis.ds.alloc cimport Account
-from fastredis.ds.listpack cimport LpItem
-from fastredis.ds.quicklist cimport Needle, QlIter, Quicklist
-from fastredis.values.entry cimport Entry, entry_slot
+from fastredis.ds.listpack cimport LpItem, lp_count
+from fastredis.ds.quicklist cimport Needle, QlIter, Quicklist, ql_push
+from fastredis.values.entry cimport ENC_LISTPACK, Entry, entry_encoding, entry_slot
 from fastredis.values.limits cimport Limits
 
 cdef enum:
@@ -29,14 +29,13 @@ cdef Entry* list_copy(Account* account, const Entry* e, const char* key, size_t 
 # The same in pieces: an empty copy of a quicklist, for ql_copy_some().
 cdef Entry* list_copy_begin(Account* account, const Entry* e, const char* key, size_t key_size) except NULL
 cdef size_t list_value_bytes(const Entry* e, int64_t samples) noexcept
-cdef uint64_t list_count(const Entry* e) noexcept
 cdef int64_t list_effort(const Entry* e) noexcept
 cdef int list_verify(Entry* e) except -1
 
 # --- for commands; `where` is LIST_HEAD or LIST_TAIL
 cdef Entry* list_new(Account* account, const char* key, size_t key_size) except NULL
-cdef int list_prepare(Account* account, const Limits* limits, Entry* e, size_t bytes, uint64_t count) except -1
-cdef int list_push(Account* account, const Limits* limits, Entry* e, int where, const char* text, size_t size) except -1
+cdef int list_prepare_small(Account* account, const Limits* limits, Entry* e, size_t bytes, uint64_t count) except -1
+cdef int list_push_small(Account* account, Entry* e, int where, const char* text, size_t size) except -1
 cdef int list_drop(Account* account, const Limits* limits, Entry* e, int where, uint64_t n) except -1
 cdef int list_settle(Account* account, const Limits* limits, Entry* e) except -1
 cdef void list_at_end(const Entry* e, int where, LpItem* item) noexcept
@@ -52,3 +51,26 @@ cdef int64_t list_remove(Account* account, const Limits* limits, Entry* e, const
 cdef inline Quicklist* list_of(const Entry* e) noexcept:
     """The value of an ENC_QUICKLIST entry."""
     return <Quicklist*>entry_slot(<Entry*>e)[0]
+
+
+cdef inline bint list_is_small(const Entry* e) noexcept:
+    return entry_encoding(e) == ENC_LISTPACK
+
+
+cdef inline uint64_t list_count(const Entry* e) noexcept:
+    """Elements."""
+    return lp_count(<uint8_t*>entry_slot(<Entry*>e)[0]) if list_is_small(e) else list_of(e).count
+
+
+cdef inline int list_prepare(Account* account, const Limits* limits, Entry* e, size_t bytes,
+                             uint64_t count) except -1:
+    """Before `count` elements, `bytes` of text in all, are added: convert to a quicklist if they are too much."""
+    return list_prepare_small(account, limits, e, bytes, count) if list_is_small(e) else 0
+
+
+cdef inline int list_push(Account* account, const Limits* limits, Entry* e, int where, const char* text,
+                          size_t size) except -1:
+    """Add an element at an end, after list_prepare()."""
+    if list_is_small(e):
+        return list_push_small(account, e, where, text, size)
+    return ql_push(account, list_of(e), where, text, size, limits.list_packed_threshold)

@@ -1,22 +1,14 @@
 """The list type. The design comment is in list_type.pxd."""
-from libc.stdint cimport uint8_t
-
 from fastredis.ds.listpack cimport (
-    LP_EMPTY, lp_append, lp_bytes, lp_bytes_at, lp_charge, lp_copy, lp_count, lp_delete, lp_first, lp_free, lp_get,
+    LP_EMPTY, lp_append, lp_bytes, lp_bytes_at, lp_charge, lp_copy, lp_delete, lp_first, lp_free, lp_get,
     lp_insert, lp_last, lp_new, lp_prepend, lp_replace, lp_seek, lp_verify,
 )
 from fastredis.ds.native cimport likely
 from fastredis.ds.quicklist cimport (
     lp_remove, ql_adopt, ql_at_end, ql_bytes, ql_copy, ql_drain, ql_drop, ql_exceeds, ql_free, ql_insert,
-    ql_iter, ql_iter_listpack, ql_limits, ql_new, ql_push, ql_release, ql_remove, ql_replace, ql_verify,
+    ql_iter, ql_iter_listpack, ql_limits, ql_new, ql_release, ql_remove, ql_replace, ql_verify,
 )
-from fastredis.values.entry cimport (
-    ENC_LISTPACK, ENC_QUICKLIST, TYPE_LIST, entry_encoding, entry_new, entry_set_encoding, entry_slot,
-)
-
-
-cdef inline bint is_small(const Entry* e) noexcept:
-    return entry_encoding(e) == ENC_LISTPACK
+from fastredis.values.entry cimport ENC_QUICKLIST, TYPE_LIST, entry_new, entry_set_encoding
 
 
 cdef inline uint8_t* pack_of(const Entry* e) noexcept:
@@ -26,7 +18,7 @@ cdef inline uint8_t* pack_of(const Entry* e) noexcept:
 # --- for values/value ------------------------------------------------------------------------
 
 cdef void list_free_value(Account* account, Entry* e) noexcept:
-    if is_small(e):
+    if list_is_small(e):
         lp_free(account, pack_of(e))
     else:
         ql_free(account, list_of(e))
@@ -34,7 +26,7 @@ cdef void list_free_value(Account* account, Entry* e) noexcept:
 
 cdef int64_t list_drain(Account* account, Entry* e, int64_t elements) noexcept:
     """Free up to so many elements; how many are left, 0: all that is outside of the entry is freed."""
-    if not is_small(e):
+    if not list_is_small(e):
         return ql_drain(account, list_of(e), elements)
     lp_free(account, pack_of(e))
     return 0
@@ -44,7 +36,7 @@ cdef Entry* list_copy(Account* account, const Entry* e, const char* key, size_t 
     """A deep copy under another key, without a TTL."""
     cdef Entry* copy = entry_new(account, TYPE_LIST, entry_encoding(e), key, key_size, NULL)
 
-    if is_small(e):
+    if list_is_small(e):
         entry_slot(copy)[0] = lp_copy(account, pack_of(e))
     else:
         entry_slot(copy)[0] = ql_copy(account, list_of(e))
@@ -64,21 +56,16 @@ cdef Entry* list_copy_begin(Account* account, const Entry* e, const char* key, s
 
 cdef size_t list_value_bytes(const Entry* e, int64_t samples) noexcept:
     """Bytes outside of the entry's block; measured on `samples` nodes, 0: on all."""
-    return lp_charge(pack_of(e)) if is_small(e) else ql_bytes(list_of(e), samples)
-
-
-cdef uint64_t list_count(const Entry* e) noexcept:
-    """Elements."""
-    return lp_count(pack_of(e)) if is_small(e) else list_of(e).count
+    return lp_charge(pack_of(e)) if list_is_small(e) else ql_bytes(list_of(e), samples)
 
 
 cdef int64_t list_effort(const Entry* e) noexcept:
     """Pieces of memory that the value is."""
-    return 1 if is_small(e) else <int64_t>list_of(e).nodes
+    return 1 if list_is_small(e) else <int64_t>list_of(e).nodes
 
 
 cdef int list_verify(Entry* e) except -1:
-    return lp_verify(pack_of(e)) if is_small(e) else ql_verify(list_of(e))
+    return lp_verify(pack_of(e)) if list_is_small(e) else ql_verify(list_of(e))
 
 
 # --- encodings -------------------------------------------------------------------------------
@@ -91,14 +78,11 @@ cdef Entry* list_new(Account* account, const char* key, size_t key_size) except 
     return e
 
 
-cdef int list_prepare(Account* account, const Limits* limits, Entry* e, size_t bytes, uint64_t count) except -1:
-    """Before `count` elements, `bytes` of text in all, are added: convert to a quicklist if they are too much."""
-    cdef uint8_t* lp
+cdef int list_prepare_small(Account* account, const Limits* limits, Entry* e, size_t bytes, uint64_t count) except -1:
+    """list_prepare() of a listpack."""
+    cdef uint8_t* lp = pack_of(e)
     cdef Quicklist* ql
 
-    if not is_small(e):
-        return 0
-    lp = pack_of(e)
     if likely(not ql_exceeds(limits.list_max_listpack_size, lp_bytes(lp) + bytes, lp_count(lp) + count)):
         return 0
     ql = ql_new(account, limits.list_max_listpack_size, limits.list_compress_depth)
@@ -116,7 +100,7 @@ cdef int list_settle(Account* account, const Limits* limits, Entry* e) except -1
     cdef Quicklist* ql
     cdef uint64_t bytes, count
 
-    if is_small(e):
+    if list_is_small(e):
         return 0
     ql = list_of(e)
     if likely(ql.nodes != 1) or ql.head.plain:
@@ -131,11 +115,8 @@ cdef int list_settle(Account* account, const Limits* limits, Entry* e) except -1
 
 # --- for commands ----------------------------------------------------------------------------
 
-cdef int list_push(Account* account, const Limits* limits, Entry* e, int where, const char* text,
-                   size_t size) except -1:
-    """Add an element at an end, after list_prepare()."""
-    if not is_small(e):
-        return ql_push(account, list_of(e), where, text, size, limits.list_packed_threshold)
+cdef int list_push_small(Account* account, Entry* e, int where, const char* text, size_t size) except -1:
+    """list_push() to a listpack."""
     if where == LIST_TAIL:
         entry_slot(e)[0] = lp_append(account, pack_of(e), text, size)
     else:
@@ -148,7 +129,7 @@ cdef int list_drop(Account* account, const Limits* limits, Entry* e, int where, 
     cdef uint8_t* lp
     cdef uint8_t* p
 
-    if not is_small(e):
+    if not list_is_small(e):
         ql_drop(account, list_of(e), where, n)
         return list_settle(account, limits, e)
     if n:
@@ -160,7 +141,7 @@ cdef int list_drop(Account* account, const Limits* limits, Entry* e, int where, 
 
 cdef void list_at_end(const Entry* e, int where, LpItem* item) noexcept:
     """The element at an end of a list that is not empty. Its text is good until the next change."""
-    if not is_small(e):
+    if not list_is_small(e):
         ql_at_end(list_of(e), where, item)
     else:
         lp_get(lp_first(pack_of(e)) if where == LIST_HEAD else lp_last(pack_of(e)), item)
@@ -171,7 +152,7 @@ cdef bint list_iter(Account* account, const Entry* e, int64_t index, bint backwa
 
     ql_iter_end() it after use. O(nodes) and O(elements of a node).
     """
-    if is_small(e):
+    if list_is_small(e):
         return ql_iter_listpack(pack_of(e), index, backward, it)
     return ql_iter(account, list_of(e), index, backward, it)
 
@@ -181,7 +162,7 @@ cdef int list_insert(Account* account, const Limits* limits, Entry* e, const QlI
     """Insert an element in front of, or behind, the iterator's, which is not good any more. After list_prepare()."""
     cdef uint8_t* p
 
-    if not is_small(e):
+    if not list_is_small(e):
         return ql_insert(account, list_of(e), pivot, after, text, size, limits.list_packed_threshold)
     p = <uint8_t*>pivot.p
     if after:
@@ -195,7 +176,7 @@ cdef bint list_replace(Account* account, const Limits* limits, Entry* e, int64_t
     """Put another element in the place of the one at `index`; False: there is none. After list_prepare()."""
     cdef uint8_t* p
 
-    if not is_small(e):
+    if not list_is_small(e):
         if not ql_replace(account, list_of(e), index, text, size, limits.list_packed_threshold):
             return False
         list_settle(account, limits, e)
@@ -212,7 +193,7 @@ cdef int64_t list_remove(Account* account, const Limits* limits, Entry* e, const
     """Remove up to `most` (0: all) elements that equal the needle, from that end on; returns how many. O(n)."""
     cdef int64_t removed
 
-    if is_small(e):
+    if list_is_small(e):
         entry_slot(e)[0] = lp_remove(account, pack_of(e), needle, most, where, &removed)
         return removed
     removed = ql_remove(account, list_of(e), needle, most, where)

@@ -1,11 +1,11 @@
 """The replication backlog against a plain bytes object that keeps everything."""
 import pytest
+from fastredis.replication.stream import Stream
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from fastredis._engine import Engine
-from fastredis.replication.stream import Stream
 
 BLOCK = 32 * 1024
 FIRST = 1000            # offset of the stream before its first byte
