@@ -234,6 +234,8 @@ cdef class Engine(Listener):
         for kind, name in enumerate(("normal", "slave", "pubsub")):
             limit = config.client_output_buffer_limit[name]
             core.output_hard[kind] = limit.hard_bytes
+            if name == "slave" and limit.hard_bytes:    # else a partial synchronisation could end at once
+                core.output_hard[kind] = max(limit.hard_bytes, config.repl_backlog_size)
             core.output_soft[kind] = limit.soft_bytes
             core.output_soft_ms[kind] = limit.soft_seconds * 1000
         core.max_bulk = config.proto_max_bulk_len

@@ -53,9 +53,8 @@ LOGO = r"""
 ENGINE_SETTINGS = (
     "client-output-buffer-limit", "proto-max-bulk-len", "client-query-buffer-limit", "maxmemory", "maxmemory-policy",
     "lfu-log-factor", "lfu-decay-time", "latency-tracking", "lazyfree-lazy-expire", "lazyfree-lazy-server-del",
-    "lazyfree-lazy-user-del", "lazyfree-lazy-eviction", "replica-ignore-maxmemory", "maxmemory-clients",
-    "maxmemory-samples",
-    "maxmemory-eviction-tenacity",
+    "lazyfree-lazy-user-del", "lazyfree-lazy-eviction", "replica-ignore-maxmemory", "repl-backlog-size",
+    "maxmemory-clients", "maxmemory-samples", "maxmemory-eviction-tenacity",
     "list-max-listpack-size", "list-compress-depth", "hash-max-listpack-entries", "hash-max-listpack-value",
     "set-max-intset-entries", "set-max-listpack-entries", "set-max-listpack-value", "zset-max-listpack-entries",
     "zset-max-listpack-value", "requirepass",

@@ -358,5 +358,5 @@ declare(
     b"failover", cmd_failover, arity=-1, flags=ADMIN | NOSCRIPT | STALE, since="6.2.0",
     complexity="O(1)",
     summary="Hands the role of the master over to one of the replicas.",
-    args="[target=TO {host port:integer [FORCE]}] [ABORT] [TIMEOUT milliseconds:integer]",
+    args="[TO target={host port:integer [FORCE]}] [ABORT] [TIMEOUT milliseconds:integer]",
 )

@@ -158,9 +158,10 @@ class Child:
         self.keys_done = keys
         if last or now - self._cow_time >= self._cow_cost * COW_SHARE:
             self._measure(last)
-        # The server may have ended.
-        with contextlib.suppress(BrokenPipeError):
+        try:
             os.write(self._pipe, REPORT.pack(last, self.cow_size, keys))
+        except BrokenPipeError:
+            os._exit(1)                     # the server has ended: nobody wants this
 
     def _measure(self, last: bool) -> None:
         started = time.monotonic()

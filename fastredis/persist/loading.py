@@ -117,7 +117,9 @@ class Loading:
         load = self.open_rdb(path)
         if load is None:
             return False
+        replication = self.engine.replication
         load.drop_expired = not self.engine.config["replicaof"]     # a replica's master says what goes
+        load.dropped = lambda database, key: replication.key_dropped(load.aux, database, key)
         self.begin(load.total)
         try:
             told = False
@@ -128,7 +130,7 @@ class Loading:
             if not told:
                 self.tell_origin(load)
             self.finish_rdb(load)
-            self.engine.replication.restore(load.aux)
+            replication.restore(load.aux)
         finally:
             self.end()
             os.close(load.fd)

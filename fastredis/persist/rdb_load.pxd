@@ -69,6 +69,7 @@ cdef class RdbLoad:
     cdef readonly uint64_t empty        # skipped, collections without elements as old servers' bugs made them
     cdef readonly dict aux              # AUX fields: name -> value (bytes)
     cdef readonly list functions        # source codes of function libraries
+    cdef public object dropped          # called with the database's number and each key that is dropped; else None
     cdef public object tell             # a check's: called with a text for each AUX field and database. Else None
     cdef readonly int kind              # of the latest key, when somebody is told; -1: there was none
 

@@ -234,6 +234,8 @@ cdef class RdbLoad:
         self.counts[entry_type(e)] += 1
         if self.when_ms != NO_EXPIRE and self.when_ms < self.engine.core.now_ms and self.drop_expired:
             self.expired += 1
+            if self.dropped is not None and self.db is not None:
+                self.dropped(self.db.index, entry_key(e)[:e.key_size])
             entry_free(self.r.account, e)
         elif self.databases is None:
             self.keys += 1

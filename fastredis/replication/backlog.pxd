@@ -8,7 +8,8 @@
 # row of blocks serves all of them and whoever reconnects. The row is a ring of pointers; blocks go at the front when
 # neither the configured size nor a replica asks for them.
 # Memory: BLOCK bytes for each block, counted in used_memory; at least the blocks that the configured size touches.
-# Holds: base <= start <= end; (end - base) fits into count blocks; start is not before end - wanted.
+# Holds: base <= start <= end; (end - base) fits into count blocks. After trim() start is at end - wanted, or where the
+# slowest replica is, if that is before it: what is kept for one may serve another.
 # Rejected: one flat ring (what is pinned by a slow replica must not move when it grows; a new size copies it all);
 # blocks with reference counts (the one lowest offset says as much).
 
@@ -17,7 +18,7 @@ from libc.stdint cimport int64_t
 from fastredis.ds.alloc cimport Account
 
 cdef enum:
-    BACKLOG_BLOCK = 32 * 1024
+    BACKLOG_BLOCK = 16 * 1024
 
 
 cdef class Backlog:

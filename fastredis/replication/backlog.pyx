@@ -68,8 +68,6 @@ cdef class Backlog:
             self.end += part
             data += part
             size -= part
-        if self.end - self.start > self.wanted:
-            self.start = self.end - self.wanted
         return 0
 
     cdef int add_block(self) except -1:
@@ -97,12 +95,8 @@ cdef class Backlog:
         return min(<size_t>(self.end - at), BACKLOG_BLOCK - place % BACKLOG_BLOCK)
 
     cdef int trim(self, int64_t needed) except -1:
-        cdef int64_t keep
-
-        if self.end - self.start > self.wanted:
-            self.start = self.end - self.wanted
-        keep = min(needed, self.start)
-        while self.count and self.base + BACKLOG_BLOCK <= keep:
+        self.start = max(self.start, min(needed, self.end - self.wanted))
+        while self.count and self.base + BACKLOG_BLOCK <= self.start:
             mem_free(self.account, self.blocks[self.head], BACKLOG_BLOCK)
             self.head = (self.head + 1) & (self.room - 1)
             self.base += BACKLOG_BLOCK
@@ -112,7 +106,6 @@ cdef class Backlog:
     def verify(self):
         """Check what always holds; AssertionError."""
         assert self.base <= self.start <= self.end
-        assert self.end - self.start <= self.wanted
         assert <size_t>(self.end - self.base) <= self.count * BACKLOG_BLOCK
         assert self.count == 0 or <size_t>(self.end - self.base) >= (self.count - 1) * BACKLOG_BLOCK
         assert self.count <= self.room and self.room & (self.room - 1) == 0

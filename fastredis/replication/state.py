@@ -173,6 +173,9 @@ class Replication:
 
     def restore(self, aux: dict[bytes, bytes]) -> None:
         """At the start: the data come from an RDB file with these AUX fields. Replicas, or a master, may know it."""
+        if self._restored:
+            return
+        self._restored = True
         replid, offset = aux.get(b"repl-id", b"").decode("latin-1"), aux.get(b"repl-offset", b"")
         if len(replid) != len(NO_ID) or not offset.isdigit():
             return
@@ -185,6 +188,13 @@ class Replication:
             self.replid2, self.second_offset = replid, int(offset) + 1
             self.open_backlog()
 
+    def key_dropped(self, aux: dict[bytes, bytes], database: int, key: bytes) -> None:
+        """At the start: a key of the RDB file is not loaded, its time has come. Replicas that go on must hear of it."""
+        self.restore(aux)
+        if self.stream.is_on:
+            self.stream.command(database, [b"DEL", key])
+
+    _restored = False           # restore() was called
     start_database = 0          # which database a stream that goes on from the start's data has selected
 
     def adopt(self, replid: str, offset: int, database: int) -> None:

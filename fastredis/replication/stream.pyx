@@ -1,7 +1,10 @@
 """The replication stream as a feed of the engine. The design comment is in stream.pxd."""
+from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport INT64_MAX
 
 from fastredis._engine cimport C_CLOSE_AFTER_REPLY, C_CLOSE_ASAP, C_CLOSED, NO_DATABASE, SELECT_ROOM, put_select
+from fastredis._resp cimport arg_of, put_request, request_room
+from fastredis.ds.alloc cimport mem_alloc, mem_free
 from fastredis.ds.native cimport unlikely
 from fastredis.replication.backlog cimport backlog_new
 
@@ -152,6 +155,20 @@ cdef class Stream(Feed):
             self.note_memory()
             self.schedule()
         return 0
+
+    def command(self, int db, list argv):
+        """Append a command, for replicas only; argv: bytes."""
+        cdef Arg* items = <Arg*>mem_alloc(&self.core.memory, len(argv) * sizeof(Arg))
+        cdef bytes text
+        cdef int i
+
+        for i in range(len(argv)):
+            items[i] = arg_of(argv[i])
+        text = PyBytes_FromStringAndSize(NULL, request_room(items, len(argv)))
+        try:
+            self.write(db, items, len(argv), text, put_request(<char*>text, items, len(argv)) - <char*>text)
+        finally:
+            mem_free(&self.core.memory, items, len(argv) * sizeof(Arg))
 
     def append(self, bytes data not None):
         """Append bytes as they are: the master's, on a replica; or a command that is for replicas only."""

@@ -150,7 +150,7 @@ def test_the_backlog_is_as_long_as_configured(fresh_server):
         first.ack(offset)
         client.call("SET", "k", "x" * 5000)
         end = int(info(client, "replication")["master_repl_offset"])
-        assert int(info(client, "replication")["repl_backlog_histlen"]) == 1000
+        eventually(lambda: int(info(client, "replication")["repl_backlog_histlen"]) == 1000)
         with RawReplica(server, "psync2") as replica:
             assert replica.psync(replid, end + 1 - 1000)[0] == "+CONTINUE"
             assert replica.exactly(1000)[-7:] == b"xxxxx\r\n"
