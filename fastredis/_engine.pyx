@@ -524,15 +524,22 @@ cdef class Engine(Listener):
         cdef size_t size
 
         if unlikely(room > self.text_room):
-            room = max(room, FIRST_TEXT)
-            self.text = <char*>mem_realloc(&self.core.memory, self.text, self.text_room, room)
-            self.text_room = room
+            self.grow_text(room)
         size = put_request(self.text, argv, argc) - self.text
         for feed in self.feed_list:
             feed.write(db, argv, argc, self.text, size)
         if unlikely(self.text_room > KEPT_TEXT):
             self.free_text()
         return 0
+
+    def grow_text(self, size_t needed):
+        """Make the buffer of hand_out() large enough."""
+        cdef size_t room = FIRST_TEXT
+
+        while room < needed:
+            room *= 2
+        self.text = <char*>mem_realloc(&self.core.memory, self.text, self.text_room, room)
+        self.text_room = room
 
     def free_text(self):
         """Give the buffer of hand_out() back."""

@@ -263,7 +263,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     Memory("repl-backlog-size", 1 * MB, 1, I64_MAX),
     Int("repl-backlog-ttl", 3600, 0, I64_MAX),
     Bool("repl-disable-tcp-nodelay", False),
-    Enum("repl-diskless-load", "disabled", ("disabled", "on-empty-db", "swapdb", "flush-before-load"), DENY_LOADING),
+    Enum("repl-diskless-load", "disabled", ("disabled", "on-empty-db", "swapdb"), DENY_LOADING),
     Bool("repl-diskless-sync", True),
     Int("repl-diskless-sync-delay", 5, 0, INT_MAX),
     Int("repl-diskless-sync-max-replicas", 0, 0, INT_MAX),

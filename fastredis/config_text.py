@@ -215,3 +215,11 @@ def _glob_class(pattern: str, at: int, parts: list[str]) -> int:
     else:
         parts.append("." if negated else "(?!)")
     return at + 1
+
+
+def address_text(name: tuple | None) -> bytes:
+    """host:port, an IPv6 host in brackets."""
+    if not name:
+        return b"?:0"
+    host, port = name[:2]
+    return (f"[{host}]:{port}" if ":" in host else f"{host}:{port}").encode()

@@ -26,7 +26,7 @@ from fastredis._evict import Evictor
 from fastredis._monitor import Monitors
 from fastredis._pubsub import PubSub, set_notify
 from fastredis.config import Config, ConfigError
-from fastredis.config_text import to_bytes
+from fastredis.config_text import address_text, to_bytes
 from fastredis.logs import Logger
 from fastredis.metrics import Metrics
 from fastredis.persist.aof_files import AofFiles
@@ -609,14 +609,6 @@ def set_keepalive(sock: socket.socket, seconds: int) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, seconds)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(1, seconds // 3))
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
-
-
-def address_text(name: tuple | None) -> bytes:
-    """host:port, an IPv6 host in brackets."""
-    if not name:
-        return b"?:0"
-    host, port = name[:2]
-    return (f"[{host}]:{port}" if ":" in host else f"{host}:{port}").encode()
 
 
 def new_loop() -> asyncio.AbstractEventLoop:

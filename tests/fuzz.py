@@ -25,9 +25,9 @@ TIMEOUT_SECONDS = 60
 LEAK_BYTES = 16384
 LEAK_SECONDS = 2
 LEAK_POLLS = 12
-# They end or stall the server, move it elsewhere, close the door, or wait for ever.
+# They end or stall the server, move it elsewhere, close the door, wait for ever, or change who the master is.
 TABOO = ("shutdown", "debug", "config|set", "config|rewrite", "client|pause", "save", "bgsave", "bgrewriteaof",
-         "migrate")
+         "migrate", "replicaof", "slaveof", "failover", "sync", "psync", "replconf", "monitor")
 # After these the number of replies cannot be told from the number of commands, or there is none.
 UNCOUNTED = ("subscribe", "unsubscribe", "psubscribe", "punsubscribe", "ssubscribe", "sunsubscribe", "client|reply",
              "client|kill", "client|unblock", "quit", "reset")

@@ -223,7 +223,7 @@ def test_debug_help_names_every_subcommand(client):
     lines = client.call("DEBUG", "HELP")
     names = {line.split(" ")[0] for line in lines[1:] if not line.startswith(" ")}
     assert {"SLEEP", "OBJECT", "CLOCK", "DIGEST", "HELP"} <= names
-    for name in names:
+    for name in names - {"REPLICATE"}:          # which takes any number of arguments
         # An unknown one would be named in the error together with this many arguments.
         reply = client.call("DEBUG", name, *["x"] * 9)
         assert isinstance(reply, list) or "wrong number of arguments" in reply

@@ -23,6 +23,7 @@ from collections.abc import Generator
 
 import hiredis
 
+from fastredis.config_text import address_text
 from fastredis.persist.aof_files import OFF
 from fastredis.process import notify_systemd
 from fastredis.replication.apply import MasterConnection
@@ -60,13 +61,6 @@ def answer_text(line: bytes) -> str:
     except hiredis.ProtocolError:
         return line.decode("utf-8", "replace")
     return f"-{reply}" if isinstance(reply, hiredis.ReplyError) else line[:1].decode("latin-1") + str(reply)
-
-
-def address_text(name: tuple | None) -> bytes:
-    """A socket's address for CLIENT LIST."""
-    if not name:
-        return b"?:0"
-    return (f"[{name[0]}]:{name[1]}" if ":" in name[0] else f"{name[0]}:{name[1]}").encode()
 
 
 class Attempt(asyncio.Protocol):

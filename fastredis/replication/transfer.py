@@ -110,8 +110,7 @@ class Transfer:
         self.size = 0               # bytes to come; 0 with a mark
         self.mark = b""
         self.mode = self.config["repl-diskless-load"]
-        self.is_direct = self.mode in ("swapdb", "flush-before-load") or (
-            self.mode == "on-empty-db" and not self.engine.count_keys())
+        self.is_direct = self.mode == "swapdb" or (self.mode == "on-empty-db" and not self.engine.count_keys())
 
     def run(self) -> Generator:
         """All of it; returns the database that the stream has selected. Errors: SyncFailed."""
