@@ -31,6 +31,7 @@ class Wire:
     def __init__(self, server):
         self.output = bytearray()
         self.closed = False
+        self.loop = server.loop
         self.connection = server.new_connection()
         self.connection.connection_made(self)
 
@@ -62,6 +63,9 @@ class Wire:
         self.connection.data_received(data)
 
     def recv(self, size):
+        while not self.output and getattr(self.connection.blocked, "steadfast", False):
+            self.loop.call_soon(self.loop.stop)     # a big value is being copied, in turns of the loop
+            self.loop.run_forever()
         data = bytes(self.output[:size])
         del self.output[:size]
         return data
