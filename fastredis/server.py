@@ -532,13 +532,13 @@ class Server:
         if count:
             self.log.notice(f"{count - len(lagging)} of {count} replicas are in sync when shutting down.")
 
-    def _finish_shutdown(self, wait: "ShutdownWait") -> bool:
-        """The end; False if the server has to go on, and those who wait for it have heard that."""
+    def _finish_shutdown(self, wait: "ShutdownWait") -> None:
+        """The end; or, if the data cannot be saved, the server goes on, and those who wait for the end hear of it."""
         self._tell_of_replicas(wait)
         if not self._save_at_end(wait.save, wait.force):
             self.log.warning("Errors trying to shut down the server. Check the logs for more information.")
             self._forget_shutdown()
-            return False
+            return
         for listener in self.all_listeners():
             self._stop(listener)
         if self.unix_listener is not None:
@@ -548,7 +548,6 @@ class Server:
         self.log.warning("fastredis (Redis protocol) is now ready to exit, bye bye...")
         if not self.exit_code.done():
             self.exit_code.set_result(0)
-        return True
 
     def _save_at_end(self, save: bool | None, force: bool) -> bool:
         """What the end of the process would lose goes to the disk; False if it cannot, and the server is to go on."""

@@ -2,8 +2,9 @@
 
 from fastredis._command import declarer
 from fastredis._engine import C_REPLICA
+from fastredis._options import parse_integer
 from fastredis._reply import ErrorReply, Status
-from fastredis.config_text import strtoll, to_text
+from fastredis.config_text import to_text
 from fastredis.declarations import (
     ADMIN,
     ALLOW_BUSY,
@@ -28,10 +29,7 @@ ROLE_STATES = {"transfer": "sync"}      # of a Link, where ROLE has another word
 
 def integer(text: bytes, lowest: int, highest: int) -> int | None:
     """The number that an argument is; None when it is none, or out of range."""
-    try:
-        number = int(text) if text.lstrip(b"-").isdigit() else None
-    except ValueError:
-        return None
+    number = parse_integer(text)
     return number if number is not None and lowest <= number <= highest else None
 
 
@@ -140,7 +138,7 @@ def cmd_psync(c):
     if replication.is_replica and not replication.is_linked:
         c.reply(NO_LINK)
         return
-    offset = integer(args[2], -(2**63), 2**63 - 1)
+    offset = parse_integer(args[2])
     if offset is None:
         c.engine.log.warning(f"Replica {replica_of(c).name} asks for synchronization but with a wrong offset")
         c.reply(NOT_AN_INTEGER)
@@ -246,10 +244,10 @@ def note(c, option: bytes, value: bytes) -> ErrorReply | None:
     """One pair of REPLCONF; the error if it is wrong."""
     replica = replica_of(c)
     if option == b"listening-port":
-        port = strtoll(to_text(value))
-        if port is None or port[1]:
+        port = parse_integer(value)
+        if port is None:
             return NOT_AN_INTEGER
-        replica.port = port[0]
+        replica.port = port
     elif option == b"ip-address":
         if len(value) > LONGEST_ADDRESS:
             return ErrorReply("ERR REPLCONF ip-address provided by replica instance is too long: "
@@ -316,7 +314,7 @@ def failover_options(words: list[bytes]) -> tuple[str, int, int, bool] | ErrorRe
     while rest:
         word = rest.pop(0).lower()
         if word == b"timeout" and rest and not timeout_ms:
-            found = integer(rest.pop(0), -(2**63), 2**63 - 1)
+            found = parse_integer(rest.pop(0))
             if found is None:
                 return NOT_AN_INTEGER
             if found <= 0:
@@ -324,7 +322,7 @@ def failover_options(words: list[bytes]) -> tuple[str, int, int, bool] | ErrorRe
             timeout_ms = found
         elif word == b"to" and len(rest) > 1 and not host:
             host = to_text(rest.pop(0))
-            found = integer(rest.pop(0), -(2**63), 2**63 - 1)
+            found = parse_integer(rest.pop(0))
             if found is None:
                 return NOT_AN_INTEGER
             port = found

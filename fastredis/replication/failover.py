@@ -25,11 +25,7 @@ class Failover:
 
     @property
     def is_on(self) -> bool:
-        return self.state_name != NONE
-
-    @property
-    def is_pausing(self) -> bool:
-        """Whether the stream has to stand still, so that a replica can have all of it."""
+        """Whether one is under way: the stream stands still, so that a replica can have all of it."""
         return self.state_name != NONE
 
     def target(self, host: str, port: int) -> Replica | None:

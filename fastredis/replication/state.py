@@ -390,7 +390,7 @@ class Replication:
     def _ping(self, now_s: float) -> None:
         """Show replicas that the link lives; they ping nobody but acknowledge."""
         if (now_s - self._pinged_s < self.config["repl-ping-replica-period"] or self.is_replica or not self.replicas
-                or self.failover.is_pausing):
+                or self.failover.is_on):
             return
         self._pinged_s = now_s
         self.stream.append(PING)
