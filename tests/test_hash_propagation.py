@@ -116,9 +116,8 @@ WAYS = {
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 def test_nothing_is_left(local, way):
     """All memory comes back, and no deadline of what is gone is worked off."""
-    client = local.client()
-
     def once():
+        client = local.client()
         for start in range(0, 400, 40):
             pairs = [word for number in range(start, start + 40) for word in (f"field:{number}", "x" * number)]
             client.call("HSET", "h", *pairs)
@@ -127,9 +126,8 @@ def test_nothing_is_left(local, way):
             client.call(*line.split())
         local.advance(100_000)
         assert client.call("DBSIZE") == 0
-        local.engine.free_slice()
-        local.notes.take()
-        return int(client.call("INFO", "memory").split(b"used_memory:")[1].split()[0])
+        client.close()
+        return local.settled_memory()
 
     once()
     before = once()

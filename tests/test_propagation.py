@@ -113,6 +113,16 @@ class Local:
     def advance(self, ms):
         self.engine.clock.advance(ms)
 
+    def settled_memory(self):
+        """used_memory once all that is freed in slices is gone; of a new connection, as one that waited keeps room."""
+        for _ in range(100):
+            self.engine.free_slice()
+        self.notes.take()
+        client = self.client()
+        used = int(re.search(rb"\r\nused_memory:(\d+)", client.call("INFO", "memory"))[1])
+        client.close()
+        return used
+
 
 @pytest.fixture
 def local():

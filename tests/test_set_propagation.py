@@ -91,9 +91,8 @@ WAYS = {
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 def test_nothing_is_left(local, way):
     """All memory comes back."""
-    client = local.client()
-
     def once():
+        client = local.client()
         client.call("SADD", "s", *(f"member:{number}" for number in range(5000)))
         client.call("SADD", "n", *range(5000))
         client.call("SADD", "l", *(f"m{number}" for number in range(100)))
@@ -101,10 +100,8 @@ def test_nothing_is_left(local, way):
             client.call(*line.split())
         local.advance(100_000)
         assert client.call("DBSIZE") == 0
-        for _ in range(100):
-            local.engine.free_slice()
-        local.notes.take()
-        return int(client.call("INFO", "memory").split(b"used_memory:")[1].split()[0])
+        client.close()
+        return local.settled_memory()
 
     once()
     before = once()
