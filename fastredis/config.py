@@ -104,7 +104,8 @@ class Config:
         self.warn: Callable[[str], None] = lambda text: None
         self.reading_file = False
         self.save_lines_read = False
-        self.on_change("hz", Config._clamp_hz)
+        self.on_change("hz", Config._clamp)
+        self.on_change("watchdog-period", Config._clamp)
 
     # Reading values.
 
@@ -258,9 +259,12 @@ class Config:
             except ConfigError as refusal:
                 self.warn(f"Failed applying restored failed CONFIG SET command: {refusal}")
 
-    def _clamp_hz(self) -> None:
-        """hz is a hint: what is out of range is taken for the nearest sane value."""
-        self._values["hz"] = max(MIN_HZ, min(MAX_HZ, self._values["hz"]))
+    def _clamp(self) -> None:
+        """What is out of range in a hint is taken for the nearest sane value; a watchdog waits for two cron calls."""
+        values = self._values
+        values["hz"] = max(MIN_HZ, min(MAX_HZ, values["hz"]))
+        if values["watchdog-period"]:
+            values["watchdog-period"] = max(values["watchdog-period"], 2 * 1000 // values["hz"])
 
     def process_title(self, template: str, program: str) -> str | None:
         """The template filled in, stripped of blanks; None when it is malformed or names an unknown variable."""
@@ -389,7 +393,7 @@ class Config:
                 databases = self["databases"]
                 self.warn(f"WARNING: Changing databases number from {databases} to 1 since we are in cluster mode")
                 self._values["databases"] = 1
-        self._clamp_hz()
+        self._clamp()
 
     # CONFIG REWRITE.
 

@@ -20,7 +20,7 @@ from fastredis import commands
 from fastredis._blocking import Blocked
 from fastredis._command import CommandTable, declared_commands
 from fastredis._connection import Connection
-from fastredis._crash import report_crashes
+from fastredis._crash import report_trouble
 from fastredis._engine import Engine
 from fastredis._evict import Evictor
 from fastredis._monitor import Monitors
@@ -133,6 +133,7 @@ class Server:
         for name in ENGINE_SETTINGS:
             config.on_change(name, engine.configure)
         config.on_change("notify-keyspace-events", lambda c: set_notify(engine, c.notify_keyspace_events))
+        config.on_change("watchdog-period", self._set_watchdog)
         config.on_change("port", self._change_port)
         config.on_change("bind", self._change_bind)
         config.on_change("maxclients", self._change_maxclients)
@@ -342,6 +343,8 @@ class Server:
         engine = self.engine
         started = time.monotonic()
         self.loop.call_later(1 / self.config.hz, self.cron)
+        if self.config.watchdog_period:
+            self._set_watchdog(self.config)
         engine.cron()
         try:
             engine.pubsub.shrink_buffers()
@@ -357,6 +360,11 @@ class Server:
         finally:
             engine.finish_turn()
         engine.metrics.sample((time.monotonic() - started) * 1e6)
+
+    @staticmethod
+    def _set_watchdog(config: Config) -> None:
+        """Have SIGALRM report where the process is stuck if the next call does not come within the period; 0: none."""
+        signal.setitimer(signal.ITIMER_REAL, config.watchdog_period / 1000)
 
     def _clients_cron(self) -> None:
         """Look at a part of the clients, so that each has its turn once a second."""
@@ -395,9 +403,8 @@ class Server:
         self.log.notice("Server initialized")
         for number in (signal.SIGTERM, signal.SIGINT):
             self.loop.add_signal_handler(number, self._signalled, number)
-        if self.config.crash_log_enabled:
-            import fastredis
-            report_crashes(self.config.logfile, fastredis.__version__)
+        import fastredis
+        report_trouble(self.config.logfile, fastredis.__version__, self.config.crash_log_enabled)
         for _, accepting in self.all_listeners():
             await accepting
         if not self.engine.aof.read_manifest() or not await self.engine.loading.load_at_start():

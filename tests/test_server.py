@@ -875,3 +875,18 @@ def test_sigalrm_shows_where_the_server_is(fresh_server):
     eventually(lambda: "Received SIGALRM" in server.log() and "most recent call first" in server.log())
     with server.client() as client:
         assert client.call("PING") == Status("PONG")
+
+
+def test_the_watchdog_shows_where_the_server_is_stuck(fresh_server):
+    server = fresh_server("--enable-debug-command", "yes")
+    with server.client() as client:
+        assert client.call("CONFIG", "SET", "watchdog-period", "1") == OK
+        assert client.call("CONFIG", "GET", "watchdog-period") == [b"watchdog-period", b"200"]
+        time.sleep(0.5)
+        assert "WATCHDOG" not in server.log()       # it is not stuck
+        assert client.call("DEBUG", "SLEEP", "0.6") == OK
+        eventually(lambda: "WATCHDOG TIMER EXPIRED" in server.log() and "most recent call first" in server.log())
+        assert client.call("CONFIG", "SET", "watchdog-period", "0") == OK
+        reports = server.log().count("WATCHDOG")
+        assert client.call("DEBUG", "SLEEP", "0.5") == OK
+        assert server.log().count("WATCHDOG") == reports
