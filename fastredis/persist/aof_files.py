@@ -25,6 +25,7 @@ from fastredis.persist.aof_rewrite import write_base
 from fastredis.persist.child import Child, Outcome
 from fastredis.persist.loading import SLICE_US
 from fastredis.persist.manifest import Manifest, ManifestError
+from fastredis.persist.saver import remove_in_background
 
 OFF, ON, WAITING = range(3)
 FEED_SETTINGS = ("appendfsync", "aof-timestamp-enabled", "no-appendfsync-on-rewrite")
@@ -349,7 +350,7 @@ class AofFiles:
         if self._rewriting:
             self._kill_child()
         if was_waiting:
-            self._remove(self._path(self._waiting_name))
+            remove_in_background(self.engine.loop, self._path(self._waiting_name))
 
     @property
     def _rewriting(self) -> bool:
@@ -455,7 +456,7 @@ class AofFiles:
             if not outcome.was_killed:
                 self._rewrite_failed()
             self.log.warning(f"Background AOF rewrite terminated by signal {outcome.signal}")
-        self._remove(self._temporary(self._child_pid))
+        remove_in_background(self.engine.loop, self._temporary(self._child_pid))
         if self.state == WAITING:
             self._drop_waiting()
             self.scheduled = True
@@ -470,7 +471,7 @@ class AofFiles:
         """The increment that has no base is worth nothing."""
         self.feed.close(True)
         self.log.notice(f"Removing the temp incr aof file {self._waiting_name} in the background")
-        self._remove(self._path(self._waiting_name))
+        remove_in_background(self.engine.loop, self._path(self._waiting_name))
 
     def _finish_rewrite(self) -> bool:
         """Make what the child wrote the base, and what came before it history."""
@@ -517,7 +518,7 @@ class AofFiles:
 
     def _undo(self, moved: list[str]) -> bool:
         for path in moved:
-            self._remove(path)
+            remove_in_background(self.engine.loop, path)
         return False
 
     def delete_history(self) -> None:
@@ -527,16 +528,9 @@ class AofFiles:
         wanted = self.manifest.copy()
         for each in self.manifest.history:
             self.log.notice(f"Removing the history file {each.name} in the background")
-            self._remove(self._path(each.name))
+            remove_in_background(self.engine.loop, self._path(each.name))
         wanted.history = []
         self._write_manifest(wanted)
-
-    def _remove(self, path: str) -> None:
-        """Remove a file, if it is there. What takes long, giving its blocks back, happens in another thread."""
-        with contextlib.suppress(OSError):
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            os.unlink(path)
-            self.engine.loop.run_in_executor(None, os.close, descriptor)
 
     # --- timers, the end ----------------------------------------------------------------
 

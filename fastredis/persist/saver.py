@@ -35,6 +35,27 @@ def sync_directory(path: str) -> None:
     sync_and_close(os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_DIRECTORY))
 
 
+def close_in_background(loop, descriptor: int) -> None:
+    """Close a file that may be large and has no name any more: giving its blocks back is for another thread."""
+    if loop is None or not loop.is_running():
+        os.close(descriptor)
+    else:
+        loop.run_in_executor(None, os.close, descriptor)
+
+
+def remove_in_background(loop, path: str) -> None:
+    """Remove a file that may be large, if it is there and can be removed."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        os.unlink(path)
+        close_in_background(loop, descriptor)
+
+
+def keeps_nothing(config) -> bool:
+    """Whether neither save points nor the AOF put the data on the disk."""
+    return not config["save"] and not config["appendonly"]
+
+
 def write_file(engine, path: str, report=None) -> bool:
     """Write the data set to a file, in this process; False, and a line in the log, if that fails."""
     log = engine.log
@@ -193,7 +214,7 @@ class Saver:
             self._failed()
         else:
             log.warning(f"Background saving terminated by signal {outcome.signal}")
-            self._remove_temporary(temporary_name(self._child_pid))
+            remove_in_background(self.engine.loop, temporary_name(self._child_pid))
             if not outcome.was_killed:
                 self._failed()
         self._tell_replicas(outcome.succeeded)
@@ -222,16 +243,6 @@ class Saver:
         config = self.engine.config
         refuse = not self.last_ok and config["stop-writes-on-bgsave-error"] and config["save"]
         self.engine.disk_error("rdb", MISCONF if refuse else None)
-
-    def _remove_temporary(self, path: str) -> None:
-        """Remove a file that may be large: what takes time, giving its blocks back, happens in another thread."""
-        with contextlib.suppress(OSError):
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            os.unlink(path)
-            if self.engine.loop is None or not self.engine.loop.is_running():
-                os.close(descriptor)
-            else:
-                self.engine.loop.run_in_executor(None, os.close, descriptor)
 
     # --- saving without a fork ----------------------------------------------------------
 
@@ -297,7 +308,7 @@ class Saver:
         slices, self._slices = self._slices, None
         slices.cancel()
         os.close(self._slices_file)
-        self._remove_temporary(self._slices_path())
+        remove_in_background(self.engine.loop, self._slices_path())
 
     # --- ending a save ------------------------------------------------------------------
 

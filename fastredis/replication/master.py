@@ -20,6 +20,7 @@ import secrets
 import time
 
 from fastredis.persist.child import Child, Outcome
+from fastredis.persist.saver import keeps_nothing, remove_in_background
 from fastredis.persist.snapshot import write_data_set
 from fastredis.replication.stream import Reader
 
@@ -228,6 +229,7 @@ class FullSync:
         self.log = replication.engine.log
         self.pipe: PipeTransfer | None = None
         self.waiting_since = 0.0        # monotonic time since when the first of those in WAIT_START waits
+        self.file_is_ours = False       # the last RDB file was written for replicas, by a server that keeps nothing
 
     def in_state(self, *states: int) -> list[Replica]:
         return [replica for replica in self.replication.replicas if replica.state in states]
@@ -292,6 +294,7 @@ class FullSync:
                 self._set_up(replica, target, self.replication.offset + 1)
             if target == DISK:
                 begun = self.engine.saver.save_in_background()
+                self.file_is_ours = begun and keeps_nothing(self.config)
             else:
                 self.pipe = PipeTransfer(self, waiting)
                 self.log.notice(f"Background RDB transfer started by pid {self.pipe.child.pid}")
@@ -391,6 +394,15 @@ class FullSync:
             os.close(replica.file)
             replica.file = -1
 
+    def _remove_file(self) -> None:
+        """rdb-del-sync-files: a server that saves nothing has no file when nobody needs it any more."""
+        if (not self.file_is_ours or not self.config["rdb-del-sync-files"] or not keeps_nothing(self.config)
+                or self.in_state(WAIT_START, WAIT_END, SEND_BULK)):
+            return
+        self.file_is_ours = False
+        self.log.notice("Removing the RDB file used to feed replicas in a persistence-less instance")
+        remove_in_background(self.engine.loop, self.engine.saver.path)
+
     # --- through the pipe -----------------------------------------------------------------
 
     def pipe_ended(self, pipe: PipeTransfer, succeeded: bool) -> None:
@@ -443,3 +455,4 @@ class FullSync:
                 self.log.warning(f"Disconnecting timedout replica (full sync): {replica.name}")
                 replica.drop()
         self.begin_if_due()
+        self._remove_file()

@@ -21,7 +21,7 @@ from collections.abc import Generator, Iterator
 from fastredis.persist.aof_files import OFF
 from fastredis.persist.loading import SLICE_US
 from fastredis.persist.rdb_load import RdbError
-from fastredis.persist.saver import sync_directory
+from fastredis.persist.saver import close_in_background, keeps_nothing, remove_in_background, sync_directory
 from fastredis.replication.data_set import Remains, SpareDatabases, load_into, note_change, rest_of, take_all
 
 MARK_SIZE = 40
@@ -93,10 +93,8 @@ class Spool:
             os.unlink(self.path)
         if self._syncing is not None and not self._syncing.done():
             self._syncing.add_done_callback(lambda future: os.close(self._file))
-        elif self._loop.is_running():
-            self._loop.run_in_executor(None, os.close, self._file)
         else:
-            os.close(self._file)
+            close_in_background(self._loop, self._file)
 
 
 class Transfer:
@@ -332,10 +330,9 @@ class Transfer:
 
     def _remove_file(self, path: str) -> None:
         """rdb-del-sync-files: a server that saves nothing should not have a file on its disk."""
-        if self.config["rdb-del-sync-files"] and not self.config["save"] and not self.config["appendonly"]:
+        if self.config["rdb-del-sync-files"] and keeps_nothing(self.config):
             self.log.notice("Removing the RDB file obtained from the master. This replica has persistence disabled")
-            with contextlib.suppress(OSError):
-                os.unlink(path)
+            remove_in_background(self.engine.loop, path)
 
     @staticmethod
     def _database_of(load) -> int:

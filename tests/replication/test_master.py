@@ -1,6 +1,7 @@
 """The master's side as a replica sees it on the wire: PSYNC, the data set, the stream, acknowledgements."""
 import socket
 import time
+from pathlib import Path
 
 import pytest
 
@@ -103,6 +104,31 @@ def test_a_replica_that_does_not_know_the_mark_gets_a_length(fresh_server):
         client.call("SET", "k", "1")
         assert replica.psync()[0] == "+FULLRESYNC"
         assert replica.line().startswith(b"$1")
+
+
+@pytest.mark.parametrize(("options", "stays"), [
+    (["--rdb-del-sync-files", "yes"], False),
+    (["--rdb-del-sync-files", "no"], True),
+    (["--rdb-del-sync-files", "yes", "--save", "3600 1"], True),
+    (["--rdb-del-sync-files", "yes", "--appendonly", "yes"], True),
+], ids=["persists nothing", "not asked for", "has save points", "has an AOF"])
+@pytest.mark.parametrize("kind", ["fastredis", "peer"])
+def test_the_file_for_replicas_does_not_stay(fresh_server, kind, options, stays):
+    """rdb-del-sync-files, for a server that is not to leave data on its disk."""
+    server = fresh_server(*DISK, *options, kind=kind)
+    file = Path(server.directory) / "dump.rdb"
+    with server.client() as client, RawReplica(server, "eof", "psync2") as replica:
+        client.call("SET", "k", "1")
+        _, _, offset = replica.psync()
+        head = replica.line()
+        assert b"\x01k\xc0\x01" in replica.exactly(int(head[1:]))
+        replica.ack(offset)
+        eventually(lambda: "state=online" in info(client, "replication")["slave0"])
+        if stays:
+            time.sleep(1.5)         # the cron that would remove it comes once a second
+            assert file.exists()
+        else:
+            eventually(lambda: not file.exists())
 
 
 def test_writes_while_the_data_set_is_sent_follow_it(fresh_server):

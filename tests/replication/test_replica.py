@@ -198,6 +198,22 @@ def test_a_transfer_in_pieces(replica, master, rdb, mode, marked):
     assert temporary_files(server) == []
 
 
+@pytest.mark.parametrize(("options", "stays"), [
+    (["--rdb-del-sync-files", "yes"], False),
+    (["--rdb-del-sync-files", "no"], True),
+    (["--rdb-del-sync-files", "yes", "--save", "3600 1"], True),
+], ids=["persists nothing", "not asked for", "has save points"])
+def test_the_masters_file_does_not_stay(replica, master, rdb, options, stays):
+    server, client = replica("--repl-diskless-load", "disabled", *options)
+    follow(client, master.port)
+    played = master.accept()
+    played.greet()
+    played.send_raw(b"+FULLRESYNC %s 1000\r\n" % ID_A.encode() + bulk(rdb[0]))
+    played.expect_ack(1000)
+    assert content(client) == rdb[1]
+    assert (Path(server.directory) / "dump.rdb").exists() == stays
+
+
 @pytest.mark.parametrize("harm", ["cut", "damaged", "checksum"])
 @pytest.mark.parametrize("mode", MODES)
 def test_a_transfer_that_fails(replica, master, rdb, mode, harm):
