@@ -316,8 +316,7 @@ cdef int reject(Client c, bytes text, Command command=None) except -1:
 
     c.error_text(text)
     if unlikely(is_attached(c)):
-        c.engine.log.warning("== CRITICAL == This master is sending an error to its replica: "
-                             f"'{text.decode('utf-8', 'replace')}'")
+        c.engine.unexpected_error("master", "replica", text, command.name if command is not None else b"")
         return expel(c, command, mark)
     return settle_reply(c, mark)
 

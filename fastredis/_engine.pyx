@@ -31,6 +31,7 @@ cdef enum:
     KEPT_ARGS = 64 * 1024           # a batch that had more arguments gives their room back
     FIRST_TEXT = 1024               # room for a propagated command
     KEPT_TEXT = 64 * 1024           # ... and more than this is given back
+    SHOWN_ERROR = 4096              # bytes of an error that are logged
     MAX_ERROR_CODES = 128           # different codes that errorstats keeps
 
 
@@ -293,6 +294,27 @@ cdef class Engine(Listener):
         else:
             self.disk_errors[source] = error
         self.gate(GATE_DISK, bool(self.disk_errors))
+
+    def unexpected_error(self, str sender, str receiver, bytes error, bytes command):
+        """An error goes to who does not read replies: its data are not what they should be, or it is none of ours.
+
+        sender and receiver: "replica" and "master", "master" and "replica", or "server" and "AOF-loading-client".
+        command: the name, b"" if it has none. propagation-error-behavior says whether to end the process, unless we
+        are the master: a replica's nonsense is no harm to us.
+        """
+        name = command.decode("utf-8", "replace") or "<unknown>"
+        behavior = self.config["propagation-error-behavior"]
+
+        self.core.unexpected_errors += 1
+        self.log.warning(f"== CRITICAL == This {sender} is sending an error to its {receiver}: "
+                         f"'{error[:SHOWN_ERROR].decode('utf-8', 'replace')}' after processing the command '{name}'")
+        if sender == "replica":
+            deadly = behavior != "ignore" and self.config["replica-read-only"]
+        else:
+            deadly = behavior == "panic" and sender == "server"
+        if deadly:
+            self.server.panic(f"This {sender} panicked sending an error to its {receiver} after processing the command "
+                              f"'{name}'")
 
     def release_replies(self):
         """What held replies back is done: send them. The caller is not in a turn."""

@@ -15,6 +15,7 @@ import socket
 import stat
 import time
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 from fastredis import commands
 from fastredis._blocking import Blocked
@@ -313,13 +314,17 @@ class Server:
         else:
             client.peer = address_text(transport.get_extra_info("peername"))
             client.local = address_text(transport.get_extra_info("sockname"))
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            set_keepalive(sock, self.config.tcp_keepalive)
+            self.tune(sock)
         if len(self.engine.clients) >= self.config.maxclients:
             return b"-ERR max number of clients reached\r\n"
         if self.config.protected_mode and not self.engine.password and not client.is_local:
             return PROTECTED_MODE
         return None
+
+    def tune(self, sock: socket.socket) -> None:
+        """A TCP connection's options: no delay, and tcp-keepalive."""
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        set_keepalive(sock, self.config.tcp_keepalive)
 
     def client_left(self, client: Connection) -> None:
         """A client's connection is gone."""
@@ -333,6 +338,15 @@ class Server:
         """The client as CLIENT LIST shows it, for the log."""
         from fastredis.commands.clients import describe
         return describe(client)
+
+    def panic(self, text: str) -> NoReturn:
+        """End the process at once, since to go on would do harm. The log tells why, and where it was."""
+        for line in ("-" * 48, "!!! Software Failure. Press left mouse button to continue", f"Guru Meditation: {text}",
+                     "-" * 48):
+            self.log.warning(line)
+        if self.config.use_exit_on_panic:
+            os._exit(1)
+        os.abort()
 
     # --- timers ---------------------------------------------------------------------
 

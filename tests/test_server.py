@@ -854,7 +854,7 @@ def test_room_of_a_long_published_message_is_given_back(fresh_server):
 
 
 @pytest.mark.skipif(os.environ.get("FASTREDIS_BUILD") == "asan", reason="AddressSanitizer reports crashes itself")
-@pytest.mark.parametrize("crash", ["SIGABRT", "SIGSEGV", "DEBUG SEGFAULT"])
+@pytest.mark.parametrize("crash", ["SIGABRT", "SIGSEGV", "DEBUG SEGFAULT", "DEBUG PANIC"])
 def test_crash_is_reported(fresh_server, crash):
     """The log tells of the signal and has the Python stack; the process dies of the signal."""
     server = fresh_server()

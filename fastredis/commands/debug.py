@@ -111,6 +111,11 @@ def help_text(c):
 # ---- Time ----
 
 
+@subcommand("PANIC", "Crash the server simulating a panic.", 0)
+def panic(c):
+    c.engine.server.panic(f"DEBUG PANIC called at Unix time {int(time.time())}")
+
+
 @subcommand("SEGFAULT", "Crash the server with sigsegv.", 0)
 def segfault(c):
     ctypes.string_at(0)

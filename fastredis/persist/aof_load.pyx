@@ -353,7 +353,5 @@ cdef class AofLoad:
 
     def tell_error(self, Command command):
         """A command that once did something fails now. The data may be other than they were."""
-        self.engine.core.unexpected_errors += 1
-        text = self.client.out.data[:self.client.out.size].split(b"\r\n", 1)[0].decode("utf-8", "replace")
-        self.engine.log.warning("== CRITICAL == This server is sending an error to its AOF-loading-client: "
-                                f"'{text}' after processing the command '{command.name.decode()}'")
+        error = self.client.out.data[1:self.client.out.size].split(b"\r\n", 1)[0]
+        self.engine.unexpected_error("server", "AOF-loading-client", error, command.name)

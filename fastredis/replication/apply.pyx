@@ -6,13 +6,13 @@ from libc.stdint cimport uint64_t
 from fastredis._blocking cimport Blocked
 from fastredis._command cimport CommandTable, find_subcommand
 from fastredis._connection cimport Connection
-from fastredis._core cimport GATE_PAUSED, Core
+from fastredis._core cimport GATE_DISK, GATE_PAUSED, Core
 from fastredis._dispatch cimport call_guarded, execute, prepare
 from fastredis._engine cimport (
     C_CLOSE_AFTER_REPLY, C_CLOSE_ASAP, C_CLOSED, C_DENY_BLOCKING, C_MASTER, C_MULTI, Engine,
 )
 from fastredis._evict cimport Evictor
-from fastredis._flags cimport CONTAINER
+from fastredis._flags cimport CONTAINER, WRITE
 from fastredis._multi cimport Queue
 from fastredis._reply cimport reply_new
 from fastredis._resp cimport (
@@ -29,7 +29,6 @@ cdef extern from "<strings.h>" nogil:
 cdef enum:
     GONE = C_CLOSE_AFTER_REPLY | C_CLOSE_ASAP | C_CLOSED
     QUERY_BUFFER = 16 * 1024
-    SHOWN_ERROR = 4096                  # bytes of an error that are logged
 
 # The master may have a larger proto-max-bulk-len; what it has stored has to be taken.
 cdef int64_t MOST_BULK = <int64_t>1 << 40
@@ -193,6 +192,11 @@ cdef class MasterConnection(Connection):
         if unlikely(core.memory.used > core.memory_limit) and not self.engine.config["replica-ignore-maxmemory"]:
             (<Evictor>self.engine.evictor).make_room()
         prepare(self, batch, commands)
+        if unlikely(core.gate & GATE_DISK):
+            for i in range(batch.count):
+                if commands[i] is not NULL and (<Command>commands[i]).flags & WRITE:
+                    self.link.cannot_persist()
+                    break
         core.tick = ticks()
         for i in range(batch.count):
             r = &batch.requests[i]
@@ -257,12 +261,9 @@ cdef class MasterConnection(Connection):
     cdef int tell_error(self, Command command) except -1:
         """A command that succeeded at the master failed here. The data may be other than the master's."""
         cdef bytes reply = self.out.data[:self.out.size]
-        cdef str name = command.name.decode() if command is not None else "<unknown>"
 
-        self.core.unexpected_errors += 1
         if not reply.startswith(b"-"):          # of EXEC: the first error in the array
             reply = reply.partition(b"\r\n-")[2]
-        text = reply.removeprefix(b"-").partition(b"\r\n")[0][:SHOWN_ERROR].decode("utf-8", "replace")
-        self.engine.log.warning(f"== CRITICAL == This replica is sending an error to its master: '{text}' after "
-                                f"processing the command '{name}'")
+        self.engine.unexpected_error("replica", "master", reply.removeprefix(b"-").partition(b"\r\n")[0],
+                                     command.name if command is not None else b"")
         return 0

@@ -33,6 +33,7 @@ LONGEST_LINE = 64 * 1024        # bytes of an answer in the handshake
 KEPT_BYTES = 4 * 1024 * 1024    # that wait to be used, before the master has to wait
 ALIVE_SECONDS = 1.0             # between two signs of life while data are loaded
 AOF_TRIES = 10                  # to switch the AOF on again
+DISK_LOG_SECONDS = 10.0         # between two complaints that the disk takes nothing
 ALLOWED_PING_ERRORS = ("-NOAUTH", "-NOPERM", "-ERR operation not permitted")
 LATER_ERRORS = ("-NOMASTERLINK", "-LOADING")
 ID_SIZE = 40
@@ -113,6 +114,7 @@ class Attempt(asyncio.Protocol):
             transport.abort()
             return
         self.transport = transport
+        self.engine.server.tune(transport.get_extra_info("socket"))
         self._go_on()
 
     def data_received(self, data: bytes) -> None:
@@ -336,6 +338,7 @@ class Link:
         self._acknowledges = True           # a master that knows SYNC only does not take acknowledgements
         self._down_s: float | None = None   # when the link was lost (monotonic)
         self._aof_tries = 0                 # that failed to switch the AOF on again
+        self._told_disk_s = -DISK_LOG_SECONDS       # when the log was last told that the disk takes nothing
 
     @property
     def address(self) -> str:
@@ -483,6 +486,15 @@ class Link:
             connection.data_received(rest)
         if attempt.lost:
             connection.connection_lost(None)
+
+    def cannot_persist(self) -> None:
+        """The master's writes cannot be made durable here: as configured, go on, or end the process."""
+        if not self.config["replica-ignore-disk-write-errors"]:
+            self.engine.server.panic("Replica was unable to write command to disk.")
+        now_s = time.monotonic()
+        if now_s - self._told_disk_s >= DISK_LOG_SECONDS:
+            self._told_disk_s = now_s
+            self.log.warning("Replica is applying a command even though it is unable to write to disk.")
 
     def send_ack(self) -> None:
         """Tell the master how far the stream is applied, and how far that is on the disk."""

@@ -438,6 +438,10 @@ FATAL = {
     "unknown command": (formatted("bla k v"), (), "Unknown command 'bla' reading the append only file"),
     "too few arguments": (formatted("SET k"), (), "Bad file format"),
     "far behind in a long file": (LONG + b"\x01" + LONG, (), "Bad file format"),
+    "a command that fails": (formatted("SET k v", "INCR k"),
+                             ("--propagation-error-behavior", "panic", "--use-exit-on-panic", "yes"),
+                             "This server panicked sending an error to its AOF-loading-client after processing the "
+                             "command 'incr'"),
     "a broken base": (b"REDIS0010" + b"\xfa", (), "Error reading the RDB base file"),
 }
 
@@ -449,6 +453,16 @@ def test_what_cannot_be_loaded_ends_the_server(tmp_path, data, options, message)
         aof_server(tmp_path, *options)
     assert message in str(failure.value)
     assert (tmp_path / "appendonlydir" / "appendonly.aof.1.incr.aof").read_bytes() == data
+
+
+@pytest.mark.parametrize("behavior", ["ignore", "panic-on-replicas"])
+def test_a_command_that_fails_is_told_of(tmp_path, behavior):
+    write_aof(tmp_path, ("appendonly.aof.1.incr.aof", "i", formatted("SELECT 0", "SET k v", "INCR k", "SET l 1")))
+    with (aof_server(tmp_path, "--propagation-error-behavior", behavior) as server, server.client() as client):
+        assert client.call("MGET", "k", "l") == [b"v", b"1"]
+        assert b"\r\nunexpected_error_replies:1\r\n" in client.call("INFO", "stats")
+        assert "== CRITICAL == This server is sending an error to its AOF-loading-client: 'ERR value is not an " \
+            "integer or out of range' after processing the command 'incr'" in server.log()
 
 
 def test_only_the_last_file_may_be_torn(tmp_path):

@@ -399,6 +399,46 @@ def test_errors_in_the_stream(replica, master, rdb):
     assert info(client, "stats")["unexpected_error_replies"] == "5"
 
 
+@pytest.mark.parametrize(("behavior", "read_only", "dies"), [
+    ("panic", "yes", True), ("panic-on-replicas", "yes", True), ("panic", "no", False), ("ignore", "yes", False),
+])
+def test_an_error_in_the_stream_may_end_the_process(replica, master, rdb, behavior, read_only, dies):
+    server, client = replica("--propagation-error-behavior", behavior, "--replica-read-only", read_only,
+                             "--use-exit-on-panic", "yes")
+    follow(client, master.port)
+    played = master.synced(rdb[0], offset=0)
+    played.send_raw(encode("INCR", "short") + encode("SET", "after", 1))
+    if dies:
+        assert server.process.wait(10) == 1
+        assert "Guru Meditation: This replica panicked sending an error to its master after processing the command " \
+            "'incr'" in server.log()
+    else:
+        wait_until(lambda: client.call("GET", "after") == b"1")
+
+
+@pytest.mark.parametrize("ignore", ["no", "yes"])
+def test_a_disk_that_takes_nothing(replica, master, rdb, ignore):
+    """replica-ignore-disk-write-errors: whether a replica that cannot keep its master's writes goes on."""
+    server, client = replica("--replica-ignore-disk-write-errors", ignore, "--use-exit-on-panic", "yes",
+                             "--repl-diskless-load", "swapdb", "--save", "3600 1000000")
+    follow(client, master.port)
+    played = master.synced(rdb[0], offset=0)
+    (Path(server.directory) / "dump.rdb").mkdir()       # no file can take this name
+    client.call("BGSAVE")
+    wait_until(lambda: info(client, "persistence")["rdb_last_bgsave_status"] == "err")
+    played.send_raw(encode("PING") + encode("REPLCONF", "GETACK", "*"))
+    played.expect_ack(len(encode("PING")))              # nothing to keep
+    played.send_raw(encode("SET", "new", 1))
+    if ignore == "no":
+        assert server.process.wait(10) == 1
+        assert "Guru Meditation: Replica was unable to write command to disk." in server.log()
+    else:
+        wait_until(lambda: client.call("GET", "new") == b"1")
+        played.send_raw(encode("SET", "new", 2))
+        wait_until(lambda: client.call("GET", "new") == b"2")
+        assert server.log().count("Replica is applying a command even though it is unable to write to disk.") == 1
+
+
 @pytest.mark.parametrize("garbage", [b"SET inline 1\r\n", b"*1\r\nwhat\r\n"])
 def test_a_stream_that_is_none(replica, master, rdb, garbage):
     """The place in it is worth nothing then."""
