@@ -1,6 +1,7 @@
 """REPLICAOF, PSYNC, SYNC, REPLCONF, ROLE, FAILOVER: what they reply. What they do is in tests/replication."""
 from tests.rows import NOT_INTEGER, NOTHING, OK, PONG, SYNTAX, Any, Case, Error, wrong_args
 
+NO_CLUSTER = Error("ERR This instance has cluster support disabled")
 NO_FAILOVER = Error("ERR No failover in progress.")
 NO_REPLICAS = Error("ERR FAILOVER requires connected replicas.")
 
@@ -35,10 +36,10 @@ CASES = {
         ("PSYNC ? -1", Error("ERR Command not allowed inside a transaction")),
         ("SYNC", Error("ERR Command not allowed inside a transaction")), ("DISCARD", OK),
     ],
-    "READONLY, READWRITE": Case([
-        ("READONLY", OK), ("READWRITE", OK), ("READONLY x", wrong_args("readonly")),
+    "READONLY, READWRITE": [
+        ("READONLY", NO_CLUSTER), ("READWRITE", NO_CLUSTER), ("READONLY x", wrong_args("readonly")),
         ("READWRITE x", wrong_args("readwrite")),
-    ], peer="Valkey 8 answers so, Redis does not"),
+    ],
     "CLIENT CAPA": Case([
         ("CLIENT CAPA redirect", OK), ("CLIENT CAPA nonsense more", OK), ("CLIENT CAPA", wrong_args("client|capa")),
     ], peer="Valkey 8 answers so, Redis does not"),
