@@ -407,6 +407,16 @@ cdef class Connection(Client):
         """Close the connection at the end of the turn."""
         self.shut()
 
+    @property
+    def descriptor(self):
+        """The socket's; -1: there is none, or bytes have to go through the transport."""
+        return self.fd
+
+    def hang_up(self):
+        """End the connection for all processes that have the socket, too."""
+        if self.fd >= 0:
+            shutdown(self.fd, SHUT_RDWR)
+
     def allow_delay(self):
         """Let the kernel gather small pieces (repl-disable-tcp-nodelay)."""
         if not self.flags & C_UNIX_SOCKET:

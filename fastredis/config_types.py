@@ -170,6 +170,7 @@ class Enum(Parameter):
 
     def __init__(self, name: str, default: Any, values: tuple[str, ...], flags: int = 0, **more: Any):
         self.same = more.pop("same", {})  # value -> the one it means
+        self.newer = more.pop("newer", ())  # values that redis-server 7.0 does not know and therefore does not name
         super().__init__(name, default, flags, **more)
         self.values = values
 
@@ -180,7 +181,7 @@ class Enum(Parameter):
 
     def value_named(self, word: str) -> str:
         word = word.lower()
-        if word not in self.values:
+        if word not in self.values and word not in self.newer:
             self.refuse()
         return self.same.get(word, word)
 

@@ -536,7 +536,8 @@ class Server:
         self.engine.blocked.hold(client)
 
     def _lagging(self, wait: "ShutdownWait") -> list:
-        return [replica for replica in self.engine.replication.replicas if replica.acked < wait.offset]
+        return [replica for replica in self.engine.replication.replicas
+                if replica.acked < wait.offset and not replica.is_channel]
 
     def _look_at_replicas(self, wait: "ShutdownWait") -> None:
         """Cron: end if all replicas have everything, or were waited for long enough."""

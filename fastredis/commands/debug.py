@@ -467,6 +467,28 @@ def replicate(c, *words):
 
 
 @subcommand(
+    "PAUSE-AFTER-FORK <0|1>",
+    "Stop the server, as SIGSTOP does, after the fork for a full synchronization of\n"
+    "replicas; and as a replica with two connections before the main one asks for the stream.",
+    1,
+)
+def pause_after_fork(c, value):
+    c.engine.replication.pauses_after_fork = is_on(value)
+    return OK
+
+
+@subcommand(
+    "DELAY-RDB-CLIENT-FREE-SECONDS <seconds>",
+    "For how long the master keeps a place in the stream when a replica has its data\n"
+    "set, and its main connection has not asked for the stream.",
+    1,
+)
+def grace(c, seconds):
+    c.engine.replication.grace_s = number(seconds, 0)
+    return OK
+
+
+@subcommand(
     "CONFIG-REWRITE-FORCE-ALL",
     "Like CONFIG REWRITE but writes all configuration options, including\n"
     "keywords not listed in original configuration file or default values.",

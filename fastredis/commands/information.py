@@ -280,7 +280,7 @@ def snapshot(engine) -> Fields:
     saver = engine.saver
     return [
         ("rdb_changes_since_last_save", saver.changes),
-        ("rdb_bgsave_in_progress", int(saver.running or engine.replication.full_sync.pipe is not None)),
+        ("rdb_bgsave_in_progress", int(saver.running or engine.replication.full_sync.transfer is not None)),
         ("rdb_last_save_time", saver.last_save_s),
         ("rdb_last_bgsave_status", "ok" if saver.last_ok else "err"),
         ("rdb_last_bgsave_time_sec", saver.last_seconds),

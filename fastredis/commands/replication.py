@@ -165,9 +165,6 @@ def attach(c, replid: str, offset: int, old: bool = False) -> None:
     """Make a connection a replica's; the data follow."""
     replica = replica_of(c)
     c.engine.log.notice(f"Replica {replica.name} asks for synchronization")
-    c.flag_bits |= C_REPLICA
-    if c.engine.config["repl-disable-tcp-nodelay"]:
-        c.allow_delay()
     status = c.engine.replication.attach(replica, replid, offset, old)
     if status is not None:
         c.reply(Status(status))
@@ -206,9 +203,10 @@ declare(
 def cmd_replconf(c):
     """REPLCONF option value ... -> OK: what a replica tells of itself, and its acknowledgements (without a reply).
 
-    listening-port, ip-address: where it can be reached; capa eof | psync2: what it understands; rdb-only 1: it wants
-    no stream; version: its own; ack offset [fack offset]: it has applied, and has on its disk, the stream up to there;
-    getack: this replica's link is to acknowledge now.
+    listening-port, ip-address: where it can be reached; capa eof | psync2 | dual-channel: what it understands; rdb-only
+    1: it wants no stream; rdb-channel 1: this is its second connection, for the data set; set-rdb-client-id: this is
+    the main connection, and the second one has that id; version: its own; ack offset [fack offset]: it has applied, and
+    has on its disk, the stream up to there; getack: this replica's link is to acknowledge now.
     Errors: syntax; unknown options; wrong values.
     Source: https://redis.io/docs/latest/commands/replconf/
     """
@@ -256,11 +254,23 @@ def note(c, option: bytes, value: bytes) -> ErrorReply | None:
     elif option == b"capa":
         replica.knows_eof = replica.knows_eof or value.lower() == b"eof"
         replica.knows_psync2 = replica.knows_psync2 or value.lower() == b"psync2"
-    elif option == b"rdb-only":
+        if value.lower() == b"dual-channel":
+            replica.knows_channel = replica.knows_channel or c.engine.replication.full_sync.may_use_channels
+    elif option in (b"rdb-only", b"rdb-channel"):
         wanted = integer(value, 0, 1)
         if wanted is None:
             return ErrorReply("ERR value is out of range, must be positive")
-        replica.rdb_only = bool(wanted)
+        if option == b"rdb-only":
+            replica.rdb_only = bool(wanted)
+        else:
+            replica.is_channel = bool(wanted)
+    elif option == b"set-rdb-client-id":
+        number = parse_integer(value)
+        if number is None:
+            return NOT_AN_INTEGER
+        if number not in c.engine.replication.waiting:
+            return ErrorReply(f"ERR Unrecognized RDB client id {number}")
+        replica.channel_id = number
     elif option != b"version":
         return ErrorReply(f"ERR Unrecognized REPLCONF option: {to_text(option)}")
     return None

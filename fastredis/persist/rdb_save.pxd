@@ -1,4 +1,4 @@
-# Writing the RDB format: into memory (DUMP, a slice of a snapshot) or to a file descriptor.
+# Writing the RDB format: into memory (DUMP, a slice of a snapshot), to a file descriptor or to a function.
 #
 #   RdbWriter { data [ ......size ...room ], fd, crc, written }
 #                        |
@@ -16,8 +16,9 @@
 #     rdb_write_end(&w); rdb_flush(&w)
 #     rdb_writer_clear(&w)              # in any case
 #
-# fd may be a file, a pipe or a socket; write(2) is repeated until all is out, so it should be a blocking one. With
-# a memory sink the caller takes data[:size] between two calls and then says rdb_taken(), which does the CRC.
+# fd may be a file, a pipe or a socket; write(2) is repeated until all is out, so it should be a blocking one. A sink
+# is a Python function that takes what else went to fd, one buffer at a time. With a memory writer the caller takes
+# data[:size] between two calls and then says rdb_taken(), which does the CRC.
 # Errors: OSError of write(2); MemoryError. The writer can only be cleared after one.
 # Source: https://rdb.fnordig.de/file_format.html
 
@@ -42,7 +43,8 @@ cdef struct RdbWriter:
     char* data                          # what is not written yet
     size_t size                         # bytes of it
     size_t room
-    int fd                              # -1: memory
+    int fd                              # -1: memory, or the sink
+    void* sink                          # function of a memoryview, which takes all of it; NULL: there is none
     bint compress                       # rdbcompression: LZF where it pays
     bint checksum                       # rdbchecksum; else the file ends with 0
     uint64_t crc                        # of all bytes that left the buffer
@@ -71,10 +73,12 @@ cdef enum:
 
 # --- life. fd -1: memory. compress and checksum are on, the rest is off.
 cdef int rdb_writer_init(RdbWriter* w, Account* account, int fd) except -1
+# ... to a function, which has to outlive the writer.
+cdef int rdb_writer_init_sink(RdbWriter* w, Account* account, object sink) except -1
 # The settings that are configured: compression, checksum, stamps, incremental sync, key delay.
 cdef int rdb_writer_configure(RdbWriter* w, Engine engine) except -1
 cdef void rdb_writer_clear(RdbWriter* w) noexcept
-# Write what is in the buffer to fd.
+# Write what is in the buffer to fd, or the sink.
 cdef int rdb_flush(RdbWriter* w) except -1
 # The caller has taken all that is in the buffer (memory).
 cdef void rdb_taken(RdbWriter* w) noexcept

@@ -1,5 +1,7 @@
 """Writing the RDB format. The design comment is in rdb_save.pxd, the format in rdb.pxd."""
+from cpython.buffer cimport PyBUF_READ
 from cpython.exc cimport PyErr_CheckSignals, PyErr_SetFromErrno
+from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.errno cimport EINTR, errno
 from libc.stdint cimport INT16_MAX, INT16_MIN, INT32_MAX, INT32_MIN, INT8_MAX, INT8_MIN, uint8_t, uint32_t
 from libc.string cimport memcpy, memset, strlen
@@ -90,6 +92,15 @@ cdef int rdb_writer_init(RdbWriter* w, Account* account, int fd) except -1:
     return 0
 
 
+cdef int rdb_writer_init_sink(RdbWriter* w, Account* account, object sink) except -1:
+    """A writer to a function. rdb_writer_clear() it in any case."""
+    rdb_writer_init(w, account, -1)
+    w.sink = <void*>sink
+    w.data = <char*>mem_alloc(account, RDB_BUFFER)
+    w.room = RDB_BUFFER
+    return 0
+
+
 cdef int rdb_writer_configure(RdbWriter* w, Engine engine) except -1:
     """Take over what is configured for files."""
     cdef str policy = engine.config["maxmemory-policy"]
@@ -114,14 +125,21 @@ cdef void rdb_writer_clear(RdbWriter* w) noexcept:
     w.room = w.scratch_room = w.size = 0
 
 
+cdef inline bint is_memory(RdbWriter* w) noexcept:
+    return w.fd < 0 and w.sink is NULL
+
+
 cdef int send(RdbWriter* w, const void* data, size_t size) except -1:
-    """Write bytes that are next to fd, all of them; CRC and counts go along."""
+    """Write bytes that are next to fd or the sink, all of them; CRC and counts go along."""
     cdef const char* p = <const char*>data
     cdef Py_ssize_t sent
 
     if w.checksum:
         w.crc = crc64(w.crc, data, size)
     w.written += size
+    if w.sink is not NULL:
+        (<object>w.sink)(PyMemoryView_FromMemory(<char*>data, size, PyBUF_READ))
+        return 0
     while size:
         sent = write(w.fd, p, size)
         if sent < 0:
@@ -137,10 +155,10 @@ cdef int send(RdbWriter* w, const void* data, size_t size) except -1:
 
 
 cdef int rdb_flush(RdbWriter* w) except -1:
-    """Write what is in the buffer to fd; nothing in memory."""
+    """Write what is in the buffer; nothing in memory."""
     cdef size_t size = w.size
 
-    if w.fd >= 0 and size:
+    if size and not is_memory(w):
         w.size = 0
         send(w, w.data, size)
     return 0
@@ -175,7 +193,7 @@ cdef inline int reserve(RdbWriter* w, size_t size) except -1:
 
 cdef int rdb_write_bytes(RdbWriter* w, const void* data, size_t size) except -1:
     """Write bytes as they are."""
-    if w.fd >= 0 and size >= RDB_BUFFER:
+    if size >= RDB_BUFFER and not is_memory(w):
         rdb_flush(w)
         return send(w, data, size)
     reserve(w, size)

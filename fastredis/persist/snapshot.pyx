@@ -34,7 +34,7 @@ from fastredis.ds.table cimport table_scan
 from fastredis.persist.rdb cimport RDB_OP_RESIZEDB, RDB_OP_SELECTDB
 from fastredis.persist.rdb_save cimport (
     RdbInfo, RdbWriter, rdb_flush, rdb_save_all, rdb_write_begin, rdb_write_bytes, rdb_write_end, rdb_write_key,
-    rdb_write_length, rdb_writer_clear, rdb_writer_configure, rdb_writer_init,
+    rdb_write_length, rdb_writer_clear, rdb_writer_configure, rdb_writer_init, rdb_writer_init_sink,
 )
 from fastredis.values.entry cimport ENTRY_EPOCH, Entry, entry_set_epoch
 
@@ -52,12 +52,13 @@ cdef int note_progress(void* context, RdbWriter* w) except -1:
     return 0
 
 
-def write_data_set(Engine engine not None, int fd, report=None, bint aof_base=False):
-    """Write all databases to a file descriptor, from the header to the checksum; returns how many keys.
+def write_data_set(Engine engine not None, target, report=None, bint aof_base=False):
+    """Write all databases, from the header to the checksum; returns how many keys.
 
+    target: a file descriptor, or a function that takes each piece as a memoryview, which is good for the call only.
     report(keys) is called now and then with how many were written. aof_base: the file begins an AOF. Python's signal
     handlers run meanwhile. Buffers are of an account of its own, since used_memory is to tell of the data.
-    Errors: OSError of write(2).
+    Errors: OSError of write(2); those of the function.
     """
     cdef Account account
     cdef RdbWriter w
@@ -66,7 +67,10 @@ def write_data_set(Engine engine not None, int fd, report=None, bint aof_base=Fa
 
     memset(&account, 0, sizeof(Account))
     info.aof_base = aof_base
-    rdb_writer_init(&w, &account, fd)
+    if callable(target):
+        rdb_writer_init_sink(&w, &account, target)
+    else:
+        rdb_writer_init(&w, &account, target)
     try:
         rdb_writer_configure(&w, engine)
         rdb_save_all(&w, engine, &info, [], note_progress, <void*>report)

@@ -3,6 +3,7 @@ cimport cython
 
 from libc.string cimport memcpy
 
+from fastredis._engine cimport Engine
 from fastredis.ds.alloc cimport mem_alloc, mem_free
 
 cdef enum:
@@ -109,6 +110,50 @@ cdef class Backlog:
         assert <size_t>(self.end - self.base) <= self.count * BACKLOG_BLOCK
         assert self.count == 0 or <size_t>(self.end - self.base) >= (self.count - 1) * BACKLOG_BLOCK
         assert self.count <= self.room and self.room & (self.room - 1) == 0
+
+
+cdef class Gathered:
+    """The replica's side: bytes of the stream that came before the data set was there which they change.
+
+    They lie in the blocks of a Backlog, so they count in used_memory, and are given back one block at a time.
+    """
+    cdef Engine engine
+    cdef Backlog blocks
+    cdef readonly int64_t peak          # most bytes that their blocks have taken
+
+    def __init__(self, Engine engine not None):
+        self.engine = engine
+        self.peak = 0
+        self.clear()
+
+    def clear(self):
+        """Forget them; `peak` stays."""
+        self.blocks = backlog_new(&self.engine.core.memory, self.engine, 0, 0)
+
+    @property
+    def size(self):
+        """Bytes of them."""
+        return self.blocks.end - self.blocks.start
+
+    @property
+    def room(self):
+        """Bytes of their blocks."""
+        return self.blocks.count * BACKLOG_BLOCK
+
+    def append(self, bytes data not None):
+        """They go on."""
+        self.blocks.append(data, len(data))
+        self.peak = max(self.peak, self.blocks.count * BACKLOG_BLOCK)
+
+    def take(self):
+        """The oldest of them, a block at most; b"" when there are none."""
+        cdef Backlog blocks = self.blocks
+        cdef const char* data = NULL
+        cdef size_t size = blocks.peek(blocks.start, &data)
+        cdef bytes taken = data[:size]
+
+        blocks.trim(blocks.start + size)
+        return taken
 
 
 cdef Backlog backlog_new(Account* account, object owner, int64_t wanted, int64_t offset):

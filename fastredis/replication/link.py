@@ -6,9 +6,9 @@
        +------------+--------------+                +--> connect, again at once
          what fails before the transfer is tried again by the cron
 
-Each connection is an Attempt: its script, a generator, says what it waits for, and is told what came. When the stream
-begins, the transport passes to a MasterConnection. Between connections the Link keeps what the stream had selected; the
-place in it is engine.replication's.
+Each connection is an Attempt, a Channel with a script; a full synchronisation may need a second one, see
+replication/channel. When the stream begins, the transport passes to a MasterConnection. Between connections the Link
+keeps what the stream had selected; the place in it is engine.replication's.
 Rejected: a task with streams (what it holds is released a turn of the loop after it is cancelled, when another
 link may be at work already).
 Source: https://redis.io/docs/latest/operate/oss_and_stack/management/replication/
@@ -18,20 +18,19 @@ import asyncio
 import enum
 import os
 import secrets
+import signal
 import time
 from collections.abc import Generator
 
-import hiredis
-
 from fastredis.config_text import address_text
 from fastredis.persist.aof_files import OFF
+from fastredis.persist.loading import SLICE_US
 from fastredis.process import notify_systemd
 from fastredis.replication.apply import MasterConnection
-from fastredis.replication.transfer import SyncFailed, Transfer, Wait
+from fastredis.replication.backlog import Gathered
+from fastredis.replication.channel import Channel, RdbChannel, answer_text, request
+from fastredis.replication.transfer import SyncFailed, Transfer, Wait, again
 
-LONGEST_LINE = 64 * 1024        # bytes of an answer in the handshake
-KEPT_BYTES = 4 * 1024 * 1024    # that wait to be used, before the master has to wait
-ALIVE_SECONDS = 1.0             # between two signs of life while data are loaded
 AOF_TRIES = 10                  # to switch the AOF on again
 DISK_LOG_SECONDS = 10.0         # between two complaints that the disk takes nothing
 ALLOWED_PING_ERRORS = ("-NOAUTH", "-NOPERM", "-ERR operation not permitted")
@@ -44,181 +43,53 @@ class Answer(enum.Enum):
 
     CONTINUE = enum.auto()
     FULL = enum.auto()
+    CHANNEL = enum.auto()       # the data set comes on a second connection
     UNKNOWN = enum.auto()
 
 
-def request(*words: str | bytes) -> bytes:
-    """A command as the protocol has it."""
-    parts = [word.encode("utf-8", "surrogateescape") if isinstance(word, str) else word for word in words]
-    return b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%b\r\n" % (len(part), part) for part in parts)
+class Attempt(Channel):
+    """The connection of a link until the stream begins on it, or it fails.
 
-
-def answer_text(line: bytes) -> str:
-    """A line of an answer as text, with the + or - that it begins with."""
-    reader = hiredis.Reader(encoding="utf-8", errors="replace", notEnoughData="")
-    reader.feed(line + b"\r\n")
-    try:
-        reply = reader.gets()
-    except hiredis.ProtocolError:
-        return line.decode("utf-8", "replace")
-    return f"-{reply}" if isinstance(reply, hiredis.ReplyError) else line[:1].decode("latin-1") + str(reply)
-
-
-class Attempt(asyncio.Protocol):
-    """One connection until the stream begins on it, or it fails.
-
-    heard_s     when bytes came last, or were waited for first (monotonic)
-    lost        the connection is gone; what has come can still be used
     has_asked   PSYNC was sent
+    aside       the second connection, while the data set comes on one
+    gathers     what comes is the stream, ahead of the data set
     """
 
-    def __init__(self, link: "Link"):
-        self.link = link
-        self.engine, self.config, self.log = link.engine, link.config, link.log
-        self.transport: asyncio.Transport | None = None
-        self.lost = self.has_asked = False
-        self.heard_s = time.monotonic()
-        self._sent_s = self.heard_s
-        self._unused = b""
-        self._reading = True
-        self._running = self._closed = False
-        self._script = self._synchronize()
-        self._wait: Wait | asyncio.Future | None = None     # what the script waits for; None: it has not begun
-        self._slice_due = False
-        self._task = self.engine.loop.create_task(self._open())
+    PURPOSE = "SYNC"
 
-    async def _open(self) -> None:
-        source = self.config["bind-source-addr"]
-        try:
-            await self.engine.loop.create_connection(lambda: self, self.link.host, self.link.port,
-                                                     local_addr=(source, 0) if source else None)
-        except OSError as error:
-            text = os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror or str(error)
-            self.link.failed(self, SyncFailed(f"Error condition on socket for SYNC: {text}"))
-        except ValueError as error:             # an address that cannot be one
-            self.link.failed(self, SyncFailed(f"Unable to connect to MASTER: {error}"))
+    def __init__(self, link: "Link"):
+        self.has_asked = False
+        self.aside: RdbChannel | None = None
+        self.gathers = self._offers_channel = False
+        super().__init__(link)
+
+    def fail(self, failure: SyncFailed) -> None:
+        self.link.failed(self, failure)
 
     def close(self) -> None:
-        """End the attempt, and leave nothing behind."""
-        self._closed = True
-        self._task.cancel()
-        if self.transport is not None:
-            self.transport.abort()
-        if not self._running:
-            self._script.close()
-
-    # --- what the transport calls -------------------------------------------------------
-
-    def connection_made(self, transport: asyncio.Transport) -> None:
-        if self._closed:
-            transport.abort()
-            return
-        self.transport = transport
-        self.engine.server.tune(transport.get_extra_info("socket"))
-        self._go_on()
+        if self.aside is not None:
+            self.aside.close()
+        super().close()
 
     def data_received(self, data: bytes) -> None:
-        if self._closed:
-            return
-        self.heard_s = time.monotonic()
-        self._unused = self._unused + data if self._unused else data
-        self._go_on()
-        if len(self._unused) > KEPT_BYTES and self._reading and not self._closed:
-            self._reading = False
-            self.transport.pause_reading()
+        if not self.gathers:
+            super().data_received(data)
+        elif not self._closed:
+            self.heard_s = time.monotonic()
+            self._gather(data)
 
     def connection_lost(self, error: Exception | None) -> None:
-        self.lost = True
-        self._go_on()
+        super().connection_lost(error)
+        if self.aside is not None and not self._closed:
+            self.fail(again("Main channel of the dual channel sync lost"))
 
-    # --- the script's driver --------------------------------------------------------------
-
-    def _go_on(self) -> None:
-        """Let the script go on for as long as it has what it waits for."""
-        if self._running or self._closed:
-            return
-        self._running = True
-        try:
-            while self._is_ready() and not self._closed:
-                self._wait = self._script.send(self._take())
-                if self._wait is Wait.SLICE:
-                    self.engine.loop.call_soon(self._next_slice)
-                elif isinstance(self._wait, asyncio.Future):
-                    self._wait.add_done_callback(lambda future: self._go_on())
-        except StopIteration:
-            self._closed = True
-        except SyncFailed as failure:
-            self.link.failed(self, failure)
-        finally:
-            self._running = False
-            if self._closed:
-                self._script.close()
-
-    def _is_ready(self) -> bool:
-        if self._wait is Wait.LINE:
-            return self.lost or b"\n" in self._unused or len(self._unused) > LONGEST_LINE
-        if self._wait is Wait.BYTES:
-            return self.lost or bool(self._unused)
-        if self._wait is Wait.SLICE:
-            return self._slice_due
-        return self._wait is None or self._wait.done()
-
-    def _take(self):
-        """What the script has waited for: a line without its end (None: there will be none), bytes (b"": no more)."""
-        if self._wait is Wait.LINE:
-            line, end, rest = self._unused.partition(b"\n")
-            if not end:
-                return None
-            self._unused = rest
-            return line.removesuffix(b"\r")
-        if self._wait is Wait.BYTES:
-            return self.take_rest()
-        self.heard_s = time.monotonic()
-        if self._wait is Wait.SLICE:
-            self._slice_due = False
-            return None
-        return self._wait
+    def is_silent(self, timeout_s: float) -> bool:
+        return super().is_silent(timeout_s) or (self.aside is not None and self.aside.is_silent(timeout_s))
 
     @property
-    def is_waiting(self) -> bool:
-        """Whether it is the master's turn."""
-        return self._wait in (None, Wait.LINE, Wait.BYTES)
-
-    def _next_slice(self) -> None:
-        self._slice_due = True
-        self._go_on()
-
-    # --- for the script -------------------------------------------------------------------
-
-    def take_rest(self) -> bytes:
-        """All bytes that came and were not used."""
-        data, self._unused = self._unused, b""
-        if not self._reading and not self.lost:
-            self._reading = True
-            self.transport.resume_reading()
-        return data
-
-    def unread(self, data: bytes) -> None:
-        """Give bytes back that belong to what follows."""
-        self._unused = data + self._unused
-
-    def send(self, *words: str | bytes) -> None:
-        if not self.lost:
-            self.transport.write(request(*words))
-
-    def keep_alive(self) -> None:
-        """To be called often while the master waits: show it now and then that this server lives."""
-        now_s = time.monotonic()
-        if now_s - self._sent_s > ALIVE_SECONDS and not self.lost:
-            self._sent_s = now_s
-            self.transport.write(b"\n")
-
-    def _answer(self) -> Generator:
-        """The next line, as text."""
-        line = yield Wait.LINE
-        if line is None:
-            raise SyncFailed("Master did not respond to command during SYNC handshake")
-        return answer_text(line)
+    def data_heard_s(self) -> float:
+        """When a part of the data set came last."""
+        return self.aside.heard_s if self.aside is not None else self.heard_s
 
     # --- the script ---------------------------------------------------------------------------
 
@@ -237,6 +108,9 @@ class Attempt(asyncio.Protocol):
                 return                          # this server is a master again
         if answer is Answer.CONTINUE:
             link.continued(self, replid)
+            return
+        if answer is Answer.CHANNEL:
+            yield from self._synchronize_aside()
             return
         if answer is Answer.UNKNOWN:
             self.log.notice("Retrying with SYNC...")
@@ -258,19 +132,17 @@ class Attempt(asyncio.Protocol):
         """Say who this is. All is sent at once."""
         config = self.config
         told = []
-        if config["masterauth"]:
-            self.send("AUTH", *([config["masteruser"]] if config["masteruser"] else []), config["masterauth"])
-        self.send("REPLCONF", "listening-port", str(config["replica-announce-port"] or config["port"]))
+        self._send_password()
+        self.send("REPLCONF", "listening-port", self._port)
         told.append("listening-port")
         if config["replica-announce-ip"]:
             self.send("REPLCONF", "ip-address", config["replica-announce-ip"])
             told.append("ip-address")
-        self.send("REPLCONF", "capa", "eof", "capa", "psync2")
+        self._offers_channel = self.config["dual-channel-replication-enabled"] and not self.link.avoids_channel
+        channel = ["capa", "dual-channel"] if self._offers_channel else []
+        self.send("REPLCONF", "capa", "eof", "capa", "psync2", *channel)
         told.append("capa")
-        if config["masterauth"]:
-            answer = yield from self._answer()
-            if answer.startswith("-"):
-                raise SyncFailed(f"Unable to AUTH to MASTER: {answer}")
+        yield from self._take_password_answer()
         for what in told:
             answer = yield from self._answer()
             if answer.startswith("-"):
@@ -287,12 +159,15 @@ class Attempt(asyncio.Protocol):
             self.log.notice("Partial resynchronization not possible (no cached master)")
         self.send("PSYNC", replid, offset, *(["FAILOVER"] if self.link.failover_replid else []))
         self.has_asked = True
+        return self._understand((yield from self._answer_to_psync()))
+
+    def _answer_to_psync(self) -> Generator:
         line = b""
         while line == b"":                      # a newline is a sign of life
             line = yield Wait.LINE
         if line is None:
             raise SyncFailed("Master did not reply to PSYNC, will try later")
-        return self._understand(answer_text(line))
+        return answer_text(line)
 
     def _understand(self, answer: str) -> tuple[Answer, str, int]:
         words = answer.split()
@@ -305,6 +180,9 @@ class Attempt(asyncio.Protocol):
         if answer.startswith("+CONTINUE"):
             self.log.notice("Successful partial resynchronization with master.")
             return Answer.CONTINUE, words[1] if len(words) == 2 and len(words[1]) == ID_SIZE else "", 0
+        if answer == "+DUALCHANNELSYNC" and self._offers_channel:
+            self.log.notice("PSYNC is not possible, initialize RDB channel.")
+            return Answer.CHANNEL, "", 0
         if answer.startswith(LATER_ERRORS):
             raise SyncFailed(f"Master is currently unable to PSYNC but should be in the future: {answer}", notice=True)
         if answer.startswith("-ERR"):
@@ -313,6 +191,46 @@ class Attempt(asyncio.Protocol):
             self.log.warning(f"Unexpected reply to PSYNC from master: {answer}")
         return Answer.UNKNOWN, "", 0
 
+    # --- with a second connection -----------------------------------------------------------------
+
+    def _synchronize_aside(self) -> Generator:
+        """The data set comes on a second connection, and the stream meanwhile on this one."""
+        link = self.link
+        self.aside = RdbChannel(self)
+        end = (yield self.aside.end).result()
+        link.set_state("transfer")
+        self.send("REPLCONF", "set-rdb-client-id", end.client_id)
+        answer = yield from self._answer()
+        if answer.startswith("-"):
+            raise SyncFailed(f"Master does not understand REPLCONF identify: {answer}", notice=True)
+        if self.engine.replication.pauses_after_fork:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        self.log.notice("Trying a partial resynchronization using main channel (request "
+                        f"{end.replid}:{end.offset + 1}).")
+        self.send("PSYNC", end.replid, str(end.offset + 1))
+        answer = yield from self._answer_to_psync()
+        if not answer.startswith("+CONTINUE"):
+            raise again(f"Aborting dual channel sync. Main channel psync result: {answer}")
+        how = "." if self.aside.loaded.done() else ", RDB load in background."
+        self.log.notice(f"MASTER <-> REPLICA sync: Master accepted a Partial Resynchronization{how}")
+        if self.aside.loaded.done():
+            self.log.debug("Dual channel sync - psync established after rdb load")
+        link.gathered = Gathered(self.engine)
+        self.gathers = True
+        self._gather(self.take_rest())
+        database = (yield self.aside.loaded).result()
+        self.aside = None
+        link.synchronized(self, end.replid, end.offset, database)
+
+    def _gather(self, data: bytes) -> None:
+        """Keep a piece of the stream. If there is too much of it, the master has to."""
+        gathered = self.link.gathered
+        gathered.append(data)
+        most = self.config["client-output-buffer-limit"]["slave"].hard_bytes
+        if 0 < most < gathered.room and self._reading:
+            self.log.notice("Replication buffer limit reached, stopping buffering.")
+            self.pause()
+
 
 class Link:
     """The link of a replica to the master at host:port. start() begins, close() ends it for good.
@@ -320,6 +238,8 @@ class Link:
     state               one of those above
     connection          MasterConnection while the state is "connected", else None
     failover_replid     the id that PSYNC ... FAILOVER tells the master, once; "": PSYNC is plain
+    avoids_channel      the master has refused a second connection: it is not asked for one any more
+    gathered            what came of the stream while the data set came on a second connection, and is not applied
     async_loading       a data set is loaded beside the present one, which goes on being served
     sync_total          bytes of the data set that is transferred; 0: the master does not know, -1: it has not said
     sync_read           of these, how many have come
@@ -331,7 +251,8 @@ class Link:
         self.state = "connect"
         self.connection: MasterConnection | None = None
         self.failover_replid = ""
-        self.async_loading = False
+        self.avoids_channel = self.async_loading = False
+        self.gathered = Gathered(engine)
         self.sync_total, self.sync_read = -1, 0
         self._attempt: Attempt | None = None
         self._database: int = engine.replication.start_database
@@ -354,7 +275,7 @@ class Link:
     @property
     def sync_last_io_s(self) -> int:
         """Seconds since a part of a data set came; -1: none is under way."""
-        return int(time.monotonic() - self._attempt.heard_s) if self._attempt is not None else -1
+        return int(time.monotonic() - self._attempt.data_heard_s) if self._attempt is not None else -1
 
     @property
     def down_since_s(self) -> int:
@@ -395,7 +316,7 @@ class Link:
         """Give the connection up, whatever it is used for. Nothing of the link is left but `database`."""
         attempt, self._attempt = self._attempt, None
         if attempt is not None:
-            attempt.close()
+            self._end(attempt)
         connection = self.connection
         if connection is not None:
             self._forget(connection)
@@ -409,14 +330,21 @@ class Link:
             self.log.notice("Caching the disconnected master state.")
         self._database = connection.database
         self.connection = None
+        self.gathered.clear()
         self._down_s = time.monotonic()
+
+    def _end(self, attempt: Attempt) -> None:
+        if attempt.aside is not None:
+            self.log.notice("Aborting dual channel sync")
+            self.gathered.clear()
+        attempt.close()
 
     def failed(self, attempt: Attempt, failure: SyncFailed) -> None:
         """An attempt has failed."""
         if attempt is not self._attempt:
             return
         self._attempt = None
-        attempt.close()
+        self._end(attempt)
         if failure.text:
             (self.log.notice if failure.notice else self.log.warning)(failure.text)
         if self.failover_replid and attempt.has_asked:
@@ -463,12 +391,16 @@ class Link:
         finally:
             self.engine.finish_turn()
         replication.can_resume = self._acknowledges = bool(replid)
+        self.avoids_channel = False
         self.log.notice("MASTER <-> REPLICA sync: Finished with success")
         self._begin_stream(attempt, "Finished with success")
 
     def _begin_stream(self, attempt: Attempt, how: str) -> None:
-        """What comes on the attempt's connection from now on is the stream."""
-        rest = attempt.take_rest()
+        """What comes on the attempt's connection from now on is the stream. What was gathered stands in front of it."""
+        is_late = attempt.gathers
+        if is_late:
+            attempt.pause()
+        rest = b"" if is_late else attempt.take_rest()
         self._attempt = None
         self.connection = connection = MasterConnection(self.engine, self)
         self._down_s = None
@@ -482,10 +414,26 @@ class Link:
             notify_systemd(f"STATUS=MASTER <-> REPLICA sync: {how}. Ready to accept connections in read-write mode.\n",
                            self.log)
         self._restart_aof()
+        if is_late:
+            self._catch_up(connection, transport)
         if rest:
             connection.data_received(rest)
         if attempt.lost:
             connection.connection_lost(None)
+
+    def _catch_up(self, connection: MasterConnection, transport: asyncio.Transport) -> None:
+        """Apply what was gathered, in slices; what the connection brings has to wait."""
+        until_s = time.monotonic() + SLICE_US / 1e6
+        while connection is self.connection and self.gathered.size:
+            connection.data_received(self.gathered.take())
+            if time.monotonic() > until_s:
+                self.engine.loop.call_soon(self._catch_up, connection, transport)
+                return
+        if connection is self.connection and not transport.is_closing():
+            self.gathered.clear()
+            self.log.notice("Successfully streamed replication data into memory")
+            transport.resume_reading()
+            self.send_ack()
 
     def cannot_persist(self) -> None:
         """The master's writes cannot be made durable here: as configured, go on, or end the process."""
@@ -535,7 +483,7 @@ class Link:
                 self.send_ack()
         elif self._attempt is None:
             self.start()
-        elif self._attempt.is_waiting and time.monotonic() - self._attempt.heard_s > timeout_s:
+        elif self._attempt.is_silent(timeout_s):
             if self.state == "transfer":
                 text = ("Timeout receiving bulk data from MASTER... If the problem persists try to set the "
                         "'repl-timeout' parameter in redis.conf to a larger value.")

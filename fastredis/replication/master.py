@@ -5,31 +5,32 @@
                                           +FULLRESYNC, a Reader keeps        file, or the child's pipe to all at once
                                           its place in the stream
 
+    PSYNC, and the replica knows to use two connections (dual-channel-replication-enabled at both ends):
+        main       +DUALCHANNELSYNC .............. PSYNC from there --> BACKGROUND, gets the stream --(ACK)--> ONLINE
+        channel    SYNC --> WAIT_START --> $ENDOFF:<where>, WAIT_END --(child to socket)--> TRANSMITTED
+
 A data set is written for all replicas that wait when the child begins: to the RDB file, from which each is sent at its
 own pace, or (repl-diskless-sync) into a pipe, of which every piece goes to all of them, so that the slowest sets the
 pace. What changes meanwhile gathers in the backlog, behind each replica's place.
 A replica that got its data through the pipe is sent the stream when it says that it has loaded them (REPLCONF ACK).
+With two connections it gathers the stream itself while it loads, and the child writes to the second one without the
+server's help. Its place in the stream is kept (Replication.waiting) until the main connection asks for it.
 Source: https://redis.io/docs/latest/operate/oss_and_stack/management/replication/
 """
 
-import contextlib
-import errno
-import fcntl
 import os
-import secrets
+import signal
 import time
 
-from fastredis.persist.child import Child, Outcome
 from fastredis.persist.saver import keeps_nothing, remove_in_background
-from fastredis.persist.snapshot import write_data_set
+from fastredis.replication.sending import DirectTransfer, PipeTransfer, SocketTransfer
 from fastredis.replication.stream import Reader
 
-ATTACHING, WAIT_START, WAIT_END, SEND_BULK, ONLINE = range(5)
-STATE_NAMES = {WAIT_START: "wait_bgsave", WAIT_END: "wait_bgsave", SEND_BULK: "send_bulk", ONLINE: "online"}
-PIECE = 64 * 1024               # bytes of a data set that are sent at a time
+ATTACHING, WAIT_START, WAIT_END, SEND_BULK, ONLINE, BACKGROUND, TRANSMITTED = range(7)
+STATE_NAMES = {WAIT_START: "wait_bgsave", WAIT_END: "wait_bgsave", SEND_BULK: "send_bulk", ONLINE: "online",
+               BACKGROUND: "bg_transfer", TRANSMITTED: ""}
+PIECE = 64 * 1024               # bytes of a file that are sent at a time
 PIECES = 16                     # ... before others have their turn
-PIPE_ROOM = 1024 * 1024         # what the kernel is asked to keep in the pipe
-MARK_BYTES = 40                 # of the mark that ends a data set of unknown length
 DISK, SOCKETS = "disk", "replicas sockets"
 
 
@@ -40,7 +41,11 @@ class Replica:
     host, port      where it says that it listens; "" and 0: it has not said so
     knows_eof       it takes a data set of unknown length
     knows_psync2    it takes +CONTINUE with an id
+    knows_channel   it takes a data set on a connection of its own, and so does this server just now
     rdb_only        it wants a data set and no stream
+    is_channel      it is such a connection, of a replica whose main connection is another one
+    channel_id      ... and this is the main one, of the connection with this id; 0: it is not
+    done_s          a channel: since when only the main connection is waited for (monotonic); 0: it is not yet
     old             it came with SYNC: it does not acknowledge
     reader          its place in the stream; None: it has none
     acked           offset that it has acknowledged
@@ -56,7 +61,10 @@ class Replica:
         self.connection = connection
         self.state = ATTACHING
         self.host, self.port = "", 0
-        self.knows_eof = self.knows_psync2 = self.rdb_only = self.old = False
+        self.knows_eof = self.knows_psync2 = self.knows_channel = False
+        self.rdb_only = self.is_channel = self.old = False
+        self.channel_id = 0
+        self.done_s = 0.0
         self.reader: Reader | None = None
         self.acked = self.aof_acked = 0
         self.acked_s = time.monotonic()
@@ -83,9 +91,15 @@ class Replica:
     def state_name(self) -> str:
         return STATE_NAMES[self.state]
 
-    def go_online(self) -> None:
-        """It has the data set: the stream may be sent."""
-        self.state = ONLINE
+    @property
+    def type_name(self) -> str:
+        if self.is_channel:
+            return "rdb-channel"
+        return "main-channel" if self.state == BACKGROUND else "replica"
+
+    def go_online(self, in_background: bool = False) -> None:
+        """The stream may be sent: it has the data set. in_background: it has it not yet, and gathers the stream."""
+        self.state = BACKGROUND if in_background else ONLINE
         self.awaits_ack = False
         self.acked_s = time.monotonic()
         self.reader.begin()
@@ -102,123 +116,6 @@ def replica_of(connection) -> Replica:
     return connection.replica
 
 
-class PipeTransfer:
-    """A data set on its way from a child, through a pipe, to several replicas at once."""
-
-    def __init__(self, sync: "FullSync", replicas: list[Replica]):
-        """Fork the child. OSError when that cannot be."""
-        self.sync = sync
-        self.engine = sync.engine
-        self.loop = sync.engine.loop
-        self.replicas = replicas
-        self.behind: set[Replica] = set()       # those whose connections still hold the latest piece
-        self.stalled_s = 0.0                    # since when the pipe is not read; 0: it is
-        self.outcome: Outcome | None = None
-        self.mark = secrets.token_hex(MARK_BYTES // 2).encode()
-        self.pipe, self._end = os.pipe()
-        try:
-            with contextlib.suppress(OSError):
-                fcntl.fcntl(self.pipe, fcntl.F_SETPIPE_SZ, PIPE_ROOM)
-            self.child = Child(self.engine, "rdb", self._work, self._ended)
-        except OSError:
-            os.close(self.pipe)
-            raise
-        finally:
-            os.close(self._end)
-        os.set_blocking(self.pipe, False)
-        self.loop.add_reader(self.pipe, self._readable)
-
-    def _work(self, child: Child) -> bool:
-        """In the child: write the data set between its marks."""
-        os.close(self.pipe)
-
-        def report(keys):
-            child.keys_done = keys
-            child.report(keys)
-        try:
-            os.write(self._end, b"$EOF:" + self.mark + b"\r\n")
-            write_data_set(self.engine, self._end, report)
-            os.write(self._end, self.mark)
-        except OSError as error:
-            if error.errno != errno.EPIPE:
-                self.engine.log.warning(f"Write error sending DB to replicas: {os.strerror(error.errno)}")
-            return False
-        return True
-
-    def _readable(self) -> None:
-        """Pass pieces on until the pipe is empty, or a replica does not take more."""
-        for _ in range(PIECES):
-            if self.pipe < 0:
-                return
-            try:
-                data = os.read(self.pipe, PIECE)
-            except BlockingIOError:
-                return
-            if not data:
-                self._read_all()
-                return
-            self.engine.start_turn()
-            try:
-                for replica in list(self.replicas):
-                    self.sync.replication.stream.bytes_out += len(data)
-                    if not replica.connection.write(data):
-                        self.behind.add(replica)
-                        replica.connection.drained = lambda replica=replica: self._caught_up(replica)
-            finally:
-                self.engine.finish_turn()
-            if self.behind and self.pipe >= 0:
-                self.stalled_s = time.monotonic()
-                self.loop.remove_reader(self.pipe)
-                return
-
-    def _caught_up(self, replica: Replica) -> None:
-        replica.connection.drained = None
-        self.behind.discard(replica)
-        if not self.behind and self.stalled_s:
-            self.stalled_s = 0.0
-            if self.pipe >= 0:
-                self.loop.add_reader(self.pipe, self._readable)
-
-    def left(self, replica: Replica) -> None:
-        """A replica is gone."""
-        if replica not in self.replicas:
-            return
-        self.replicas.remove(replica)
-        if not self.replicas and self.outcome is None and self.pipe >= 0:
-            self.engine.log.warning("Diskless rdb transfer, last replica dropped, killing fork child.")
-            self._close_pipe()
-            self.child.kill()
-        self._caught_up(replica)
-
-    def _close_pipe(self) -> None:
-        if self.pipe >= 0:
-            self.loop.remove_reader(self.pipe)
-            os.close(self.pipe)
-            self.pipe = -1
-
-    def _read_all(self) -> None:
-        self.engine.log.notice(f"Diskless rdb transfer, done reading from pipe, {len(self.replicas)} replicas still "
-                               "up.")
-        self._close_pipe()
-        self._finish()
-
-    def _ended(self, outcome: Outcome) -> None:
-        """The child is gone; what it wrote may still be in the pipe."""
-        self.outcome = outcome
-        self._finish()
-
-    def _finish(self) -> None:
-        if self.outcome is None or (self.pipe >= 0 and self.outcome.succeeded):
-            return
-        self._close_pipe()
-        self.sync.pipe_ended(self, self.outcome.succeeded)
-
-    def cancel(self) -> None:
-        """The data are about to become others: end the child, and who waits for it starts again."""
-        self._close_pipe()
-        self.child.kill(wait=True)
-
-
 class FullSync:
     """Full synchronisations of an engine's replicas."""
 
@@ -227,7 +124,7 @@ class FullSync:
         self.engine = replication.engine
         self.config = replication.engine.config
         self.log = replication.engine.log
-        self.pipe: PipeTransfer | None = None
+        self.transfer: SocketTransfer | None = None      # without a file
         self.waiting_since = 0.0        # monotonic time since when the first of those in WAIT_START waits
         self.file_is_ours = False       # the last RDB file was written for replicas, by a server that keeps nothing
 
@@ -244,7 +141,7 @@ class FullSync:
         engine = self.engine
         if engine.saver.running and self._attach(replica):
             return
-        if self.pipe is not None:
+        if self.transfer is not None:
             self.log.notice("Current BGSAVE has socket target. Waiting for next BGSAVE for SYNC")
         elif self._may_be_diskless([replica]) and self.config["repl-diskless-sync-delay"]:
             self.log.notice("Delay next BGSAVE for diskless SYNC")
@@ -256,6 +153,8 @@ class FullSync:
     def _attach(self, replica: Replica) -> bool:
         """Let a replica share the file that is being written, if another one's place shows which moment that is."""
         for other in self.in_state(WAIT_END):
+            if replica.is_channel:
+                break                           # it wants another form
             if other.target == DISK and not other.reader.open and other.rdb_only == replica.rdb_only:
                 self._set_up(replica, DISK, other.reader.sent)
                 self.log.notice("Waiting for end of BGSAVE for SYNC")
@@ -263,14 +162,28 @@ class FullSync:
         self.log.notice("Can't attach the replica to the current BGSAVE. Waiting for next BGSAVE for SYNC")
         return False
 
+    @property
+    def may_use_channels(self) -> bool:
+        """Whether replicas that know how get their data set on a connection of its own."""
+        config = self.config
+        return bool(config["dual-channel-replication-enabled"] and config["repl-diskless-sync"]
+                    and not self.engine.saver.forkless)
+
     def _may_be_diskless(self, replicas: list[Replica]) -> bool:
+        if replicas[0].is_channel:
+            return True
         return (self.config["repl-diskless-sync"] and all(replica.knows_eof for replica in replicas)
                 and not self.engine.saver.forkless)
+
+    def _next(self) -> list[Replica]:
+        """Those who are served next: the first who waits, and others who want the same form."""
+        waiting = self.in_state(WAIT_START)
+        return [replica for replica in waiting if replica.is_channel == waiting[0].is_channel]
 
     def begin_if_due(self) -> None:
         """Begin to write the data set for all who wait for one, unless something else has to end first."""
         engine = self.engine
-        waiting = self.in_state(WAIT_START)
+        waiting = self._next()
         if not waiting or engine.child is not None or engine.saver.at_work or engine.server.exit_code.done():
             return
         diskless = self._may_be_diskless(waiting)
@@ -286,7 +199,9 @@ class FullSync:
             engine.finish_turn()
 
     def _begin(self, waiting: list[Replica], target: str) -> None:
-        self.log.notice(f"Starting BGSAVE for SYNC with target: {target}")
+        is_channel = waiting[0].is_channel
+        self.log.notice(f"Starting BGSAVE for SYNC with target: {target} using: "
+                        f"{'dual-channel' if is_channel else 'normal sync'}")
         self.replication.stream.selected = -1
         begun = True
         try:
@@ -295,9 +210,16 @@ class FullSync:
             if target == DISK:
                 begun = self.engine.saver.save_in_background()
                 self.file_is_ours = begun and keeps_nothing(self.config)
+            elif self.engine.saver.forkless:
+                begun = False                   # it has come to that since the channel was offered
+            elif is_channel and all(replica.connection.descriptor >= 0 for replica in waiting):
+                self.transfer = DirectTransfer(self, waiting)
+                self.log.notice(f"Background RDB transfer started by pid {self.transfer.child.pid} to direct socket to "
+                                "replica")
             else:
-                self.pipe = PipeTransfer(self, waiting)
-                self.log.notice(f"Background RDB transfer started by pid {self.pipe.child.pid}")
+                self.transfer = PipeTransfer(self, waiting)
+                self.log.notice(f"Background RDB transfer started by pid {self.transfer.child.pid} to pipe through "
+                                "parent process")
         except OSError as error:
             self.log.warning(f"Can't save in background: fork: {os.strerror(error.errno)}")
             begun = False
@@ -305,7 +227,10 @@ class FullSync:
             self.log.warning("BGSAVE for replication failed")
             for replica in waiting:
                 replica.connection.write(b"-ERR BGSAVE failed, replication can't continue\r\n")
+                self.replication.forget_place(replica)
                 replica.drop()
+        if self.replication.pauses_after_fork:
+            os.kill(os.getpid(), signal.SIGSTOP)
 
     def _set_up(self, replica: Replica, target: str, place: int) -> None:
         """Tell a replica which moment its data set will be of, and keep its place in the stream."""
@@ -313,8 +238,23 @@ class FullSync:
         replica.target = target
         replica.has_acked = False
         replica.reader = Reader(self.replication.stream, replica.connection, place)
-        if not replica.old:
+        if replica.is_channel:
+            self.replication.keep_place(replica)
+            self._tell_end(replica, place - 1)
+        elif not replica.old:
             replica.connection.write(b"+FULLRESYNC %s %d\r\n" % (self.replication.replid.encode(), place - 1))
+
+    def _tell_end(self, replica: Replica, offset: int) -> None:
+        """Tell a channel up to which offset of the stream its data set goes, and what its main connection has to name.
+
+        A child may write behind that only if all of it is out.
+        """
+        number = replica.connection.id
+        self.log.notice(f"Sending to replica {replica.name} RDB end offset {offset} and client-id {number}")
+        database = self.replication.stream_database
+        if not replica.connection.write(b"$ENDOFF:%d %s %d %d\r\n" % (
+                offset, self.replication.replid.encode(), database, number)):
+            replica.drop()
 
     # --- from the file --------------------------------------------------------------------
 
@@ -403,19 +343,24 @@ class FullSync:
         self.log.notice("Removing the RDB file used to feed replicas in a persistence-less instance")
         remove_in_background(self.engine.loop, self.engine.saver.path)
 
-    # --- through the pipe -----------------------------------------------------------------
+    # --- through a pipe, or right to the sockets -------------------------------------------
 
-    def pipe_ended(self, pipe: PipeTransfer, succeeded: bool) -> None:
+    def transfer_ended(self, transfer: SocketTransfer, succeeded: bool) -> None:
         """All that a child wrote was passed on, or it failed."""
-        self.pipe = None
+        self.transfer = None
         self.log.notice("Background RDB transfer terminated with success" if succeeded
                         else "Background RDB transfer error")
         self.engine.start_turn()
         try:
-            for replica in list(pipe.replicas):
+            for replica in transfer.everyone:
+                if not succeeded:
+                    self.replication.forget_place(replica)
+            for replica in list(transfer.replicas):
                 replica.connection.drained = None
                 if not succeeded:
                     replica.drop()
+                elif replica.is_channel:
+                    self._channel_done(replica)
                 elif replica.rdb_only or replica.has_acked:
                     self.complete(replica)
                 else:
@@ -428,10 +373,20 @@ class FullSync:
             self.engine.finish_turn()
         self.begin_if_due()
 
+    def _channel_done(self, replica: Replica) -> None:
+        """A channel has been sent its data set; the replica closes it. Closed here it might lose the end of them."""
+        replica.state = TRANSMITTED
+        replica.done_s = time.monotonic()
+        self.log.notice(f"RDB transfer completed, rdb only replica ({replica.name}) should be disconnected asap")
+
+    def is_sending(self, replica: Replica) -> bool:
+        """Whether a child is at work for it."""
+        return self.transfer is not None and replica in self.transfer.replicas
+
     def flushed(self) -> None:
         """All keys are gone: replicas that are being sent them are to start again."""
-        if self.pipe is not None:
-            self.pipe.cancel()
+        if self.transfer is not None:
+            self.transfer.cancel()
 
     # --- others -------------------------------------------------------------------------
 
@@ -441,18 +396,15 @@ class FullSync:
         if (replica.state == WAIT_END and replica.target == DISK and self.engine.saver.running
                 and not self.config["save"] and not self.in_state(WAIT_END)):
             self.engine.saver.cancel()          # nobody wants the file
-        if self.pipe is not None:
-            self.pipe.left(replica)
+        if self.transfer is not None:
+            self.transfer.left(replica)
 
     def cron(self) -> None:
         """Once a second: show those who wait that we live; drop who does not take its data set; begin what is due."""
-        timeout_s = self.config["repl-timeout"]
         for replica in self.in_state(WAIT_START, WAIT_END):
             if replica.state == WAIT_START or replica.target == DISK:
                 replica.connection.write(b"\n")
-        if self.pipe is not None and self.pipe.stalled_s and time.monotonic() - self.pipe.stalled_s > timeout_s:
-            for replica in self.pipe.behind:
-                self.log.warning(f"Disconnecting timedout replica (full sync): {replica.name}")
-                replica.drop()
+        if self.transfer is not None:
+            self.transfer.drop_stalled(self.config["repl-timeout"])
         self.begin_if_due()
         self._remove_file()

@@ -11,12 +11,12 @@ import secrets
 import time
 from collections.abc import Sequence
 
-from fastredis._engine import C_READONLY, C_REDIRECT
+from fastredis._engine import C_READONLY, C_REDIRECT, C_REPLICA
 from fastredis.declarations import NO_ASYNC_LOADING, READONLY, STALE, WRITE
 from fastredis.persist.aof_files import OFF
 from fastredis.replication import failover
 from fastredis.replication.link import Link, request
-from fastredis.replication.master import ONLINE, FullSync, Replica
+from fastredis.replication.master import BACKGROUND, ONLINE, TRANSMITTED, FullSync, Replica
 from fastredis.replication.stream import Reader, Stream
 
 GATE_REPLICATION = 1 << 2       # as in _core.pxd
@@ -27,6 +27,7 @@ NOREPLICAS = b"NOREPLICAS Not enough good replicas to write."
 MASTERDOWN = b"MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."
 LOADING = b"LOADING Redis is loading the dataset in memory"
 UNBLOCKED = b"UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)"
+GRACE_SECONDS = 60
 GATE_SETTINGS = ("replica-read-only", "replica-serve-stale-data", "min-replicas-to-write", "min-replicas-max-lag")
 
 
@@ -40,6 +41,9 @@ class Replication:
 
     stream                      what the replicas get
     replicas                    those that are attached
+    waiting                     of these, and of those that have left: channels whose main connection has not come yet
+                                for its place in the stream, which is kept; by their connections' ids
+    grace_s                     for how long a place is kept once the channel has done its part
     link                        to the master; None on a master
     master_host, master_port    of the master; None and 0 on a master
     replid, offset              where in which history the data set is
@@ -48,6 +52,7 @@ class Replication:
     redirects                   some client wants to be sent to the master (CLIENT CAPA)
     full_sync                   full synchronisations of replicas
     syncs_full, syncs_partial, syncs_refused    how many of each; refused: a partial one was asked for in vain
+    pauses_after_fork           DEBUG PAUSE-AFTER-FORK: stop this process where the two connections of a replica race
     waiters                     called when replicas have acknowledged more
     """
 
@@ -57,6 +62,9 @@ class Replication:
         self.log = engine.log
         self.stream = Stream(engine)
         self.replicas: list[Replica] = []
+        self.waiting: dict[int, Replica] = {}
+        self.grace_s = GRACE_SECONDS
+        self.pauses_after_fork = False
         self.link: Link | None = None
         self.master_host: str | None = None
         self.master_port = 0
@@ -144,6 +152,11 @@ class Replication:
     def on_disk(self, offset: int) -> int:
         """How many replicas have all up to an offset on their disk."""
         return sum(replica.aof_acked >= offset for replica in self.online())
+
+    @property
+    def stream_database(self) -> int:
+        """The database that the stream has selected, for those who take it up here; a master selects one anew."""
+        return max(0, self.link.database) if self.link is not None else 0
 
     def saved_info(self) -> tuple[str, int, int] | None:
         """What an RDB file tells of the history: id, offset, selected database; None: nothing."""
@@ -286,13 +299,17 @@ class Replication:
 
         Returns the status to reply, or None when the answer follows later.
         """
-        self.replicas.append(replica)
         replica.old = old
         asked = not old and replid != "?"
         if not old and self._continue(replica, replid, offset):
             self.syncs_partial += 1
             return f"CONTINUE {self.replid}" if replica.knows_psync2 else "CONTINUE"
         self.syncs_refused += asked
+        if replica.knows_channel and not old:
+            self.log.notice(f"Replica {replica.name} is capable of dual channel synchronization, and partial sync "
+                            "isn't possible. Full sync will continue with dedicated RDB channel.")
+            return "DUALCHANNELSYNC"
+        self._add(replica)
         self.syncs_full += 1
         if not self.stream.is_on:
             if not self.is_replica:
@@ -302,6 +319,13 @@ class Replication:
                             f"'{self.replid2}'")
         self.full_sync.request(replica)
         return None
+
+    def _add(self, replica: Replica) -> None:
+        """Its connection is a replica's from now on."""
+        self.replicas.append(replica)
+        replica.connection.flag_bits |= C_REPLICA
+        if self.config["repl-disable-tcp-nodelay"]:
+            replica.connection.allow_delay()
 
     def _continue(self, replica: Replica, replid: str, offset: int) -> bool:
         """Let a replica go on where it stopped, if that is known here."""
@@ -327,25 +351,80 @@ class Replication:
             return False
         log.notice(f"Partial resynchronization request from {name} accepted. Sending {backlog.end - offset} bytes of "
                    f"backlog starting from offset {offset}.")
+        self._add(replica)
         replica.reader = Reader(self.stream, replica.connection, offset)
-        replica.go_online()
+        channel = self.waiting.get(replica.channel_id)
+        replica.go_online(in_background=channel is not None)
+        if channel is not None:
+            self.forget_place(channel)
         return True
+
+    # --- places that are kept for main connections --------------------------------------------------
+
+    def keep_place(self, channel: Replica) -> None:
+        """A channel's data set ends at its place in the stream, where its main connection is going to ask for more."""
+        backlog = self.stream.backlog
+        tracked = "tracking repl-backlog tail" if backlog.size else "no repl-backlog to track"
+        self.log.debug(f"Add rdb replica {channel.name} to waiting psync, with cid {channel.connection.id}, {tracked} ")
+        self.waiting[channel.connection.id] = channel
+
+    def forget_place(self, channel: Replica) -> None:
+        """The main connection has come, or there is nothing any more that it could go on from."""
+        if self.waiting.get(channel.connection.id) is channel:
+            del self.waiting[channel.connection.id]
+            channel.reader.close()
+
+    def _look_at_places(self) -> None:
+        """Cron: nobody waits forever, or for more than a replica may be behind."""
+        now_s = time.monotonic()
+        for number, channel in list(self.waiting.items()):
+            if channel not in self.replicas and self._is_too_far_behind(channel):
+                self.log.warning(f"Client id={number} ({channel.name}) closed ASAP for overcoming of output buffer "
+                                 "limits.")
+                self.forget_place(channel)
+            elif channel.done_s and now_s - channel.done_s > self.grace_s:
+                self.log.notice("Replica main channel failed to establish PSYNC within the grace period "
+                                f"({now_s - channel.done_s:.0f} seconds). Freeing RDB client {number}.")
+                self.forget_place(channel)
+        for channel in self.replicas:
+            if channel.state == TRANSMITTED and channel.connection.id not in self.waiting:
+                main = next((one for one in self.replicas if one.channel_id == channel.connection.id), None)
+                if main is None or main.state == ONLINE:
+                    channel.drop()              # it should have closed itself
+
+    def _is_too_far_behind(self, channel: Replica) -> bool:
+        """client-output-buffer-limit, as for its connection while there is one."""
+        most = self.config["client-output-buffer-limit"]["slave"].hard_bytes
+        return bool(most) and self.offset + 1 - channel.reader.sent >= max(most, self.config["repl-backlog-size"])
 
     def connection_lost(self, connection) -> None:
         """A connection that REPLCONF was used on is gone."""
         replica = connection.replica
         if replica in self.replicas:
             self.replicas.remove(replica)
-            self.log.notice(f"Connection with replica {replica.name} lost.")
-            if replica.reader is not None:
-                replica.reader.close()
+            self.log.notice(f"Replica {replica.name} rdb channel disconnected." if replica.is_channel
+                            else f"Connection with replica {replica.name} lost.")
+            self._leave_place(replica)
             self.full_sync.left(replica)
             if not self.replicas:
                 self._alone_since_s = time.monotonic()
             self.replicas_changed()
 
+    def _leave_place(self, replica: Replica) -> None:
+        """A connection is gone. A channel that has all closes itself, and its main connection may be yet to come."""
+        if (connection_id := replica.connection.id) in self.waiting:
+            has_all = replica.state == TRANSMITTED or self.full_sync.is_sending(replica)
+            if has_all and not self._is_too_far_behind(replica):
+                replica.done_s = replica.done_s or time.monotonic()
+                return
+            del self.waiting[connection_id]
+        if replica.reader is not None:
+            replica.reader.close()
+
     def drop_replicas(self) -> None:
         """Close the connections of all replicas; they will come again."""
+        for channel in list(self.waiting.values()):
+            self.forget_place(channel)
         for replica in self.replicas:
             replica.drop()
 
@@ -362,7 +441,7 @@ class Replication:
         replica.aof_acked = max(replica.aof_acked, aof_offset)
         replica.acked_s = time.monotonic()
         replica.has_acked = True
-        if replica.awaits_ack:
+        if replica.awaits_ack or replica.state == BACKGROUND:
             self.full_sync.complete(replica)
         self.replicas_changed()
 
@@ -382,6 +461,7 @@ class Replication:
             self.link.cron()
         self._ping(now_s)
         self._drop_silent()
+        self._look_at_places()
         self.full_sync.cron()
         self._drop_backlog(now_s)
         if self.wants_replicas:
@@ -403,7 +483,7 @@ class Replication:
 
     def _drop_backlog(self, now_s: float) -> None:
         ttl_s = self.config["repl-backlog-ttl"]
-        if (self.stream.is_on and not self.replicas and not self.is_replica and ttl_s
+        if (self.stream.is_on and not self.replicas and not self.waiting and not self.is_replica and ttl_s
                 and now_s - self._alone_since_s > ttl_s):
             self.stream.drop()
             self.change_ids()
@@ -416,13 +496,13 @@ class Replication:
         fields: list[tuple[str, object]] = [("role", "slave" if self.is_replica else "master")]
         if self.link is not None:
             fields += self._link_fields(self.link)
-        fields += [("connected_slaves", len(self.replicas)), ("replicas_waiting_psync", 0)]
+        fields += [("connected_slaves", len(self.replicas)), ("replicas_waiting_psync", len(self.waiting))]
         if self.wants_replicas:
             fields.append(("min_slaves_good_slaves", self.good_replicas()))
-        for i, replica in enumerate(self.replicas):
+        for i, replica in enumerate(replica for replica in self.replicas if replica.state_name):
             lag_s = replica.lag_s if replica.state == ONLINE else 0
             fields.append((f"slave{i}", f"ip={replica.ip},port={replica.port},state={replica.state_name},"
-                                        f"offset={replica.acked},lag={lag_s}"))
+                                        f"offset={replica.acked},lag={lag_s},type={replica.type_name}"))
         backlog = self.stream.backlog
         return [
             *fields,
@@ -447,6 +527,8 @@ class Replication:
             ("master_sync_in_progress", int(link.state == "transfer")),
             ("slave_read_repl_offset", link.read_offset),
             ("slave_repl_offset", self.offset),
+            ("replicas_repl_buffer_size", link.gathered.room),
+            ("replicas_repl_buffer_peak", link.gathered.peak),
         ]
         if link.state == "transfer":
             left = link.sync_total - link.sync_read

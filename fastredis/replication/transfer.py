@@ -3,6 +3,7 @@
     "$<bytes>" or "$EOF:<mark>"
         disabled         --> temp-<time>.<pid>.rdb --> dbfilename --(databases emptied)--> databases
         on-empty-db      --(databases emptied)----> databases                   repl-diskless-load
+        flush-before-load  the same, even if there are keys
         swapdb           -------------------------> spare databases --(swap)--> databases
 
 Everything works in slices, between which the loop serves clients. They are answered LOADING, unless spare databases are
@@ -108,7 +109,8 @@ class Transfer:
         self.size = 0               # bytes to come; 0 with a mark
         self.mark = b""
         self.mode = self.config["repl-diskless-load"]
-        self.is_direct = self.mode == "swapdb" or (self.mode == "on-empty-db" and not self.engine.count_keys())
+        self.is_direct = self.mode in ("swapdb", "flush-before-load") or (
+            self.mode == "on-empty-db" and not self.engine.count_keys())
 
     def run(self) -> Generator:
         """All of it; returns the database that the stream has selected. Errors: SyncFailed."""

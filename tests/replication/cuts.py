@@ -2,6 +2,7 @@
 
     python -m tests.replication.cuts --cuts 100 --seed 1
     python -m tests.replication.cuts --cuts 20 --chain fastredis,redis,fastredis
+    python -m tests.replication.cuts --cuts 60 --dual --peer /usr/bin/valkey-server
 
 Clients write to the first node without a pause (tests.replication.traffic); the second one is its replica, the third
 one the second's. How a connection breaks:
@@ -13,6 +14,9 @@ one the second's. How a connection breaks:
     hung     nothing arrives, and nobody says so: the replica has to find out by repl-timeout
     away     it stays broken until more has been written than the backlog holds
     halved   the same, and then it breaks in the middle of the full synchronisation too
+
+With --dual full synchronisations use two connections (dual-channel-replication-enabled) where both nodes know how, and
+break in all these ways too, more often in the middle. A redis-server as the peer does not know the setting.
 
 After away and halved there has to be a full synchronisation, after all others only partial ones, unless more has been
 written meanwhile than the backlog holds. Every so often the clients pause; then all three must hold the same, and
@@ -32,25 +36,36 @@ from tests.resp import Error
 CHAINS = [chain for chain in itertools.product(KINDS, repeat=3) if "fastredis" in chain]
 WAYS = {"drop": 20, "torn": 30, "silent": 15, "twice": 15, "hung": 2, "away": 7, "halved": 7}
 FULL_WAYS = ("away", "halved")
+DUAL_WAYS = {**WAYS, "away": 20, "halved": 60}
 CUTS_BETWEEN_CHECKS = 8
 TIMEOUT_SECONDS = 4                 # repl-timeout
 BACKLOG_MB = 16
 OPTIONS = ("--repl-backlog-size", f"{BACKLOG_MB}mb", "--repl-timeout", str(TIMEOUT_SECONDS))
-TRANSFERS = [("--repl-diskless-sync", sync, "--repl-diskless-load", load)
+TRANSFERS = [(("--repl-diskless-sync", sync), ("--repl-diskless-load", load))
              for sync in ("yes", "no") for load in ("disabled", "swapdb", "on-empty-db")]
+DISKLESS = ("--repl-diskless-sync", "yes")
+DUAL = ("--dual-channel-replication-enabled", "yes")
 
 
 class Cutter:
     """A chain of nodes of these kinds in a network, with writers, and what has been done to it."""
 
-    def __init__(self, network, kinds, chance, seed):
+    def __init__(self, network, kinds, chance, seed, dual=False):
         self.chance = chance
-        self.nodes = [Node(kind, network, *OPTIONS, *chance.choice(TRANSFERS)) for kind in kinds]
+        self.weights = DUAL_WAYS if dual else WAYS
+        self.nodes = [self.node(kind, network, dual) for kind in kinds]
         self.master, *self.replicas = self.nodes
         known = known_commands(*self.nodes)
         self.writers = [Writer(self.master, number, seed, known) for number in range(2)]
         self.ways = Counter()
         self.full = self.partial = self.checks = 0
+
+    def node(self, kind, network, dual):
+        sync, load = self.chance.choice(TRANSFERS)
+        if not dual:
+            return Node(kind, network, *OPTIONS, *sync, *load)
+        own = DUAL if kind == "fastredis" or network.peer_knows("dual-channel-replication-enabled") else ()
+        return Node(kind, network, *OPTIONS, *DISKLESS, *load, *own)
 
     def __enter__(self):
         for writer in self.writers:
@@ -72,7 +87,7 @@ class Cutter:
 
     def cut(self):
         """Break one of the two connections in one of the ways, and wait until all is well again."""
-        way = self.chance.choices(list(WAYS), WAYS.values())[0]
+        way = self.chance.choices(list(self.weights), self.weights.values())[0]
         upper = self.chance.choice(self.nodes[:-1])
         before = [node.syncs() for node in self.nodes[:-1]]
         of_upper, written = self.nodes.index(upper), self.master.offset()
@@ -159,8 +174,8 @@ class Cutter:
                 f"partial and {self.full} full synchronisations, equal {self.checks} times")
 
 
-def run(cuts, seed=0, chains=CHAINS, tell=lambda text: None, peer=None, server_loop=None):
-    """So many cuts, spread over the chains -> (partial, full) synchronisations.
+def run(cuts, seed=0, chains=CHAINS, tell=lambda text: None, peer=None, server_loop=None, dual=False):
+    """So many cuts, spread over the chains -> (partial, full) synchronisations. dual: over two connections.
 
     Errors: AssertionError with the chain and the seed.
     """
@@ -171,7 +186,7 @@ def run(cuts, seed=0, chains=CHAINS, tell=lambda text: None, peer=None, server_l
             continue
         chance = random.Random(f"{seed} {number}")
         try:
-            with Network(peer, server_loop) as network, Cutter(network, kinds, chance, seed) as cutter:
+            with Network(peer, server_loop) as network, Cutter(network, kinds, chance, seed, dual) as cutter:
                 for done in range(1, share + 1):
                     cutter.cut()
                     if done % CUTS_BETWEEN_CHECKS == 0 or done == share:
@@ -191,11 +206,12 @@ def main():
     parser.add_argument("--chain", action="append", metavar="KIND,KIND,KIND",
                         help=f"kinds ({' or '.join(KINDS)}) of a chain; may be given more than once")
     parser.add_argument("--peer", help="path of the redis-server; by default the one on PATH")
+    parser.add_argument("--dual", action="store_true", help="full synchronisations over two connections")
     arguments = parser.parse_args()
     chains = [tuple(chain.split(",")) for chain in arguments.chain or ()] or CHAINS
     began = time.monotonic()
     partial, full = run(arguments.cuts, arguments.seed, chains, tell=lambda text: print(text, flush=True),
-                        peer=arguments.peer)
+                        peer=arguments.peer, dual=arguments.dual)
     print(f"{arguments.cuts} cuts, {partial} partial and {full} full synchronisations, "
           f"{time.monotonic() - began:.0f} s: nothing double, nothing missing")
     return 0

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import fastredis
 from tests.resp import Closed, Error
-from tests.servers import Server, find_peer
+from tests.servers import Server, find_peer, peer_server
 
 WAIT_SECONDS = 60                   # for what takes a fraction of a second on an idle machine
 CHUNK = 1 << 16
@@ -67,6 +67,11 @@ class Network:
             self.loop.call_soon_threadsafe(self.loop.stop)
             self.thread.join()
             self.loop.close()
+
+    def peer_knows(self, setting):
+        """Whether the peer has a setting."""
+        with peer_server(find_peer(self.peer).path) as server, server.client() as client:
+            return bool(client.call("CONFIG", "GET", setting))
 
     def run(self, coroutine):
         """What a coroutine returns that runs on the loop."""

@@ -17,7 +17,7 @@ from tests.servers import fastredis_server, free_port
 OK = Status("OK")
 ID_A, ID_B = "a" * 40, "b" * 40
 MARK = b"m" * 40
-MODES = ["disabled", "on-empty-db", "swapdb"]
+MODES = ["disabled", "on-empty-db", "swapdb", "flush-before-load"]
 QUICK = ("--repl-diskless-sync-delay", "0")
 ACK_SECONDS = 5
 
@@ -242,7 +242,7 @@ def test_a_transfer_that_fails(replica, master, rdb, mode, harm):
     assert f"Reconnecting to MASTER 127.0.0.1:{master.port} after failure" in server.log()
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", ["disabled", "on-empty-db", "swapdb"])
 def test_giving_up_in_the_middle(replica, master, rdb, mode):
     """REPLICAOF NO ONE leaves no file, and the data where they were not touched."""
     server, client = replica("--repl-diskless-load", mode)
