@@ -77,7 +77,7 @@ cdef struct Core:
     int fixed_tables                    # FIXED_* bits: why tables are not resized
     int listeners                       # LISTEN_* bits
     int notify                          # NOTIFY_* classes that are on
-    bint holding                        # replies wait until the AOF has what they tell of on disk
+    bint holding                        # replies wait until the AOF has what they tell of in its file
     int after_call                      # AFTER_* bits: what is left to do after each command; 0 on the fast path
     int gate                            # GATE_* bits
     int nesting                         # depth of commands under way (EXEC, scripts)

@@ -19,7 +19,7 @@ from fastredis._errors cimport (
 from fastredis._evict cimport ROOM_NONE, Evictor
 from fastredis._command cimport CommandTable, find_command, find_subcommand
 from fastredis._flags cimport (
-    ADMIN, CONTAINER, DENYOOM, FAST, LOADING, MAY_REPLICATE, NO_AUTH, NO_MULTI, PROTECTED, READONLY, SKIP_MONITOR,
+    ADMIN, CONTAINER, DENYOOM, FAST, LOADING, MAY_REPLICATE, NO_AUTH, NO_MULTI, PROTECTED, READONLY, SKIP_MONITOR, STALE,
     WRITE,
 )
 from fastredis._keyspace cimport Database
@@ -47,6 +47,9 @@ cdef enum:
 cdef frozenset PUBSUB_CONTEXT = frozenset([
     b"ping", b"quit", b"reset", b"subscribe", b"unsubscribe", b"psubscribe", b"punsubscribe", b"ssubscribe",
     b"sunsubscribe"])
+cdef enum:
+    ALLOWANCES = LOADING | STALE            # flags that let a command run where others may not
+
 # Commands that run at once although MULTI is under way.
 cdef frozenset NEVER_QUEUED = frozenset([b"exec", b"discard", b"multi", b"watch", b"quit", b"reset"])
 
@@ -289,9 +292,12 @@ cdef bint waits_for_copy(Client c, Command command, uint64_t flags) except -1:
 
 
 cdef inline uint64_t command_flags(Client c, Command command):
-    """A command's flags; EXEC has those of all it will run."""
+    """A command's flags. EXEC has those of all it will run: what one of them does, and what all are allowed."""
+    cdef Queue queue
+
     if c.flags & C_MULTI and command.name == b"exec":
-        return command.flags | (<Queue>c.queue).flags
+        queue = <Queue>c.queue
+        return (command.flags | queue.flags) & ~<uint64_t>ALLOWANCES | (command.flags & queue.shared_flags & ALLOWANCES)
     return command.flags
 
 
@@ -353,12 +359,12 @@ cdef bint is_refused(Client c, Command command, uint64_t flags) except -1:
     elif core.gate & GATE_DISK and (flags & WRITE or command.name == b"ping"):
         refuse(c, command, next(iter(c.engine.disk_errors.values())))
     elif core.gate & GATE_REPLICATION and not core.nesting and (
-            text := c.engine.replication.refusal(flags, command.flags, c.flags)) is not None:
+            text := c.engine.replication.refusal(flags, c.flags)) is not None:
         refuse(c, command, text)
     elif c.flags & C_PUBSUB and c.resp == 2 and command.name not in PUBSUB_CONTEXT and not core.nesting:
         refuse(c, command, b"ERR Can't execute '" + command.name + b"': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / "
                b"PING / QUIT / RESET are allowed in this context")
-    elif core.gate & GATE_LOADING and not command.flags & LOADING:
+    elif core.gate & GATE_LOADING and not flags & LOADING:
         refuse(c, command, ERR_LOADING)
     elif c.flags & (C_MONITOR | C_REPLICA) and flags & (READONLY | WRITE | MAY_REPLICATE):
         refuse(c, command, ERR_REPLICA_KEYS)

@@ -106,6 +106,10 @@ cdef class Engine(Listener):
     cdef char* text                     # the command that is being handed to them
     cdef size_t text_room
     cdef bint in_transaction            # a MULTI was propagated, its EXEC is still to follow
+    cdef Arg* first                     # an EXEC's first effect, not propagated yet; NULL: there is none
+    cdef int first_argc
+    cdef int first_db
+    cdef size_t first_size              # of the block, bytes
     cdef list garbage                   # Garbage, freed in slices
     cdef bint serving                   # those who wait for keys are being served
     cdef list ready                     # (Database, key) that changed while somebody waits for it
@@ -147,6 +151,9 @@ cdef class Engine(Listener):
     cdef int queue_resume(self, Session session) except -1
     cdef int count_error(self, const char* text, size_t size) except -1
     cdef int propagate(self, int db, Arg* argv, int argc) except -1
+    cdef int note_propagated(self) noexcept
+    cdef int open_transaction(self) except -1
+    cdef int hand_out_first(self) except -1
     cdef int hand_out(self, int db, Arg* argv, int argc) except -1
     cdef int propagate_words(self, int db, list words) except -1
     cdef int end_transaction(self) except -1

@@ -11,7 +11,7 @@ from fastredis._core cimport (
 )
 from fastredis._keyspace cimport database_new
 from fastredis._reply cimport reply_new
-from fastredis._resp cimport arg_bytes, arg_of, batch_free, batch_init, put_request, request_room
+from fastredis._resp cimport arg_bytes, arg_of, args_copy, batch_free, batch_init, put_request, request_room
 from fastredis.ds.alloc cimport mem_alloc, mem_calloc, mem_free, mem_realloc
 from fastredis.ds.native cimport monotonic_us, ticks, unlikely, wall_us
 from fastredis.ds.numbers cimport INT64_TEXT, format_int64
@@ -223,6 +223,8 @@ cdef class Engine(Listener):
         mem_free(&self.core.memory, self.stats, max(1, self.stats_count) * sizeof(CommandStats))
         batch_free(&self.batch)
         self.free_text()
+        if self.first is not NULL:
+            mem_free(&self.core.memory, self.first, self.first_size)
 
     # --- settings ---------------------------------------------------------------------
 
@@ -527,17 +529,45 @@ cdef class Engine(Listener):
         return 0
 
     cdef int propagate(self, int db, Arg* argv, int argc) except -1:
-        """Hand a command's effect to the AOF and the replicas; those of one EXEC come as one transaction."""
-        cdef Arg multi
+        """Hand a command's effect to the AOF and the replicas; those of one EXEC, if several, come as one transaction.
 
+        So the first effect of an EXEC is kept until there is a second one, or none.
+        """
         if self.core.nesting and not self.in_transaction:
-            self.in_transaction = True
-            multi = arg_of(b"MULTI")
-            self.hand_out(NO_DATABASE, &multi, 1)
+            if self.first is NULL:
+                self.first = args_copy(&self.core.memory, argv, argc, &self.first_size)
+                self.first_argc, self.first_db = argc, db
+                return 0
+            self.open_transaction()
         self.hand_out(db, argv, argc)
+        return self.note_propagated()
+
+    cdef int note_propagated(self) noexcept:
+        """Note that an effect was handed out."""
         if not self.core.counts_bytes:
             self.core.propagated += 1
         return 0
+
+    cdef int open_transaction(self) except -1:
+        """If an effect is kept, others may follow it: begin the transaction with it."""
+        cdef Arg word
+
+        if self.first is NULL:
+            return 0
+        self.in_transaction = True
+        word = arg_of(b"MULTI")
+        self.hand_out(NO_DATABASE, &word, 1)
+        return self.hand_out_first()
+
+    cdef int hand_out_first(self) except -1:
+        cdef Arg* argv = self.first
+
+        self.first = NULL
+        try:
+            self.hand_out(self.first_db, argv, self.first_argc)
+        finally:
+            mem_free(&self.core.memory, argv, self.first_size)
+        return self.note_propagated()
 
     cdef int hand_out(self, int db, Arg* argv, int argc) except -1:
         """Format a command and give it to all feeds."""
@@ -583,21 +613,27 @@ cdef class Engine(Listener):
         return 0
 
     cdef int end_transaction(self) except -1:
-        """The outermost EXEC or script is over: close what propagate() opened."""
+        """The outermost EXEC or script is over: hand out what is kept, or close what was opened."""
         cdef Arg word
 
-        if self.in_transaction and not self.core.nesting:
+        if self.core.nesting:
+            return 0
+        if self.first is not NULL:
+            self.hand_out_first()
+        elif self.in_transaction:
+            self.in_transaction = False
             word = arg_of(b"EXEC")
             self.hand_out(NO_DATABASE, &word, 1)
-            self.in_transaction = False
         return 0
 
     def add_feed(self, Feed feed not None):
         """Have a Feed take all that is propagated from now on."""
+        self.open_transaction()
         self.feed_list.append(feed)
         self.core.after_call |= AFTER_FEED
 
     def remove_feed(self, Feed feed not None):
+        self.open_transaction()
         self.feed_list.remove(feed)
         if not self.feed_list:
             self.core.after_call &= ~AFTER_FEED

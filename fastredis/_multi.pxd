@@ -26,7 +26,8 @@ cdef class Queue:
     cdef readonly int count
     cdef int room
     cdef readonly int64_t size_bytes    # of all the blocks
-    cdef uint64_t flags                 # of all the commands together
+    cdef uint64_t flags                 # that any of the commands has
+    cdef uint64_t shared_flags          # that all of them have
     cdef int append(self, Client c, Command command) except -1
 
 

@@ -38,6 +38,7 @@ cdef class Queue:
         self.count += 1
         self.size_bytes += size
         self.flags |= command.flags
+        self.shared_flags &= command.flags
         return 0
 
 
@@ -47,6 +48,7 @@ cdef int begin(Client c) except -1:
 
     queue.account = &c.core.memory
     queue.owner = c.engine
+    queue.shared_flags = ~<uint64_t>0
     c.queue = queue
     c.flags |= C_MULTI
     return 0

@@ -288,7 +288,9 @@ EFFECTS = {
     "MULTI of failures": ("SET k v", "MULTI | INCR k | SET k w NX | EXEC", ""),
     "MULTI discarded": ("", "MULTI | SET k v | DISCARD", ""),
     "MULTI spoiled": ("", "MULTI | SET k v | SET k | EXEC", ""),
-    "after MULTI": ("", "MULTI | SET a 1 | EXEC | SET b 2", "MULTI | SET a 1 | EXEC | SET b 2"),
+    "MULTI with one effect": ("", "MULTI | GET a | SET a 1 | EXEC | SET b 2", "SET a 1 | SET b 2"),
+    "MULTI with several effects": ("", "MULTI | SET a 1 | DEL a | EXEC | SET b 2",
+                                   "MULTI | SET a 1 | DEL a | EXEC | SET b 2"),
 }
 
 
@@ -301,7 +303,7 @@ def test_effect(local, setup, commands, expected):
 
 
 # What Redis writes as it came, and is the same in effect.
-OTHERWISE_ON_PEER = ("SET NX", "EXPIRE with a condition", "after MULTI")
+OTHERWISE_ON_PEER = ("SET NX", "EXPIRE with a condition")
 TIME = re.compile(r"T\+\d+|\b\d{13}\b")
 
 

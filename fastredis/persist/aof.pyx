@@ -119,8 +119,7 @@ cdef class AppendOnly(Feed):
         if not self.scheduled:
             self.scheduled = True
             self.engine.loop.call_soon(self.turn_method)
-        if self.policy == FSYNC_ALWAYS:
-            self.core.holding = True
+        self.core.holding = True
         return 0
 
     cdef int grow(self, size_t more) except -1:
@@ -155,7 +154,7 @@ cdef class AppendOnly(Feed):
         return 0
 
     def turn(self):
-        """Loop: write what this iteration brought; with `always`, the replies that tell of it may go then."""
+        """Loop: write what this iteration brought; the replies that tell of it may go then."""
         if self.policy == FSYNC_ALWAYS and self.fd >= 0 and self.gathers():
             self.engine.loop.call_soon(self.turn_method)
             return

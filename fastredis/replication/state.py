@@ -119,8 +119,8 @@ class Replication:
         config = self.config
         return bool(not self.is_replica and config["min-replicas-to-write"] and config["min-replicas-max-lag"])
 
-    def refusal(self, flags: int, own_flags: int, client_flags: int) -> bytes | None:
-        """Why a command may not run here now; None: it may. own_flags: EXEC's own, where `flags` are of all in it."""
+    def refusal(self, flags: int, client_flags: int) -> bytes | None:
+        """Why a command may not run here now; None: it may. flags: the command's; of EXEC, those of all in it."""
         if self.is_replica and client_flags & C_REDIRECT:
             if self.failover.state_name == failover.IN_PROGRESS:
                 return None                     # writes wait until it is clear who the master is
@@ -131,10 +131,10 @@ class Replication:
                 return NOREPLICAS
             if self.is_replica and self.config["replica-read-only"]:
                 return READONLY_REPLICA
-        if self.loads_aside and own_flags & NO_ASYNC_LOADING:
+        if self.loads_aside and flags & NO_ASYNC_LOADING:
             return LOADING
         if (self.is_replica and not self.is_linked and not self.config["replica-serve-stale-data"]
-                and not own_flags & STALE):
+                and not flags & STALE):
             return MASTERDOWN
         return None
 

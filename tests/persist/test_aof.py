@@ -155,6 +155,19 @@ def test_timestamps(tmp_path):
         assert client.call("MGET", "a", "b") == [b"1", b"2"]
 
 
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+@pytest.mark.parametrize("policy", ["always", "everysec", "no"])
+def test_what_is_acknowledged_is_in_the_file(tmp_path, policy, loop):
+    """So it outlives the process; the sync is for when the machine ends."""
+    with (aof_server(tmp_path, "--appendfsync", policy, loop=loop) as server, server.client() as client,
+          server.client() as other):
+        for i in range(100):
+            other.send("INCR", "n")
+            assert client.call("SET", f"key:{i}", "v") == OK
+            assert f"key:{i}\r".encode() in parts(tmp_path)[0].read_bytes()[-100:]
+            assert other.read() == i + 1
+
+
 def test_with_always_replies_come_after_the_write(tmp_path):
     """Also to those who only read what is not on the disk yet; and clients of one iteration share the sync."""
     with aof_server(tmp_path, "--appendfsync", "always") as server, contextlib.ExitStack() as opened:

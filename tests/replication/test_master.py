@@ -9,6 +9,7 @@ from tests.resp import Error, Status, encode
 from tests.test_server import eventually
 
 OK = Status("OK")
+QUEUED = Status("QUEUED")
 DISKLESS = ("--repl-diskless-sync", "yes", "--repl-diskless-sync-delay", "0")
 DISK = ("--repl-diskless-sync", "no")
 
@@ -344,6 +345,26 @@ def test_a_transaction_that_was_queued_before_the_role_changed(fresh_server):
             assert other.call("REPLICAOF", "127.0.0.1", "1") == OK
         assert client.call("EXEC") == Error("REDIRECT 127.0.0.1:1")
         assert plain.call("EXEC").startswith("EXECABORT Transaction discarded because of: READONLY")
+
+
+@pytest.mark.parametrize("kind", ["fastredis", "peer"])
+def test_what_was_queued_before_the_data_became_stale(fresh_server, kind):
+    server = fresh_server("--replica-serve-stale-data", "no", kind=kind)
+    down = Error("EXECABORT Transaction discarded because of: MASTERDOWN Link with MASTER is down and "
+                 "replica-serve-stale-data is set to 'no'.")
+    with server.client() as client, server.client() as other:
+        assert client.call("SET", "k", "v") == OK
+        for command in (("GET", "k"), ("PING",)):
+            assert client.pipeline([("MULTI",), command]) == [OK, QUEUED]
+            assert other.call("REPLICAOF", "127.0.0.1", "1") == OK
+            assert client.call("EXEC") == down
+            assert other.call("REPLICAOF", "NO", "ONE") == OK
+        assert client.pipeline([("MULTI",), ("CONFIG", "GET", "port")]) == [OK, QUEUED]
+        assert other.call("REPLICAOF", "127.0.0.1", "1") == OK
+        assert client.call("EXEC") == [[b"port", str(server.port).encode()]]     # which stale data are nothing to
+        assert client.call("MULTI") == OK
+        assert other.call("REPLICAOF", "NO", "ONE") == OK
+        assert client.pipeline([("GET", "k"), ("EXEC",)]) == [QUEUED, [b"v"]]
 
 
 def test_debug_replicate_reaches_replicas_only(fresh_server):
