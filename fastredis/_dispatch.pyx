@@ -19,8 +19,8 @@ from fastredis._errors cimport (
 from fastredis._evict cimport ROOM_NONE, Evictor
 from fastredis._command cimport CommandTable, find_command, find_subcommand
 from fastredis._flags cimport (
-    ADMIN, CONTAINER, DENYOOM, FAST, LOADING, MAY_REPLICATE, NO_AUTH, NO_MULTI, PROTECTED, READONLY, SKIP_MONITOR, STALE,
-    WRITE,
+    ADMIN, CONTAINER, DENYOOM, FAST, LOADING, MAY_REPLICATE, NO_AUTH, NO_MULTI, PROTECTED, READONLY, SKIP_MONITOR,
+    STALE, WRITE,
 )
 from fastredis._keyspace cimport Database
 from fastredis._monitor cimport Monitors

@@ -8,8 +8,8 @@
 #      everysec   fdatasync(2) in a thread, once a second; while it takes long, writing is put off, for two seconds
 #      no         never
 #
-# Then the replies of all clients of this iteration go out (Core.holding): what was acknowledged outlives the process with
-# every setting. The exception is a write that is put off.
+# Then the replies of all clients of this iteration go out (Core.holding): what was acknowledged outlives the process
+# with every setting. The exception is a write that is put off.
 # An iteration of the loop reads from all sockets that have bytes, then this writes: so with `always` many clients
 # share one fdatasync, and a transaction, which is propagated within one turn, is in one write. Clients that just got
 # their replies send the next requests within microseconds, so before an fdatasync, which takes much longer, the
