@@ -56,6 +56,7 @@ cdef class Client(Session):
     cdef Reply inbox(self)
     cdef int key_changed(self, Arg* key, int event_class, const char* event) except -1
     cdef int note(self, Arg* key, int event_class, const char* event) except -1
+    cdef int replicate_message(self) except -1
     cdef int effect(self, list argv) except -1
     cdef int drop_empty(self, Arg* key, Entry* e) except -1
     cdef int shut(self) except -1

@@ -54,6 +54,13 @@ cdef class Client(Session):
             self.effects.append(argv)
         return 0
 
+    cdef int replicate_message(self) except -1:
+        """Have replicas execute the command in argv, too, though it changes no data."""
+        if self.propagates():
+            self.engine.propagate(self.db.index, self.argv, self.argc, True)
+            self.wrote = self.core.propagated
+        return 0
+
     cdef int drop_empty(self, Arg* key, Entry* e) except -1:
         """After modified(): delete the key of a collection that has no elements left, and tell."""
         if entry_count(e) == 0:

@@ -66,6 +66,7 @@ cdef class Session:
 
 cdef class Feed:
     """Who takes what is propagated, with the database it is for: the AOF, a replication stream, a test."""
+    cdef bint takes_messages            # commands that change no data as well
     # text: the command as the protocol has it, formatted once for all feeds.
     cdef int write(self, int db, Arg* argv, int argc, const char* text, size_t size) except -1
 
@@ -110,6 +111,7 @@ cdef class Engine(Listener):
     cdef int first_argc
     cdef int first_db
     cdef size_t first_size              # of the block, bytes
+    cdef bint first_is_message          # it changes no data
     cdef list garbage                   # Garbage, freed in slices
     cdef bint serving                   # those who wait for keys are being served
     cdef list ready                     # (Database, key) that changed while somebody waits for it
@@ -150,11 +152,11 @@ cdef class Engine(Listener):
     cdef int queue_close(self, Session session) except -1
     cdef int queue_resume(self, Session session) except -1
     cdef int count_error(self, const char* text, size_t size) except -1
-    cdef int propagate(self, int db, Arg* argv, int argc) except -1
-    cdef int note_propagated(self) noexcept
+    cdef int propagate(self, int db, Arg* argv, int argc, bint is_message=*) except -1
     cdef int open_transaction(self) except -1
     cdef int hand_out_first(self) except -1
-    cdef int hand_out(self, int db, Arg* argv, int argc) except -1
+    cdef int hand_out_effect(self, int db, Arg* argv, int argc, bint is_message) except -1
+    cdef int hand_out(self, int db, Arg* argv, int argc, bint is_message=*) except -1
     cdef int propagate_words(self, int db, list words) except -1
     cdef int end_transaction(self) except -1
     cdef int touch_watched(self, Database db, const char* key, size_t size) except -1

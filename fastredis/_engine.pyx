@@ -528,25 +528,19 @@ cdef class Engine(Listener):
             self.key_ready(db, name, len(name))
         return 0
 
-    cdef int propagate(self, int db, Arg* argv, int argc) except -1:
+    cdef int propagate(self, int db, Arg* argv, int argc, bint is_message=False) except -1:
         """Hand a command's effect to the AOF and the replicas; those of one EXEC, if several, come as one transaction.
 
-        So the first effect of an EXEC is kept until there is a second one, or none.
+        So the first effect of an EXEC is kept until there is a second one, or none. is_message: it changes no data, and
+        is for the replicas only.
         """
         if self.core.nesting and not self.in_transaction:
             if self.first is NULL:
                 self.first = args_copy(&self.core.memory, argv, argc, &self.first_size)
-                self.first_argc, self.first_db = argc, db
+                self.first_argc, self.first_db, self.first_is_message = argc, db, is_message
                 return 0
             self.open_transaction()
-        self.hand_out(db, argv, argc)
-        return self.note_propagated()
-
-    cdef int note_propagated(self) noexcept:
-        """Note that an effect was handed out."""
-        if not self.core.counts_bytes:
-            self.core.propagated += 1
-        return 0
+        return self.hand_out_effect(db, argv, argc, is_message)
 
     cdef int open_transaction(self) except -1:
         """If an effect is kept, others may follow it: begin the transaction with it."""
@@ -564,12 +558,18 @@ cdef class Engine(Listener):
 
         self.first = NULL
         try:
-            self.hand_out(self.first_db, argv, self.first_argc)
+            return self.hand_out_effect(self.first_db, argv, self.first_argc, self.first_is_message)
         finally:
             mem_free(&self.core.memory, argv, self.first_size)
-        return self.note_propagated()
 
-    cdef int hand_out(self, int db, Arg* argv, int argc) except -1:
+    cdef int hand_out_effect(self, int db, Arg* argv, int argc, bint is_message) except -1:
+        """hand_out(), and count the effect."""
+        self.hand_out(db, argv, argc, is_message)
+        if not self.core.counts_bytes and not is_message:
+            self.core.propagated += 1
+        return 0
+
+    cdef int hand_out(self, int db, Arg* argv, int argc, bint is_message=False) except -1:
         """Format a command and give it to all feeds."""
         cdef Feed feed
         cdef size_t room = request_room(argv, argc)
@@ -579,7 +579,8 @@ cdef class Engine(Listener):
             self.grow_text(room)
         size = put_request(self.text, argv, argc) - self.text
         for feed in self.feed_list:
-            feed.write(db, argv, argc, self.text, size)
+            if not is_message or feed.takes_messages:
+                feed.write(db, argv, argc, self.text, size)
         if unlikely(self.text_room > KEPT_TEXT):
             self.free_text()
         return 0

@@ -159,8 +159,9 @@ declare(
 cdef int cmd_publish(Client c) except -1:
     """PUBLISH channel message -> integer: receivers, a client counts once for its channel and once for each pattern.
 
-    Source: https://redis.io/commands/publish
+    Replicas get the message, too. Source: https://redis.io/commands/publish
     """
+    c.replicate_message()
     return c.reply_int((<PubSub>c.engine.pubsub).publish(&c.argv[1], &c.argv[2]))
 
 declare(
@@ -174,8 +175,9 @@ declare(
 cdef int cmd_spublish(Client c) except -1:
     """SPUBLISH shardchannel message -> integer: receivers.
 
-    Source: https://redis.io/commands/spublish
+    Replicas get the message, too. Source: https://redis.io/commands/spublish
     """
+    c.replicate_message()
     return c.reply_int((<PubSub>c.engine.pubsub).publish_shard(&c.argv[1], &c.argv[2]))
 
 declare(

@@ -74,6 +74,7 @@ cdef class Stream(Feed):
         self.engine = engine
         self.core = &engine.core
         self.selected = -1
+        self.takes_messages = True
         self.readers = []
         self.turn_method = self.turn
 

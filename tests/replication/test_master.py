@@ -1,4 +1,5 @@
 """The master's side as a replica sees it on the wire: PSYNC, the data set, the stream, acknowledgements."""
+import contextlib
 import socket
 import time
 from pathlib import Path
@@ -345,6 +346,57 @@ def test_a_transaction_that_was_queued_before_the_role_changed(fresh_server):
             assert other.call("REPLICAOF", "127.0.0.1", "1") == OK
         assert client.call("EXEC") == Error("REDIRECT 127.0.0.1:1")
         assert plain.call("EXEC").startswith("EXECABORT Transaction discarded because of: READONLY")
+
+
+MESSAGES = [
+    ("PUBLISH c m", "PUBLISH c m"),
+    ("SPUBLISH c m", "SPUBLISH c m"),
+    ("MULTI | PUBLISH c m | EXEC", "PUBLISH c m"),
+    ("MULTI | PUBLISH c m | SET k v | EXEC", "MULTI | PUBLISH c m | SET k v | EXEC"),
+    ("MULTI | SET k v | PUBLISH c m | EXEC", "MULTI | SET k v | PUBLISH c m | EXEC"),
+]
+
+
+@pytest.mark.parametrize(("given", "expected"), MESSAGES, ids=[given for given, _ in MESSAGES])
+@pytest.mark.parametrize("kind", ["fastredis", "peer"])
+def test_messages_reach_replicas_and_no_file(fresh_server, kind, given, expected):
+    server = fresh_server(*DISKLESS, "--appendonly", "yes", kind=kind)
+    with server.client() as client, RawReplica(server, "eof") as replica:
+        offset = replica.psync()[2]
+        replica.data_set()
+        replica.ack(offset)
+        eventually(lambda: "state=online" in info(client, "replication")["slave0"])
+        replica.ack(offset)                     # redis-server does not see one that comes before it is online
+        client.call("SET", "first", "1")        # which brings the SELECT
+        replica.exactly(len(encode("SELECT", "0") + encode("SET", "first", "1")))
+        for line in given.split(" | "):
+            client.call(*line.split())
+        client.call("SET", "last", "1")
+        stream = b"".join(encode(*line.split()) for line in [*expected.split(" | "), "SET last 1"])
+        assert replica.exactly(len(stream)) == stream
+        assert client.call("WAIT", "1", "10") == 0          # not acknowledged: messages count, too
+    files = b"".join(file.read_bytes() for file in Path(server.directory).glob("appendonlydir/*.incr.aof"))
+    assert b"last" in files and b"PUBLISH" not in files
+
+
+def test_subscribers_of_a_replica(fresh_server):
+    """They get what is published at the master, as those of its replicas do."""
+    servers = [fresh_server("--repl-diskless-sync-delay", "0") for _ in range(3)]
+    with contextlib.ExitStack() as opened:
+        clients = [opened.enter_context(server.client(timeout=20)) for server in servers]
+        listeners = [opened.enter_context(server.client(timeout=20)) for server in servers]
+        for upper, client in zip(servers, clients[1:], strict=False):
+            assert client.call("REPLICAOF", "127.0.0.1", upper.port) == OK
+        eventually(lambda: all(info(client, "replication")["master_link_status"] == "up" for client in clients[1:]))
+        eventually(lambda: all(info(client, "replication")["connected_slaves"] == "1" for client in clients[:2]))
+        for listener in listeners:
+            listener.call("SUBSCRIBE", "c")
+        assert clients[0].call("PUBLISH", "c", "all") == 1
+        assert [listener.read() for listener in listeners] == [[b"message", b"c", b"all"]] * 3
+        assert clients[2].call("PUBLISH", "c", "own") == 1
+        assert listeners[2].read() == [b"message", b"c", b"own"]
+        assert clients[0].call("PUBLISH", "c", "end") == 1
+        assert [listener.read() for listener in listeners] == [[b"message", b"c", b"end"]] * 3
 
 
 @pytest.mark.parametrize("kind", ["fastredis", "peer"])
