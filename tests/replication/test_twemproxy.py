@@ -26,8 +26,8 @@ shards:
 TESTS = ("ping_mbulk,set,get,incr,lpush,rpush,lpop,rpop,sadd,hset,spop,zadd,zpopmin,lrange_100,lrange_300,lrange_500,"
          "lrange_600,mset")
 # The commands that twemproxy 0.5 hands on, as redis-benchmark takes them; R is a random number. The keys of a command
-# must be on one server, so they share the part in braces; but DEL, MGET, MSET, TOUCH and UNLINK may have any. LSET wants a
-# key that is there.
+# must be on one server, so they share the part in braces; but DEL, MGET, MSET, TOUCH and UNLINK may have any. LSET
+# wants a key that is there.
 COMMANDS = """
 SET k:R 5|GET k:R|GETSET s:R v|APPEND s:R abc|STRLEN s:R|SETRANGE s:R 2 xy|GETRANGE s:R 0 -1|SETNX s:R v|SETEX x:R 100 v
 PSETEX x:R 100000 v|MSET s:R a t:R b|MGET s:R t:R|INCR n:R|INCRBY n:R 5|DECR n:R|DECRBY n:R 2|INCRBYFLOAT n:R 1.5
@@ -37,8 +37,8 @@ TYPE s:R|EXISTS s:R|TOUCH s:R t:R|DUMP s:R|COPY {s:R}:1 {s:R}:2|SORT sort:R
 HSET h:R f 1 g 2|HGET h:R f|HMSET h:R f 1|HMGET h:R f g|HGETALL h:R|HKEYS h:R|HVALS h:R|HLEN h:R|HEXISTS h:R f
 HINCRBY h:R f 3|HINCRBYFLOAT h:R f 0.5|HSETNX h:R e 1|HSTRLEN h:R f|HRANDFIELD h:R 2|HSCAN h:R 0|HDEL h:R f
 RPUSH {l:R} a b c|LPUSH {l:R} z|LPUSHX {l:R} y|RPUSHX {l:R} d|LLEN {l:R}|LINDEX {l:R} 0|LRANGE {l:R} 0 -1
-LPOS {l:R} a|RPUSH {l:set} a b c|LSET {l:set} 0 q|LINSERT {l:R} BEFORE a o|LREM {l:R} 1 z|LMOVE {l:R} {l:R}:to LEFT RIGHT
-RPOPLPUSH {l:R} {l:R}:to|LTRIM {l:R} 0 20|LPOP {l:R}|RPOP {l:R}
+LPOS {l:R} a|RPUSH {l:set} a b c|LSET {l:set} 0 q|LINSERT {l:R} BEFORE a o|LREM {l:R} 1 z
+LMOVE {l:R} {l:R}:to LEFT RIGHT|RPOPLPUSH {l:R} {l:R}:to|LTRIM {l:R} 0 20|LPOP {l:R}|RPOP {l:R}
 SADD {a:R} a b c|SADD {a:R}:2 b c d|SCARD {a:R}|SISMEMBER {a:R} a|SMISMEMBER {a:R} a z|SMEMBERS {a:R}
 SRANDMEMBER {a:R}|SSCAN {a:R} 0|SDIFF {a:R} {a:R}:2|SINTER {a:R} {a:R}:2|SUNION {a:R} {a:R}:2
 SDIFFSTORE {a:R}:3 {a:R} {a:R}:2|SINTERSTORE {a:R}:3 {a:R} {a:R}:2|SUNIONSTORE {a:R}:3 {a:R} {a:R}:2
