@@ -13,6 +13,7 @@ that client-output-buffer-limit sets for replicas, and beyond that it is not rea
 Source: https://valkey.io/topics/replication/
 """
 
+import abc
 import asyncio
 import os
 import re
@@ -47,8 +48,8 @@ def answer_text(line: bytes) -> str:
     return f"-{reply}" if isinstance(reply, hiredis.ReplyError) else line[:1].decode("latin-1") + str(reply)
 
 
-class Channel(asyncio.Protocol):
-    """One connection to the master, and its script. Of a subclass: _synchronize(), the script, and fail().
+class Channel(asyncio.Protocol, abc.ABC):
+    """One connection to the master, and its script. Of a subclass: _synchronize(), fail(), and PURPOSE for the log.
 
     heard_s     when bytes came last, or were waited for first (monotonic)
     lost        the connection is gone; what has come can still be used
@@ -80,12 +81,13 @@ class Channel(asyncio.Protocol):
         except ValueError as error:             # an address that cannot be one
             self.fail(SyncFailed(f"Unable to connect to MASTER: {error}"))
 
+    @abc.abstractmethod
     def _synchronize(self) -> Generator:
-        raise NotImplementedError
+        """The script."""
 
+    @abc.abstractmethod
     def fail(self, failure: SyncFailed) -> None:
         """There is no getting on with this connection."""
-        raise NotImplementedError
 
     def close(self) -> None:
         """End what is under way, and leave nothing behind."""

@@ -70,9 +70,6 @@ class SocketTransfer:
         """The last replica is gone."""
         self.child.kill()
 
-    def drop_stalled(self, timeout_s: int) -> None:
-        """Cron: drop replicas that do not take their data set."""
-
     def cancel(self) -> None:
         """The data are about to become others: end the child, and who waits for it starts again."""
         self.child.kill(wait=True)
@@ -87,6 +84,9 @@ class DirectTransfer(SocketTransfer):
         sockets = {replica.connection.descriptor: replica.name for replica in replicas}
         fan = Fan(sockets, sync.config["repl-timeout"], self.engine.log)
         self.child = Child(self.engine, "rdb", lambda child: self._write(child, fan.write, fan.write), self._ended)
+
+    def drop_stalled(self, timeout_s: int) -> None:
+        """Cron: nothing to do, as the Fan looks at repl-timeout itself."""
 
     def _ended(self, outcome: Outcome) -> None:
         self.sync.transfer_ended(self, outcome.succeeded)
@@ -202,6 +202,7 @@ class PipeTransfer(SocketTransfer):
             self.child.kill()
 
     def drop_stalled(self, timeout_s: int) -> None:
+        """Cron: drop replicas that do not take their data set."""
         if self.stalled_s and time.monotonic() - self.stalled_s > timeout_s:
             for replica in self.behind:
                 self.engine.log.warning(f"Disconnecting timedout replica (full sync): {replica.name}")

@@ -3,7 +3,6 @@ import contextlib
 import random
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
@@ -11,7 +10,6 @@ from tests.persist.dataset import content, fill, wait_until
 from tests.replication.test_master import RawReplica
 from tests.replication.test_replica import ID_A, ID_B, Master, bulk, follow, info, is_up, temporary_files
 from tests.resp import Closed, Error, Status, encode
-from tests.servers import fastredis_server
 
 OK = Status("OK")
 DUAL = ("--dual-channel-replication-enabled", "yes")
@@ -261,15 +259,6 @@ def master():
     playing = Master()
     yield playing
     playing.close()
-
-
-@pytest.fixture(scope="module")
-def rdb(request):
-    """An RDB file of all types, and what is in it."""
-    with fastredis_server(loop=request.config.getoption("--loop")) as server, server.client() as client:
-        fill(client)
-        assert client.call("SAVE") == OK
-        return (Path(server.directory) / "dump.rdb").read_bytes(), content(client)
 
 
 def begin(master):

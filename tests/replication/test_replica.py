@@ -115,15 +115,6 @@ def master():
 
 
 @pytest.fixture(scope="module")
-def rdb(request):
-    """An RDB file of all types, and what is in it."""
-    with fastredis_server(loop=request.config.getoption("--loop")) as server, server.client() as client:
-        fill(client)
-        assert client.call("SAVE") == OK
-        return (Path(server.directory) / "dump.rdb").read_bytes(), content(client)
-
-
-@pytest.fixture(scope="module")
 def slow_rdb(request):
     """An RDB file of a thousand keys, so that key-load-delay makes slices of them."""
     with fastredis_server(loop=request.config.getoption("--loop")) as server, server.client() as client:
