@@ -152,7 +152,7 @@ def test_watched_key_that_is_evicted_fails_exec(local):
     watching.call("MULTI")
     watching.call("PING")
     local.advance(100_000)
-    limit(client, "allkeys-lru")
+    limit(client, "allkeys-lru", maxmemory_samples="64")   # more than enough for "old" to be among them once
     fill(client)
     assert client.call("EXISTS", "old") == 0
     assert watching.call("EXEC") is NIL_ARRAY
