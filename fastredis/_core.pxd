@@ -99,7 +99,7 @@ cdef struct Core:
     int64_t replica_bytes               # ... and what is kept for replicas that lag behind
     int64_t client_limit                # maxmemory-clients; INT64_MAX: none
     int64_t client_memory               # bytes of buffers of the clients it counts
-    Limits limits                       # at which sizes collections change their encoding
+    Limits limits                       # at which sizes values change their encoding
     bint lfu                            # maxmemory-policy counts frequency
     int lfu_log_factor
     int lfu_decay_minutes

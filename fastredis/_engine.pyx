@@ -257,7 +257,7 @@ cdef class Engine(Listener):
         self.password = (config.requirepass or "").encode("utf-8", "surrogateescape")
 
     def configure_limits(self, config):
-        """Take over at which sizes collections change their encoding."""
+        """Take over at which sizes values change their encoding."""
         cdef Limits* limits = &self.core.limits
 
         limits.list_max_listpack_size = config.list_max_listpack_size
@@ -269,6 +269,7 @@ cdef class Engine(Listener):
         limits.set_max_listpack_value = config.set_max_listpack_value
         limits.zset_max_listpack_entries = config.zset_max_listpack_entries
         limits.zset_max_listpack_value = config.zset_max_listpack_value
+        limits.hll_sparse_max_bytes = config.hll_sparse_max_bytes
 
     def gate(self, int bit, bint closed):
         """Close or open one of the gates that commands are checked at (GATE_*)."""

@@ -58,7 +58,7 @@ ENGINE_SETTINGS = (
     "maxmemory-clients", "maxmemory-samples", "maxmemory-eviction-tenacity",
     "list-max-listpack-size", "list-compress-depth", "hash-max-listpack-entries", "hash-max-listpack-value",
     "set-max-intset-entries", "set-max-listpack-entries", "set-max-listpack-value", "zset-max-listpack-entries",
-    "zset-max-listpack-value", "requirepass",
+    "zset-max-listpack-value", "hll-sparse-max-bytes", "requirepass",
 )
 
 PROTECTED_MODE = (

@@ -6,6 +6,7 @@ MODULES = (
     "counters",
     "lcs",
     "bitmaps",
+    "hyperloglog",
     "lists",
     "lists_blocking",
     "sets",

@@ -1,4 +1,4 @@
-# Limits: at which sizes the collections change their encoding, as redis.conf names them.
+# Limits: at which sizes values change their encoding, as redis.conf names them.
 
 from libc.stdint cimport int64_t
 
@@ -13,3 +13,4 @@ cdef struct Limits:
     int64_t set_max_listpack_value      # bytes
     int64_t zset_max_listpack_entries
     int64_t zset_max_listpack_value     # bytes
+    int64_t hll_sparse_max_bytes

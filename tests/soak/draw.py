@@ -11,7 +11,7 @@ from tests.fuzz_draw import NUMBERS
 from tests.fuzz_draw import ODD as ODD_BYTES
 
 FACTS = Path(__file__).resolve().parent.parent / "facts" / "commands.json"
-GROUPS = ("string", "bitmap", "list", "hash", "set", "sorted-set", "generic")
+GROUPS = ("string", "bitmap", "hyperloglog", "list", "hash", "set", "sorted-set", "generic")
 # To Redis a range of scores and some other arguments are C strings, which end at a zero byte. After a number that is
 # out of range its SORT may refuse good weights, as it looks at an errno that nobody cleared.
 ODD = [word for word in ODD_BYTES if b"\0" not in word and word not in (b"1e400", b"3.0e-5000")]
@@ -24,7 +24,7 @@ KEYS_OF_GROUP = 6
 LEFT_OUT = frozenset((
     "DUMP", "MIGRATE", "RESTORE", "WAIT", "WAITAOF", "OBJECT", "OBJECT HELP", "OBJECT FREQ", "OBJECT IDLETIME",
     "OBJECT REFCOUNT", "SORT", "SORT_RO", "SCAN", "SSCAN", "HSCAN", "ZSCAN", "ZUNION", "ZINTER", "ZUNIONSTORE",
-    "ZINTERSTORE", "SPOP"))
+    "ZINTERSTORE", "SPOP", "PFDEBUG", "PFSELFTEST"))
 # What makes or fills keys is drawn more often, so that there is something to work on; what waits, less often.
 WEIGHTS = {
     "SADD": 12, "ZADD": 14, "RPUSH": 8, "LPUSH": 8, "HSET": 14, "SET": 8, "HINCRBY": 3, "ZINCRBY": 4, "HMSET": 3,
@@ -39,6 +39,7 @@ generic: SORT any BY w:* order limit get|SORT any BY w:* get limit store|SORT an
 generic: SORT any BY nosort get|SORT any BY nosort order store|SORT_RO any order alpha limit get
 generic: SORT any BY hash:*->f1 limit|SORT_RO any BY w:* get|SET w:element score|MSET w:element score
 generic: TOUCH any any|TYPE any|TYPE any|FLUSHDB rare|SWAPDB db rare|DBSIZE
+hyperloglog: PFDEBUG TODENSE key|PFDEBUG ENCODING key
 set: SSCAN key 0 COUNT 100000|SSCAN key 0 COUNT 100000 MATCH pattern|SPOP key 1000000 seldom
 hash: HSCAN key 0 COUNT 100000|HSCAN key 0 MATCH pattern COUNT 100000
 sorted-set: ZSCAN key 0 COUNT 100000|ZSCAN key 0 COUNT 100000 MATCH pattern
@@ -56,14 +57,14 @@ LIMITS = {
     "hash-max-listpack-entries": (0, 1, 4, 20, 128, 512), "hash-max-listpack-value": (0, 8, 64, 1000),
     "set-max-intset-entries": (0, 1, 4, 20, 512), "set-max-listpack-entries": (0, 1, 4, 20, 128),
     "set-max-listpack-value": (0, 8, 64, 1000), "zset-max-listpack-entries": (0, 1, 4, 20, 128),
-    "zset-max-listpack-value": (0, 8, 64, 1000)}
+    "zset-max-listpack-value": (0, 8, 64, 1000), "hll-sparse-max-bytes": (0, 30, 300, 3000)}
 # redis-server 7.0 replies 0 for a missing key before it looks at the numbers, and takes the lowest RANK.
 LENIENT = (b"BITCOUNT", b"BITPOS", b"LPOS")
-# What a mutated argument must not be put into: their errors differ (ZRANK takes a fourth argument from Redis 7.2 on),
-# or a large count would have no end.
+# What a mutated argument must not be put into: their errors differ (ZRANK takes a fourth argument from Redis 7.2 on;
+# a timeout out of range is "negative" in 7.0), or a large count would have no end.
 UNMUTATED = frozenset((
-    *LENIENT, b"ZRANK", b"ZREVRANK", b"SCAN", b"KEYS", b"SRANDMEMBER", b"ZRANDMEMBER", b"HRANDFIELD", b"SORT",
-    b"SORT_RO", b"SPOP", b"SSCAN", b"HSCAN", b"ZSCAN", b"SETBIT", b"SETRANGE", b"BITFIELD"))
+    *LENIENT, b"BLPOP", b"BRPOP", b"BLMOVE", b"BRPOPLPUSH", b"BLMPOP", b"BZPOPMIN", b"BZPOPMAX", b"BZMPOP", b"ZRANK",
+    b"ZREVRANK", b"SCAN", b"KEYS", b"SRANDMEMBER", b"ZRANDMEMBER", b"HRANDFIELD", b"SORT", b"SORT_RO", b"SPOP", b"SSCAN", b"HSCAN", b"ZSCAN", b"SETBIT", b"SETRANGE", b"BITFIELD"))
 
 
 class Fact:
