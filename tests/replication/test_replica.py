@@ -668,6 +668,7 @@ def test_the_master_alone_lets_keys_expire(real, replica):
     follow(client, peer.port)
     wait_until(lambda: is_up(client))
     real_client.pipeline([("SET", "k", "v", "PX", 30), ("SADD", "s", "a"), ("PEXPIRE", "s", 30)])
+    wait_until(lambda: client.call("DBSIZE") == 2)
     time.sleep(0.1)
     assert client.call("MGET", "k") == [None]
     assert client.call("DBSIZE") == 2

@@ -64,7 +64,8 @@ LENIENT = (b"BITCOUNT", b"BITPOS", b"LPOS")
 # a timeout out of range is "negative" in 7.0), or a large count would have no end.
 UNMUTATED = frozenset((
     *LENIENT, b"BLPOP", b"BRPOP", b"BLMOVE", b"BRPOPLPUSH", b"BLMPOP", b"BZPOPMIN", b"BZPOPMAX", b"BZMPOP", b"ZRANK",
-    b"ZREVRANK", b"SCAN", b"KEYS", b"SRANDMEMBER", b"ZRANDMEMBER", b"HRANDFIELD", b"SORT", b"SORT_RO", b"SPOP", b"SSCAN", b"HSCAN", b"ZSCAN", b"SETBIT", b"SETRANGE", b"BITFIELD"))
+    b"ZREVRANK", b"SCAN", b"KEYS", b"SRANDMEMBER", b"ZRANDMEMBER", b"HRANDFIELD", b"SORT", b"SORT_RO", b"SPOP",
+    b"SSCAN", b"HSCAN", b"ZSCAN", b"SETBIT", b"SETRANGE", b"BITFIELD"))
 
 
 class Fact:
