@@ -33,6 +33,7 @@ cdef enum:                              # Core.after_call
     AFTER_FEED = 1 << 0                 # somebody takes what is propagated (AOF, replicas)
     AFTER_READY = 1 << 1                # a key that clients wait for has changed
     AFTER_MONITOR = 1 << 2              # a client is shown what is executed
+    AFTER_SLOWLOG = 1 << 3              # the slow log wants to see quick commands, too
 
 cdef enum:                              # Core.gate: why a command may be refused; 0 on the fast path
     GATE_LOADING = 1 << 0               # the data set is still being read

@@ -6,7 +6,8 @@ from libc.stdint cimport int64_t, uint64_t
 
 from fastredis._blocking cimport Blocked, KeyWaiter
 from fastredis._core cimport (
-    AFTER_FEED, AFTER_MONITOR, AFTER_READY, GATE_COPYING, GATE_DISK, GATE_LOADING, GATE_PAUSED, GATE_REPLICATION, Core,
+    AFTER_FEED, AFTER_MONITOR, AFTER_READY, AFTER_SLOWLOG, GATE_COPYING, GATE_DISK, GATE_LOADING, GATE_PAUSED,
+    GATE_REPLICATION, Core,
 )
 from fastredis._engine cimport (
     C_BLOCKED, C_CLOSE_AFTER_REPLY, C_CLOSE_ASAP, C_DENY_BLOCKING, C_DIRTY_EXEC, C_MASTER, C_MONITOR, C_MULTI,
@@ -26,6 +27,7 @@ from fastredis._keyspace cimport Database
 from fastredis._monitor cimport Monitors
 from fastredis._multi cimport Queue, discard
 from fastredis._resp cimport BATCH, Arg, Request, arg_bytes, arg_hash, arg_of
+from fastredis._slowlog cimport SlowLog
 from fastredis.ds.alloc cimport mem_calloc
 from fastredis.ds.native cimport clz64, prefetch, same_bytes, ticks, unlikely
 from fastredis.ds.table cimport Table, table_prefetch_bucket, table_prefetch_entry
@@ -469,8 +471,8 @@ cdef int call(Client c, Command command) except -1:
         core.errors_seen = core.errors
     if unlikely(core.after_call != 0):
         finish_call(c, command, core.dirty != dirty)
-    if unlikely(passed > SLOW_TICKS):
-        c.engine.tick()
+    if unlikely(passed > SLOW_TICKS or core.after_call & AFTER_SLOWLOG):
+        finish_slow(c, command, passed)
     return 0
 
 
@@ -532,6 +534,14 @@ cdef int finish_call(Client c, Command command, bint changed) except -1:
         propagate(c, changed)
     if c.core.after_call & AFTER_READY and not c.core.nesting and not c.engine.serving:
         serve_ready(c.engine)
+    return 0
+
+
+cdef int finish_slow(Client c, Command command, uint64_t passed) except -1:
+    """The rest of call() for what took long."""
+    if passed > SLOW_TICKS:
+        c.engine.tick()
+    (<SlowLog>c.engine.slow_log).note(c, command, passed)
     return 0
 
 

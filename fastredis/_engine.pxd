@@ -126,6 +126,7 @@ cdef class Engine(Listener):
     cdef public object server           # Server, the shell around this engine
     cdef public object pubsub           # PubSub
     cdef public object monitors         # Monitors
+    cdef public object slow_log         # SlowLog
     cdef public object blocked          # Blocked
     cdef public object evictor          # Evictor
     cdef public object aof              # AofFiles (fastredis.persist.aof_files); None: there cannot be an AOF

@@ -254,6 +254,7 @@ cdef class Engine(Listener):
         core.lazy_server_del = config.lazyfree_lazy_server_del
         core.lazy_user_del = config.lazyfree_lazy_user_del
         self.evictor.configure(config)
+        self.slow_log.configure(config)
         self.password = (config.requirepass or "").encode("utf-8", "surrogateescape")
 
     def configure_limits(self, config):

@@ -9,6 +9,7 @@ from fastredis._engine cimport (
 )
 from fastredis._options cimport arg_is
 from fastredis._reply cimport reply_new
+from fastredis._resp cimport arg_bytes
 from fastredis.ds.native cimport wall_us
 
 cdef enum:
@@ -68,6 +69,8 @@ cdef set secret_args(Client c):
         return secrets_of_hello(c)
     if name == b"migrate":
         return secrets_of_migrate(c)
+    if name == b"config|set":
+        return secrets_of_config_set(c)
     return None
 
 
@@ -101,6 +104,12 @@ cdef set secrets_of_migrate(Client c):
             i += 2
         i += 1
     return secret
+
+
+cdef set secrets_of_config_set(Client c):
+    """CONFIG SET name value [name value ...]"""
+    return {i + 1 for i in range(2, c.argc, 2)
+            if c.engine.config.is_sensitive(arg_bytes(&c.argv[i]).decode("latin-1"))}
 
 
 cdef class Monitors:

@@ -26,6 +26,7 @@ from fastredis._engine import Engine
 from fastredis._evict import Evictor
 from fastredis._monitor import Monitors
 from fastredis._pubsub import PubSub, set_notify
+from fastredis._slowlog import SlowLog
 from fastredis.config import Config, ConfigError
 from fastredis.config_text import address_text, to_bytes
 from fastredis.logs import Logger
@@ -58,7 +59,8 @@ ENGINE_SETTINGS = (
     "maxmemory-clients", "maxmemory-samples", "maxmemory-eviction-tenacity",
     "list-max-listpack-size", "list-compress-depth", "hash-max-listpack-entries", "hash-max-listpack-value",
     "set-max-intset-entries", "set-max-listpack-entries", "set-max-listpack-value", "zset-max-listpack-entries",
-    "zset-max-listpack-value", "hll-sparse-max-bytes", "requirepass",
+    "zset-max-listpack-value", "hll-sparse-max-bytes",
+    "slowlog-log-slower-than", "slowlog-max-len", "requirepass",
 )
 
 PROTECTED_MODE = (
@@ -124,6 +126,7 @@ class Server:
         engine.monitors = Monitors(engine)
         engine.blocked = Blocked(engine)
         engine.evictor = Evictor(engine)
+        engine.slow_log = SlowLog(engine)
         engine.configure(config)
         engine.metrics = Metrics(engine)
         engine.saver = Saver(engine)

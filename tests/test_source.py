@@ -26,6 +26,7 @@ LAYERS = [
     ["_command"],
     ["_options", "_multi", "_blocking", "_pubsub", "_evict"],
     ["_monitor"],
+    ["_slowlog"],
     ["_dispatch"],
     ["_connection"],
     ["_inspect", "_crash"],

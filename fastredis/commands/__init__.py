@@ -33,6 +33,7 @@ MODULES = (
     "configuration",
     "information",
     "memory",
+    "slowlog",
     "lolwut",
     "shutdown",
     "persistence",

@@ -402,6 +402,21 @@ CASES = {
         ("SELECT 1", OK), ("RPUSH l a", 1), ("@2 BLPOP l 5", BLOCKS), ("SWAPDB 0 1", OK), ("@2 <", ["l", "a"]),
     ],
     "MEMORY USAGE of a list": [("RPUSH l a b c", 3), ("MEMORY USAGE l", Between(20, 200))],
+    "LASTSAVE": [("LASTSAVE", Any(int)), ("LASTSAVE x", wrong_args("lastsave"))],
+    "maxmemory evicts keys, with an event": [
+        ("CONFIG SET notify-keyspace-events Ee maxmemory-policy allkeys-random", OK), ("SET k v", OK),
+        ("@2 PSUBSCRIBE __key*", Push(["psubscribe", "__key*", 1])), ("CONFIG SET maxmemory 1", OK),
+        ("@2 <", Push(["pmessage", "__key*", "__keyevent@0__:evicted", "k"])), ("GET k", None),
+        ("CONFIG SET maxmemory 0", OK), ("INFO stats", Matching(r"(?s).*evicted_keys:[1-9].*")),
+    ],
+    "volatile-ttl evicts only keys with a TTL": [
+        ("CONFIG SET maxmemory-policy volatile-ttl notify-keyspace-events Ee", OK), ("SET a v", OK),
+        ("SET b v EX 100", OK), ("SET c v EX 50", OK), ("@2 PSUBSCRIBE __key*", Push(["psubscribe", "__key*", 1])),
+        ("CONFIG SET maxmemory 1", OK), ("@2 <", Push(["pmessage", "__key*", "__keyevent@0__:evicted", "c"])),
+        ("@2 <", Push(["pmessage", "__key*", "__keyevent@0__:evicted", "b"])),
+        ("SET d v", Error("OOM command not allowed when used memory > 'maxmemory'.")),
+        ("CONFIG SET maxmemory 0", OK), ("MGET a b c", ["v", None, None]),
+    ],
 }
 
 
@@ -450,36 +465,12 @@ def test_shutdown_refuses_bad_arguments(either_server):
         assert client.call("SHUTDOWN", "SAVE", "NOSAVE") == SYNTAX
         assert client.call("SHUTDOWN", "ABORT") == Error("ERR No shutdown in progress.")
 
-# These need commands that come later (logs, eviction, replication, caching): they join CASES with them.
+
+# LATENCY comes later: these rows join CASES with it.
 LATER = {
-    "LASTSAVE": [("LASTSAVE", Any(int)), ("LASTSAVE x", wrong_args("lastsave"))],
-    "SLOWLOG": [
-        ("SLOWLOG RESET", OK), ("SLOWLOG LEN", 0), ("CONFIG SET slowlog-log-slower-than 0", OK),
-        ("SLOWLOG RESET", OK), ("PING", PONG),
-        ("SLOWLOG GET 1", [[Any(int), Any(int), Any(int), ["PING"], Matching(r"127\.0\.0\.1:\d+"), ""]]),
-        ("CONFIG SET slowlog-log-slower-than -1", OK), ("SLOWLOG RESET", OK), ("SLOWLOG GET", []),
-        ("SLOWLOG GET x", Error("ERR count should be greater than or equal to -1")),
-        ("SLOWLOG GET -2", Error("ERR count should be greater than or equal to -1")),
-        ("SLOWLOG NOSUCH", Error("ERR unknown subcommand 'NOSUCH'. Try SLOWLOG HELP.")),
-        ("SLOWLOG", wrong_args("slowlog")),
-    ],
     "LATENCY": [
         ("LATENCY RESET", 0), ("LATENCY LATEST", []), ("LATENCY HISTORY command", []),
         ("LATENCY NOSUCH", Error("ERR unknown subcommand 'NOSUCH'. Try LATENCY HELP.")),
         ("LATENCY", wrong_args("latency")),
-    ],
-    "maxmemory evicts keys, with an event": [
-        ("CONFIG SET notify-keyspace-events Ee maxmemory-policy allkeys-random", OK), ("SET k v", OK),
-        ("@2 PSUBSCRIBE __key*", Push(["psubscribe", "__key*", 1])), ("CONFIG SET maxmemory 1", OK),
-        ("@2 <", Push(["pmessage", "__key*", "__keyevent@0__:evicted", "k"])), ("GET k", None),
-        ("CONFIG SET maxmemory 0", OK), ("INFO stats", Matching(r"(?s).*evicted_keys:[1-9].*")),
-    ],
-    "volatile-ttl evicts only keys with a TTL": [
-        ("CONFIG SET maxmemory-policy volatile-ttl notify-keyspace-events Ee", OK), ("SET a v", OK),
-        ("SET b v EX 100", OK), ("SET c v EX 50", OK), ("@2 PSUBSCRIBE __key*", Push(["psubscribe", "__key*", 1])),
-        ("CONFIG SET maxmemory 1", OK), ("@2 <", Push(["pmessage", "__key*", "__keyevent@0__:evicted", "c"])),
-        ("@2 <", Push(["pmessage", "__key*", "__keyevent@0__:evicted", "b"])),
-        ("SET d v", Error("OOM command not allowed when used memory > 'maxmemory'.")),
-        ("CONFIG SET maxmemory 0", OK), ("MGET a b c", ["v", None, None]),
     ],
 }

@@ -59,9 +59,8 @@ cdef class HyperLogLog:
 
     def set(self, int register, int rank, size_t sparse_max=3000):
         """-> "same", "changed", "full" or "corrupt\""""
-        outcome = hll_set(self.text, &self.size, register, rank, sparse_max, NULL)
         self.assign(bytes(self))
-        return OUTCOMES[outcome]
+        return OUTCOMES[hll_set(self.text, &self.size, register, rank, sparse_max, NULL)]
 
     def set_rising(self, list ranks, size_t sparse_max=3000):
         """hll_set() with a cursor of [(register, rank), ...] in rising order -> the last outcome."""
