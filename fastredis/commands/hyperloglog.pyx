@@ -117,7 +117,7 @@ cdef int cmd_pfadd(Client c) except -1:
             return c.error(ERR_HLL_CORRUPT)
         changed |= outcome == HLL_CHANGED
     if changed:
-        hll_uncache(raw_data(entry_raw(e)))
+        hll_uncache(raw_data(entry_raw(e)))         # raw: it is new, or a register rose
         c.modified(key, NOTIFY_STRING, b"pfadd")
     return c.reply_int(changed)
 
@@ -207,7 +207,9 @@ cdef int cmd_pfmerge(Client c) except -1:
     cdef Arg* key = &c.argv[1]
     cdef uint8_t[HLL_REGISTERS] registers
     cdef HllCursor cursor = HllCursor(0, 0)
+    cdef char[INT64_TEXT] scratch
     cdef bint dense = False
+    cdef size_t size
     cdef int register
     cdef Entry* e
 
@@ -222,9 +224,7 @@ cdef int cmd_pfmerge(Client c) except -1:
             break
         if registers[register]:
             dense = raise_register(c, key, &e, register, registers[register], &cursor) == HLL_FULL
-    if entry_encoding(e) != ENC_RAW:
-        e = c.db.to_raw(key, e, HLL_HEADER)
-    hll_uncache(raw_data(entry_raw(e)))
+    hll_uncache(<char*>string_view(e, scratch, &size))
     c.modified(key, NOTIFY_STRING, b"pfadd")
     return c.reply_ok()
 

@@ -47,6 +47,10 @@ CASES = {
         ("PFMERGE k none", OK), ("PFCOUNT k", 0), ("GETRANGE k 0 4", b"HYLL\x01"), ("STRLEN k", 18),
         ("PFADD e", 1), ("PFMERGE l e", OK), ("STRLEN l", 18),
     ],
+    "PFMERGE of nothing into a value that was set": [
+        (("SET", "k", b"HYLL\x01" + bytes(11) + b"\x7f\xff"), OK), ("PFMERGE k none", OK),
+        ("GET k", b"HYLL\x01" + bytes(10) + b"\x80\x7f\xff"), ("PFCOUNT k", 0), ("PFADD k a", 1), ("PFCOUNT k", 1),
+    ],
     "PFMERGE keeps the destination's TTL": [
         ("PFADD a 1", 1), ("PFADD b 2", 1), ("EXPIRE a 100", 1), ("PFMERGE a b", OK), ("TTL a", 100),
     ],
