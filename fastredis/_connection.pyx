@@ -30,6 +30,7 @@ cdef extern from "<sys/socket.h>" nogil:
 cdef enum:
     GONE = C_CLOSE_AFTER_REPLY | C_CLOSE_ASAP | C_CLOSED    # takes no more requests
     QUERY_BUFFER = 16 * 1024                                # first size of a query buffer
+    LEAST_QUERY = 1024                                      # ... and what the cron leaves of a large one in use
     IDLE_MS = 2000                                          # after this the cron takes an unused query buffer away
     KEPT_ARGS = 1024                                        # a parser with room for more gives it back
     FREE_OUTPUT = 10 * 1024     # of a reply, this much is not held against the output limits (in Redis 1 to 16 KB)
@@ -278,7 +279,7 @@ cdef class Connection(Client):
         cdef bint idle = self.core.now_ms - self.active_ms > IDLE_MS
 
         if not idle and self.query_room > BIG_ARG and self.parser.bulk_size < BIG_ARG:
-            wanted = max(self.query_peak, self.query_size, QUERY_BUFFER)
+            wanted = max(self.query_peak, self.query_size, LEAST_QUERY)
         elif not idle:
             return 0
         self.query_peak = self.query_size

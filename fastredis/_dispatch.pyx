@@ -12,7 +12,6 @@ from fastredis._core cimport (
 from fastredis._engine cimport (
     C_BLOCKED, C_CLOSE_AFTER_REPLY, C_CLOSE_ASAP, C_DENY_BLOCKING, C_DIRTY_EXEC, C_MASTER, C_MONITOR, C_MULTI,
     C_NO_TOUCH, C_PUBSUB, C_REPLICA, C_REPLY_OFF, C_REPLY_SKIP, C_REPLY_SKIP_NEXT, C_SPECIAL, CommandStats, Engine,
-    HISTOGRAM,
 )
 from fastredis._errors cimport (
     ERR_INTERNAL, ERR_LOADING, ERR_NOAUTH, ERR_NOT_IN_MULTI, ERR_OOM, ERR_REPLICA_KEYS,
@@ -28,8 +27,8 @@ from fastredis._monitor cimport Monitors
 from fastredis._multi cimport Queue, discard
 from fastredis._resp cimport BATCH, Arg, Request, arg_bytes, arg_hash, arg_of
 from fastredis._slowlog cimport SlowLog
-from fastredis.ds.alloc cimport mem_calloc
-from fastredis.ds.native cimport clz64, prefetch, same_bytes, ticks, unlikely
+from fastredis.ds.histogram cimport histogram_add
+from fastredis.ds.native cimport prefetch, same_bytes, ticks, unlikely
 from fastredis.ds.table cimport Table, table_prefetch_bucket, table_prefetch_entry
 from fastredis.values.entry cimport (
     ENC_EMBSTR, ENC_HASHTABLE, ENC_INT, ENC_SKIPLIST, Entry, entry_encoding, entry_slot, entry_type,
@@ -485,15 +484,12 @@ cdef inline int take_time(Core* core, CommandStats* stats, uint64_t passed, int 
     stats.ticks += passed
     if not core.latency_tracking:
         return 0
-    if unlikely(stats.histogram is NULL):
-        stats.histogram = <uint64_t*>mem_calloc(&core.memory, HISTOGRAM * sizeof(uint64_t))
     if calls > 1 and unlikely(passed > STALL_TICKS) and stats.calls:
         each = min(stats.ticks // stats.calls, passed // calls)     # what such a call takes otherwise
-        stats.histogram[duration_bucket(each)] += calls - 1
+        histogram_add(&core.memory, &stats.histogram, each, calls - 1)
         passed -= each * (calls - 1)
         calls = 1
-    stats.histogram[duration_bucket(passed // calls if calls > 1 else passed)] += calls
-    return 0
+    return histogram_add(&core.memory, &stats.histogram, passed // calls if calls > 1 else passed, calls)
 
 
 cdef int call_python(Client c, Command command) except -1:
@@ -507,16 +503,6 @@ cdef int settle_time(Client c) except -1:
 
     c.core.tick = ticks()
     return take_time(c.core, &c.engine.stats[(<Command>c.last_command).index], c.core.tick - start, 0)
-
-
-cdef inline int duration_bucket(uint64_t duration) noexcept:
-    """Where in the histogram a duration counts: sixteen buckets for each power of two of ticks."""
-    cdef int power
-
-    if duration < 16:
-        return <int>duration
-    power = 63 - clz64(duration)
-    return (power - 3) * 16 + <int>(duration >> (power - 4) & 15)
 
 
 cdef int show(Client c, Command command) except -1:

@@ -12,14 +12,12 @@ from fastredis._core cimport Core
 from fastredis._keyspace cimport Database, Detached, Garbage, Listener
 from fastredis._reply cimport Reply
 from fastredis._resp cimport Arg, Batch
+from fastredis.ds.histogram cimport Histogram
 from fastredis.values.entry cimport Entry
 
 cdef enum:
     NO_DATABASE = -1                    # to a Feed: of MULTI and EXEC, which belong to none
     SELECT_ROOM = 64                    # bytes that put_select() writes at most
-
-cdef enum:
-    HISTOGRAM = 1024                    # buckets: 16 per power of two, of ticks
 
 cpdef enum:                             # Session.flags
     C_MULTI = 1 << 0                    # between MULTI and EXEC
@@ -51,7 +49,7 @@ cdef struct CommandStats:
     int64_t rejected                    # refused before they ran
     int64_t failed                      # ran, and replied an error
     uint64_t ticks                      # of the cycle counter, spent in it
-    uint64_t* histogram                 # calls by duration; NULL until the first one
+    Histogram histogram                 # of the ticks that calls took
 
 
 cdef class Session:

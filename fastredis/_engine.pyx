@@ -13,6 +13,7 @@ from fastredis._keyspace cimport database_new
 from fastredis._reply cimport reply_new
 from fastredis._resp cimport arg_bytes, arg_of, args_copy, batch_free, batch_init, put_request, request_room
 from fastredis.ds.alloc cimport mem_alloc, mem_calloc, mem_free, mem_realloc
+from fastredis.ds.histogram cimport histogram_free
 from fastredis.ds.native cimport monotonic_us, ticks, unlikely, wall_us
 from fastredis.ds.numbers cimport INT64_TEXT, format_int64
 from fastredis.values.entry cimport ENTRY_EPOCH, entry_has_ttl
@@ -219,7 +220,7 @@ cdef class Engine(Listener):
         cdef int i
 
         for i in range(self.stats_count):
-            mem_free(&self.core.memory, self.stats[i].histogram, HISTOGRAM * sizeof(uint64_t))
+            histogram_free(&self.core.memory, &self.stats[i].histogram)
         mem_free(&self.core.memory, self.stats, max(1, self.stats_count) * sizeof(CommandStats))
         batch_free(&self.batch)
         self.free_text()

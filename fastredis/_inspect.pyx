@@ -9,13 +9,14 @@ from libc.string cimport memcpy, memset
 from fastredis._client cimport Client
 from fastredis._connection cimport Connection
 from fastredis._core cimport FIXED_BY_DEBUG, GATE_LOADING, Core
-from fastredis._engine cimport C_DENY_BLOCKING, C_REPLICA, HISTOGRAM, CommandStats, Engine
+from fastredis._engine cimport C_DENY_BLOCKING, C_REPLICA, CommandStats, Engine
 from fastredis._keyspace cimport Database
 from fastredis._multi cimport Queue
 from fastredis._resp cimport Arg, arg_hash, arg_of
 from fastredis.ds.alloc cimport Account, mem_alloc, mem_free
 from fastredis.ds.expire_heap cimport ROOT, ExpireHeap, heap_bytes, heap_slot, heap_verify
 from fastredis.ds.glob cimport glob_match
+from fastredis.ds.histogram cimport histogram_free, histogram_percentile
 from fastredis.ds.listpack cimport LpItem, lp_text
 from fastredis.ds.native cimport monotonic_us, wall_us
 from fastredis.ds.numbers cimport DOUBLE_TEXT, INT64_TEXT, format_double, format_int64
@@ -144,7 +145,7 @@ def reset_statistics(Engine engine not None):
     core.turn_ticks = core.turn_longest = core.command_ticks = 0
     for i in range(engine.stats_count):
         stats = &engine.stats[i]
-        mem_free(&core.memory, stats.histogram, HISTOGRAM * sizeof(uint64_t) if stats.histogram is not NULL else 0)
+        histogram_free(&core.memory, &stats.histogram)
         memset(stats, 0, sizeof(CommandStats))
     engine.errors.clear()
 
@@ -173,32 +174,9 @@ def latency_percentiles(Engine engine not None, percentiles):
 
     for command in declared_commands():
         stats = &engine.stats[command.index]
-        if stats.histogram is not NULL:
-            found.append((command.name, [value_at(stats.histogram, each) / rate for each in percentiles]))
+        if stats.histogram.room:
+            found.append((command.name, [histogram_percentile(&stats.histogram, each) / rate for each in percentiles]))
     return found
-
-
-cdef double value_at(const uint64_t* histogram, double percentile) except? -1:
-    """The ticks within which that percentage of the calls were done."""
-    cdef uint64_t total = 0
-    cdef uint64_t wanted, seen = 0
-    cdef int i
-
-    for i in range(HISTOGRAM):
-        total += histogram[i]
-    wanted = max(1, <uint64_t>(percentile / 100 * total + 0.5))
-    for i in range(HISTOGRAM):
-        seen += histogram[i]
-        if seen >= wanted:
-            return bucket_end(i)
-    return 0
-
-
-cdef double bucket_end(int i) noexcept:
-    """The most ticks that are counted in bucket i; see duration_bucket() in _dispatch for the buckets."""
-    if i < 16:
-        return i
-    return (<double>(16 + i % 16 + 1)) * (<uint64_t>1 << (i // 16 - 1)) - 1
 
 
 # --- databases and clients ----------------------------------------------------------------

@@ -58,6 +58,8 @@ def test_keys_of_every_command_are_found(client):
         if real and first and last in (first, -1) and step == 1:
             argv = [name, *(b"1" for _ in range(max(abs(arity), first + 1) - 1))]
             argv[first] = b"the-key"
+            if name == b"pfmerge":
+                argv.append(b"1")           # its sources may be left out, but to Redis no key is found then
             found = client.call("COMMAND", "GETKEYS", *argv)
             assert not isinstance(found, Error), (name, found)
             assert b"the-key" in found

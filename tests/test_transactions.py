@@ -8,6 +8,7 @@ from fastredis._command import CommandTable, declared_commands
 from fastredis._connection import Connection
 from fastredis._evict import Evictor
 from fastredis._pubsub import PubSub
+from fastredis._slowlog import SlowLog
 
 from fastredis import commands
 from fastredis._engine import Engine, Feed
@@ -83,6 +84,7 @@ def engine():
     engine.pubsub = PubSub(engine)
     engine.blocked = Blocked(engine)
     engine.evictor = Evictor(engine)
+    engine.slow_log = SlowLog(engine)
     engine.configure(engine.config)
     return engine
 
