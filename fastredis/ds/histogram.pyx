@@ -17,7 +17,8 @@ cdef int histogram_cover(Account* account, Histogram* h, int bucket) except -1:
         first = min(first, h.first)
         last = max(last, h.first + h.room)
     counts = <uint64_t*>mem_calloc(account, (last - first) * sizeof(uint64_t))
-    memcpy(counts + (h.first - first if h.room else 0), h.counts, h.room * sizeof(uint64_t))
+    if h.room:
+        memcpy(counts + (h.first - first), h.counts, h.room * sizeof(uint64_t))
     histogram_free(account, h)
     h.counts = counts
     h.first = <uint16_t>first
