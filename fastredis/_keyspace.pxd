@@ -17,7 +17,7 @@ from fastredis._core cimport GATE_LOADING, Core
 from fastredis._resp cimport Arg, arg_hash
 from fastredis.ds.expire_heap cimport ExpireHeap, heap_when
 from fastredis.ds.native cimport unlikely
-from fastredis.ds.table cimport Table, table_count, table_find_by
+from fastredis.ds.table cimport Slot, Table, entry_of, table_count, table_slot_by
 from fastredis.values.entry cimport Entry, entry_has_ttl, entry_key_of, entry_lru, entry_set_lru
 
 cdef enum:
@@ -101,8 +101,8 @@ cdef class Database:
 
     cdef inline Entry* peek(self, Arg* key) noexcept:
         """The entry as it lies there, expired or not; NULL when there is none."""
-        cdef void** slot = table_find_by(&self.keys, key.ptr, key.size, arg_hash(key), entry_key_of)
-        return <Entry*>slot[0] if slot is not NULL else NULL
+        cdef Slot* slot = table_slot_by(&self.keys, key.ptr, key.size, arg_hash(key), entry_key_of)
+        return <Entry*>entry_of(slot[0]) if slot is not NULL else NULL
 
     cdef inline int touch(self, Entry* e) noexcept:
         """Stamp the entry as used."""

@@ -9,7 +9,9 @@ from fastredis.ds.alloc cimport Account
 from fastredis.ds.expire_heap cimport HeapSlot, heap_clear, heap_init, heap_remove, heap_replace, heap_set, heap_top
 from fastredis.ds.native cimport monotonic_us
 from fastredis.ds.random cimport random64
-from fastredis.ds.table cimport SLOTS, table_add, table_drain, table_init, table_random, table_remove
+from fastredis.ds.table cimport (
+    SLOTS, Slot, slot_put, table_add, table_drain, table_init, table_random, table_remove, table_slot_by,
+)
 from fastredis.values.entry cimport (
     ENC_RAW, NOT_IN_HEAP, TYPE_HASH, entry_encoding, entry_key, entry_key_of, entry_lru, entry_set_epoch,
     entry_set_lru, entry_type,
@@ -244,10 +246,10 @@ cdef class Database:
 
     cdef int replace(self, Arg* key, Entry* old, Entry* fresh, bint keep_ttl) except -1:
         """Put a new entry in the place of the key's old one, which is freed."""
-        cdef void** slot = table_find_by(&self.keys, key.ptr, key.size, arg_hash(key), entry_key_of)
+        cdef Slot* slot = table_slot_by(&self.keys, key.ptr, key.size, arg_hash(key), entry_key_of)
 
         self.before_change(old)
-        slot[0] = fresh
+        slot_put(slot, fresh)
         fresh.heap_index = NOT_IN_HEAP
         if entry_has_ttl(old):
             if keep_ttl:

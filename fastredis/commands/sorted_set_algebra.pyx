@@ -154,17 +154,17 @@ cdef inline Table* table_of(const Entry* e) noexcept:
 
 cdef inline bint find(const Entry* e, Table* t, const Item* item, double* score) noexcept:
     """Whether a source has that member, and its score there. t: its table_of()."""
-    cdef void** slot
+    cdef void* block
 
     if t is NULL:
         if entry_type(e) == TYPE_ZSET:
             return zset_score(e, item.text, item.size, item.hash, score)
         score[0] = 1
         return set_contains(e, item.text, item.size, item.hash)
-    slot = table_find(t, item.text, item.size, item.hash)
-    if slot is NULL:
+    block = table_find(t, item.text, item.size, item.hash)
+    if block is NULL:
         return False
-    score[0] = zset_block_score(slot[0]) if entry_type(e) == TYPE_ZSET else 1
+    score[0] = zset_block_score(block) if entry_type(e) == TYPE_ZSET else 1
     return True
 
 

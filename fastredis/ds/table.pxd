@@ -10,6 +10,13 @@
 # tags at once and touches an entry only when its tag matches, so it costs two cache
 # misses, and both can be asked for ahead (table_prefetch_bucket, table_prefetch_entry).
 #
+#   slot, 64 bits:   | 16 bits of the hash, from bit 8 on | 48 bits: address of the entry, or of a bucket |
+#
+# Addresses of user space have 48 bits at most on 64-bit machines unless a program asks for more.
+# The bits above say where the entry goes when the array doubles, so that a rehash reads no
+# entry: growth from 2^8 up to 2^24 buckets (100M entries) costs no miss an entry. Smaller arrays
+# and larger ones hash the key again; to shrink, the bucket's number is enough.
+#
 # Holds:
 # - A chain is packed: every bucket but the last is full (six entries and the pointer), and
 #   in the last the slots 0..n-1 are in use. An overflow bucket holds two entries or more;
@@ -37,8 +44,8 @@
 # https://github.com/redis/redis/blob/7.0/src/dict.c
 #
 # Rejected: open addressing (deletes leave tombstones, a scan cannot give its guarantee);
-# chained entries with a next pointer (8 bytes and a miss each); keeping the hash beside
-# the entry (8 bytes to save 20 ns once a rehash).
+# chained entries with a next pointer (8 bytes and a miss each); keeping the whole hash
+# beside the entry (8 bytes).
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
@@ -78,8 +85,13 @@ cdef enum:
     CHAINED = 0x80          # bit of Bucket.use: slot[6] points to the overflow bucket
     FULL = 0x7F             # Bucket.use of a full bucket without a chain
 
+    ADDRESS_BITS = 48       # of a Slot; the hash's bits are above
+    KEPT_FROM = 8           # the lowest bit of the hash that is kept there
+
+ctypedef uint64_t Slot
+
 cdef struct Bucket:
-    void* slot[SLOTS]
+    Slot slot[SLOTS]
     uint8_t tag[SLOTS]      # the hash's top byte, compared before an entry is touched
     uint8_t use             # bit i: slot[i] holds an entry (bit 6 never set together with CHAINED)
 
@@ -105,7 +117,8 @@ cdef void table_clear(Table* t) noexcept
 cdef int table_reserve(Table* t, uint64_t entries) except -1
 cdef void table_set_manual(Table* t, bint manual) noexcept
 
-cdef void** table_find(Table* t, const char* key, size_t size, uint64_t hash) noexcept
+cdef void* table_find(Table* t, const char* key, size_t size, uint64_t hash) noexcept
+cdef Slot* table_slot(Table* t, const char* key, size_t size, uint64_t hash) noexcept
 cdef int table_add(Table* t, void* entry, uint64_t hash) except -1
 cdef void* table_remove(Table* t, const char* key, size_t size, uint64_t hash) noexcept
 
@@ -141,6 +154,33 @@ cdef inline uint8_t tag_of(uint64_t hash) noexcept:
     return <uint8_t>(hash >> 56)
 
 
+cdef inline void* entry_of(Slot slot) noexcept:
+    return <void*><size_t>(slot & (<uint64_t>1 << ADDRESS_BITS) - 1)
+
+
+cdef inline void slot_put(Slot* slot, void* entry) noexcept:
+    """Put an entry with the same key in the place of the one that is there."""
+    slot[0] = <size_t>entry | slot[0] >> ADDRESS_BITS << ADDRESS_BITS
+
+
+cdef inline uint64_t told_hash(const Bucket* bucket, uint64_t index, int i) noexcept:
+    """What an entry's place tells of its hash: the tag, and the bits of told_bits(); the entry is not read.
+
+    `index` is the bucket's, or that of the bucket which its chain begins with.
+    """
+    return index | bucket.slot[i] >> ADDRESS_BITS << KEPT_FROM | <uint64_t>bucket.tag[i] << 56
+
+
+cdef inline uint64_t told_bits(uint64_t mask) noexcept:
+    """The low bits of a hash that told_hash() has in an array with this mask, without a gap."""
+    return mask | (<uint64_t>1 << KEPT_FROM + 64 - ADDRESS_BITS) - 1 if (mask + 1) >> KEPT_FROM else mask
+
+
+cdef inline Bucket* next_of(const Bucket* bucket) noexcept:
+    """The overflow bucket of a bucket that is CHAINED."""
+    return <Bucket*><size_t>bucket.slot[SLOTS - 1]
+
+
 cdef inline Bucket* find_in_chain(Bucket* bucket, const char* key, size_t size, uint64_t hash, KeyOf key_of,
                                   int* slot) noexcept:
     """The bucket of the chain that has the key, and in `slot` where; NULL when none has."""
@@ -152,17 +192,17 @@ cdef inline Bucket* find_in_chain(Bucket* bucket, const char* key, size_t size, 
         found = match8(bucket.tag, tag_of(hash)) & bucket.use & FULL
         while found:
             slot[0] = ctz64(found)
-            key_of(bucket.slot[slot[0]], &entry_key, &entry_size)
+            key_of(entry_of(bucket.slot[slot[0]]), &entry_key, &entry_size)
             if likely(entry_size == size and same_bytes(entry_key, key, size)):
                 return bucket
             found &= found - 1
         if likely(not bucket.use & CHAINED):
             return NULL
-        bucket = <Bucket*>bucket.slot[SLOTS - 1]
+        bucket = next_of(bucket)
 
 
-cdef inline void** table_find_by(Table* t, const char* key, size_t size, uint64_t hash, KeyOf key_of) noexcept:
-    """table_find() for those who know the table's key_of when they are compiled: it is inlined then."""
+cdef inline Slot* table_slot_by(Table* t, const char* key, size_t size, uint64_t hash, KeyOf key_of) noexcept:
+    """table_slot() for those who know the table's key_of when they are compiled: it is inlined then."""
     cdef int64_t index = hash & t.mask[0]
     cdef Bucket* bucket = NULL
     cdef int slot
@@ -185,13 +225,15 @@ cdef inline void table_prefetch_bucket(Table* t, uint64_t hash) noexcept:
 cdef inline void prefetch_matches(Bucket* bucket, uint8_t tag) noexcept:
     """Ask for the first 48 bytes of the entries (header, key, a short value): one cache line, or two."""
     cdef uint32_t found = match8(bucket.tag, tag) & bucket.use & FULL
+    cdef const char* entry
 
     while found:
-        prefetch(bucket.slot[ctz64(found)])
-        prefetch(<char*>bucket.slot[ctz64(found)] + 47)
+        entry = <const char*>entry_of(bucket.slot[ctz64(found)])
+        prefetch(entry)
+        prefetch(entry + 47)
         found &= found - 1
     if bucket.use & CHAINED:
-        prefetch(bucket.slot[SLOTS - 1])
+        prefetch(next_of(bucket))
 
 
 cdef inline void table_prefetch_entry(Table* t, uint64_t hash) noexcept:

@@ -102,7 +102,7 @@ cdef inline int filled(Bucket* bucket) noexcept:
 
 cdef inline Bucket* last_of(Bucket* head) noexcept:
     while head.use & CHAINED:
-        head = <Bucket*>head.slot[LAST]
+        head = next_of(head)
     return head
 
 
@@ -111,15 +111,15 @@ cdef uint64_t chain_count(Bucket* head) noexcept:
 
     while head.use & CHAINED:
         entries += LAST
-        head = <Bucket*>head.slot[LAST]
+        head = next_of(head)
     return entries + filled(head)
 
 
 cdef void* chain_at(Bucket* head, uint64_t position) noexcept:
     while head.use & CHAINED and position >= LAST:
         position -= LAST
-        head = <Bucket*>head.slot[LAST]
-    return head.slot[position]
+        head = next_of(head)
+    return entry_of(head.slot[position])
 
 
 cdef Bucket* overflow_new(Table* t, int which) noexcept:
@@ -138,7 +138,7 @@ cdef bint place(Table* t, int which, void* entry, uint64_t hash) noexcept:
     cdef int i
 
     while bucket.use & CHAINED:
-        bucket = <Bucket*>bucket.slot[LAST]
+        bucket = next_of(bucket)
         depth += 1
     if bucket.use == FULL:
         overflow = overflow_new(t, which)
@@ -147,14 +147,14 @@ cdef bint place(Table* t, int which, void* entry, uint64_t hash) noexcept:
         overflow.slot[0] = bucket.slot[LAST]
         overflow.tag[0] = bucket.tag[LAST]
         overflow.use = 1
-        bucket.slot[LAST] = overflow
+        bucket.slot[LAST] = <size_t>overflow
         bucket.use = (FULL >> 1) | CHAINED
         bucket = overflow
         t.chained[which] += 1
         if depth + 1 > t.depth[which]:
             t.depth[which] = depth + 1
     i = filled(bucket)
-    bucket.slot[i] = entry
+    bucket.slot[i] = <size_t>entry | hash >> KEPT_FROM << ADDRESS_BITS
     bucket.tag[i] = tag_of(hash)
     bucket.use |= 1 << i
     t.used[which] += 1
@@ -169,7 +169,7 @@ cdef void drop_last(Table* t, int which, Bucket* head) noexcept:
 
     while last.use & CHAINED:
         previous = last
-        last = <Bucket*>last.slot[LAST]
+        last = next_of(last)
     entries = filled(last)
     last.use = FULL >> (SLOTS + 1 - entries)
     t.used[which] -= 1
@@ -187,6 +187,7 @@ cdef inline uint64_t hash_of(Table* t, void* entry) noexcept:
 
     t.key_of(entry, &key, &size)
     return hash_bytes(key, size)
+
 
 
 # ---------------------------------------------------------------- resize and rehash
@@ -267,17 +268,18 @@ cdef void finish_rehash(Table* t) noexcept:
         shrink_if_sparse(t)     # else at the next remove, so that room which was reserved stays until then
 
 
-cdef void prefetch_ahead(Table* t, uint64_t index) noexcept:
-    """Ask for what the next steps need: this bucket's entries, and the bucket after it."""
+cdef void prefetch_ahead(Table* t, uint64_t index, bint entries) noexcept:
+    """Ask for what the next steps need: this bucket's entries if they do, and the bucket after it."""
     cdef Bucket* bucket = &t.buckets[0][index]
     cdef int i
 
     if index > t.mask[0]:
         return
-    for i in range(filled(bucket)):
-        prefetch(bucket.slot[i])
+    if entries:
+        for i in range(filled(bucket)):
+            prefetch(entry_of(bucket.slot[i]))
     if bucket.use & CHAINED:
-        prefetch(bucket.slot[LAST])
+        prefetch(next_of(bucket))
     prefetch(bucket + 1)
     if t.buckets[1] is not NULL:
         prefetch(&t.buckets[1][index & t.mask[1]])
@@ -288,8 +290,11 @@ cdef void rehash_step(Table* t) noexcept:
     """Move one bucket, or skip some empty ones, or a whole piece when nothing is left to move."""
     cdef int64_t index = t.rehash_index
     cdef int64_t skip_end = index + EMPTY_BUCKETS_PER_STEP
+    cdef bint told = t.mask[1] & ~told_bits(t.mask[0]) == 0
     cdef Bucket* head
+    cdef Bucket* last
     cdef void* entry
+    cdef int i
 
     if t.used[0] == 0:
         index = min((index | (PIECE_BUCKETS - 1)), <int64_t>t.mask[0]) + 1
@@ -298,13 +303,15 @@ cdef void rehash_step(Table* t) noexcept:
             index += 1
         head = &t.buckets[0][index]
         while index < skip_end and head.use:
-            entry = last_of(head).slot[filled(last_of(head)) - 1]
-            if not place(t, 1, entry, hash_of(t, entry)):
+            last = last_of(head)
+            i = filled(last) - 1
+            entry = entry_of(last.slot[i])
+            if not place(t, 1, entry, told_hash(last, index, i) if told else hash_of(t, entry)):
                 break
             drop_last(t, 0, head)
         if index < skip_end and head.use == 0:
             index += 1
-            prefetch_ahead(t, index)
+            prefetch_ahead(t, index, not told)
     advance(t, index)
     if index > <int64_t>t.mask[0]:
         finish_rehash(t)
@@ -354,10 +361,10 @@ cdef void table_clear(Table* t) noexcept:
         index = first_bucket(t, which)
         while t.chained[which]:
             overflow = &t.buckets[which][index]
-            following = <Bucket*>overflow.slot[LAST] if overflow.use & CHAINED else NULL
+            following = next_of(overflow) if overflow.use & CHAINED else NULL
             while following is not NULL:
                 overflow = following
-                following = <Bucket*>overflow.slot[LAST] if overflow.use & CHAINED else NULL
+                following = next_of(overflow) if overflow.use & CHAINED else NULL
                 mem_free(t.account, overflow, sizeof(Bucket))
                 t.chained[which] -= 1
             index += 1
@@ -388,10 +395,10 @@ cdef int64_t table_drain(Table* t, int64_t buckets, Visit release, void* context
             head = &t.buckets[0][t.rehash_index]
             while head.use:
                 last = last_of(head)
-                entry = last.slot[filled(last) - 1]
+                entry = entry_of(last.slot[filled(last) - 1])
                 drop_last(t, 0, head)
                 release(context, entry)
-            prefetch_ahead(t, t.rehash_index + 1)
+            prefetch_ahead(t, t.rehash_index + 1, True)
             advance(t, t.rehash_index + 1)
             buckets -= 1
         if t.rehash_index > <int64_t>t.mask[0]:
@@ -406,12 +413,19 @@ cdef size_t table_bytes(Table* t) noexcept:
 
 # ---------------------------------------------------------------- find, add, remove
 
-cdef void** table_find(Table* t, const char* key, size_t size, uint64_t hash) noexcept:
+cdef Slot* table_slot(Table* t, const char* key, size_t size, uint64_t hash) noexcept:
     """The slot of the entry with this key, NULL if there is none.
 
-    Good until the next add, remove or rehash step; an entry that was reallocated may be put there.
+    Good until the next add, remove or rehash step; slot_put() puts an entry that was reallocated there.
     """
-    return table_find_by(t, key, size, hash, t.key_of)
+    return table_slot_by(t, key, size, hash, t.key_of)
+
+
+cdef void* table_find(Table* t, const char* key, size_t size, uint64_t hash) noexcept:
+    """The entry with this key, NULL if there is none."""
+    cdef Slot* slot = table_slot(t, key, size, hash)
+
+    return entry_of(slot[0]) if slot is not NULL else NULL
 
 
 cdef int table_add(Table* t, void* entry, uint64_t hash) except -1:
@@ -445,7 +459,7 @@ cdef void* table_remove(Table* t, const char* key, size_t size, uint64_t hash) n
         bucket = find_in_chain(head, key, size, hash, t.key_of, &slot)
         if bucket is NULL:
             continue
-        entry = bucket.slot[slot]
+        entry = entry_of(bucket.slot[slot])
         last = last_of(head)
         end = filled(last) - 1
         bucket.slot[slot] = last.slot[end]
@@ -482,12 +496,12 @@ cdef int scan_bucket(Table* t, int which, uint64_t index, Visit visit, void* con
     while True:
         entries = filled(bucket)
         for i in range(entries):
-            prefetch(bucket.slot[i])
+            prefetch(entry_of(bucket.slot[i]))
         for i in range(entries):
-            visit(context, bucket.slot[i])
+            visit(context, entry_of(bucket.slot[i]))
         if not bucket.use & CHAINED:
             return 0
-        bucket = <Bucket*>bucket.slot[LAST]
+        bucket = next_of(bucket)
 
 
 cdef uint64_t table_scan(Table* t, uint64_t cursor, Visit visit, void* context) except? 0xFFFFFFFFFFFFFFFF:
@@ -590,11 +604,11 @@ cdef bint chain_holds(Bucket* bucket, const void* entry) noexcept:
 
     while True:
         for i in range(filled(bucket)):
-            if bucket.slot[i] == entry:
+            if entry_of(bucket.slot[i]) == entry:
                 return True
         if not bucket.use & CHAINED:
             return False
-        bucket = <Bucket*>bucket.slot[LAST]
+        bucket = next_of(bucket)
 
 
 cdef bint table_holds(Table* t, const void* entry, uint64_t hash) noexcept:
@@ -638,7 +652,7 @@ cdef void* table_next(TableIter* it) noexcept:
         bucket = &t.buckets[it.which][it.index]
         depth = 0
         while bucket.use & CHAINED and depth != it.depth:
-            bucket = <Bucket*>bucket.slot[LAST]
+            bucket = next_of(bucket)
             depth += 1
         if it.depth < 0:
             it.slot = filled(bucket)
@@ -651,13 +665,13 @@ cdef void* table_next(TableIter* it) noexcept:
             it.slot = filled(bucket)
         if it.slot > 0:
             it.slot -= 1
-            return bucket.slot[it.slot]
+            return entry_of(bucket.slot[it.slot])
         it.slot = SLOTS
         it.depth -= 1
         if it.depth < 0:
             it.index += 1
             if it.index <= <int64_t>t.mask[it.which] and it.which == 0:
-                prefetch_ahead(t, it.index)
+                prefetch_ahead(t, it.index, True)
     return NULL
 
 
@@ -723,15 +737,17 @@ cdef int verify_chain(Table* t, int which, uint64_t index, uint64_t* used, uint6
         if depth and entries < 2:
             raise AssertionError(f"{at}: overflow bucket with {entries} entries")
         for i in range(entries):
-            hash = hash_of(t, bucket.slot[i])
+            hash = hash_of(t, entry_of(bucket.slot[i]))
             if bucket.tag[i] != tag_of(hash):
                 raise AssertionError(f"{at} slot {i}: tag {bucket.tag[i]}, the hash says {tag_of(hash)}")
+            if (bucket.slot[i] ^ hash >> KEPT_FROM << ADDRESS_BITS) >> ADDRESS_BITS:
+                raise AssertionError(f"{at} slot {i}: {bucket.slot[i]:#x} keeps other bits than those of {hash:#x}")
             if hash & t.mask[which] != index:
                 raise AssertionError(f"{at} slot {i}: entry of bucket {hash & t.mask[which]}")
         used[0] += entries
         if not bucket.use & CHAINED:
             break
-        bucket = <Bucket*>bucket.slot[LAST]
+        bucket = next_of(bucket)
         chained[0] += 1
         depth += 1
     if depth > t.depth[which]:

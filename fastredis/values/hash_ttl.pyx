@@ -10,7 +10,7 @@ from fastredis.ds.listpack cimport (
 )
 from fastredis.ds.native cimport hash_bytes
 from fastredis.ds.numbers cimport INT64_TEXT, format_int64
-from fastredis.ds.table cimport table_find, table_remove
+from fastredis.ds.table cimport Slot, entry_of, slot_put, table_remove, table_slot
 from fastredis.values.entry cimport (
     ENC_HASHTABLE, ENC_LISTPACK, ENC_LISTPACK_EX, entry_encoding, entry_set_encoding, entry_slot,
 )
@@ -186,14 +186,14 @@ cdef bint set_in_table(Account* account, Entry* e, const char* field, size_t siz
                        int64_t when_ms) except -1:
     """A block without room for a heap index is replaced by one that has it."""
     cdef Hash* h = hash_table(e)
-    cdef void** slot = table_find(&h.fields, field, size, hash)
+    cdef Slot* slot = table_slot(&h.fields, field, size, hash)
     cdef FieldText text
     cdef uint8_t* block
     cdef uint8_t* fresh
 
     if slot is NULL:
         return False
-    block = <uint8_t*>slot[0]
+    block = <uint8_t*>entry_of(slot[0])
     if when_ms == NO_DEADLINE:
         if block[0] & FIELD_TTL:
             heap_remove(&h.expires, block)
@@ -204,7 +204,7 @@ cdef bint set_in_table(Account* account, Entry* e, const char* field, size_t siz
         field_text(block, &text)
         fresh = field_new(account, field_flags(text.field_size, text.value_size, True), text.field, text.field_size,
                           text.value, text.value_size)
-        slot[0] = fresh
+        slot_put(slot, fresh)
         field_free(account, block)
         block = fresh
     heap_set(&h.expires, block, when_ms)

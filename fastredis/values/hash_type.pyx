@@ -14,8 +14,8 @@ from fastredis.ds.listpack cimport (
 from fastredis.ds.native cimport hash_bytes
 from fastredis.ds.random cimport random_below
 from fastredis.ds.table cimport (
-    SLOTS, table_add, table_bytes, table_count, table_drain, table_find, table_init, table_iter, table_iter_end,
-    table_next, table_random, table_remove, table_reserve, table_verify,
+    SLOTS, Slot, entry_of, slot_put, table_add, table_bytes, table_count, table_drain, table_find, table_init,
+    table_iter, table_iter_end, table_next, table_random, table_remove, table_reserve, table_slot, table_verify,
 )
 from fastredis.values.entry cimport ENC_LISTPACK, TYPE_HASH, entry_new, entry_set_encoding
 from fastredis.values.hash_field cimport (
@@ -303,7 +303,7 @@ cdef inline int64_t block_when(Hash* h, uint8_t* block) noexcept:
 cdef bint set_in_table(Account* account, Hash* h, const char* field, size_t size, uint64_t hash,
                        const char* value, size_t value_size, bint keep_ttl) except -1:
     """Whether the field is new."""
-    cdef void** slot = table_find(&h.fields, field, size, hash)
+    cdef Slot* slot = table_slot(&h.fields, field, size, hash)
     cdef uint8_t* block
     cdef uint8_t* fresh
     cdef int flags
@@ -312,7 +312,7 @@ cdef bint set_in_table(Account* account, Hash* h, const char* field, size_t size
         block = field_new(account, field_flags(size, value_size, False), field, size, value, value_size)
         add_block(account, h, block, hash)
         return True
-    block = <uint8_t*>slot[0]
+    block = <uint8_t*>entry_of(slot[0])
     keep_ttl = keep_ttl and field_has_ttl(block)
     flags = field_flags(size, value_size, keep_ttl)
     if field_overwrite(block, flags, value, value_size):
@@ -323,7 +323,7 @@ cdef bint set_in_table(Account* account, Hash* h, const char* field, size_t size
         heap_replace(&h.expires, block, fresh)
     elif block[0] & FIELD_TTL:
         heap_remove(&h.expires, block)
-    slot[0] = fresh
+    slot_put(slot, fresh)
     field_free(account, block)
     return False
 
@@ -345,18 +345,18 @@ cdef bint hash_get(const Entry* e, const char* field, size_t size, uint64_t hash
     """Find a field's value; False: it is not there."""
     cdef FieldText text
     cdef LpItem item
-    cdef void** slot
+    cdef uint8_t* block
     cdef uint8_t* lp
     cdef uint8_t* p
 
     if entry_encoding(e) == ENC_HASHTABLE:
-        slot = table_find(&hash_table(e).fields, field, size, hash_of(field, size, hash))
-        if slot is NULL:
+        block = <uint8_t*>table_find(&hash_table(e).fields, field, size, hash_of(field, size, hash))
+        if block is NULL:
             return False
-        field_text(<uint8_t*>slot[0], &text)
+        field_text(block, &text)
         out.text = text.value
         out.size = text.value_size
-        out.when_ms = block_when(hash_table(e), <uint8_t*>slot[0])
+        out.when_ms = block_when(hash_table(e), block)
         return True
     lp = hash_listpack(e)
     p = lp_find(lp, lp_first(lp), field, size, width(e) - 1)

@@ -5,10 +5,11 @@
 # Members go through in batches, so that the cache misses of a batch overlap: all buckets are asked
 # for, then all members whose tag matches, then they are compared.
 #
-# Tables of one process hash alike. The bucket that a member lies in tells the low bits of its hash and
-# its tag the top byte, which is enough to find the bucket of another table of up to EXPAND times as
-# many buckets: nothing is hashed, and both tables are gone through in the order of their memory.
-# The full hash is computed only for a much larger table, and for members from intsets and listpacks.
+# Tables of one process hash alike. The place where a member lies tells the low bits of its hash and the
+# top byte (told_hash in ds/table.pxd), which is enough to find the bucket of another table, though it
+# had up to EXPAND times as many buckets as the bits tell apart: nothing is hashed, and both tables are
+# gone through in the order of their memory. The full hash is computed only for a table that is much
+# larger still, and for members from intsets and listpacks.
 #
 # Nothing is copied but into the scratch table of a union or difference of many sets.
 

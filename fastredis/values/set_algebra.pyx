@@ -7,7 +7,9 @@ from fastredis.ds.intset cimport ints_contains, ints_count, ints_get
 from fastredis.ds.listpack cimport lp_find, lp_first, lp_get, lp_next, lp_text
 from fastredis.ds.native cimport ctz64, hash_bytes, likely, prefetch
 from fastredis.ds.numbers cimport INT64_TEXT, parse_int64
-from fastredis.ds.table cimport CHAINED, FULL, SLOTS, Bucket, match8, prefetch_matches, table_count, tag_of
+from fastredis.ds.table cimport (
+    CHAINED, FULL, Bucket, entry_of, match8, next_of, prefetch_matches, table_count, tag_of, told_bits, told_hash,
+)
 from fastredis.values.entry cimport ENC_HASHTABLE, ENC_INTSET, ENC_LISTPACK, entry_encoding
 from fastredis.values.member cimport member_text
 from fastredis.values.set_type cimport (
@@ -106,10 +108,10 @@ cdef void fill_from_table(Source* s, Batch* batch) noexcept:
         slot = ctz64(s.left)
         s.left &= s.left - 1
         probe = &batch.probe[batch.count]
-        probe.item.text = <const char*>s.bucket.slot[slot]
-        probe.hash = <uint64_t>s.bucket.tag[slot] << 56 | s.index
-        probe.known = t.mask[s.which] | TAG_BITS
-        prefetch(s.bucket.slot[slot])
+        probe.item.text = <const char*>entry_of(s.bucket.slot[slot])
+        probe.hash = told_hash(s.bucket, s.index, slot)
+        probe.known = told_bits(t.mask[s.which]) | TAG_BITS
+        prefetch(probe.item.text)
         batch.count += 1
     for i in range(batch.count):
         probe = &batch.probe[i]
@@ -122,7 +124,7 @@ cdef bint next_bucket(Source* s) noexcept:
 
     while True:
         if s.bucket is not NULL and s.bucket.use & CHAINED:
-            s.bucket = <Bucket*>s.bucket.slot[SLOTS - 1]
+            s.bucket = next_of(s.bucket)
         else:
             if s.bucket is not NULL:
                 s.index += 1
@@ -189,13 +191,13 @@ cdef inline bint chain_has(const Bucket* bucket, uint8_t tag, const char* text, 
     while True:
         found = match8(bucket.tag, tag) & bucket.use & FULL
         while found:
-            other = member_text(<const uint8_t*>bucket.slot[ctz64(found)], &other_size)
+            other = member_text(<const uint8_t*>entry_of(bucket.slot[ctz64(found)]), &other_size)
             if likely(other_size == size and memcmp(other, text, size) == 0):
                 return True
             found &= found - 1
         if likely(not bucket.use & CHAINED):
             return False
-        bucket = <const Bucket*>bucket.slot[SLOTS - 1]
+        bucket = next_of(bucket)
 
 
 cdef inline bint array_has(Table* t, int which, const Probe* probe, const char* text, size_t size) noexcept:

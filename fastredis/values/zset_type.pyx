@@ -453,14 +453,12 @@ cdef bint has_room(const Limits* limits, const Entry* e, size_t size) noexcept:
 
 cdef int add_to_tree(Account* account, Zset* zset, double score, const char* member, size_t size, uint64_t hash,
                      int flags, double* result) except -1:
-    cdef void** slot
     cdef void* block
     cdef int done
 
     hash = hash_of(member, size, hash)
-    slot = table_find(&zset.members, member, size, hash)
-    if slot is not NULL:
-        block = slot[0]
+    block = table_find(&zset.members, member, size, hash)
+    if block is not NULL:
         done = new_score_of(block_score(block)[0], score, flags, result)
         if done == ZADD_UPDATED:
             bt_update(&zset.order, block_score(block)[0], block, result[0])
@@ -538,7 +536,7 @@ cdef bint zset_remove(Account* account, Entry* e, const char* member, size_t siz
 cdef bint zset_score(const Entry* e, const char* member, size_t size, uint64_t hash, double* score) noexcept:
     """Whether the member is there, and its score. O(1); O(n) in a listpack."""
     cdef uint8_t* p
-    cdef void** slot
+    cdef void* block
 
     if entry_encoding(e) == ENC_LISTPACK:
         p = pair_find(e, member, size)
@@ -546,10 +544,10 @@ cdef bint zset_score(const Entry* e, const char* member, size_t size, uint64_t h
             return False
         score[0] = score_at(lp_next(zset_listpack(e), p))
         return True
-    slot = table_find(&zset_of(e).members, member, size, hash_bytes(member, size))
-    if slot is NULL:
+    block = table_find(&zset_of(e).members, member, size, hash_of(member, size, hash))
+    if block is NULL:
         return False
-    score[0] = block_score(slot[0])[0]
+    score[0] = block_score(block)[0]
     return True
 
 
@@ -558,7 +556,7 @@ cdef int64_t zset_rank(const Entry* e, const char* member, size_t size, uint64_t
     """O(log n); O(n) in a listpack."""
     cdef uint8_t* lp
     cdef uint8_t* p
-    cdef void** slot
+    cdef void* block
     cdef double found
     cdef int64_t rank
 
@@ -575,11 +573,11 @@ cdef int64_t zset_rank(const Entry* e, const char* member, size_t size, uint64_t
             if p is not NULL:
                 p = lp_prev(lp, p)
     else:
-        slot = table_find(&zset_of(e).members, member, size, hash_bytes(member, size))
-        if slot is NULL:
+        block = table_find(&zset_of(e).members, member, size, hash_of(member, size, hash))
+        if block is NULL:
             return -1
-        found = block_score(slot[0])[0]
-        rank = bt_rank(&zset_of(e).order, found, slot[0])
+        found = block_score(block)[0]
+        rank = bt_rank(&zset_of(e).order, found, block)
     if score is not NULL:
         score[0] = found
     return <int64_t>zset_count(e) - 1 - rank if reverse else rank
@@ -839,9 +837,9 @@ cdef int zset_build_reserve(ZsetBuild* b, uint64_t members) except -1:
 
 
 cdef double* zset_build_find(ZsetBuild* b, const char* member, size_t size, uint64_t hash) noexcept:
-    cdef void** slot = table_find(&b.members, member, size, hash_of(member, size, hash))
+    cdef void* block = table_find(&b.members, member, size, hash_of(member, size, hash))
 
-    return block_score(slot[0]) if slot is not NULL else NULL
+    return block_score(block) if block is not NULL else NULL
 
 
 cdef double* build_add(ZsetBuild* b, const char* member, size_t size, double score, uint64_t hash) except NULL:
@@ -858,13 +856,13 @@ cdef double* build_add(ZsetBuild* b, const char* member, size_t size, double sco
 cdef double* zset_build_put(ZsetBuild* b, const char* member, size_t size, uint64_t hash, double score,
                             bint* added) except NULL:
     """The member's score; it is put in first when it is not there."""
-    cdef void** slot
+    cdef void* block
 
     hash = hash_of(member, size, hash)
-    slot = table_find(&b.members, member, size, hash)
+    block = table_find(&b.members, member, size, hash)
     if added is not NULL:
-        added[0] = slot is NULL
-    return block_score(slot[0]) if slot is not NULL else build_add(b, member, size, score, hash)
+        added[0] = block is NULL
+    return block_score(block) if block is not NULL else build_add(b, member, size, score, hash)
 
 
 cdef int zset_build_put_new(ZsetBuild* b, const char* member, size_t size, uint64_t hash, double score) except -1:
@@ -1046,7 +1044,7 @@ cdef int zset_verify(Entry* e) except -1:
     """Walk through the memory; AssertionError where order, links or the two halves of a Zset are wrong."""
     cdef Zset* zset
     cdef BtCursor at
-    cdef void** slot
+    cdef void* block
     cdef const char* text
     cdef size_t size
 
@@ -1062,10 +1060,10 @@ cdef int zset_verify(Entry* e) except -1:
     at = bt_seek(&zset.order, 0)
     while at.leaf is not NULL:
         text = zset_block_text(bt_member(&at), &size)
-        slot = table_find(&zset.members, text, size, hash_bytes(text, size))
-        if slot is NULL or slot[0] != bt_member(&at):
+        block = table_find(&zset.members, text, size, hash_bytes(text, size))
+        if block != bt_member(&at):
             fail(f"the table does not have the tree's {text[:size]!r}")
-        if block_score(slot[0])[0] != bt_score(&at):
+        if block_score(block)[0] != bt_score(&at):
             fail(f"two scores for {text[:size]!r}")
         bt_next(&at)
     return 0

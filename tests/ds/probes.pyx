@@ -33,8 +33,11 @@ from fastredis.ds.expire_heap cimport (
 )
 from fastredis.ds.native cimport hash_bytes
 from fastredis.ds.table cimport (
+    Slot,
     Table,
     TableIter,
+    entry_of,
+    slot_put,
     table_add,
     table_bytes,
     table_clear,
@@ -55,6 +58,7 @@ from fastredis.ds.table cimport (
     table_reserve,
     table_scan,
     table_set_manual,
+    table_slot,
     table_stats,
     table_verify,
 )
@@ -104,7 +108,18 @@ cdef int note_address(void* context, void* entry) except -1:
     return 0
 
 
+cdef uint64_t keys_read = 0
+
+
+def read_count():
+    """How many times any table here has read a key so far."""
+    return keys_read
+
+
 cdef void key_of(const void* entry, const char** key, size_t* size) noexcept:
+    global keys_read
+
+    keys_read += 1
     key[0] = (<Entry*>entry).bytes
     size[0] = (<Entry*>entry).size
 
@@ -282,13 +297,13 @@ cdef class TableProbe:
 
     def move(self, bytes key):
         """Put a copy of the entry at another address into its slot."""
-        cdef void** slot = table_find(&self.table, key, len(key), hash_bytes(<char*>key, len(key)))
+        cdef Slot* slot = table_slot(&self.table, key, len(key), hash_bytes(<char*>key, len(key)))
         cdef void* old
 
         if slot is NULL:
             return False
-        old = slot[0]
-        slot[0] = entry_new(key, len(key))
+        old = entry_of(slot[0])
+        slot_put(slot, entry_new(key, len(key)))
         PyObject_Free(old)
         return True
 
@@ -363,7 +378,7 @@ cdef class TableProbe:
 
     def break_tag(self, bytes key):
         """Damage for the test of verify(): another first byte in the entry's key."""
-        (<Entry*>table_find(&self.table, key, len(key), hash_bytes(<char*>key, len(key)))[0]).bytes[0] ^= 1
+        (<Entry*>table_find(&self.table, key, len(key), hash_bytes(<char*>key, len(key)))).bytes[0] ^= 1
 
 
 cdef void free_entries(Table* table) noexcept:

@@ -277,6 +277,50 @@ def test_growth_that_was_held_back_begins_afterwards(entries, buckets):
     assert table.buckets == (max(buckets), 0)
 
 
+@pytest.mark.parametrize("buckets, entries, grown", [(256, 1665, 512), (512, 4 * 3328, 2048)])
+def test_a_rehash_of_large_arrays_reads_no_entry(buckets, entries, grown):
+    table = filled_table(buckets * 13 // 2)
+    while table.rehash(100):
+        pass
+    assert table.buckets == (buckets, 0)
+    table.manual = True
+    for number in range(buckets * 13 // 2, entries):
+        table.add(key(number))
+    table.manual = False
+    assert table.buckets == (buckets, grown)
+    before = probes.read_count()
+    while table.rehash(100):
+        pass
+    assert probes.read_count() == before
+    table.verify()
+
+
+def test_a_rehash_of_small_arrays_reads_each_entry_once():
+    table = filled_table(128 * 13 // 2)
+    while table.rehash(100):
+        pass
+    table.add(b"one more")
+    assert table.buckets == (128, 256)
+    before = probes.read_count()
+    while table.rehash(100):
+        pass
+    assert probes.read_count() == before + 128 * 13 // 2
+    table.verify()
+
+
+def test_shrinking_reads_no_entry():
+    table = filled_table(1000)
+    while table.rehash(100):
+        pass
+    for number in range(900):
+        table.remove(key(number))
+    before = probes.read_count()
+    while table.rehash(100):
+        pass
+    assert (probes.read_count(), table.buckets) == (before, (64, 0))
+    table.verify()
+
+
 def test_manual_holds_shrinking_back():
     table = filled_table(1000)
     while table.rehash(100):
