@@ -189,7 +189,6 @@ cdef inline uint64_t hash_of(Table* t, void* entry) noexcept:
     return hash_bytes(key, size)
 
 
-
 # ---------------------------------------------------------------- resize and rehash
 
 cdef inline bint above_fill(uint64_t entries, uint64_t buckets) noexcept:

@@ -572,6 +572,21 @@ def test_spop_of_one_reaches_every_member(filled):
     assert client.call("SCARD", "k") == len(names)
 
 
+@pytest.mark.parametrize("small, large", [(150, 60_000), (1500, 60_000), (1700, 3500), (3000, 60_000)])
+def test_algebra_of_tables_of_very_different_sizes(either_target, small, large):
+    """From 256 buckets on, a member's place tells enough to find it in a table of any size without hashing it."""
+    few = {b"member:%d" % number for number in range(0, 3 * small, 3)}
+    many = {b"member:%d" % number for number in range(0, 2 * large, 2)}
+    with either_target.server.client() as client:
+        client.call("SADD", "few", *few)
+        client.call("SADD", "many", *many)
+        assert set(client.call("SINTER", "few", "many")) == few & many
+        assert set(client.call("SDIFF", "few", "many")) == few - many
+        assert client.call("SINTERCARD", 2, "many", "few") == len(few & many)
+        assert client.call("SDIFFSTORE", "d", "many", "few") == len(many - few)
+        assert client.call("SUNIONSTORE", "u", "few", "many") == len(few | many)
+
+
 def test_a_large_set(either_target):
     names = [b"member:%d" % number for number in range(20_000)]
     with either_target.server.client() as client:
