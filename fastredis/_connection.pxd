@@ -24,12 +24,14 @@ cdef class Connection(Client):
     cdef size_t query_room
     cdef size_t query_peak              # largest use since the last look of the cron
     cdef int64_t unsent                 # bytes that the transport held when looked at last; in used_memory
+    cdef int64_t replica_unsent         # the same, as it is in Core.replica_unsent
     cdef int64_t held                   # bytes of all buffers, as they are in Core.client_memory
     cdef public object drained          # called when the transport has sent all that it held; None: nobody waits
     cdef public object replica          # what REPLCONF and PSYNC made of it (fastredis.replication.master); else None
     cdef int64_t owed                   # bytes that it is still to be sent of the stream which all replicas share
     cdef int64_t soft_since_ms          # since when the output is over the soft limit; 0: it is not
 
+    cdef int set_counted(self, int64_t unsent, int64_t held) noexcept
     cdef int take(self, const char* data, size_t size) except -1
     cdef size_t process(self, const char* base, size_t size) except? 0xFFFFFFFFFFFFFFFF
     cdef int protocol_error(self) except -1

@@ -137,29 +137,39 @@ cdef class Connection(Client):
     # --- memory ---------------------------------------------------------------------------
 
     cdef int note_memory(self) except -1:
-        """Count what the client's buffers hold: the transport's in used_memory, all of them for maxmemory-clients."""
+        """Count what the client's buffers hold: the transport's in used_memory, all of them for maxmemory-clients.
+
+        What a client that is about to be closed has not been sent goes with it, and counts no more.
+        """
         cdef Queue queue = <Queue>self.queue
         cdef int64_t unsent = 0
         cdef int64_t held = 0
 
-        if self.transport is not None:
+        if self.transport is not None and not self.flags & C_CLOSE_ASAP:
             unsent = self.transport.get_write_buffer_size()
         if not self.flags & (C_CLOSE_ASAP | C_CLOSED | C_NO_EVICT | C_MASTER | C_REPLICA):
             held = unsent + self.query_room
             held += self.pending.room if self.pending is not None else 0
             held += queue.size_bytes if queue is not None else 0
-        self.core.memory.used += unsent - self.unsent
-        self.unsent = unsent
-        self.core.client_memory += held - self.held
-        self.held = held
+        self.set_counted(unsent, held)
         if self.core.client_memory > self.core.client_limit:
             self.engine.evictor.evict_clients()
         return 0
 
+    cdef int set_counted(self, int64_t unsent, int64_t held) noexcept:
+        cdef int64_t for_replica = unsent if self.flags & C_REPLICA else 0
+
+        self.core.memory.used += unsent - self.unsent
+        self.unsent = unsent
+        self.core.replica_unsent += for_replica - self.replica_unsent
+        self.replica_unsent = for_replica
+        self.core.client_memory += held - self.held
+        self.held = held
+        return 0
+
     def forget_memory(self):
         """The client is about to be closed: its buffers count no more."""
-        self.core.client_memory -= self.held
-        self.held = 0
+        self.set_counted(0, 0)
 
     @property
     def evictable_bytes(self):
@@ -400,6 +410,7 @@ cdef class Connection(Client):
 
     cdef int close(self) except -1:
         """Close at once; what is not sent is lost."""
+        self.forget_memory()
         if self.transport is not None:
             self.transport.abort()
         return 0

@@ -97,7 +97,8 @@ cdef struct Core:
     int64_t[3] output_soft_ms
     int64_t memory_limit                # maxmemory; INT64_MAX: none
     int64_t aof_bytes                   # of used_memory, what eviction does not count: the AOF's buffer,
-    int64_t replica_bytes               # ... and what is kept for replicas that lag behind
+    int64_t replica_bytes               # ... what the backlog keeps for replicas that lag behind
+    int64_t replica_unsent              # ... and what transports hold for replicas
     int64_t client_limit                # maxmemory-clients; INT64_MAX: none
     int64_t client_memory               # bytes of buffers of the clients it counts
     Limits limits                       # at which sizes values change their encoding

@@ -83,7 +83,7 @@ cdef class Evictor:
 
         if core.is_replica and self.spares_replica:
             return 0
-        return core.memory.used - core.aof_bytes - core.replica_bytes - core.memory_limit
+        return core.memory.used - core.aof_bytes - core.replica_bytes - core.replica_unsent - core.memory_limit
 
     cdef Room make_room(self) except? ROOM_NONE:
         """Evict until used_memory is within maxmemory, or the slice is over, or there is nothing to evict."""

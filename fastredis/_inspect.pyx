@@ -77,7 +77,7 @@ def statistics(Engine engine not None):
     return {
         "used_memory": core.memory.used,
         "used_memory_peak": core.memory.peak,
-        "not_evictable": core.aof_bytes + core.replica_bytes,
+        "not_evictable": core.aof_bytes + core.replica_bytes + core.replica_unsent,
         "now_us": core.now_ms * 1000 if core.held else wall_us() + core.shift_ms * 1000,
         "uptime_us": monotonic_us() - engine.start_us,
         "ticks_per_us": rate if HAS_TSC else 0.0,
@@ -229,29 +229,31 @@ def client_statistics(Engine engine not None):
     """What INFO says of the clients, O(clients).
 
     watching: how many watch keys; watched_keys: keys that somebody watches; memory: bytes of all their buffers,
-    but for those of replicas, which are replica_memory, what is kept of the stream only for them included;
+    but for those of replicas, which are replica_memory; lagging: bytes of it that the backlog keeps for them;
     input, output: the largest query buffer and the most output that waits, in bytes.
     """
     cdef Client c
     cdef Database db
-    cdef int64_t query, output, buffers
-    cdef int64_t watching = 0, memory = 0, replicas = engine.core.replica_bytes, most_input = 0, most_output = 0
+    cdef int64_t buffers
+    cdef int64_t watching = 0, memory = 0, replicas = 0, lagging = 0, most_input = 0, most_output = 0
 
     for c in engine.clients.values():
         watching += len(c.watched) != 0
-        query = (<Connection>c).query_room if isinstance(c, Connection) else 0
-        output = (<Connection>c).output_size() if isinstance(c, Connection) else 0
         buffers = c.pending.room if c.pending is not None else 0
-        buffers += query + ((<Queue>c.queue).size_bytes if c.queue is not None else 0)
+        buffers += (<Queue>c.queue).size_bytes if c.queue is not None else 0
+        if isinstance(c, Connection):
+            buffers += (<Connection>c).query_room + (<Connection>c).unsent
+            most_input = max(most_input, <int64_t>(<Connection>c).query_room)
+            most_output = max(most_output, (<Connection>c).output_size())
         if c.flags & C_REPLICA:
             replicas += buffers
+            lagging = engine.core.replica_bytes
         else:
             memory += buffers
-        most_input = max(most_input, query)
-        most_output = max(most_output, output)
     return {
         "watching": watching, "watched_keys": sum([len(db.watchers) for db in engine.databases]),
-        "memory": memory, "replica_memory": replicas, "input": most_input, "output": most_output,
+        "memory": memory, "replica_memory": replicas + lagging, "lagging": lagging,
+        "input": most_input, "output": most_output,
     }
 
 

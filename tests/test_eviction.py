@@ -3,6 +3,7 @@
 Most tests run an engine in this process, on a clock that stands still unless it is moved.
 """
 import socket
+from contextlib import ExitStack
 
 import pytest
 
@@ -200,6 +201,42 @@ def test_maxmemory_clients_closes_the_largest(fresh_server):
             lazy.sendall(encode("GET", "k") * 10)
             eventually(lambda: info(client)["evicted_clients"] == "1")
             assert small.call("PING") == Status("PONG")
+
+
+def test_clients_go_before_keys(fresh_server):
+    """What evicted clients were not sent counts no more, so that no key has to go for it."""
+    server = fresh_server("--maxmemory", "11mb", "--maxmemory-policy", "allkeys-lru", "--maxmemory-clients", "3mb")
+    with server.client() as client, ExitStack() as stack:
+        client.pipeline([("SETRANGE", number, 100_000, "x") for number in range(50)])
+        for _ in range(20):
+            lazy = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+            lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            lazy.sendall(encode("GET", 1) * 60)
+        eventually(lambda: int(info(client)["evicted_clients"]) > 0)
+        found = info(client)
+        assert (found["evicted_keys"], client.call("DBSIZE")) == ("0", 50)
+        assert int(found["mem_clients_normal"]) <= 3 << 20
+
+
+def test_no_key_goes_for_a_replica_that_lags(fresh_server):
+    server = fresh_server("--maxmemory-policy", "allkeys-random", "--repl-backlog-size", "16384",
+                          "--repl-diskless-sync-delay", "0", "--client-output-buffer-limit", "replica 0 0 0")
+    with server.client() as client, socket.socket() as replica:
+        client.pipeline([("SETRANGE", number, 100_000, "x") for number in range(50)])
+        replica.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        replica.connect(("127.0.0.1", server.port))
+        replica.sendall(encode("SYNC"))
+        eventually(lambda: replica.recv(1 << 20) and "state=online" in info(client).get("slave0", ""))
+        client.call("SETRANGE", 0, 0, "y")          # the backlog's first block
+        found = info(client)
+        limit = int(found["used_memory"]) - int(found["mem_not_counted_for_evict"]) + (32 << 10)
+        client.call("CONFIG", "SET", "maxmemory", limit)
+        for _ in range(2000):
+            client.pipeline([("SETRANGE", 0, 0, "y" * 1000)] * 10)
+        found = info(client)
+        assert (found["evicted_keys"], client.call("DBSIZE")) == ("0", 50)
+        assert int(found["mem_clients_slaves"]) > 5 << 20
+        assert int(found["mem_not_counted_for_evict"]) > 5 << 20
 
 
 def test_no_evict_protects_a_client(fresh_server):

@@ -181,7 +181,9 @@ def memory(engine) -> Fields:
     tables, rehashing = table_memory(engine)
     clients = client_statistics(engine)
     client_memory, replica_memory = clients["memory"], clients["replica_memory"]
-    overhead = engine.metrics.startup_memory + tables + client_memory + replica_memory
+    stream_memory = engine.replication.stream.memory
+    backlog_memory = stream_memory - clients["lagging"]
+    overhead = engine.metrics.startup_memory + tables + client_memory + replica_memory + backlog_memory
     system = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     config = engine.config
     return [
@@ -194,8 +196,8 @@ def memory(engine) -> Fields:
         ("maxmemory_policy", config["maxmemory-policy"]),
         *fragmentation(counted["used_memory"], allocator_memory(engine, counted, resident), resident),
         ("mem_not_counted_for_evict", counted["not_evictable"]),
-        ("mem_replication_backlog", engine.replication.stream.memory),
-        ("mem_total_replication_buffers", engine.replication.stream.memory),
+        ("mem_replication_backlog", backlog_memory),
+        ("mem_total_replication_buffers", stream_memory),
         ("mem_clients_slaves", replica_memory),
         ("mem_clients_normal", client_memory),
         ("mem_cluster_links", 0),

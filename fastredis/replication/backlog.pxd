@@ -40,9 +40,13 @@ cdef class Backlog:
     cdef int trim(self, int64_t needed) except -1
     cdef int add_block(self) except -1
 
+    cdef inline int64_t taken(self) noexcept:
+        """Bytes of memory that it takes."""
+        return self.count * BACKLOG_BLOCK + self.room * sizeof(char*)
+
     cdef inline int64_t spare(self) noexcept:
-        """Bytes of memory beyond what the wanted size takes, at most; below 0: none."""
-        return <int64_t>self.count * BACKLOG_BLOCK - self.wanted - 2 * BACKLOG_BLOCK
+        """Bytes of memory beyond the wanted size; below 0: none."""
+        return self.taken() - self.wanted
 
 
 cdef Backlog backlog_new(Account* account, object owner, int64_t wanted, int64_t offset)

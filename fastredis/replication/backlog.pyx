@@ -29,7 +29,7 @@ cdef class Backlog:
     @property
     def memory(self):
         """Bytes of memory that it takes."""
-        return self.count * BACKLOG_BLOCK + self.room * sizeof(char*)
+        return self.taken()
 
     def holds(self, int64_t at):
         """Whether a replica that has all before an offset can go on from here."""

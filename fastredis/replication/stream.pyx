@@ -134,7 +134,7 @@ cdef class Stream(Feed):
         self.note_memory()
 
     cdef int note_memory(self) noexcept:
-        """What is kept only since replicas lag behind does not count for eviction."""
+        """What the backlog takes beyond its configured size does not count for eviction."""
         self.core.replica_bytes = max(0, self.backlog.spare()) if self.backlog is not None else 0
         return 0
 
