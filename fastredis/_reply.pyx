@@ -104,9 +104,10 @@ cdef class Reply:
 
     cdef int protocol(self, const char* text, size_t size) except -1:
         """Bytes that already are protocol, made by another Reply of the same version."""
-        self.reserve(size)
-        memcpy(self.data + self.size, text, size)
-        self.size += size
+        if size:                    # memcpy may not be given NULL even for nothing
+            self.reserve(size)
+            memcpy(self.data + self.size, text, size)
+            self.size += size
         return 0
 
     cdef int line(self, char kind, const char* text, size_t size) except -1:
