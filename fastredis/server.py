@@ -33,7 +33,7 @@ from fastredis.logs import Logger
 from fastredis.metrics import Metrics
 from fastredis.persist.aof_files import AofFiles
 from fastredis.persist.loading import Loading
-from fastredis.persist.saver import Saver, temporary_name
+from fastredis.persist.saver import LOADING, Saver, temporary_name
 from fastredis.process import OOM_MASTER, OOM_REPLICA, CpuLists, OomScore, notify_systemd
 from fastredis.replication.state import Replication
 
@@ -114,7 +114,7 @@ class Server:
         self.cpu_lists = CpuLists(config, log)
         self.shutdown_signal: int | None = None
         self.shutdown_wait: ShutdownWait | None = None
-        self.loaded = False         # before, nothing may be saved: the files hold more than the memory
+        self.loaded = False
         self._cron_clients: list[int] = []
         self.engine = engine = Engine(config.databases, len(declared_commands()))
         engine.config = config
@@ -130,6 +130,7 @@ class Server:
         engine.configure(config)
         engine.metrics = Metrics(engine)
         engine.saver = Saver(engine)
+        engine.saver.obstacle = LOADING
         engine.loading = Loading(engine)
         engine.aof = AofFiles(engine)
         engine.replication = Replication(engine)
@@ -430,6 +431,7 @@ class Server:
         if self.exit_code.done():
             return self.exit_code.result()
         self.loaded = True
+        self.engine.saver.obstacle = None
         self.engine.gate(GATE_LOADING, False)
         self.engine.replication.start()
         self.loop.call_later(1 / self.config.hz, self.cron)
@@ -577,8 +579,6 @@ class Server:
     def _save_at_end(self, save: bool | None, force: bool) -> bool:
         """What the end of the process would lose goes to the disk; False if it cannot, and the server is to go on."""
         engine = self.engine
-        if not self.loaded:
-            return True
         if engine.saver.running:
             self.log.warning("There is a child saving an .rdb. Killing it!")
             engine.saver.cancel(wait=True)
@@ -586,6 +586,9 @@ class Server:
             return False
         if save is None:
             save = bool(self.config["save"])
+        if save and engine.saver.obstacle is not None:
+            self.log.warning(f"The data are not saved: {engine.saver.obstacle}.")
+            return True
         if not save:
             return True
         self.log.warning("Saving the final RDB snapshot before exiting.")

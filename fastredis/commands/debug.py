@@ -23,6 +23,7 @@ from fastredis.declarations import ADMIN, LOADING, NOSCRIPT, PROTECTED, STALE
 from fastredis.help_text import help_lines
 from fastredis.persist.loading import LoadError
 from fastredis.persist.rdb_save import saved_length
+from fastredis.persist.saver import INCOMPLETE
 
 declare = declarer("server")
 
@@ -210,6 +211,11 @@ def object_facts(c, key, *fast):
 MAX_POPULATE = 2**32        # no table holds more keys than the expire heap can number
 
 
+def refuse_while_loading(c) -> None:
+    if _inspect.is_loading(c.engine):
+        raise Refusal("LOADING Redis is loading the dataset in memory")
+
+
 @subcommand(
     "POPULATE <count> [<prefix>] [<size>]",
     "Create <count> string keys named key:<num>. If <prefix> is specified then\n"
@@ -222,8 +228,7 @@ def populate(c, count, prefix=b"key", size=b"0"):
     wanted = number(count, 0, NOT_POSITIVE)
     if wanted > MAX_POPULATE:
         raise Refusal(NOT_POSITIVE)
-    if _inspect.is_loading(c.engine):
-        raise Refusal("LOADING Redis is loading the dataset in memory")
+    refuse_while_loading(c)
     _inspect.populate(c, wanted, prefix, number(size, 0, NOT_POSITIVE))
     return OK
 
@@ -268,6 +273,8 @@ def packed_threshold(c, size):
 
 # ---- Saving and loading ----
 
+LOAD_FAILED = "ERR Error trying to load the RDB dump, check server logs."
+
 
 @subcommand(
     "RELOAD [MERGE] [NOFLUSH] [NOSAVE]",
@@ -281,17 +288,23 @@ def reload(c, *options):
     words = {word.lower() for word in options}
     if words - {b"merge", b"noflush", b"nosave"}:
         raise Refusal("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.")
+    refuse_while_loading(c)
     engine = c.engine
-    if b"nosave" not in words and not engine.saver.save():
-        raise Refusal("ERR")
-    if b"noflush" not in words:
-        engine.empty()
+    before = engine.saver.obstacle
     try:
-        loaded = engine.loading.load_rdb_now(engine.config["dbfilename"], replace=b"merge" in words)
+        file = (engine.loading.open_rdb(engine.config["dbfilename"]) if b"nosave" in words
+                else engine.saver.save_and_keep())
+        if file < 0 and b"nosave" not in words:
+            raise Refusal("ERR")
+        if b"noflush" not in words:
+            engine.empty()
+            engine.saver.obstacle = INCOMPLETE
+        if file < 0:
+            raise Refusal(LOAD_FAILED)
+        engine.loading.load_rdb_now(file, replace=b"merge" in words)
     except LoadError:
-        loaded = False
-    if not loaded:
-        raise Refusal("ERR Error trying to load the RDB dump, check server logs.")
+        raise Refusal(LOAD_FAILED) from None
+    engine.saver.obstacle = before if b"noflush" in words else None
     engine.log.warning("DB reloaded by DEBUG RELOAD")
     return OK
 
@@ -302,9 +315,12 @@ def reload(c, *options):
     0,
 )
 def load_aof(c):
+    refuse_while_loading(c)
     c.engine.empty()
+    c.engine.saver.obstacle = INCOMPLETE
     if not c.engine.aof.load_again():
         raise Refusal("ERR Error trying to load the AOF files, check server logs.")
+    c.engine.saver.obstacle = None
     c.engine.log.notice("Append Only File loaded by DEBUG LOADAOF")
     return OK
 

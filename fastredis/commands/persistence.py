@@ -12,15 +12,22 @@ OTHER_CHILD = ("ERR Another child process is active (AOF?): can't BGSAVE right n
 NOTHING_TO_CANCEL = "ERR Background saving is currently not in progress or scheduled"
 
 
+def refusal(saver) -> ErrorReply:
+    """For whoever wants the data saved that may not be."""
+    return ErrorReply(f"ERR Can't save now: {saver.obstacle}.")
+
+
 def cmd_save(c):
     """SAVE -> OK: write the RDB file now; all clients wait.
 
-    Errors: a background save is under way; the file cannot be written (the log says why).
+    Errors: a background save is under way; the data are not whole; the file cannot be written (the log says why).
     Cost: O(size of the data).
     Source: https://redis.io/docs/latest/commands/save/
     """
     saver = c.engine.saver
-    if saver.running:
+    if saver.obstacle is not None:
+        c.reply(refusal(saver))
+    elif saver.running:
         c.reply(ErrorReply("ERR Background save already in progress"))
     elif saver.save():
         c.reply(Status("OK"))
@@ -40,8 +47,8 @@ def cmd_bgsave(c):
 
     SCHEDULE waits for a rewrite of the AOF to end, as BGSAVE inside of MULTI does. CANCEL ends a background save, or
     takes back that one is scheduled.
-    Errors: syntax; a background save or (without SCHEDULE) another child is at work; nothing to cancel; no child can
-    be made (the log says why).
+    Errors: syntax; a background save or (without SCHEDULE) another child is at work; the data are not whole; nothing to
+    cancel; no child can be made (the log says why).
     Source: https://redis.io/docs/latest/commands/bgsave/, https://valkey.io/commands/bgsave/
     """
     option = c.args[1].lower() if len(c.args) == 2 else b""
@@ -57,7 +64,9 @@ def begin(engine, may_wait: bool, in_transaction: bool) -> Status | ErrorReply:
     saver = engine.saver
     if saver.running:
         return ErrorReply("ERR Background save already in progress")
-    if saver.at_work or in_transaction:
+    if saver.obstacle is not None and not may_wait:
+        return refusal(saver)
+    if saver.at_work or saver.obstacle is not None or in_transaction:
         if not may_wait and not in_transaction:
             return ErrorReply(OTHER_CHILD)
         saver.scheduled = True

@@ -328,6 +328,10 @@ class AofFiles:
             self.scheduled = True
             self.log.notice("AOF was enabled but there is already another background operation. An AOF background was "
                             "scheduled to start when possible.")
+        elif self._is_barred:
+            self.scheduled = True
+            self.log.notice(f"AOF was enabled, but {self.engine.saver.obstacle}. An AOF background was scheduled to "
+                            "start when possible.")
         elif self.feed.in_transaction:
             self.scheduled = True
             self.log.notice("AOF was enabled during a transaction. An AOF background was scheduled to start when "
@@ -361,6 +365,11 @@ class AofFiles:
         """Whether somebody is at work on a copy of the data, or a snapshot of it."""
         return self.engine.child is not None or self.engine.saver.running
 
+    @property
+    def _is_barred(self) -> bool:
+        """Whether the data are not such that an AOF may be made of them."""
+        return self.engine.saver.obstacle is not None
+
     def _kill_child(self) -> None:
         self.log.notice(f"Killing running AOF rewrite child: {self.engine.child.pid}")
         self.engine.child.kill(wait=True)
@@ -371,7 +380,7 @@ class AofFiles:
         """BGREWRITEAOF: begin a rewrite, or schedule one; what to reply."""
         if self._rewriting:
             return ErrorReply("ERR Background append only file rewriting already in progress")
-        if self._child_works or in_transaction:
+        if self._child_works or self._is_barred or in_transaction:
             self.scheduled = True
             self.failures = 0               # who asks for it need not wait because of them
             self.log.notice("Background append only file rewriting scheduled.")
@@ -544,7 +553,7 @@ class AofFiles:
         self.feed.child_works = self._child_works
         if self.state != OFF:
             self.feed.cron()
-        if self._child_works:
+        if self._child_works or self._is_barred:
             return
         if self.scheduled:
             if not self._is_limited():

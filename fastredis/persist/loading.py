@@ -93,30 +93,30 @@ class Loading:
 
     # --- RDB ----------------------------------------------------------------------------
 
-    def open_rdb(self, path: str):
-        """An RdbLoad of a file; None if there is no file, or it is empty. LoadError if it cannot be read."""
+    def open_rdb(self, path: str) -> int:
+        """A descriptor to read a file by; -1 if there is no file. LoadError if it cannot be read."""
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
-            return None
+            return -1
         except OSError as error:
             self.engine.log.warning(f"Fatal error: can't open the RDB file {path} for reading: "
                                     f"{os.strerror(error.errno)}")
             raise LoadError(os.strerror(error.errno)) from None
-        size = os.fstat(descriptor).st_size
-        if size == 0:
-            os.close(descriptor)
-            return None
-        load = load_file(self.engine, descriptor, size)
+
+    def _load_of(self, descriptor: int):
+        """An RdbLoad of a file."""
+        load = load_file(self.engine, descriptor, os.fstat(descriptor).st_size)
         load.verify = load.verify and self.engine.config["rdbchecksum"]     # DEBUG may have switched it off, too
         load.key_delay_us = self.engine.config["key-load-delay"]
         return load
 
     async def _load_rdb(self, path: str) -> bool:
         """The RDB file, in slices. False if there is none or the server is to end; LoadError."""
-        load = self.open_rdb(path)
-        if load is None:
+        descriptor = self.open_rdb(path)
+        if descriptor < 0:
             return False
+        load = self._load_of(descriptor)
         replication = self.engine.replication
         load.drop_expired = not self.engine.config["replicaof"]     # a replica's master says what goes
         load.dropped = lambda database, key: replication.key_dropped(load.aux, database, key)
@@ -133,17 +133,15 @@ class Loading:
             replication.restore(load.aux)
         finally:
             self.end()
-            os.close(load.fd)
+            os.close(descriptor)
         return True
 
-    def load_rdb_now(self, path: str, replace: bool) -> bool:
-        """Load the RDB file while everything waits; False if there is none. replace: keys that are there are replaced.
+    def load_rdb_now(self, descriptor: int, replace: bool) -> None:
+        """Load an RDB file while everything waits, and close it. replace: keys that are there are replaced.
 
         LoadError: some keys may have been loaded.
         """
-        load = self.open_rdb(path)
-        if load is None:
-            return False
+        load = self._load_of(descriptor)
         load.replace = replace
         self.begin(load.total)
         try:
@@ -152,8 +150,7 @@ class Loading:
             self.finish_rdb(load)
         finally:
             self.end()
-            os.close(load.fd)
-        return True
+            os.close(descriptor)
 
     def _step(self, load, budget_us: int) -> bool:
         """Load for so long; whether all is loaded. LoadError."""

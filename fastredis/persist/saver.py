@@ -18,6 +18,11 @@ MISCONF = (
     b"error."
 )
 
+# Why the data may not be saved now: Saver.obstacle.
+LOADING = "the data set is being loaded"
+REPLACING = "the data set is being replaced by the master's"
+INCOMPLETE = "the data set in memory is not whole, since loading it failed"
+
 
 def temporary_name(pid: int | str) -> str:
     return f"temp-{pid}.rdb"
@@ -58,26 +63,37 @@ def keeps_nothing(config) -> bool:
 
 def write_file(engine, path: str, report=None) -> bool:
     """Write the data set to a file, in this process; False, and a line in the log, if that fails."""
+    descriptor = write_and_keep(engine, path, report)
+    if descriptor < 0:
+        return False
+    os.close(descriptor)
+    return True
+
+
+def write_and_keep(engine, path: str, report=None) -> int:
+    """The same; returns a descriptor to read the file by, whatever its name becomes, or -1."""
     log = engine.log
     temporary = temporary_name(os.getpid())
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
     except OSError as error:
         log.warning(f"Failed opening the temp RDB file {temporary} (in server root dir {here()}) for saving: "
                     f"{os.strerror(error.errno)}")
-        return False
+        return -1
     try:
-        try:
-            write_data_set(engine, descriptor, report)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        write_data_set(engine, descriptor, report)
+        os.fsync(descriptor)
     except OSError as error:
         log.warning(f"Write error saving DB to disk({temporary}): {os.strerror(error.errno)}")
+        os.close(descriptor)
         with contextlib.suppress(OSError):
             os.unlink(temporary)
-        return False
-    return move_into_place(log, temporary, path)
+        return -1
+    if not move_into_place(log, temporary, path):
+        os.close(descriptor)
+        return -1
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
 
 
 def move_into_place(log, temporary: str, path: str) -> bool:
@@ -115,6 +131,8 @@ class Saver:
     saves            files begun
     forkless         whether background saves do without fork(2), for systems where that cannot be
     sweeping         a snapshot without a fork has not yet walked through all keys, though it may have been cancelled
+    obstacle         why the data may not be saved now, nor an AOF be made of them; None: they may. Files that hold
+                     more than the memory stay as they are then, whoever asks: commands, save points, the end
     """
 
     def __init__(self, engine):
@@ -130,6 +148,7 @@ class Saver:
         self._dirty_at_start = 0
         self.forkless = False
         self.sweeping = False
+        self.obstacle: str | None = None
         self._child_pid = 0
         self._slices: SliceSnapshot | None = None
         self._slices_file = -1
@@ -167,11 +186,21 @@ class Saver:
 
     def save(self) -> bool:
         """Write the file now; nothing else happens meanwhile. False if it cannot be written."""
-        self.saves += 1
-        if not write_file(self.engine, self.path):
+        descriptor = self.save_and_keep()
+        if descriptor < 0:
             return False
-        self._saved(self.engine.dirty)
+        os.close(descriptor)
         return True
+
+    def save_and_keep(self) -> int:
+        """The same; returns a descriptor to read the file by, or -1."""
+        if self._is_barred():
+            return -1
+        self.saves += 1
+        descriptor = write_and_keep(self.engine, self.path)
+        if descriptor >= 0:
+            self._saved(self.engine.dirty)
+        return descriptor
 
     def save_in_background(self) -> bool:
         """Begin to write the file beside everything else; False if that cannot be begun.
@@ -179,6 +208,8 @@ class Saver:
         The caller has seen that nothing is `at_work`.
         """
         engine = self.engine
+        if self._is_barred():
+            return False
         self.saves += 1
         self._dirty_at_start = engine.dirty
         self._last_try_s = self._now_s()
@@ -194,6 +225,12 @@ class Saver:
         self._child_pid = child.pid
         self.started_s = self._last_try_s
         return True
+
+    def _is_barred(self) -> bool:
+        """Whether the data may not be saved now, which the log tells then."""
+        if self.obstacle is not None:
+            self.engine.log.warning(f"The data are not saved: {self.obstacle}.")
+        return self.obstacle is not None
 
     def _work(self, child: Child) -> bool:
         """In the child: write the file."""
@@ -331,6 +368,8 @@ class Saver:
     def flushed(self) -> None:
         """FLUSHALL: what is being saved is gone, and with save points the file shows that at once."""
         saves = bool(self.engine.config["save"])
+        if self.obstacle == INCOMPLETE:
+            self.obstacle = None                # having nothing is what was asked for
         self.cancel(wait=saves)
         if self.engine.replication is not None:
             self.engine.replication.full_sync.flushed()
@@ -342,7 +381,7 @@ class Saver:
     def cron(self) -> None:
         """Begin a background save if a save point is reached or one is scheduled."""
         engine = self.engine
-        if self.at_work:
+        if self.at_work or self.obstacle is not None:
             return
         now_s = self._now_s()
         may_try = self.last_ok or now_s - self._last_try_s > RETRY_SECONDS

@@ -184,7 +184,8 @@ class FullSync:
         """Begin to write the data set for all who wait for one, unless something else has to end first."""
         engine = self.engine
         waiting = self._next()
-        if not waiting or engine.child is not None or engine.saver.at_work or engine.server.exit_code.done():
+        if (not waiting or engine.child is not None or engine.saver.at_work or engine.saver.obstacle is not None
+                or engine.server.exit_code.done()):
             return
         diskless = self._may_be_diskless(waiting)
         if diskless:

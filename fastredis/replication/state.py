@@ -262,6 +262,7 @@ class Replication:
         self.master_host, self.master_port = None, 0
         self.config.set_value("replicaof", None)
         self.can_resume = False
+        self.engine.saver.obstacle = None       # whatever the data are, they are what this server is the master of
         self.shift_ids()
         self.drop_replicas()
         self.stream.selected = -1

@@ -22,7 +22,14 @@ from collections.abc import Generator, Iterator
 from fastredis.persist.aof_files import OFF
 from fastredis.persist.loading import SLICE_US
 from fastredis.persist.rdb_load import RdbError
-from fastredis.persist.saver import close_in_background, keeps_nothing, remove_in_background, sync_directory
+from fastredis.persist.saver import (
+    INCOMPLETE,
+    REPLACING,
+    close_in_background,
+    keeps_nothing,
+    remove_in_background,
+    sync_directory,
+)
 from fastredis.replication.data_set import Remains, SpareDatabases, load_into, note_change, rest_of, take_all
 
 MARK_SIZE = 40
@@ -53,7 +60,7 @@ def again(text: str) -> SyncFailed:
 
 
 class Spool:
-    """The temporary file that a data set is written to. OSError when there cannot be one.
+    """The temporary file that a data set is written to, and read by its descriptor. OSError when there cannot be one.
 
     What is written goes to the disk now and then, in another thread, so that little is left for the end.
     """
@@ -65,7 +72,7 @@ class Spool:
         for attempt in range(NAME_TRIES):
             self.path = f"temp-{int(time.time()) + attempt}.{os.getpid()}.rdb"
             try:
-                self._file = os.open(self.path, os.O_CREAT | os.O_WRONLY | os.O_EXCL | os.O_CLOEXEC, 0o644)
+                self.file = os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_EXCL | os.O_CLOEXEC, 0o644)
                 return
             except FileExistsError:
                 if attempt == NAME_TRIES - 1:
@@ -75,27 +82,28 @@ class Spool:
         """Append. Errors: OSError."""
         view = memoryview(data)
         while view:
-            view = view[os.write(self._file, view):]
+            view = view[os.write(self.file, view):]
         self._written += len(data)
         if self._written - self._synced >= SYNC_BYTES and (self._syncing is None or self._syncing.done()):
             self._synced = self._written
-            self._syncing = self._loop.run_in_executor(None, os.fdatasync, self._file)
+            self._syncing = self._loop.run_in_executor(None, os.fdatasync, self.file)
 
     def finish(self) -> Generator:
-        """Have all on the disk. Errors: OSError."""
+        """Have all on the disk, and begin to read. Errors: OSError."""
         if self._syncing is not None:
             (yield self._syncing).result()
-        self._syncing = self._loop.run_in_executor(None, os.fsync, self._file)
+        self._syncing = self._loop.run_in_executor(None, os.fsync, self.file)
         (yield self._syncing).result()
+        os.lseek(self.file, 0, os.SEEK_SET)
 
     def close(self) -> None:
         """Close the file; it is removed unless it has another name by now. A large one takes time, so not here."""
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.path)
         if self._syncing is not None and not self._syncing.done():
-            self._syncing.add_done_callback(lambda future: os.close(self._file))
+            self._syncing.add_done_callback(lambda future: os.close(self.file))
         else:
-            close_in_background(self._loop, self._file)
+            close_in_background(self._loop, self.file)
 
 
 class Transfer:
@@ -108,6 +116,7 @@ class Transfer:
         self.replid = replid
         self.size = 0               # bytes to come; 0 with a mark
         self.mark = b""
+        self.obstacle = self.engine.saver.obstacle      # what it is when this has ended
         self.mode = self.config["repl-diskless-load"]
         self.is_direct = self.mode in ("swapdb", "flush-before-load") or (
             self.mode == "on-empty-db" and not self.engine.count_keys())
@@ -116,7 +125,8 @@ class Transfer:
         """All of it; returns the database that the stream has selected. Errors: SyncFailed."""
         if self.is_direct:
             yield from self._read_header()
-            return (yield from self._load_directly())
+            with self._no_saving():
+                return (yield from self._load_directly())
         try:
             spool = Spool(self.engine.loop)
         except OSError as error:
@@ -125,8 +135,9 @@ class Transfer:
         with contextlib.closing(spool):
             yield from self._read_header()
             yield from self._receive(spool)
-            yield from self._install(spool)
-        return (yield from self._load_file())
+            with self._no_saving():
+                yield from self._install(spool)
+                return (yield from self._load_file(spool.file))
 
     # --- bytes ------------------------------------------------------------------------------
 
@@ -211,6 +222,18 @@ class Transfer:
 
     # --- the old data -----------------------------------------------------------------------
 
+    @contextlib.contextmanager
+    def _no_saving(self) -> Iterator[None]:
+        """While data are replaced they are not saved; nor afterwards, unless there is a whole data set."""
+        saver = self.engine.saver
+        if self.mode != "swapdb":               # which leaves the old data whole up to the end
+            saver.obstacle = REPLACING
+        try:
+            yield
+            self.obstacle = None
+        finally:
+            saver.obstacle = self.obstacle
+
     def _end_background_save(self) -> None:
         engine = self.engine
         child = engine.child if engine.child is not None and engine.child.kind == "rdb" else None
@@ -229,6 +252,7 @@ class Transfer:
         if engine.aof is not None and engine.aof.state != OFF:
             engine.aof.stop()
         self._end_background_save()
+        self.obstacle = INCOMPLETE
         if engine.replication.can_resume:
             self.log.notice("Discarding previously cached master state.")
         engine.start_turn()
@@ -298,14 +322,8 @@ class Transfer:
         self.log.notice("MASTER <-> REPLICA sync: Discarding the half-loaded data")
         take_all(self.engine).later()
 
-    def _load_file(self) -> Generator:
-        """The RDB file, which is in place, into the emptied databases."""
-        path = self.config["dbfilename"]
-        try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError as error:
-            raise again("Failed trying to load the MASTER synchronization DB from disk: "
-                        f"{os.strerror(error.errno)}") from None
+    def _load_file(self, descriptor: int) -> Generator:
+        """The file that was received into the emptied databases. By its name there may be another one by now."""
         self._give_up_data()
         whole = False
         try:
@@ -318,10 +336,9 @@ class Transfer:
             self._tell(error)
             raise again(f"Failed trying to load the MASTER synchronization DB from disk: {INVALID}") from None
         finally:
-            os.close(descriptor)
             if not whole:
                 self._discard_half()
-            self._remove_file(path)
+            self._remove_file(self.config["dbfilename"])
         return self._database_of(load)
 
     def _tell(self, error: RdbError | OSError) -> None:

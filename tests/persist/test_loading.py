@@ -6,14 +6,17 @@ import struct
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
+import fastredis
 from tests.persist.dataset import content, encodings, fill, persistence, wait_until
 from tests.resp import Client, Closed, Error, Status
-from tests.servers import free_port
+from tests.servers import Server, free_port
 
 OK = Status("OK")
+SLOWLY = ("--key-load-delay", "300")
 LOADING = Error("LOADING Redis is loading the dataset in memory")
 NOT_LOADED = Error("ERR Error trying to load the RDB dump, check server logs.")
 
@@ -74,14 +77,20 @@ class Process:
 # --- meanwhile -------------------------------------------------------------------------------
 
 @pytest.fixture
-def slow(start, tmp_path):
-    """A server that loads 10,000 keys for several seconds."""
+def slow_directory(start, tmp_path):
+    """Where a file of 10,000 keys is."""
     server = start()
     with server.client() as client:
         client.call("DEBUG", "POPULATE", 10_000)
         client.call("SAVE")
     server.stop()
-    with Process(tmp_path, "--key-load-delay", "300") as process:
+    return tmp_path
+
+
+@pytest.fixture
+def slow(slow_directory):
+    """A server that loads 10,000 keys for several seconds."""
+    with Process(slow_directory, *SLOWLY) as process:
         yield process
 
 
@@ -315,6 +324,62 @@ def test_reload_without_a_file(start):
             "ERR Error trying to load the RDB dump, check server logs.")
         assert client.call("DEBUG", "RELOAD", "NOSUCH") == Error(
             "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.")
+
+
+@pytest.mark.parametrize("way", ["RELOAD", "LOADAOF"])
+def test_what_a_failed_reload_leaves_is_not_saved(start, tmp_path, way):
+    """Not before FLUSHALL, or a load that succeeds."""
+    server = start("--appendonly", "yes", "--save", "900 1")
+    with server.client() as client:
+        client.call("DEBUG", "POPULATE", 1000)
+        client.call("SAVE")
+        good = (tmp_path / "dump.rdb").read_bytes()
+        base = next((tmp_path / "appendonlydir").glob("*.base.rdb"))
+        broken = base if way == "LOADAOF" else tmp_path / "dump.rdb"
+        broken.write_bytes(good[:-100] + b"\xff" * 50)
+        assert client.call("DEBUG", *([way] if way == "LOADAOF" else [way, "NOSAVE"])).startswith("ERR Error trying")
+        (tmp_path / "dump.rdb").write_bytes(good)
+        assert client.call("SAVE").startswith("ERR Can't save now: the data set in memory is not whole")
+        assert client.call("DEBUG", "RELOAD") == Error("ERR")
+        assert client.call("BGREWRITEAOF") == Status("Background append only file rewriting scheduled")
+        client.call("DEBUG", "CLOCK", "ADVANCE", 1_000_000)
+        assert client.call("DEBUG", "RELOAD", "NOSAVE") == OK
+        assert client.call("DBSIZE") == 1000
+        assert client.call("SAVE") == OK
+        broken.write_bytes(b"")
+        client.call("DEBUG", *([way] if way == "LOADAOF" else [way, "NOSAVE"]))
+        assert client.call("FLUSHALL") == OK
+        assert client.call("SAVE") == OK
+
+
+def test_no_reload_while_data_is_loaded(slow_directory):
+    with Process(slow_directory, *SLOWLY, "--enable-debug-command", "yes") as slow, slow.client() as client:
+        for words in (["RELOAD", "NOSAVE"], ["RELOAD"], ["LOADAOF"]):
+            assert client.call("DEBUG", *words) == LOADING
+
+
+def test_reload_loads_what_it_has_saved(start, tmp_path):
+    """Not what a child that began earlier moves to that name in between."""
+    environment = dict(os.environ, PYTHONPATH=str(Path(fastredis.__file__).resolve().parent.parent))
+    (tmp_path / "other.rdb").write_bytes(b"REDIS0010\xff\0\0\0\0\0\0\0\0")
+    program = [sys.executable, "-c", RACE]
+    with Server("fastredis", program, ("--dir", str(tmp_path)), environment) as server, server.client() as client:
+        client.call("SET", "k", "v")
+        assert client.call("DEBUG", "RELOAD") == OK
+        assert client.call("GET", "k") == b"v"
+
+
+RACE = """
+import os, sys
+from fastredis.persist import saver
+sync = saver.sync_directory
+def sync_directory(path):
+    os.rename("other.rdb", path)
+    sync(path)
+saver.sync_directory = sync_directory
+from fastredis.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
 
 
 def test_reload_that_cannot_save(start, tmp_path):

@@ -8,7 +8,7 @@ import pytest
 
 from tests.persist.dataset import content, fill, wait_until
 from tests.replication.test_master import RawReplica
-from tests.replication.test_replica import ID_A, ID_B, Master, bulk, follow, info, is_up, temporary_files
+from tests.replication.test_replica import ID_A, ID_B, bulk, follow, info, is_up, temporary_files
 from tests.resp import Closed, Error, Status, encode
 
 OK = Status("OK")
@@ -252,13 +252,6 @@ def test_a_wrong_value_for_the_channel(fresh_server):
 
 
 # --- the replica's side -------------------------------------------------------------------------
-
-
-@pytest.fixture
-def master():
-    playing = Master()
-    yield playing
-    playing.close()
 
 
 def begin(master):

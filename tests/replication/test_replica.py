@@ -107,32 +107,6 @@ class Master:
         self.listener.close()
 
 
-@pytest.fixture
-def master():
-    playing = Master()
-    yield playing
-    playing.close()
-
-
-@pytest.fixture(scope="module")
-def slow_rdb(request):
-    """An RDB file of a thousand keys, so that key-load-delay makes slices of them."""
-    with fastredis_server(loop=request.config.getoption("--loop")) as server, server.client() as client:
-        client.call("DEBUG", "POPULATE", 1000)
-        assert client.call("SAVE") == OK
-        return (Path(server.directory) / "dump.rdb").read_bytes()
-
-
-@pytest.fixture
-def replica(fresh_server):
-    """start(*options) -> a server, and a client of it."""
-    with contextlib.ExitStack() as clients:
-        def start(*options, **how):
-            server = fresh_server(*options, **how)
-            return server, clients.enter_context(server.client(timeout=20))
-        yield start
-
-
 def follow(client, port):
     assert client.call("REPLICAOF", "127.0.0.1", port) == OK
 
