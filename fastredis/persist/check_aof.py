@@ -15,7 +15,7 @@ from fastredis._engine import Engine
 from fastredis.config_text import parse_int
 from fastredis.persist.check_rdb import known_text, report_error
 from fastredis.persist.manifest import BASE, Manifest, ManifestError, parse
-from fastredis.persist.rdb_load import RdbError, load_file
+from fastredis.persist.rdb_load import MAGIC, RdbError, load_file
 
 USAGE = "Usage: fastredis --check-aof [--fix|--truncate-to-timestamp $timestamp] <file.manifest|file.aof>"
 RDB_SLICE_US = 1_000_000
@@ -132,7 +132,7 @@ def is_manifest(path: str) -> bool:
 
 def is_rdb(path: str) -> bool:
     start = beginning(path, 8)
-    return len(start) == 8 and start.startswith(b"REDIS")
+    return len(start) == 8 and start.startswith(MAGIC)
 
 
 # --- one file -------------------------------------------------------------------------

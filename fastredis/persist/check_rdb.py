@@ -15,7 +15,8 @@ TYPES = {
     0: "string", 1: "list-linked", 2: "set-hashtable", 3: "zset-v1", 4: "hash-hashtable", 5: "zset-v2",
     6: "module-value", 7: "module-value", 9: "hash-zipmap", 10: "list-ziplist", 11: "set-intset", 12: "zset-ziplist",
     13: "hash-ziplist", 14: "quicklist", 15: "stream", 16: "hash-listpack", 17: "zset-listpack", 18: "quicklist-v2",
-    19: "stream-v2", 20: "set-listpack", 21: "stream-v3", 24: "hash-hashtable-md", 25: "hash-listpack-md",
+    19: "stream-v2", 20: "set-listpack", 21: "stream-v3", 22: "hash-v2", 24: "hash-hashtable-md",
+    25: "hash-listpack-md",
 }
 
 

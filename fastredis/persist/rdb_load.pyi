@@ -3,6 +3,8 @@ from fastredis._engine import Engine
 class RdbError(Exception):
     offset: int
 
+MAGIC: tuple[bytes, ...]
+
 class RdbLoad:
     drop_expired: bool
     replace: bool

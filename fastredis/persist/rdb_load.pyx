@@ -28,7 +28,9 @@ from fastredis.values.value cimport entry_free
 
 from fastredis.persist.rdb_read import RdbError
 
-__all__ = ["RdbError", "RdbLoad", "load_file"]
+__all__ = ["MAGIC", "RdbError", "RdbLoad", "load_file"]
+
+MAGIC = (b"REDIS", b"VALKEY")           # what an RDB file begins with
 
 cdef extern from "<unistd.h>" nogil:
     Py_ssize_t read(int fd, void* data, size_t size)
@@ -274,7 +276,7 @@ cdef class RdbLoad:
             return False
         header = (<const char*>p)[:HEADER]
         digits = header[6:] if header.startswith(b"VALKEY") else header[5:]
-        if not header.startswith((b"REDIS", b"VALKEY")) or not digits.isdigit():
+        if not header.startswith(MAGIC) or not digits.isdigit():
             self.r.pos = 0
             rdb_corrupt(&self.r, "Wrong signature trying to load DB from file")
         self.version = int(digits)
