@@ -42,6 +42,9 @@ cdef enum:                              # Core.gate: why a command may be refuse
     GATE_DISK = 1 << 3                  # what was written cannot be made durable (Engine.disk_errors)
     GATE_COPYING = 1 << 4               # a big value is being copied: who wants to change it waits (Engine.copies)
 
+cdef enum:
+    LATENCY_US = 1000                   # what took less is no news to the latency monitor (Engine.note_latency)
+
 cdef enum:                              # Core.fixed_tables
     FIXED_BY_DEBUG = 1 << 0             # DEBUG DICT-RESIZING 0
     FIXED_BY_CHILD = 1 << 1             # a child works on a copy of the memory: what is moved is copied

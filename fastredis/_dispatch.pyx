@@ -527,6 +527,8 @@ cdef int finish_slow(Client c, Command command, uint64_t passed) except -1:
     """The rest of call() for what took long."""
     if passed > SLOW_TICKS:
         c.engine.tick()
+        c.engine.note_latency("fast-command" if command.flags & FAST else "command",
+                              <int64_t>(passed / c.engine.ticks_per_us()))
     (<SlowLog>c.engine.slow_log).note(c, command, passed)
     return 0
 

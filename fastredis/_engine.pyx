@@ -6,8 +6,8 @@ from libc.stdint cimport INT64_MAX
 from libc.string cimport memset
 
 from fastredis._core cimport (
-    AFTER_FEED, AFTER_READY, GATE_DISK, GATE_LOADING, GATE_PAUSED, LISTEN_EVENTS, NOTIFY_EXPIRED, NOTIFY_GENERIC,
-    NOTIFY_HASH,
+    AFTER_FEED, AFTER_READY, GATE_DISK, GATE_LOADING, GATE_PAUSED, LATENCY_US, LISTEN_EVENTS, NOTIFY_EXPIRED,
+    NOTIFY_GENERIC, NOTIFY_HASH,
 )
 from fastredis._keyspace cimport database_new
 from fastredis._reply cimport reply_new
@@ -681,6 +681,8 @@ cdef class Engine(Listener):
                     self.core.expire_slices_full += 1
         finally:
             self.core.expire_cycle_us += monotonic_us() - start
+            if monotonic_us() - start >= LATENCY_US:
+                self.note_latency("expire-cycle", monotonic_us() - start)
             self.core.rearm = True
             self.end_turn()
 
@@ -770,6 +772,11 @@ cdef class Engine(Listener):
         for db in self.databases:
             while db.keys.rehash_index >= 0 and monotonic_us() < until:
                 table_rehash(&db.keys, REHASH_BUCKETS)
+
+    def note_latency(self, str event, int64_t us):
+        """Tell the latency monitor how long something held the server up: LATENCY_US or more, less is no news."""
+        if self.metrics is not None:
+            self.metrics.latency.note(event, us)
 
     def allows_protected(self, client, bytes name):
         """Whether enable-debug-command (or -module-command) lets this client run DEBUG (or MODULE)."""

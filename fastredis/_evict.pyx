@@ -4,7 +4,7 @@ from operator import attrgetter
 from libc.stdint cimport INT64_MAX
 from libc.string cimport memmove
 
-from fastredis._core cimport NOTIFY_EVICTED
+from fastredis._core cimport LATENCY_US, NOTIFY_EVICTED
 from fastredis._keyspace cimport lfu_value
 from fastredis._resp cimport Arg, arg_hash, arg_of
 from fastredis.ds.expire_heap cimport ROOT, heap_slot, heap_top
@@ -42,6 +42,28 @@ cdef int64_t slice_of(int tenacity) except -1:
     if tenacity < 100:
         return <int64_t>(500 * 1.15 ** (tenacity - 10))
     return INT64_MAX // 2
+
+
+cdef Room evict_until(Evictor self, int64_t until) except? ROOM_NONE:
+    """make_room(), up to a time (us, monotonic)."""
+    cdef int64_t evicted = 0
+    cdef Entry* e
+    cdef int db = 0
+
+    while self.excess() > 0:
+        if self.engine.garbage:
+            self.engine.free_slice()            # what is evicted already counts until it is freed
+        else:
+            e = self.victim(&db)
+            if e is NULL:
+                return ROOM_NONE
+            self.evict(self.engine.db(db), e)
+            evicted += 1
+        if (evicted % EVICT_BATCH == 0 or self.engine.garbage) and monotonic_us() > until:
+            self.arm()
+            return ROOM_RUNNING
+    self.note_below()
+    return ROOM_OK
 
 
 cdef class Evictor:
@@ -87,31 +109,19 @@ cdef class Evictor:
 
     cdef Room make_room(self) except? ROOM_NONE:
         """Evict until used_memory is within maxmemory, or the slice is over, or there is nothing to evict."""
-        cdef int64_t until
-        cdef int64_t evicted = 0
-        cdef Entry* e
-        cdef int db = 0
+        cdef int64_t start
+        cdef Room room
 
         if self.excess() <= 0:
             self.note_below()
             return ROOM_OK
-        until = monotonic_us() + self.slice_us
+        start = monotonic_us()
         if self.above_since_us == 0:
-            self.above_since_us = monotonic_us()
-        while self.excess() > 0:
-            if self.engine.garbage:
-                self.engine.free_slice()            # what is evicted already counts until it is freed
-            else:
-                e = self.victim(&db)
-                if e is NULL:
-                    return ROOM_NONE
-                self.evict(self.engine.db(db), e)
-                evicted += 1
-            if (evicted % EVICT_BATCH == 0 or self.engine.garbage) and monotonic_us() > until:
-                self.arm()
-                return ROOM_RUNNING
-        self.note_below()
-        return ROOM_OK
+            self.above_since_us = start
+        room = evict_until(self, start + self.slice_us)
+        if monotonic_us() - start >= LATENCY_US:
+            self.engine.note_latency("eviction-cycle", monotonic_us() - start)
+        return room
 
     def note_below(self):
         """Memory is within maxmemory again."""

@@ -16,7 +16,7 @@ from fastredis._resp cimport Arg, arg_hash, arg_of
 from fastredis.ds.alloc cimport Account, mem_alloc, mem_free
 from fastredis.ds.expire_heap cimport ROOT, ExpireHeap, heap_bytes, heap_slot, heap_verify
 from fastredis.ds.glob cimport glob_match
-from fastredis.ds.histogram cimport histogram_free, histogram_percentile
+from fastredis.ds.histogram cimport Histogram, bucket_end, histogram_free, histogram_percentile
 from fastredis.ds.listpack cimport LpItem, lp_text
 from fastredis.ds.native cimport monotonic_us, wall_us
 from fastredis.ds.numbers cimport DOUBLE_TEXT, INT64_TEXT, format_double, format_int64
@@ -61,6 +61,7 @@ cdef extern from *:
     bint HAS_TSC "FR_HAS_TSC"
 
 cdef enum:
+    MOST_POWER = 60                 # of two, in ns: the longest that a command can take
     TTL_SAMPLES = 256               # deadlines that avg_ttl looks at
 
 COMPILER_VERSION = f"{COMPILER_MAJOR}.{COMPILER_MINOR}.{COMPILER_PATCH}"
@@ -176,6 +177,38 @@ def latency_percentiles(Engine engine not None, percentiles):
         stats = &engine.stats[command.index]
         if stats.histogram.room:
             found.append((command.name, [histogram_percentile(&stats.histogram, each) / rate for each in percentiles]))
+    return found
+
+
+def latency_histograms(Engine engine not None):
+    """[(name, calls, {microseconds: calls that took no longer}), ...] of the commands that were called.
+
+    The limits are 2^10 ns, 2^11 ns ..., each with the width of its bucket in Redis's histogram (of two significant
+    digits) added before it is cut to microseconds; a limit that no more calls keep than the one before is left out.
+    """
+    cdef double ns_per_tick = 1000 / engine.ticks_per_us()
+    cdef CommandStats* stats
+    cdef Histogram* h
+    cdef uint64_t calls
+    cdef int power, i
+    cdef list found = []
+    cdef dict limits
+
+    for command in declared_commands():
+        stats = &engine.stats[command.index]
+        h = &stats.histogram
+        calls = 0
+        power = 10
+        limits = {}
+        for i in range(h.room):
+            if not h.counts[i]:
+                continue
+            while bucket_end(h.first + i) * ns_per_tick >= <double>(<uint64_t>1 << power) and power < MOST_POWER:
+                power += 1
+            calls += h.counts[i]
+            limits[((<uint64_t>1 << power) + (<uint64_t>1 << (power - 7)) - 1) // 1000] = calls
+        if calls:
+            found.append((command.name, calls, limits))
     return found
 
 

@@ -96,12 +96,11 @@ def _answer_special(argv: list[str]) -> int | None:
 
 
 def version_text() -> str:
-    """One line in the shape of `redis-server --version`."""
+    """The line of `redis-server --version`, which tools take apart; what is our own stands behind it."""
     bits = sys.maxsize.bit_length() + 1
-    build = sys.implementation.cache_tag
     return (
-        f"fastredis v={fastredis.__version__} redis_version={fastredis.REDIS_VERSION} "
-        f"sha=00000000:0 malloc=pymalloc bits={bits} build={build}"
+        f"Redis server v={fastredis.REDIS_VERSION} sha=00000000:0 malloc=pymalloc bits={bits} "
+        f"build={fastredis.build_id()} fastredis={fastredis.__version__}"
     )
 
 

@@ -10,13 +10,14 @@ A Config belongs to one engine. Readers ask it by attribute or key: `config.maxm
 """
 
 import glob
+import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fastredis.config_table import DEPRECATED, PARAMETERS
-from fastredis.config_text import glob_regex, split_args, to_text
+from fastredis.config_table import DEPRECATED, ONLY_PASSWORD, PARAMETERS
+from fastredis.config_text import glob_regex, split_args, to_bytes, to_text
 from fastredis.config_types import (
     DENY_LOADING,
     HIDDEN,
@@ -81,9 +82,7 @@ class Config:
     """All settings with their values.
 
     file               absolute path of the configuration file, or None
-    users              `user` directives, for the ACL to load
     renamed_commands   `rename-command` directives, for the command table
-    user_lines         set by the ACL: returns "<name> <rules>" of every user, for CONFIG REWRITE
     warn               where warnings go: a function of one text
     """
 
@@ -98,9 +97,9 @@ class Config:
                 if name:
                     self._parameters[name] = parameter
         self.file: str | None = None
-        self.users: list[Directive] = []
+        self._users: list[Directive] = []
+        self._told: set[str] = set()        # inert settings that a warning told of
         self.renamed_commands: list[Directive] = []
-        self.user_lines: Callable[[], list[str]] | None = None
         self.warn: Callable[[str], None] = lambda text: None
         self.reading_file = False
         self.save_lines_read = False
@@ -203,6 +202,15 @@ class Config:
                 )
                 self._restore(before, appliers)
                 raise self._set_failed(name, refusal) from None
+        self._tell_of_inert(self._parameters[name] for name in before)
+
+    def _tell_of_inert(self, parameters: Iterable[Parameter]) -> None:
+        """Warn, once for each, of those that are set to something although it changes nothing."""
+        for parameter in parameters:
+            if parameter.inert and parameter.name not in self._told and self.get(parameter.name) != parameter.default:
+                self._told.add(parameter.name)
+                text = self.text(parameter.name)
+                self.warn(f"The setting {parameter.name} '{text}' has no effect: {parameter.inert}")
 
     def _find_settable(self, pairs: list[tuple[str, str]], loading: bool, local: bool) -> list[tuple[str, str]]:
         """The pairs with their names in lower case, or the refusal for the first that may not be set now."""
@@ -268,16 +276,16 @@ class Config:
 
     def process_title(self, template: str, program: str) -> str | None:
         """The template filled in, stripped of blanks; None when it is malformed or names an unknown variable."""
-        tls_port, port = self["tls-port"], self["port"]
+        port = self["port"]
         host = self["bind"][0] if self["bind"] else "*"
-        listening = f"{host}:{port or tls_port}" if port or tls_port else f"unixsocket:{self['unixsocket']}"
+        listening = f"{host}:{port}" if port else f"unixsocket:{self['unixsocket']}"
         variables: Mapping[str, str] = {
             "title": program,
             "listen-addr": listening,
-            "server-mode": "[cluster]" if self["cluster-enabled"] else "",
+            "server-mode": "",
             "config-file": self.file or "-",
             "port": str(port),
-            "tls-port": str(tls_port),
+            "tls-port": "0",
             "unixsocket": self["unixsocket"] or "",
         }
         title = ""
@@ -342,7 +350,7 @@ class Config:
         elif name == "rename-command" and len(argv) == 3:
             self.renamed_commands.append(Directive(argv, line))
         elif name == "user" and len(argv) >= 2:
-            self.users.append(Directive(argv, line))
+            self._users.append(Directive(argv, line))
         elif name == "loadmodule" and len(argv) >= 2:
             raise FatalConfigError("loadmodule is not supported: this server has no module system", line)
         elif "." in name:
@@ -386,14 +394,18 @@ class Config:
                     pass
             except OSError as error:
                 raise FatalConfigError(f"Can't open the log file: {os.strerror(error.errno)}") from None
-        if self["cluster-enabled"]:
-            if self["replicaof"]:
-                raise FatalConfigError("replicaof directive not allowed in cluster mode")
-            if self["databases"] > 1:
-                databases = self["databases"]
-                self.warn(f"WARNING: Changing databases number from {databases} to 1 since we are in cluster mode")
-                self._values["databases"] = 1
+        for directive in self._users:
+            if not self._is_default_user(directive.argv):
+                raise directive.fatal(f"user is not supported: {ONLY_PASSWORD}")
         self._clamp()
+        self._tell_of_inert(self.parameters)
+
+    def _is_default_user(self, argv: list[str]) -> bool:
+        """Whether a `user` line says what is so anyway, as redis-server's CONFIG REWRITE writes it into every file."""
+        password = self["requirepass"]
+        secret = "nopass" if password is None else "#" + hashlib.sha256(to_bytes(password)).hexdigest()
+        rules = [rule for rule in argv[2:] if rule not in ("sanitize-payload", "resetchannels")]
+        return argv[1] == "default" and rules == ["on", secret, "~*", "&*", "+@all"]
 
     # CONFIG REWRITE.
 

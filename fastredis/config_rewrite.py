@@ -29,10 +29,7 @@ def rewrite_file(config: "Config", path: str, force_all: bool = False) -> None:
     for parameter in config.parameters:
         lines = parameter.lines(parameter.name, config[parameter.name])
         rewrite.write(parameter.name, lines)
-    if config["aclfile"]:
-        rewrite.write("user", [])
-    elif config.user_lines is not None:
-        rewrite.write("user", [(f"user {line}", True) for line in config.user_lines()])
+    rewrite.write("user", [])       # such a line says what requirepass does, and would contradict a new password
     _replace(path, to_bytes(rewrite.content()))
 
 

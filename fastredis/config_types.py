@@ -50,15 +50,20 @@ class Parameter:
     multi_arg = False  # a line may hold several values
     always_changes = False  # setting the same value again runs the appliers, too
 
-    def __init__(self, name: str, default: Any, flags: int = 0, *, alias: str = "", check: Check | None = None):
+    def __init__(self, name: str, default: Any, flags: int = 0, *, alias: str = "", check: Check | None = None,
+                 inert: str = "", absent: str = ""):
         self.name = name
         self.default = default
         self.flags = flags
         self.alias = alias
         self.check = check
+        self.inert = inert      # why no value of it changes anything
+        self.absent = absent    # what is missing for any value but the default, so that others are refused
 
     def parse(self, args: list[str], config: "Config") -> Any:
         value = self.read(args)
+        if self.absent and value != self.default:
+            raise ConfigError(f"{self.name} is not supported: {self.absent}")
         if self.check:
             self.check(value, config)
         return value

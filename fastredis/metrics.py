@@ -4,6 +4,7 @@ import resource
 import time
 
 from fastredis._inspect import flow, statistics
+from fastredis.latency import LatencyMonitor
 
 SAMPLES = 16  # a rate is the mean of so many samples
 PERIOD = 0.1  # seconds between two samples
@@ -24,6 +25,7 @@ class Metrics:
 
     startup_memory     used_memory when the server had started
     startup_resident   RAM that the process occupied then
+    latency            what held the server up, for LATENCY
     cron_us            time spent in the cron
     total_forks        children since the start
     latest_fork_us     how long the latest fork stopped the server
@@ -36,6 +38,7 @@ class Metrics:
         self.engine = engine
         self.startup_memory = statistics(engine)["used_memory"]
         self.startup_resident = resident_memory()
+        self.latency = LatencyMonitor(engine)
         self.cow_sizes = {"rdb": 0, "aof": 0}
         self.reset()
 
@@ -51,6 +54,7 @@ class Metrics:
         """A child was forked, which took `us` microseconds."""
         self.total_forks += 1
         self.latest_fork_us = us
+        self.latency.note("fork", us)
 
     def sample(self, cron_us: float = 0.0) -> None:
         """Look at the counters, unless the last look was less than PERIOD ago; cron_us is added to the cron's time."""

@@ -46,7 +46,7 @@ LOGO = r"""
      __           _                _ _
     / _| __ _ ___| |_ _ __ ___  __| (_)___     fastredis {version} ({bits} bit), Redis {redis_version} commands
    | |_ / _` / __| __| '__/ _ \/ _` | / __|
-   |  _| (_| \__ \ |_| | |  __/ (_| | \__ \    Running in {mode} mode
+   |  _| (_| \__ \ |_| | |  __/ (_| | \__ \    Running in standalone mode
    |_|  \__,_|___/\__|_|  \___|\__,_|_|___/    Port: {port}
                                                PID: {pid}
 """
@@ -452,13 +452,12 @@ class Server:
     def _log_start(self) -> None:
         config = self.config
         self.log.notice("monotonic clock: " + ("X86 TSC" if os.uname().machine == "x86_64" else "POSIX clock_gettime"))
-        mode = "cluster" if config.cluster_enabled else "standalone"
         if config.always_show_logo or (not config.daemonize and not config.logfile and os.isatty(1)):
             import fastredis
             self.log.notice(LOGO.format(version=fastredis.__version__, redis_version=fastredis.REDIS_VERSION,
-                                        bits=64, mode=mode, port=config.port, pid=os.getpid()))
+                                        bits=64, port=config.port, pid=os.getpid()))
         else:
-            self.log.notice(f"Running mode={mode}, port={config.port}.")
+            self.log.notice(f"Running mode=standalone, port={config.port}.")
 
     def _signalled(self, number: int) -> None:
         """SIGTERM or SIGINT: shut down, soon; a second SIGINT ends the process at once."""

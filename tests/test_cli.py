@@ -135,8 +135,8 @@ def test_version_and_help_and_what_there_is_not():
     version = fastredis_command("--version")
     assert version.returncode == 0
     assert re.fullmatch(
-        rf"fastredis v={fastredis.__version__} redis_version={fastredis.REDIS_VERSION} "
-        r"sha=00000000:0 malloc=\w+ bits=64 build=\S+\n",
+        rf"Redis server v={fastredis.REDIS_VERSION} sha=00000000:0 malloc=pymalloc bits=64 build=[0-9a-f]{{16}} "
+        rf"fastredis={fastredis.__version__}\n",
         version.stdout,
     )
     assert fastredis_command("-v", "x").stdout == version.stdout
@@ -177,12 +177,12 @@ def test_missing_file_is_logged(tmp_path):
 
 
 def test_what_the_engine_refuses_is_printed_and_logged(tmp_path):
-    (tmp_path / "redis.conf").write_text("hz 10\nuser alice foo\n")
-    body = "raise config.users[0].fatal('Error in user declaration')"
+    (tmp_path / "redis.conf").write_text("hz 10\nrename-command a foo\n")
+    body = "raise config.renamed_commands[0].fatal('No such command in rename-command')"
     result = fastredis_command("redis.conf", "--pidfile", "x.pid", body=body)
     assert result.returncode == 1 and not (tmp_path / "x.pid").exists()
-    assert "at line 2\n>>> 'user alice foo'\nError in user declaration\nFile: " in result.stderr
-    assert "# Fatal configuration error: 'user alice foo': Error in user declaration" in result.stdout
+    assert "at line 2\n>>> 'rename-command a foo'\nNo such command in rename-command\nFile: " in result.stderr
+    assert "# Fatal configuration error: 'rename-command a foo': No such command in rename-command" in result.stdout
 
 
 def test_bytes_in_a_bad_line_are_printed(tmp_path):

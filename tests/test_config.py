@@ -274,7 +274,7 @@ repl-backlog-size 0 | repl-backlog-size 20kb | auto-aof-rewrite-min-size 1844674
 loading-process-events-interval-bytes 5 | loading-process-events-interval-bytes 5kb | list-max-listpack-size -5
 slowlog-log-slower-than -2 | slowlog-max-len -1 | slowlog-max-len 9223372036854775808 | set-max-intset-entries -1
 acl-pubsub-default allchannels | repl-diskless-load foo | sanitize-dump-payload foo | hz 99 maxmemory bad
-hz 99 maxmemory 1mb | hz -1 maxmemory bad | tls-cert-file x | cluster-node-timeout 9223372036854775807
+hz 99 maxmemory 1mb | hz -1 maxmemory bad | cluster-node-timeout 9223372036854775807
 """
 ROWS = [row.strip() for line in SETTINGS.strip().split("\n") for row in line.split("|")]
 SERVER_TRIED = "bind '999.999.9.9'"
@@ -371,11 +371,11 @@ def test_appliers_run_once_and_again_after_a_refusal():
 
 
 def test_volatile_parameters_apply_though_equal():
-    config = Config()
+    config = Config((*PARAMETERS, types.String("x-file", None, types.VOLATILE)))
     calls = []
-    config.on_change("tls-cert-file", lambda config: calls.append(config.tls_cert_file))
+    config.on_change("x-file", lambda config: calls.append(config.x_file))
     for _ in range(2):
-        config.set_many([("tls-cert-file", "a.pem")])
+        config.set_many([("x-file", "a.pem")])
     assert calls == ["a.pem", "a.pem"]
 
 
@@ -406,7 +406,6 @@ FILES = {
     "deprecated directive": ("list-max-ziplist-entries 5\nlua-replicate-commands yes", "hz"),
     "deprecated directive without value": ("list-max-ziplist-entries", ""),
     "log file in no directory": ("logfile /nonexistent/x", ""),
-    "replica in a cluster": ("cluster-enabled yes\nslaveof a 1", ""),
     "replicaof without port": ("replicaof a", ""),
     "replicaof with a bad port": ("replicaof a b", ""),
     "replicaof with a huge port": ("replicaof a 65536", ""),
@@ -549,24 +548,13 @@ def test_included_values_and_order(tmp_path):
 
 
 def test_directives_for_others_are_kept(tmp_path):
-    text = 'rename-command FLUSHALL ""\nuser alice on >secret\n'
-    (tmp_path / "redis.conf").write_text(text)
+    (tmp_path / "redis.conf").write_text('hz 10\nrename-command FLUSHALL ""\n')
     config = Config()
     config.load(str(tmp_path / "redis.conf"))
     assert [directive.argv for directive in config.renamed_commands] == [["rename-command", "FLUSHALL", ""]]
-    assert [directive.argv for directive in config.users] == [["user", "alice", "on", ">secret"]]
-    error = config.users[0].fatal("Error in user declaration")
+    error = config.renamed_commands[0].fatal("No such command in rename-command")
     assert (error.line_number, error.file) == (2, str(tmp_path / "redis.conf"))
     assert "no module system" in fatal("loadmodule /x.so", tmp_path).reason
-
-
-def test_cluster_has_one_database(tmp_path):
-    config = Config()
-    warnings = []
-    config.warn = warnings.append
-    config.load(options="cluster-enabled yes")
-    assert config.databases == 1
-    assert warnings == ["WARNING: Changing databases number from 16 to 1 since we are in cluster mode"]
 
 
 # CONFIG REWRITE.
@@ -626,11 +614,11 @@ def test_rewrite_leaves_what_redis_leaves(case, tmp_path):
         port = server.port
     os.chdir(tmp_path / "ours")
     config = Config()
-    config.user_lines = lambda: ["default on nopass ~* &* +@all"]
     config.load("redis.conf", options=f"port {port}\ndaemonize no")
     config.set_many(pairs)
     config.rewrite()
     theirs = (tmp_path / "theirs" / "redis.conf").read_text().replace(f"{tmp_path}/theirs", f"{tmp_path}/ours")
+    theirs = theirs.replace("user default on nopass ~* &* +@all\n", "")
     assert sections((tmp_path / "ours" / "redis.conf").read_text()) == sections(theirs)
 
 
@@ -654,16 +642,15 @@ def _umask():
     return mask
 
 
-def test_rewrite_without_acl_leaves_users_and_drops_them_for_an_aclfile(tmp_path):
+def test_rewrite_drops_the_line_of_the_default_user(tmp_path):
     path = tmp_path / "redis.conf"
-    path.write_text("user alice on\n")
+    path.write_text("hz 20\nuser default on nopass sanitize-payload ~* &* +@all\n")
     config = Config()
     config.load(str(path))
+    config.set_many([("requirepass", "x")])
     config.rewrite()
-    assert path.read_text().startswith("user alice on\n")
-    config.set_value("aclfile", "users.acl")
-    config.rewrite()
-    assert "user alice" not in path.read_text()
+    assert "user" not in path.read_text()
+    Config().load(str(path))
 
 
 def test_rewrite_errors(tmp_path):

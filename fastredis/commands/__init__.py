@@ -34,6 +34,8 @@ MODULES = (
     "information",
     "memory",
     "slowlog",
+    "latency",
+    "modules",
     "lolwut",
     "shutdown",
     "persistence",

@@ -6,7 +6,6 @@ that does not use it.
 Source: https://redis.io/docs/latest/commands/info/
 """
 
-import hashlib
 import os
 import resource
 import select
@@ -112,13 +111,14 @@ def server(engine) -> Fields:
     system = os.uname()
     rate = stats["ticks_per_us"]
     uptime = stats["uptime_us"] // 1_000_000
-    build = f"{fastredis.__version__} {COMPILER_VERSION} {sys.version}"
     supervised = config["supervised"]
     return [
         ("redis_version", fastredis.REDIS_VERSION),
+        ("server_name", "fastredis"),
+        ("fastredis_version", fastredis.__version__),
         ("redis_git_sha1", "00000000"),
         ("redis_git_dirty", 0),
-        ("redis_build_id", hashlib.sha1(build.encode()).hexdigest()[:16]),
+        ("redis_build_id", fastredis.build_id()),
         ("redis_mode", "standalone"),
         ("os", f"{system.sysname} {system.release} {system.machine}"),
         ("arch_bits", sys.maxsize.bit_length() + 1),
@@ -129,7 +129,7 @@ def server(engine) -> Fields:
         ("process_id", os.getpid()),
         ("process_supervised", supervised if supervised in ("systemd", "upstart") else "no"),
         ("run_id", engine.run_id),
-        ("tcp_port", config["port"] or config["tls-port"]),
+        ("tcp_port", config["port"]),
         ("server_time_usec", stats["now_us"]),
         ("uptime_in_seconds", uptime),
         ("uptime_in_days", uptime // 86400),
@@ -139,6 +139,7 @@ def server(engine) -> Fields:
         ("executable", os.path.abspath(sys.argv[0])),
         ("config_file", config.file or ""),
         ("io_threads_active", 0),
+        ("availability_zone", config["availability-zone"]),
         *listeners(engine),
         *([("shutdown_in_milliseconds", engine.server.shutdown_left_ms)] if engine.server.awaits_replicas else ()),
     ]

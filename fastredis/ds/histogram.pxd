@@ -18,6 +18,7 @@ cdef struct Histogram:                  # all zero: empty
 
 cdef int histogram_cover(Account* account, Histogram* h, int bucket) except -1
 cdef void histogram_free(Account* account, Histogram* h) noexcept
+cdef double bucket_end(int bucket) noexcept
 cdef double histogram_percentile(const Histogram* h, double percentile) noexcept
 
 

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from libc.errno cimport EINTR, ENOSPC, errno
 from libc.string cimport memcpy, memmove, strerror
 
+from fastredis._core cimport LATENCY_US
 from fastredis._engine cimport SELECT_ROOM, Session, put_select
 from fastredis.ds.alloc cimport mem_free, mem_realloc
 from fastredis.ds.native cimport monotonic_us, unlikely
@@ -220,6 +221,7 @@ cdef class AppendOnly(Feed):
         """Write the whole buffer; False when the disk does not take it."""
         cdef size_t done = 0
         cdef Py_ssize_t written
+        cdef int64_t start_us = monotonic_us()
 
         if unlikely(self.flush_sleep_us):
             usleep(<unsigned int>self.flush_sleep_us)
@@ -232,6 +234,8 @@ cdef class AppendOnly(Feed):
                 self.failed(done, errno if written < 0 else ENOSPC)
                 return False
             done += written
+        if monotonic_us() - start_us >= LATENCY_US:
+            self.engine.note_latency("aof-write", monotonic_us() - start_us)
         self.file_size += done
         self.size = 0
         if self.room > KEPT_ROOM:
@@ -320,6 +324,8 @@ cdef class AppendOnly(Feed):
 
         with nogil:
             result = datasync(self.fd)
+        if monotonic_us() - start_us >= LATENCY_US:
+            self.engine.note_latency("aof-fsync-always", monotonic_us() - start_us)
         self.sync_us = (self.sync_us * 7 + monotonic_us() - start_us) // 8
         if result < 0:
             self.engine.log.warning("Can't persist AOF for fsync error when the AOF fsync policy is 'always': "
