@@ -9,10 +9,10 @@
 # replies as a handler does, and calls answer_end(): the client goes on at the end of the
 # turn. If the time comes first, Waiter.timed_out() replies.
 # What a client waits for is the Waiter's own business: each command that blocks has a
-# subclass, which knows what to reply when the time is over.
+# subclass, which knows what to reply when the time is over, and what to clear away when the wait has ended.
 #
-# Waiting for keys (BLPOP ...): Database.awaited maps a key to its KeyWaiters, who came first
-# is first. A KeyWaiter keeps its command. Whatever changes such a key puts it on
+# Waiting for keys (BLPOP ...): Database.awaited maps a key to lines of KeyWaiters, one for
+# each type that they want it to be of; who came first is first. A KeyWaiter keeps its command. Whatever changes such a key puts it on
 # Engine.ready; after the command under way, or the EXEC it is part of, the dispatcher runs
 # the commands of those who wait again, as long as the key is of the type they want, and
 # one that still cannot be answered calls block_on_keys() again and keeps its place.
@@ -50,6 +50,7 @@ cdef class Waiter:
     cdef size_t mark                    # where the answer starts in the inbox
     cdef int64_t errors                 # of the engine, before the answer
     cdef int timed_out(self, Client c) except -1    # reply that it did not happen in time
+    cdef int leave(self) except -1      # the wait is over, however it ended: be where one waits for it no more
 
 
 cdef enum KeyReply:                     # what a command that waited for keys in vain replies
@@ -82,6 +83,7 @@ cdef class Blocked:
     cdef int64_t armed_ms               # what the timer waits for; INT64_MAX: nothing
     cdef readonly int64_t pause_ends_ms  # CLIENT PAUSE; 0: there is none
     cdef readonly bint pause_all        # of all commands; else of those that write
+    cdef Py_ssize_t in_lines            # places in all lines of all keys
 
     cdef int block(self, Client c, Waiter waiter, int64_t deadline_ms) except -1
     cdef int answer_begin(self, Client c) except -1

@@ -1,6 +1,8 @@
 """Clients that wait. The design comment is in _blocking.pxd."""
 cimport cython
 
+from collections import OrderedDict
+
 from libc.stdint cimport INT64_MAX
 
 from fastredis._core cimport GATE_PAUSED, LISTEN_BLOCKED, Core
@@ -19,6 +21,9 @@ cdef class Waiter:
     cdef int timed_out(self, Client c) except -1:
         raise NotImplementedError("a Waiter says what it replies when the time is over")
 
+    cdef int leave(self) except -1:
+        return 0
+
 
 @cython.no_gc_clear             # __dealloc__ needs the engine
 cdef class KeyWaiter(Waiter):
@@ -28,6 +33,9 @@ cdef class KeyWaiter(Waiter):
 
     cdef int timed_out(self, Client c) except -1:
         return reply_in_vain(c, self.in_vain)
+
+    cdef int leave(self) except -1:
+        return (<Blocked>(<Engine>self.owner).blocked).leave_keys(self)
 
 
 cdef int reply_in_vain(Client c, KeyReply in_vain) except -1:
@@ -130,24 +138,30 @@ cdef class Blocked:
 
     cdef int await_keys(self, KeyWaiter waiter) except -1:
         """Put a waiter last in the lines of its keys."""
+        cdef dict lines
+
         for key in waiter.keys:
-            waiter.db.awaited.setdefault(key, {})[waiter] = None
+            lines = waiter.db.awaited.setdefault(key, {})
+            if waiter.kind not in lines:
+                lines[waiter.kind] = OrderedDict()      # of a dict, those who are gone would be in the way at its front
+            lines[waiter.kind][waiter] = None
+        self.in_lines += len(waiter.keys)
         self.engine.core.listeners |= LISTEN_BLOCKED
         return 0
 
     cdef int leave_keys(self, KeyWaiter waiter) except -1:
-        cdef dict line
-        cdef Database db
+        cdef dict lines
 
         for key in waiter.keys:
-            line = <dict>waiter.db.awaited[key]
-            del line[waiter]
-            if not line:
-                del waiter.db.awaited[key]
-        for db in self.engine.databases:
-            if db.awaited:
-                return 0
-        self.engine.core.listeners &= ~LISTEN_BLOCKED
+            lines = <dict>waiter.db.awaited[key]
+            del lines[waiter.kind][waiter]
+            if not lines[waiter.kind]:
+                del lines[waiter.kind]
+                if not lines:
+                    del waiter.db.awaited[key]
+        self.in_lines -= len(waiter.keys)
+        if self.in_lines == 0:
+            self.engine.core.listeners &= ~LISTEN_BLOCKED
         return 0
 
     cdef int retry_begin(self, KeyWaiter waiter) except -1:
@@ -210,8 +224,7 @@ cdef class Blocked:
 
         if waiter.deadline.heap_index != NOT_IN_HEAP:
             heap_remove(&self.deadlines, &waiter.deadline)
-        if isinstance(waiter, KeyWaiter):
-            self.leave_keys(<KeyWaiter>waiter)
+        waiter.leave()
         waiter.client = None
         c.blocked = None
         del self.waiting[c]

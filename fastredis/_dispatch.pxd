@@ -24,4 +24,3 @@ cdef int call_guarded(Client c, Command command) except -1
 # From a timer's turn: run a waiting client's command again, then those of who waits for what it changed.
 cdef int rerun(Engine engine, KeyWaiter waiter) except -1
 cdef int refuse(Client c, Command command, bytes text) except -1
-cdef int internal_error(Client c) except -1

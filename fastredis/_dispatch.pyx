@@ -74,6 +74,7 @@ cdef int run_requests(Client c, Batch* batch, void** commands) except -1:
     cdef int i = 0
     cdef int count = batch.count
     cdef size_t mark = 0
+    cdef int64_t dirty = 0
 
     while i < count:
         try:
@@ -84,6 +85,7 @@ cdef int run_requests(Client c, Batch* batch, void** commands) except -1:
                 i += 1
                 c.core.sharing = i < count and may_share(batch, commands, i)
                 mark = c.out.size
+                dirty = c.core.dirty
                 if unlikely(commands[i - 1] is NULL):
                     unknown(c)
                 elif unlikely(execute_known(c, <Command>commands[i - 1])):
@@ -96,10 +98,9 @@ cdef int run_requests(Client c, Batch* batch, void** commands) except -1:
                     c.send_reply()
         except Exception:
             c.out.truncate(min(mark, c.out.size))
-            c.effects = None
             if c.flags & C_MULTI:
                 c.flags |= C_DIRTY_EXEC         # what failed to be queued must not be missing
-            internal_error(c)
+            internal_error(c, <Command>commands[i - 1] if commands[i - 1] is not NULL else None, dirty)
     return i
 
 
@@ -524,8 +525,8 @@ cdef int finish_call(Client c, Command command, bint changed) except -1:
 
 
 cdef int finish_slow(Client c, Command command, uint64_t passed) except -1:
-    """The rest of call() for what took long."""
-    if passed > SLOW_TICKS:
+    """The rest of call() for what took long. A part of something larger leaves the time to that."""
+    if passed > SLOW_TICKS and not (c.core.nesting or c.engine.serving or c.core.obeying):
         c.engine.tick()
         c.engine.note_latency("fast-command" if command.flags & FAST else "command",
                               <int64_t>(passed / c.engine.ticks_per_us()))
@@ -536,6 +537,7 @@ cdef int finish_slow(Client c, Command command, uint64_t passed) except -1:
 cdef int serve_ready(Engine engine) except -1:
     """Let those go on who wait for a key that has changed. What they do may make other keys ready."""
     cdef list ready
+    cdef uint64_t start = ticks()
 
     engine.serving = True               # a command that runs again leaves the keys it changes to this loop
     try:
@@ -547,23 +549,30 @@ cdef int serve_ready(Engine engine) except -1:
     finally:
         engine.serving = False
         engine.core.after_call &= ~AFTER_READY
+    if ticks() - start > SLOW_TICKS and not engine.core.obeying:
+        engine.tick()
     return 0
 
 
 cdef int serve_key(Engine engine, Database db, bytes name) except -1:
-    """Run the commands of those who wait for a key, in their order, while it is what they want."""
+    """Run the commands of those who wait for a key, in their order, while it is what they want.
+
+    Those who cannot be served stay in line and are passed by. The line is read in pieces as long as what was passed
+    by so far, so that this takes time in proportion to the commands that it runs.
+    """
     cdef Arg key = arg_of(name)
     cdef KeyWaiter waiter
-    cdef Entry* e
-    cdef int passed = 0                 # of the line, those who stay in it
+    cdef Entry* e = db.live(&key)
+    cdef object line = db.awaited[name].get(entry_type(e)) if e is not NULL and name in db.awaited else None
+    cdef Py_ssize_t passed = 0
 
-    while name in db.awaited and len(db.awaited[name]) > passed:
-        e = db.live(&key)
-        if e is NULL:
-            return 0
-        waiter = next(islice(db.awaited[name], passed, None))
-        if waiter.kind != entry_type(e) or not retry(engine, waiter):
-            passed += 1
+    while line and passed < len(line):
+        for waiter in list(islice(line, passed, 2 * passed + 1)):
+            e = db.live(&key)
+            if e is NULL or entry_type(e) != waiter.kind:
+                return 0
+            if waiter in line and not retry(engine, waiter):
+                passed += 1
     return 0
 
 
@@ -572,13 +581,14 @@ cdef bint retry(Engine engine, KeyWaiter waiter) except -1:
     cdef Blocked blocked = <Blocked>engine.blocked
     cdef Client c = waiter.client
 
+    cdef int64_t dirty = engine.core.dirty
+
     blocked.retry_begin(waiter)
     try:
         call(c, <Command>waiter.command)
     except Exception:
         c.out.truncate(waiter.mark)
-        c.effects = None
-        internal_error(c)
+        internal_error(c, <Command>waiter.command, dirty)
     return blocked.retry_end(waiter)
 
 
@@ -621,14 +631,14 @@ cdef int call_nested(Client c, Command command) except -1:
     """Run the command in argv as a part of the one under way (EXEC, a script); a bug in it ends only itself."""
     cdef size_t mark = c.out.size
     cdef int depth = c.core.nesting
+    cdef int64_t dirty = c.core.dirty
 
     c.core.nesting += 1
     try:
         call(c, command)
     except Exception:
         c.out.truncate(mark)
-        c.effects = None
-        internal_error(c)
+        internal_error(c, command, dirty)
     finally:
         c.core.nesting = depth
     return 0
@@ -636,17 +646,27 @@ cdef int call_nested(Client c, Command command) except -1:
 
 cdef int call_guarded(Client c, Command command) except -1:
     """call(), where a bug in the command ends only itself."""
+    cdef int64_t dirty = c.core.dirty
+
     try:
         call(c, command)
     except Exception:
         c.out.clear()
-        c.effects = None
-        internal_error(c)
+        internal_error(c, command, dirty)
     return 0
 
 
-cdef int internal_error(Client c) except -1:
-    """A handler raised: a bug. Log it, tell the client, go on."""
+cdef int internal_error(Client c, Command command, int64_t dirty) except -1:
+    """A command raised: a bug. Log it, tell the client, go on. dirty: what Core.dirty was before.
+
+    If the command may have changed something, nobody knows what the AOF and the replicas have of that: the end.
+    """
+    if command is not None and command.flags & CONTAINER and c.argc > 1:
+        command = find_subcommand(command, c.argv[1].ptr, c.argv[1].size) or command
+    if c.core.dirty != dirty or c.effects is not None or (
+            command is not None and command.flags & (WRITE | MAY_REPLICATE)):
+        c.engine.fatal(f"A command that may write failed with an exception: {command}")
+    c.effects = None
     c.core.nesting = c.core.shared = 0
     c.core.tick = ticks()
     c.engine.log.warning("Bug: a command failed with an exception\n" + traceback.format_exc())

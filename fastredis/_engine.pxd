@@ -63,8 +63,14 @@ cdef class Session:
 
 
 cdef class Feed:
-    """Who takes what is propagated, with the database it is for: the AOF, a replication stream, a test."""
+    """Who takes what is propagated, with the database it is for: the AOF, a replication stream, a test.
+
+    The data has changed already, so no feed may be without what another one has: all reserve room before the first one
+    is written to. What fails all the same ends the process (Engine.fatal).
+    """
     cdef bint takes_messages            # commands that change no data as well
+    # Have room for a command of `size` bytes, and for the SELECT that may have to go before it.
+    cdef int reserve(self, size_t size) except -1
     # text: the command as the protocol has it, formatted once for all feeds.
     cdef int write(self, int db, Arg* argv, int argc, const char* text, size_t size) except -1
 

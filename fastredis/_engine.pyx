@@ -1,6 +1,7 @@
 """The engine: one owner of all state. The design comment is in _engine.pxd."""
 import os
 import secrets
+import traceback
 
 from libc.stdint cimport INT64_MAX
 from libc.string cimport memset
@@ -111,6 +112,9 @@ cdef class Copies:
 cdef class Feed:
     """Base of the takers of propagated commands. A Python subclass defines command(db, argv)."""
 
+    cdef int reserve(self, size_t size) except -1:
+        return 0
+
     cdef int write(self, int db, Arg* argv, int argc, const char* text, size_t size) except -1:
         cdef int i
         self.command(db, [arg_bytes(&argv[i]) for i in range(argc)])
@@ -127,7 +131,8 @@ cdef class Clock:
     @property
     def now_ms(self):
         """Milliseconds since the epoch, as commands see them."""
-        self.engine.tick()
+        if self.engine.core.turn_depth == 0:
+            self.engine.tick()
         return self.engine.core.now_ms
 
     @property
@@ -573,20 +578,31 @@ cdef class Engine(Listener):
         return 0
 
     cdef int hand_out(self, int db, Arg* argv, int argc, bint is_message=False) except -1:
-        """Format a command and give it to all feeds."""
+        """Format a command and give it to all feeds, which all have room for it before the first one gets it."""
         cdef Feed feed
         cdef size_t room = request_room(argv, argc)
         cdef size_t size
 
-        if unlikely(room > self.text_room):
-            self.grow_text(room)
-        size = put_request(self.text, argv, argc) - self.text
-        for feed in self.feed_list:
-            if not is_message or feed.takes_messages:
-                feed.write(db, argv, argc, self.text, size)
+        try:
+            if unlikely(room > self.text_room):
+                self.grow_text(room)
+            size = put_request(self.text, argv, argc) - self.text
+            for feed in self.feed_list:
+                if not is_message or feed.takes_messages:
+                    feed.reserve(size)
+            for feed in self.feed_list:
+                if not is_message or feed.takes_messages:
+                    feed.write(db, argv, argc, self.text, size)
+        except Exception:
+            self.fatal("A change of the data could not be written to the AOF or sent to the replicas")
         if unlikely(self.text_room > KEPT_TEXT):
             self.free_text()
         return 0
+
+    def fatal(self, str text not None):
+        """From an exception handler: to go on would leave a change without its propagation. End the process."""
+        self.log.warning("Bug: what must not fail has failed\n" + traceback.format_exc())
+        self.server.panic(text)
 
     def grow_text(self, size_t needed):
         """Make the buffer of hand_out() large enough."""
@@ -679,6 +695,8 @@ cdef class Engine(Listener):
                     db.expire_due(until)
                 if monotonic_us() > until:
                     self.core.expire_slices_full += 1
+        except Exception:
+            self.fatal("Removing what has expired failed with an exception")
         finally:
             self.core.expire_cycle_us += monotonic_us() - start
             if monotonic_us() - start >= LATENCY_US:

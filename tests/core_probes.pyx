@@ -1,6 +1,7 @@
-"""The reply buffer as a Python class, for tests only."""
-from fastredis._engine cimport Engine
+"""The reply buffer and a feed of the engine as Python classes, for tests only."""
+from fastredis._engine cimport Engine, Feed
 from fastredis._reply cimport Reply, reply_new
+from fastredis._resp cimport Arg
 
 
 cdef class ReplyProbe:
@@ -91,3 +92,25 @@ cdef class ReplyProbe:
             self.reply.end_map(mark, len(items) // 2)
         else:
             self.reply.end_set(mark, len(items))
+
+
+cdef class FeedProbe(Feed):
+    """A Feed that keeps what was done with it; `fails` names the step, "reserve" or "write", that raises OSError."""
+    cdef public str fails
+    cdef public list steps
+
+    def __init__(self, fails=None):
+        self.fails = fails
+        self.steps = []
+
+    cdef int step(self, str name) except -1:
+        self.steps.append(name)
+        if name == self.fails:
+            raise OSError(f"no room to {name}")
+        return 0
+
+    cdef int reserve(self, size_t size) except -1:
+        return self.step("reserve")
+
+    cdef int write(self, int db, Arg* argv, int argc, const char* text, size_t size) except -1:
+        return self.step("write")

@@ -434,18 +434,6 @@ def test_removed_feed_hears_nothing(local):
     assert second.take() == [(0, [b"SET", b"a", b"2"])]
 
 
-def test_feed_without_a_method_is_a_bug_that_is_told(local):
-    """Its exception is not swallowed: the client hears of an internal error, and the server goes on."""
-    local.engine.remove_feed(local.notes)
-    broken = Feed()
-    local.engine.add_feed(broken)
-    client = local.client()
-    assert isinstance(client.call("SET", "a", "1"), Error)
-    local.engine.remove_feed(broken)
-    assert client.call("SET", "a", "2") == OK
-    assert client.call("GET", "a") == b"2"
-
-
 # --- two engines ----------------------------------------------------------------------------
 
 def section(client, name):

@@ -15,6 +15,7 @@ from fastredis._engine import Engine, Feed
 from fastredis.config import Config
 from tests.resp import NIL_ARRAY, encode
 from tests.rows import OK, PONG, QUEUED
+from tests.test_propagation import Local
 
 
 class Log:
@@ -144,31 +145,6 @@ def test_errors_belong_to_the_command_that_made_them(talk, engine):
     assert ",rejected_calls=0,failed_calls=1" in stats["cmdstat_exec"]
 
 
-class Broken(Feed):
-    def command(self, db, argv):
-        raise OSError("disk full")
-
-
-def test_feed_that_fails_leaves_the_engine_at_work(talk, engine, propagated):
-    """Its exception comes out where a timer would log it; what is written to other clients is sent as before."""
-    listener, transport = Connection(engine), Transport()
-    listener.connection_made(transport)
-    listener.data_received(encode("SUBSCRIBE", "c"))
-    talk("SET a 1 PX 10", "SET b 1 PX 10")
-    transport.take()
-    broken = Broken()
-    engine.add_feed(broken)
-    with pytest.raises(OSError, match="disk full"):
-        engine.clock.advance(20)
-    engine.remove_feed(broken)
-    assert talk("DBSIZE", "PUBLISH c m") == b":1\r\n:1\r\n"
-    assert transport.take() == encode("message", "c", "m")
-    propagated.clear()
-    engine.clock.advance(1)
-    assert talk("DBSIZE") == b":0\r\n"
-    assert len(propagated) == 1
-
-
 def test_what_a_bug_left_in_the_reply_buffer_goes_to_nobody(engine):
     one, other = Connection(engine), Connection(engine)
     transport = Transport()
@@ -194,6 +170,50 @@ def test_renamed_command_does_not_answer_to_its_old_name():
     assert table.get(b"psubscribe") is None
     assert table.get(b"PSUBSCRIBX").name == b"psubscribe"
     assert table.get(b"punsubscribe").name == b"punsubscribe"
+
+
+# DEBUG SLEEP takes longer than the deadlines that are set before.
+TIMES = {
+    "a key": (["SET c 41 PX 5", "DEBUG SLEEP 0.03", "INCR c", "PTTL c"], [OK, OK, 42, 5]),
+    "a field": (["HSET h f 41", "HPEXPIRE h 5 FIELDS 1 f", "DEBUG SLEEP 0.03", "HINCRBY h f 1", "HPTTL h FIELDS 1 f"],
+                [1, [1], OK, 42, [5]]),
+    "a command that asks for the time": (["SET c 41 PX 5", "DEBUG SLEEP 0.03", "LASTSAVE", "PTTL c"], [OK, OK, int, 5]),
+}
+
+
+@pytest.mark.parametrize("lines, replies", TIMES.values(), ids=TIMES)
+def test_time_stands_still_in_exec(lines, replies):
+    local = Local("enable-debug-command yes")
+    local.engine.clock.release()
+    client = local.client()
+    found = client.pipeline([("MULTI",), *(line.split() for line in lines), ("EXEC",)])[-1]
+    assert [int if wanted is int and isinstance(reply, int) else reply
+            for reply, wanted in zip(found, replies, strict=True)] == replies
+    local.loop.close()
+
+
+def test_time_stands_still_while_clients_are_served():
+    """Taking a long list takes over a millisecond; the other key is there when its turn comes."""
+    local = Local()
+    local.engine.clock.release()
+    client, first, second = local.client(), local.client(), local.client()
+    first.send("BLMPOP", 0, 1, "big", "LEFT", "COUNT", 1_000_000)
+    second.send("BLPOP", "soon", 0)
+    client.pipeline([("MULTI",), ("RPUSH", "big", *range(300_000)), ("RPUSH", "soon", "x"), ("PEXPIRE", "soon", 1),
+                     ("EXEC",)])
+    assert len(first.read()[1]) == 300_000
+    assert second.socket.output and second.read() == [b"soon", b"x"]
+    local.loop.close()
+
+
+def test_time_goes_on_after_a_slow_command():
+    local = Local("enable-debug-command yes")
+    local.engine.clock.release()
+    client = local.client()
+    assert client.pipeline([("SET", "c", 41, "PX", 5), ("DEBUG", "SLEEP", 0.03), ("EXISTS", "c")])[-1] == 0
+    assert client.pipeline([("SET", "c", 41, "PX", 5), ("MULTI",), ("DEBUG", "SLEEP", 0.03), ("EXEC",),
+                            ("EXISTS", "c")])[-1] == 0
+    local.loop.close()
 
 
 # --- on a server ----------------------------------------------------------------------------

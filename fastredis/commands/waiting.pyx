@@ -26,12 +26,13 @@ cdef class ReplicaWaiter(Waiter):
     cdef int timed_out(self, Client c) except -1:
         return c.reply_int(self.engine.replication.acknowledged(self.offset))
 
+    cdef int leave(self) except -1:
+        del self.engine.replication.waiters[self]
+        return 0
+
     def check(self):
         """Replicas have acknowledged more."""
-        if self.client is None:             # it waits no more
-            self.engine.replication.waiters.remove(self.check)
-        elif self.engine.replication.acknowledged(self.offset) >= self.replicas:
-            self.engine.replication.waiters.remove(self.check)
+        if self.client is not None and self.engine.replication.acknowledged(self.offset) >= self.replicas:
             (<Blocked>self.engine.blocked).unblock(self.client, None)
 
 
@@ -48,25 +49,25 @@ cdef class AofWaiter(Waiter):
         """What is on a disk here or there has grown, or the AOF was switched off."""
         cdef Client c = self.client
 
-        if c is None:                       # it waits no more
-            self.leave()
-        elif self.local and not self.engine.config.appendonly:
-            self.leave()
+        if c is None:                       # another one's answer has ended this wait
+            return
+        if self.local and not self.engine.config.appendonly:
             (<Blocked>self.engine.blocked).unblock(c, ERR_WAITAOF_OFF)
         elif has_copies(c, self.local, self.replicas):
-            self.leave()
             (<Blocked>self.engine.blocked).unblock(c, None)
 
-    def enter(self):
-        aof_waiters(self.engine).append(self.check)
-        self.engine.replication.waiters.append(self.check)
+    cdef int enter(self) except -1:
+        aof_waiters(self.engine)[self] = None
+        self.engine.replication.waiters[self] = None
+        return 0
 
-    def leave(self):
-        aof_waiters(self.engine).remove(self.check)
-        self.engine.replication.waiters.remove(self.check)
+    cdef int leave(self) except -1:
+        del aof_waiters(self.engine)[self]
+        del self.engine.replication.waiters[self]
+        return 0
 
 
-cdef list aof_waiters(Engine engine):
+cdef dict aof_waiters(Engine engine):
     return (<AppendOnly>engine.aof.feed).waiters
 
 
@@ -107,7 +108,7 @@ cdef int cmd_wait(Client c) except -1:
     waiter.engine = c.engine
     waiter.replicas = replicas
     waiter.offset = c.wrote
-    c.engine.replication.waiters.append(waiter.check)
+    c.engine.replication.waiters[waiter] = None
     c.engine.replication.request_acks()
     return (<Blocked>c.engine.blocked).block(c, waiter, deadline_ms)
 

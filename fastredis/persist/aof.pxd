@@ -59,7 +59,7 @@ cdef class AppendOnly(Feed):
     cdef readonly int64_t synced        # ... and is on the disk
     cdef object thread                  # executor with one thread; None: not needed so far
     cdef readonly int syncing           # jobs of the thread
-    cdef public list waiters            # callables, called when `synced` grew and when the file is closed
+    cdef public dict waiters            # Waiter -> None: their check() is called when `synced` grew and at the end
     cdef public bint child_works        # a child reads or writes much: see no-appendfsync-on-rewrite
     cdef int64_t dirty                  # Core.dirty when it was suspended
     cdef bint spare_disk                # no-appendfsync-on-rewrite
@@ -70,7 +70,7 @@ cdef class AppendOnly(Feed):
     cdef int64_t gathering_us           # since when more of them are waited for; 0: not
     cdef int64_t sync_us                # how long an fsync takes, a mean of the latest ones
 
-    cdef int grow(self, size_t more) except -1
+    cdef int grow(self, size_t room) except -1
     cdef bint gathers(self) except -1
     cdef int annotate(self) except -1
     cdef int select(self, int db) except -1

@@ -68,7 +68,7 @@ cdef class AppendOnly(Feed):
     def __init__(self, Engine engine not None):
         self.engine = engine
         self.turn_method = self.turn
-        self.waiters = []
+        self.waiters = {}
         self.group = set()
         self.logged_ms = -QUIET_MS - 1
 
@@ -108,13 +108,18 @@ cdef class AppendOnly(Feed):
 
     # --- what comes in ------------------------------------------------------------------
 
+    cdef int reserve(self, size_t size) except -1:
+        cdef size_t needed = self.size + NOTE_ROOM + SELECT_ROOM + size
+
+        if unlikely(self.room < needed):
+            self.grow(needed)
+        return 0
+
     cdef int write(self, int db, Arg* argv, int argc, const char* text, size_t size) except -1:
         if unlikely(self.timestamps):
             self.annotate()
         if unlikely(db != self.selected) and db != NO_DATABASE:
             self.select(db)
-        if unlikely(self.room - self.size < size):
-            self.grow(size)
         memcpy(self.data + self.size, text, size)
         self.size += size
         if not self.scheduled:
@@ -123,10 +128,9 @@ cdef class AppendOnly(Feed):
         self.core.holding = True
         return 0
 
-    cdef int grow(self, size_t more) except -1:
-        """Room for `more` bytes."""
-        cdef size_t room = max(self.size + more, self.room * 2, FIRST_ROOM)
-
+    cdef int grow(self, size_t room) except -1:
+        """Have room for at least so many bytes, which is more than there is."""
+        room = max(room, self.room * 2, FIRST_ROOM)
         self.data = <char*>mem_realloc(&self.core.memory, self.data, self.room, room)
         self.core.aof_bytes += room - self.room
         self.room = room
@@ -139,7 +143,6 @@ cdef class AppendOnly(Feed):
 
         if now_s > self.stamp_s:
             self.stamp_s = now_s
-            self.grow(NOTE_ROOM)
             to = self.data + self.size
             memcpy(to, b"#TS:", 4)
             to += 4 + format_int64(to + 4, now_s)
@@ -149,7 +152,6 @@ cdef class AppendOnly(Feed):
 
     cdef int select(self, int db) except -1:
         """What follows is for another database than what came before it in this file."""
-        self.grow(SELECT_ROOM)
         self.size = put_select(self.data + self.size, db) - self.data
         self.selected = db
         return 0
@@ -376,12 +378,12 @@ cdef class AppendOnly(Feed):
         self.note_synced(propagated)
 
     def tell_waiters(self):
-        """Call those who wait for `synced` to grow, or for the end of the AOF; they take themselves off the list."""
+        """Tell those who wait for `synced` to grow, or for the end of the AOF; who has waited enough leaves."""
         if self.waiters:
             self.engine.begin_turn()
             try:
                 for waiter in list(self.waiters):
-                    waiter()
+                    waiter.check()
             finally:
                 self.engine.end_turn()
 
@@ -408,6 +410,7 @@ cdef class AppendOnly(Feed):
         self.engine.remove_feed(self)
         if not discarding:
             if self.engine.in_transaction:
+                self.reserve(len(word))
                 self.write(NO_DATABASE, NULL, 0, word, len(word))   # its rest is not for this file
             self.finish()
         os.close(self.fd)

@@ -7,7 +7,8 @@
 # A replica that is behind is nothing but an offset (its own copy of the stream would cost memory for each), so one
 # row of blocks serves all of them and whoever reconnects. The row is a ring of pointers; blocks go at the front when
 # neither the configured size nor a replica asks for them.
-# Memory: BLOCK bytes for each block, counted in used_memory; at least the blocks that the configured size touches.
+# Memory: BLOCK bytes for each block, counted in used_memory; at least the blocks that the configured size touches, and
+# those that are reserved for what is about to come.
 # Holds: base <= start <= end; (end - base) fits into count blocks. After trim() start is at end - wanted, or where the
 # slowest replica is, if that is before it: what is kept for one may serve another.
 # Rejected: one flat ring (what is pinned by a slow replica must not move when it grows; a new size copies it all);
@@ -33,6 +34,8 @@ cdef class Backlog:
     cdef readonly int64_t wanted        # repl-backlog-size
     cdef object owner                   # keeps the account alive
 
+    # Have room for so many bytes more, so that append() of them cannot fail.
+    cdef int reserve(self, size_t size) except -1
     cdef int append(self, const char* data, size_t size) except -1
     # The bytes from `at` on that lie side by side; how many. 0: there is nothing at that offset yet.
     cdef size_t peek(self, int64_t at, const char** data) noexcept

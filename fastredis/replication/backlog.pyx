@@ -55,14 +55,18 @@ cdef class Backlog:
             parts.append(data[:size])
             at += size
 
+    cdef int reserve(self, size_t size) except -1:
+        while <size_t>(self.end - self.base) + size > self.count * BACKLOG_BLOCK:
+            self.add_block()
+        return 0
+
     cdef int append(self, const char* data, size_t size) except -1:
         cdef size_t used, part
         cdef char* block
 
+        self.reserve(size)
         while size:
             used = self.end - self.base
-            if used == self.count * BACKLOG_BLOCK:
-                self.add_block()
             block = self.blocks[(self.head + used // BACKLOG_BLOCK) & (self.room - 1)]
             part = min(size, BACKLOG_BLOCK - used % BACKLOG_BLOCK)
             memcpy(block + used % BACKLOG_BLOCK, data, part)
@@ -108,7 +112,7 @@ cdef class Backlog:
         """Check what always holds; AssertionError."""
         assert self.base <= self.start <= self.end
         assert <size_t>(self.end - self.base) <= self.count * BACKLOG_BLOCK
-        assert self.count == 0 or <size_t>(self.end - self.base) >= (self.count - 1) * BACKLOG_BLOCK
+        assert self.count <= 1 or <size_t>(self.end - self.base) >= (self.count - 2) * BACKLOG_BLOCK  # one is reserved
         assert self.count <= self.room and self.room & (self.room - 1) == 0
 
 

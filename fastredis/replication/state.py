@@ -72,7 +72,7 @@ class Replication:
         self.can_resume = self.redirects = False
         self.full_sync = FullSync(self)
         self.failover = failover.Failover(self)
-        self.waiters: list = []
+        self.waiters: dict = {}             # Waiter -> None: their check() is called when a replica acknowledged
         self.reset_statistics()
         self._cron_s = self._pinged_s = time.monotonic()
         self._alone_since_s = time.monotonic()
@@ -434,7 +434,7 @@ class Replication:
         if self.wants_replicas:
             self.check_gate()
         for waiter in list(self.waiters):
-            waiter()
+            waiter.check()
 
     def acked(self, replica: Replica, offset: int, aof_offset: int) -> None:
         """REPLCONF ACK: a replica has applied the stream up to an offset."""

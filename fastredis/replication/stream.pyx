@@ -140,6 +140,9 @@ cdef class Stream(Feed):
 
     # --- what comes in ------------------------------------------------------------------------
 
+    cdef int reserve(self, size_t size) except -1:
+        return self.backlog.reserve(SELECT_ROOM + size) if self.backlog is not None else 0
+
     cdef int write(self, int db, Arg* argv, int argc, const char* text, size_t size) except -1:
         cdef char[SELECT_ROOM] select
 
