@@ -13,8 +13,8 @@
 #
 # Waiting for keys (BLPOP ...): Database.awaited maps a key to lines of KeyWaiters, one for
 # each type that they want it to be of; who came first is first. A KeyWaiter keeps its command.
-# Whatever changes such a key puts it on Engine.ready; after the command under way, or the EXEC it is part of, the dispatcher runs
-# the commands of those who wait again, as long as the key is of the type they want, and
+# Whatever changes such a key puts it on Engine.ready; after the command under way, or the EXEC it
+# is part of, the dispatcher runs the commands of those who wait again, as long as the key is of the type they want, and
 # one that still cannot be answered calls block_on_keys() again and keeps its place.
 # So a blocking command has one implementation, and checks and replies in one place.
 #
