@@ -18,9 +18,12 @@
 # one that still cannot be answered calls block_on_keys() again and keeps its place.
 # So a blocking command has one implementation, and checks and replies in one place.
 #
-# CLIENT PAUSE is another way to wait: the command has not run yet, it is still in the
-# query buffer and will be executed, with all checks, when the pause is over. A command that
-# wants to change a value that is being copied waits in the same way for the end of the copy.
+# A pause is another way to wait: the command has not run yet, it is still in the
+# query buffer and will be executed, with all checks, when the pause is over. Who pauses the
+# clients (CLIENT PAUSE, FAILOVER, SHUTDOWN) has a pause of its own, with its end and its
+# kind, and lifts no other's; commands are held while any pause that is under way holds them.
+# A command that wants to change a value that is being copied waits in the same way for the
+# end of the copy.
 # Rejected: a loop timer per client (their cost is hidden in the loop, and a test that
 # moves the clock could not fire them), looking at all waiting clients ten times a second.
 
@@ -37,6 +40,17 @@ from fastredis.ds.expire_heap cimport ExpireHeap
 cdef struct Deadline:
     uint32_t heap_index                 # slot in Blocked.deadlines; NOT_IN_HEAP: it waits for ever
     void* waiter                        # Waiter; Client.blocked keeps it alive
+
+
+cpdef enum:                             # who pauses the clients
+    PAUSE_BY_CLIENT
+    PAUSE_FAILOVER
+    PAUSE_SHUTDOWN
+    PAUSE_PURPOSES                      # how many there are
+
+cdef struct Pause:
+    int64_t ends_ms                     # ms since the epoch; 0: there is none
+    bint all_commands                   # else those that write
 
 
 cdef class Waiter:
@@ -81,21 +95,23 @@ cdef class Blocked:
     cdef ExpireHeap deadlines
     cdef object timer
     cdef int64_t armed_ms               # what the timer waits for; INT64_MAX: nothing
-    cdef readonly int64_t pause_ends_ms  # CLIENT PAUSE; 0: there is none
-    cdef readonly bint pause_all        # of all commands; else of those that write
+    cdef Pause[PAUSE_PURPOSES] pauses
+    cdef bint pause_all                 # one of them holds all commands
     cdef Py_ssize_t in_lines            # places in all lines of all keys
 
     cdef int block(self, Client c, Waiter waiter, int64_t deadline_ms) except -1
     cdef int answer_begin(self, Client c) except -1
-    cdef int answer_end(self, Client c) except -1
+    cdef int answer_end(self, Client c, Waiter waiter) except -1
     cdef bint holds(self, uint64_t flags) noexcept
     cdef int postpone(self, Client c) except -1
     cdef int release(self) except -1
+    cdef int settle_pauses(self) except -1
+    cdef int64_t next_pause_end(self) noexcept
     cdef int arm(self) except -1
     cdef int await_keys(self, KeyWaiter waiter) except -1
     cdef int leave_keys(self, KeyWaiter waiter) except -1
     cdef int retry_begin(self, KeyWaiter waiter) except -1
-    cdef bint retry_end(self, KeyWaiter waiter) except -1
+    cdef bint retry_end(self, KeyWaiter waiter, Client c) except -1
 
 
 cdef int keep_command(KeyWaiter waiter, Client c) except -1

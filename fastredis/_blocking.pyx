@@ -176,16 +176,16 @@ cdef class Blocked:
         c.flags &= ~<uint64_t>C_BLOCKED
         return 0
 
-    cdef bint retry_end(self, KeyWaiter waiter) except -1:
-        """It ran; returns whether it was answered."""
-        cdef Client c = waiter.client
-
+    cdef bint retry_end(self, KeyWaiter waiter, Client c) except -1:
+        """It ran; returns whether the client waits no more: it was answered, or shut meanwhile."""
         c.argv = waiter.outer_argv
         c.argc = waiter.outer_argc
         if waiter.silent or c.flags & C_BLOCKED:
             c.out.truncate(waiter.mark)
         c.out = waiter.out
         waiter.out = None
+        if waiter.client is None:
+            return True
         if c.flags & C_BLOCKED:
             return False
         self.forget(c)
@@ -202,9 +202,8 @@ cdef class Blocked:
         waiter.errors = c.core.errors
         return 0
 
-    cdef int answer_end(self, Client c) except -1:
+    cdef int answer_end(self, Client c, Waiter waiter) except -1:
         """The reply is written: count the command, and let the client go on at the end of the turn."""
-        cdef Waiter waiter = <Waiter>c.blocked
         cdef CommandStats* stats = &c.engine.stats[(<Command>c.last_command).index]
 
         if waiter.silent:
@@ -215,6 +214,8 @@ cdef class Blocked:
         c.requests += 1
         if c.core.errors != waiter.errors:
             stats.failed += 1
+        if waiter.client is None:
+            return 0                        # it was shut while it was answered
         self.forget(c)
         c.flags &= ~<uint64_t>C_BLOCKED
         return self.engine.queue_resume(c)
@@ -231,16 +232,18 @@ cdef class Blocked:
 
     def unblock(self, Client c not None, bytes error):
         """End a client's wait as if its time were over, or with an error; returns whether it was waiting."""
-        if c.blocked is None:
+        cdef Waiter waiter = <Waiter>c.blocked
+
+        if waiter is None:
             return False
         self.answer_begin(c)
         try:
             if error is not None:
                 c.error_text(error)
             else:
-                (<Waiter>c.blocked).timed_out(c)
+                waiter.timed_out(c)
         finally:
-            self.answer_end(c)
+            self.answer_end(c, waiter)
         return True
 
     def unblock_all(self, bytes error not None):
@@ -252,36 +255,69 @@ cdef class Blocked:
             c.flags |= C_CLOSE_AFTER_REPLY
 
     def remove(self, Client c not None):
-        """A client's connection is gone."""
+        """A client is gone."""
         if c.blocked is not None and not (<Waiter>c.blocked).lasting:
             self.forget(c)
         self.paused.pop(c, None)
 
-    # --- CLIENT PAUSE -------------------------------------------------------------------
+    # --- pauses -------------------------------------------------------------------------
 
-    def pause(self, int64_t ends_ms, bint all_commands):
-        """Hold commands until a time in ms since the epoch. A longer or wider pause under way stays what it is."""
-        cdef Core* core = &self.engine.core
+    def pause(self, int purpose, int64_t ends_ms, bint all_commands):
+        """Hold commands until a time in ms since the epoch; a longer or wider pause for that purpose stays what it is.
 
-        self.pause_all = all_commands or (self.pause_all and self.pause_ends_ms != 0)
-        self.pause_ends_ms = max(self.pause_ends_ms, ends_ms)
-        core.gate |= GATE_PAUSED
-        # The data stays as it is, for a failover: keys that expire are not there, but are not removed yet either.
-        core.expire_on_access = False
+        all_commands: not only those that write.
+        """
+        cdef Pause* pause = &self.pauses[purpose]
+
+        pause.all_commands = all_commands or pause.all_commands
+        pause.ends_ms = max(pause.ends_ms, ends_ms)
+        self.settle_pauses()
         self.arm()
 
-    def unpause(self):
-        """Let all go on, if there is a pause."""
-        cdef Core* core = &self.engine.core
+    def unpause(self, int purpose):
+        """End the pause for a purpose, if there is one."""
+        self.pauses[purpose].ends_ms = 0
+        self.settle_pauses()
 
-        if self.pause_ends_ms == 0:
-            return
-        self.pause_ends_ms = 0
+    cdef int settle_pauses(self) except -1:
+        """Hold what the pauses under way hold; what none of them does goes on."""
+        cdef Core* core = &self.engine.core
+        cdef bint was_paused = core.gate & GATE_PAUSED != 0
+        cdef bint was_all = self.pause_all
+        cdef bint is_paused = False
+        cdef Pause* pause
+        cdef int i
+
         self.pause_all = False
-        core.gate &= ~GATE_PAUSED
-        core.expire_on_access = not core.is_replica
-        core.rearm = True
-        self.release()
+        for i in range(PAUSE_PURPOSES):
+            pause = &self.pauses[i]
+            if pause.ends_ms <= core.now_ms:
+                pause.ends_ms = 0
+                pause.all_commands = False
+                continue
+            is_paused = True
+            self.pause_all = self.pause_all or pause.all_commands
+        if is_paused:
+            core.gate |= GATE_PAUSED
+            # The data stays as it is, for a failover: keys that expire are not there, but are not removed yet either.
+            core.expire_on_access = False
+        elif was_paused:
+            core.gate &= ~GATE_PAUSED
+            core.expire_on_access = not core.is_replica
+            core.rearm = True
+        if (was_paused and not is_paused) or (was_all and not self.pause_all):
+            self.release()
+        return 0
+
+    cdef int64_t next_pause_end(self) noexcept:
+        """When the first of the pauses ends; INT64_MAX: there is none."""
+        cdef int64_t soonest = INT64_MAX
+        cdef int i
+
+        for i in range(PAUSE_PURPOSES):
+            if self.pauses[i].ends_ms:
+                soonest = min(soonest, self.pauses[i].ends_ms)
+        return soonest
 
     cdef int release(self) except -1:
         """Let those go on whose command was postponed; what still stands against it postpones it again."""
@@ -294,7 +330,7 @@ cdef class Blocked:
         return 0
 
     cdef bint holds(self, uint64_t flags) noexcept:
-        """Whether the pause holds a command with these flags."""
+        """Whether the pauses under way hold a command with these flags."""
         return self.pause_all or flags & (WRITE | MAY_REPLICATE) != 0
 
     cdef int postpone(self, Client c) except -1:
@@ -308,7 +344,7 @@ cdef class Blocked:
     cdef int arm(self) except -1:
         """Set the timer to the soonest deadline. It is not moved when that one goes away: it fires for nothing."""
         cdef Engine engine = self.engine
-        cdef int64_t soonest = self.pause_ends_ms or INT64_MAX
+        cdef int64_t soonest = self.next_pause_end()
         cdef int64_t delay_ms
 
         if heap_top(&self.deadlines) is not NULL:
@@ -337,8 +373,8 @@ cdef class Blocked:
         cdef int64_t now_ms = self.engine.core.now_ms
 
         try:
-            if 0 < self.pause_ends_ms <= now_ms:
-                self.unpause()
+            if self.next_pause_end() <= now_ms:
+                self.settle_pauses()
             while heap_top(&self.deadlines) is not NULL and heap_top(&self.deadlines).when_ms <= now_ms:
                 self.unblock((<Waiter>(<Deadline*>heap_top(&self.deadlines).item).waiter).client, None)
         finally:

@@ -60,6 +60,7 @@ cdef class Client(Session):
     cdef int effect(self, list argv) except -1
     cdef int drop_empty(self, Arg* key, Entry* e) except -1
     cdef int shut(self) except -1
+    cdef int note_memory(self) except -1
 
     cdef inline int modified(self, Arg* key, int event_class, const char* event) except -1:
         """The handler changed a key: everything that follows from a change follows from this.

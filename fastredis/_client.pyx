@@ -72,6 +72,7 @@ cdef class Client(Session):
         """Where others write to this client; it is sent at the end of the turn."""
         if self.pending is None:
             self.pending = reply_new(self.core, self.engine, self.resp)
+            self.pending.writer = <void*>self
         self.pending.resp = self.resp
         self.engine.queue_flush(self)
         return self.pending
@@ -81,6 +82,10 @@ cdef class Client(Session):
         if not self.flags & (C_CLOSE_ASAP | C_CLOSED):
             self.flags |= C_CLOSE_ASAP
             self.engine.queue_close(self)
+        return 0
+
+    cdef int note_memory(self) except -1:
+        """What the client holds has changed by more than a little."""
         return 0
 
     # --- for commands in plain Python -------------------------------------------------

@@ -31,6 +31,10 @@ cdef class Connection(Client):
     cdef int64_t owed                   # bytes that it is still to be sent of the stream which all replicas share
     cdef int64_t soft_since_ms          # since when the output is over the soft limit; 0: it is not
 
+    cdef int vanish(self) except -1
+    cdef int leave_lines(self) except -1
+    cdef int finish_reply(self) except -1
+    cdef int end(self) except -1
     cdef int set_counted(self, int64_t unsent, int64_t held) noexcept
     cdef int take(self, const char* data, size_t size) except -1
     cdef size_t process(self, const char* base, size_t size) except? 0xFFFFFFFFFFFFFFFF
@@ -41,7 +45,6 @@ cdef class Connection(Client):
     cdef int send(self, Reply reply) except -1
     cdef bint push(self, const char* data, size_t size) except -1
     cdef int hold_reply(self) except -1
-    cdef int note_memory(self) except -1
     cdef int64_t output_size(self) except -1
     cdef int check_output(self) except -1
     cdef int output_class(self) noexcept

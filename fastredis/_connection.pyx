@@ -49,7 +49,9 @@ cdef int close_over_limit(Connection c) except -1:
 cdef inline void begin_reply(Connection c) noexcept:
     """Make the shared buffer this client's; should a bug have left another's replies in it, they are dropped."""
     c.out.size = 0
+    c.out.over = False
     c.out.resp = c.resp
+    c.out.writer = <void*>c
 
 
 @cython.no_gc_clear                 # __dealloc__ needs the engine
@@ -112,27 +114,56 @@ cdef class Connection(Client):
         if self.engine.child is not None and self.fd >= 0:
             shutdown(self.fd, SHUT_RDWR)    # the child has the socket, too: closing it here would tell the peer nothing
         self.transport = None
-        self.note_memory()
         self.fd = -1
         self.queue = None
-        self.pending = None
+        if self.pending is not None:
+            self.pending.writer = NULL
+            self.pending = None
         try:
-            if self.engine.clients.pop(self.id, None) is not None:
-                unwatch_all(self)
-                self.engine.server.client_left(self)
+            self.vanish()
         finally:
             self.engine.end_turn()
+
+    cdef int shut(self) except -1:
+        """Close the connection at the end of the turn, without sending what is left; it is out of everything now."""
+        if not self.flags & (C_CLOSE_ASAP | C_CLOSED):
+            Client.shut(self)
+            self.vanish()
+        return 0
+
+    cdef int vanish(self) except -1:
+        """The client is gone, or as good as gone. Called again when it is: it may have entered a line meanwhile."""
+        self.set_counted(0, 0)
+        self.engine.clients.pop(self.id, None)
+        return self.leave_lines()
+
+    cdef int leave_lines(self) except -1:
+        """It waits for nothing any more, and nobody writes to it."""
+        unwatch_all(self)
+        self.engine.server.client_left(self)
+        return 0
+
+    cdef int end(self) except -1:
+        """All replies are written: close the connection when they are sent."""
+        if self.transport is not None:
+            self.leave_lines()
+            self.transport.close()
+        return 0
 
     def pause_writing(self):
         self.writing = True
 
     def resume_writing(self):
         """What the kernel had refused is sent."""
-        self.writing = False
-        self.soft_since_ms = 0
-        self.note_memory()
-        if self.drained is not None:
-            self.drained()
+        self.engine.begin_turn()
+        try:
+            self.writing = False
+            self.soft_since_ms = 0
+            self.note_memory()
+            if self.drained is not None:
+                self.drained()
+        finally:
+            self.engine.end_turn()
 
     # --- memory ---------------------------------------------------------------------------
 
@@ -167,9 +198,9 @@ cdef class Connection(Client):
         self.held = held
         return 0
 
-    def forget_memory(self):
-        """The client is about to be closed: its buffers count no more."""
-        self.set_counted(0, 0)
+    def count_memory(self):
+        """Whether or how the client counts has changed."""
+        self.note_memory()
 
     @property
     def evictable_bytes(self):
@@ -196,7 +227,7 @@ cdef class Connection(Client):
         used = self.process(data, size)
         if used < size and not self.flags & GONE:
             self.keep(data + used, size - used)
-        return self.send_reply()
+        return self.finish_reply()
 
     cdef int resume(self) except -1:
         """Go on with what the query buffer holds."""
@@ -213,7 +244,7 @@ cdef class Connection(Client):
             self.query_size -= used
         if self.parser.bulk_size >= BIG_ARG:
             self.reserve_query(self.parser.pos + self.parser.bulk_size + 2)
-        return self.send_reply()
+        return self.finish_reply()
 
     cdef size_t process(self, const char* base, size_t size) except? 0xFFFFFFFFFFFFFFFF:
         """Run the requests in base[0:size]; returns how many bytes are used up."""
@@ -306,12 +337,21 @@ cdef class Connection(Client):
 
     cdef int send_reply(self) except -1:
         """Send what the client's own commands replied."""
+        if unlikely(self.flags & C_CLOSE_ASAP):
+            self.out.clear()
+            return 0
         if unlikely(self.core.holding):
             return self.hold_reply()
         if self.out.size:
             self.send(self.out)
-        if self.flags & C_CLOSE_AFTER_REPLY and self.transport is not None:
-            self.transport.close()
+        if unlikely(self.flags & C_CLOSE_AFTER_REPLY):
+            self.end()
+        return 0
+
+    cdef int finish_reply(self) except -1:
+        """The same at the end of a read: the shared buffer is nobody's now."""
+        self.send_reply()
+        self.out.writer = NULL
         return 0
 
     cdef int hold_reply(self) except -1:
@@ -322,11 +362,29 @@ cdef class Connection(Client):
 
     cdef int flush(self) except -1:
         """Send what others wrote to this client."""
+        if self.flags & C_CLOSE_ASAP:
+            return 0
         if self.pending is not None and self.pending.size:
             self.send(self.pending)
-        if self.flags & C_CLOSE_AFTER_REPLY and self.transport is not None:
-            self.transport.close()
+        if self.flags & C_CLOSE_AFTER_REPLY:
+            self.end()
         return 0
+
+    cdef bint takes(self, size_t size) except -1:
+        """A Reply of the client's wants to grow to `size`: client-output-buffer-limit decides, before it does."""
+        cdef int64_t hard = self.core.output_hard[self.output_class()]
+        cdef int64_t unsent = 0
+
+        if self.flags & (C_CLOSE_ASAP | C_CLOSED):
+            return False
+        if hard == 0 or size <= FREE_OUTPUT:
+            return True
+        if self.writing and self.transport is not None:
+            unsent = self.transport.get_write_buffer_size()
+        if <int64_t>size - FREE_OUTPUT + unsent < hard:
+            return True
+        close_over_limit(self)
+        return False
 
     cdef int send(self, Reply reply) except -1:
         cdef ssize_t size = reply.size
@@ -410,7 +468,7 @@ cdef class Connection(Client):
 
     cdef int close(self) except -1:
         """Close at once; what is not sent is lost."""
-        self.forget_memory()
+        self.vanish()
         if self.transport is not None:
             self.transport.abort()
         return 0

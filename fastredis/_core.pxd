@@ -104,6 +104,7 @@ cdef struct Core:
     int64_t replica_unsent              # ... and what transports hold for replicas
     int64_t client_limit                # maxmemory-clients; INT64_MAX: none
     int64_t client_memory               # bytes of buffers of the clients it counts
+    size_t flush_size                   # replies of one batch are sent when they come to this
     Limits limits                       # at which sizes values change their encoding
     bint lfu                            # maxmemory-policy counts frequency
     int lfu_log_factor

@@ -37,7 +37,6 @@ from fastredis.values.entry cimport (
 cdef enum:
     PREFETCH_KEYS = 512             # keys of a batch that are hashed ahead
     PREFETCH_MEMBERS = 64           # arguments of a command that are looked at for members
-    FLUSH_SIZE = 1024 * 1024        # replies of one batch are sent when they come to this
     SLOW_TICKS = 1000000            # a command this long (under 1 ms) makes the clock be read anew
     SHARERS = 8                     # so many quick commands in a row may be timed together
     QUICK_ARGS = 4                  # ... when they have no more arguments than this
@@ -92,10 +91,10 @@ cdef int run_requests(Client c, Batch* batch, void** commands) except -1:
                     return i - 1            # it stays in the query buffer until CLIENT PAUSE is over
                 if unlikely(c.core.shared != 0) and not c.core.sharing:
                     settle_time(c)
+                if unlikely(c.out.size > c.core.flush_size):
+                    c.send_reply()          # which may find that there is too much unsent already
                 if unlikely(c.flags & (C_BLOCKED | C_CLOSE_AFTER_REPLY | C_CLOSE_ASAP)):
                     return i
-                if unlikely(c.out.size > FLUSH_SIZE) and i < count:
-                    c.send_reply()
         except Exception:
             c.out.truncate(min(mark, c.out.size))
             if c.flags & C_MULTI:
@@ -259,6 +258,7 @@ cdef int execute_checked(Client c, Command command) except -1:
     mark = begin_reply(c)
     if is_queueing(c, command):
         (<Queue>c.queue).append(c, command)
+        c.note_memory()
         c.out.status(b"QUEUED")
         return settle_reply(c, mark)
     c.core.no_touch = c.flags & C_NO_TOUCH and command.name != b"touch"
@@ -589,7 +589,7 @@ cdef bint retry(Engine engine, KeyWaiter waiter) except -1:
     except Exception:
         c.out.truncate(waiter.mark)
         internal_error(c, <Command>waiter.command, dirty)
-    return blocked.retry_end(waiter)
+    return blocked.retry_end(waiter, c)
 
 
 cdef int rerun(Engine engine, KeyWaiter waiter) except -1:

@@ -10,7 +10,7 @@ from libc.stdint cimport int64_t, uint64_t
 
 from fastredis._core cimport Core
 from fastredis._keyspace cimport Database, Detached, Garbage, Listener
-from fastredis._reply cimport Reply
+from fastredis._reply cimport Reply, Writer
 from fastredis._resp cimport Arg, Batch
 from fastredis.ds.histogram cimport Histogram
 from fastredis.values.entry cimport Entry
@@ -52,7 +52,7 @@ cdef struct CommandStats:
     Histogram histogram                 # of the ticks that calls took
 
 
-cdef class Session:
+cdef class Session(Writer):
     """What the engine knows of a client: that it can be flushed, closed, marked."""
     cdef uint64_t flags                 # C_* bits, see _client
     cdef bint flush_queued

@@ -25,6 +25,9 @@ cpdef enum:
     REPLY_PEAK_MS = 5000            # default of Core.reply_peak_ms
 
 cdef enum:
+    FLUSH_SIZE = 1024 * 1024        # Core.flush_size where nothing speaks against it
+    LEAST_FLUSH = 16 * 1024
+    FLUSHES_TO_LIMIT = 16           # ... else so many of them come to maxmemory-clients
     SLICE_US = 1000                 # longest piece of work in the background, at a time
     LONGEST_TIMER_MS = 3600 * 1000
     GARBAGE_BUCKETS = 64            # buckets freed between two looks at the clock
@@ -73,7 +76,7 @@ cdef int64_t client_limit_of(config) except -1:
     return limit or INT64_MAX
 
 
-cdef class Session:
+cdef class Session(Writer):
     cdef int flush(self) except -1:
         return 0
 
@@ -185,6 +188,7 @@ cdef class Engine(Listener):
         batch_init(&self.batch, &self.core.memory)
         self.core.armed_ms = INT64_MAX
         self.core.memory_limit = self.core.client_limit = INT64_MAX
+        self.core.flush_size = FLUSH_SIZE
         self.core.active_expire = True
         self.core.expire_on_access = True
         self.core.max_bulk = 512 * 1024 * 1024
@@ -251,6 +255,7 @@ cdef class Engine(Listener):
         core.query_buffer_limit = config.client_query_buffer_limit
         core.memory_limit = config.maxmemory or INT64_MAX
         core.client_limit = client_limit_of(config)
+        core.flush_size = min(FLUSH_SIZE, max(LEAST_FLUSH, core.client_limit // FLUSHES_TO_LIMIT))
         self.configure_limits(config)
         core.lfu = policy.endswith("lfu")
         core.lfu_log_factor = config.lfu_log_factor

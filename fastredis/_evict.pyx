@@ -151,7 +151,6 @@ cdef class Evictor:
             self.engine.log.notice(f"Evicting client: {self.engine.server.describe(client)}")
             self.core.evicted_clients += 1
             client.kill()
-            client.forget_memory()
 
     # --- choice -------------------------------------------------------------------------
 

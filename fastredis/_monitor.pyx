@@ -163,7 +163,7 @@ cdef class Monitors:
             line.reserve(c.argv[i].size * QUOTED + 2)
             line.size = quote(line.data + line.size, c.argv[i].ptr, c.argv[i].size) - line.data
         line.protocol(b"\r\n", 2)
-        for monitor in self.clients:
+        for monitor in list(self.clients):      # who is shut for the size of its output leaves the dict
             unheard = GONE | C_REPLY_OFF | C_REPLY_SKIP
             if monitor is not c:
                 unheard |= C_REPLY_SKIP_NEXT    # in its own case this very command may be the CLIENT REPLY SKIP

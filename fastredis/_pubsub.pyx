@@ -6,7 +6,7 @@ from fastredis._core cimport (
     LISTEN_EVENTS, NOTIFY_EVICTED, NOTIFY_EXPIRED, NOTIFY_GENERIC, NOTIFY_HASH, NOTIFY_KEY_MISS, NOTIFY_KEYEVENT,
     NOTIFY_KEYSPACE, NOTIFY_LIST, NOTIFY_MODULE, NOTIFY_NEW, NOTIFY_SET, NOTIFY_STREAM, NOTIFY_STRING, NOTIFY_ZSET,
 )
-from fastredis._engine cimport C_CLOSE_ASAP, C_CLOSED, C_PUBSUB, C_REPLY_OFF, C_REPLY_SKIP
+from fastredis._engine cimport C_PUBSUB, C_REPLY_OFF, C_REPLY_SKIP
 from fastredis._reply cimport reply_new
 from fastredis._resp cimport arg_bytes, arg_of
 from fastredis.ds.glob cimport glob_match
@@ -120,7 +120,7 @@ cdef class PubSub:
             if clients is not None:
                 receivers = deliver(self, clients, b"message", None, channel, message)
         if self.patterns:
-            for pattern, clients in self.patterns.items():
+            for pattern, clients in list(self.patterns.items()):
                 if glob_match(pattern, len(pattern), channel.ptr, channel.size, False):
                     receivers += deliver(self, clients, b"pmessage", pattern, channel, message)
         return receivers
@@ -214,11 +214,10 @@ cdef int deliver(PubSub registry, dict clients, const char* kind, bytes pattern,
     """Append one message to the inboxes of clients; returns how many they are."""
     cdef Client c
     cdef Reply text
+    cdef int receivers = len(clients)
 
     try:
-        for c in clients:
-            if c.flags & (C_CLOSE_ASAP | C_CLOSED):
-                continue
+        for c in list(clients):         # who is shut for the size of its output leaves the dict
             text = registry.resp3 if c.resp == 3 else registry.resp2
             if text.size == 0:
                 write_message(text, kind, pattern, channel, message)
@@ -226,7 +225,7 @@ cdef int deliver(PubSub registry, dict clients, const char* kind, bytes pattern,
     finally:
         registry.resp2.clear()
         registry.resp3.clear()
-    return len(clients)
+    return receivers
 
 
 cdef int write_message(Reply out, const char* kind, bytes pattern, Arg* channel, Arg* message) except -1:

@@ -7,7 +7,8 @@
 # the protocol version of whoever will read it. Where the bytes go is not its business:
 # one Reply is shared by all connections of an engine and flushed after each read, a
 # client that is written to out of turn has one of its own, MULTI, scripts and the
-# embedded API read theirs back.
+# embedded API read theirs back. Whoever is to read it may be a Writer's business: it is asked
+# whenever the buffer has to grow, and if it wants no more, what was written is dropped, and so is what follows.
 # Source: https://redis.io/docs/latest/develop/reference/protocol-spec/
 
 cimport cython
@@ -25,6 +26,11 @@ cdef enum:
     HEADER = 32                     # room for a type byte, a number and CR LF
 
 
+cdef class Writer:
+    """Who sends a Reply: it says how large that may become."""
+    cdef bint takes(self, size_t size) except -1        # False: it takes nothing more, and has seen to the consequences
+
+
 @cython.final
 cdef class Reply:
     cdef Core* core                 # of the engine whose memory it takes
@@ -35,8 +41,10 @@ cdef class Reply:
     cdef size_t peak                # most bytes of protocol since looked_ms
     cdef int64_t looked_ms          # when shrink() looked last
     cdef public int resp            # 2 or 3
+    cdef void* writer               # Writer that is asked; it lives longer. NULL: there is no limit
+    cdef bint over                  # it was refused more: all is dropped, until clear()
 
-    cdef int grow(self, size_t more) except -1
+    cdef bint grow(self, size_t more) except -1
     cdef void clear(self) noexcept
     cdef int shrink(self) except -1
     cdef void truncate(self, size_t size) noexcept
@@ -66,16 +74,18 @@ cdef class Reply:
     cdef int text_object(self, object value) except -1
     cdef int aggregate(self, object value) except -1
 
-    cdef inline int reserve(self, size_t more) except -1:
+    cdef inline bint reserve(self, size_t more) except -1:
+        """Make room for so many bytes; True if they are to be dropped instead."""
         if unlikely(self.room - self.size < more):
-            self.grow(more)
-        return 0
+            return self.grow(more)
+        return False
 
     cdef inline int header(self, char kind, int64_t number) except -1:
         """A type byte, a number, CR LF."""
         cdef char* at
 
-        self.reserve(HEADER)
+        if self.reserve(HEADER):
+            return 0
         at = self.data + self.size
         at[0] = kind
         if 0 <= number <= 9:
@@ -99,7 +109,8 @@ cdef class Reply:
         return self.header(c'*', items)
 
     cdef inline int ok(self) except -1:
-        self.reserve(HEADER)
+        if self.reserve(HEADER):
+            return 0
         memcpy(self.data + self.size, b"+OK\r\n", 5)
         self.size += 5
         return 0
@@ -107,7 +118,8 @@ cdef class Reply:
     cdef inline int bulk(self, const char* text, size_t size) except -1:
         cdef char* at
 
-        self.reserve(size + 2 * HEADER)
+        if self.reserve(size + 2 * HEADER):
+            return 0
         self.header(c'$', size)
         at = self.data + self.size
         memcpy(at, text, size)

@@ -52,6 +52,11 @@ class Attributes(dict):
 NULL_ARRAY = object()       # the value that RESP2 writes as *-1
 
 
+cdef class Writer:
+    cdef bint takes(self, size_t size) except -1:
+        return True
+
+
 @cython.final
 @cython.no_gc_clear             # __dealloc__ needs the owner, whose memory the buffer is counted in
 cdef class Reply:
@@ -59,22 +64,31 @@ cdef class Reply:
         if self.core is not NULL:
             mem_free(&self.core.memory, self.data, self.room)
 
-    cdef int grow(self, size_t more) except -1:
-        """Make room for `more` bytes, at least doubling the buffer."""
+    cdef bint grow(self, size_t more) except -1:
+        """Make room for `more` bytes, at least doubling the buffer. True if the writer takes no more."""
         cdef size_t room = self.room * 2 if self.room else REPLY_FIRST
 
+        if self.over:
+            return True
+        if self.writer is not NULL and not (<Writer>self.writer).takes(self.size + more):
+            mem_free(&self.core.memory, self.data, self.room)
+            self.data = NULL
+            self.size = self.room = 0
+            self.over = True
+            return True
         while room - self.size < more:
             room *= 2
         self.data = <char*>mem_realloc(&self.core.memory, self.data, self.room, room)
         self.room = room
         self.core.reply_expands += 1
-        return 0
+        return False
 
     cdef void clear(self) noexcept:
         """Empty it; its room is kept for the next reply, unless one made it very large."""
         if self.size > self.peak:
             self.peak = self.size
         self.size = 0
+        self.over = False
         if self.room > REPLY_BIG:
             mem_free(&self.core.memory, self.data, self.room)
             self.data = NULL
@@ -99,13 +113,12 @@ cdef class Reply:
         return 0
 
     cdef void truncate(self, size_t size) noexcept:
-        """Take back what was written after a size seen earlier."""
-        self.size = size
+        """Take back what was written after a size seen earlier, if that is not dropped already."""
+        self.size = min(size, self.size)
 
     cdef int protocol(self, const char* text, size_t size) except -1:
         """Bytes that already are protocol, made by another Reply of the same version."""
-        if size:                    # memcpy may not be given NULL even for nothing
-            self.reserve(size)
+        if size and not self.reserve(size):     # memcpy may not be given NULL even for nothing
             memcpy(self.data + self.size, text, size)
             self.size += size
         return 0
@@ -115,7 +128,8 @@ cdef class Reply:
         cdef size_t i
         cdef char* at
 
-        self.reserve(size + 3)
+        if self.reserve(size + 3):
+            return 0
         at = self.data + self.size
         at[0] = kind
         at += 1
@@ -192,7 +206,8 @@ cdef class Reply:
         cdef int size = format_int64(digits, items)
         cdef char* at
 
-        self.reserve(size + 3)
+        if self.reserve(size + 3):
+            return 0
         at = self.data + mark
         memmove(at + size + 3, at, self.size - mark)
         at[0] = kind
@@ -222,6 +237,8 @@ cdef class Reply:
         cdef uint64_t _i
 
         for _i in range(count):
+            if unlikely(self.over):
+                return 0
             text = lp_short_text(p, &size)
             if unlikely(text is NULL):
                 lp_get(p, &item)

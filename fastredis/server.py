@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from fastredis import commands
-from fastredis._blocking import Blocked
+from fastredis._blocking import PAUSE_SHUTDOWN, Blocked
 from fastredis._command import CommandTable, declared_commands
 from fastredis._connection import Connection
 from fastredis._crash import report_trouble
@@ -331,7 +331,7 @@ class Server:
         set_keepalive(sock, self.config.tcp_keepalive)
 
     def client_left(self, client: Connection) -> None:
-        """A client's connection is gone."""
+        """A client is gone, or is going to be closed: it leaves all lines. May be called again."""
         self.engine.pubsub.remove(client)
         self.engine.monitors.remove(client)
         self.engine.blocked.remove(client)
@@ -501,7 +501,7 @@ class Server:
         """Go on as if nobody had asked for a shutdown; those who did get an error."""
         wait, self.shutdown_wait, self.shutdown_signal = self.shutdown_wait, None, None
         if wait is not None:
-            self.engine.blocked.unpause()
+            self.engine.blocked.unpause(PAUSE_SHUTDOWN)
             for client in wait.clients:
                 self.engine.blocked.unblock(client, b"ERR Errors trying to SHUTDOWN. Check logs.")
 
@@ -519,7 +519,7 @@ class Server:
         if not now and timeout_s and self.loaded and self._lagging(wait):
             self.log.notice("Waiting for replicas before shutting down.")
             self.shutdown_wait = wait
-            self.engine.blocked.pause(LONGEST_PAUSE_MS, False)
+            self.engine.blocked.pause(PAUSE_SHUTDOWN, LONGEST_PAUSE_MS, False)
             self.engine.replication.request_acks()
         else:
             self._finish_shutdown(wait)

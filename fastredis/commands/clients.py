@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from fastredis import _engine as bits
+from fastredis._blocking import PAUSE_BY_CLIENT
 from fastredis._command import declarer
 from fastredis._options import parse_integer
 from fastredis._reply import ErrorReply, Status, Verbatim
@@ -30,7 +31,6 @@ FLAG_LETTERS = (
     (bits.C_NO_EVICT, "e"),
     (bits.C_NO_TOUCH, "T"),
 )
-CLOSING = bits.C_CLOSE_ASAP | bits.C_CLOSED
 TYPES = {b"normal": "normal", b"slave": "replica", b"replica": "replica", b"pubsub": "pubsub", b"master": "master",
          b"primary": "master"}
 PRINTABLE = re.compile(rb"[!-~]*")
@@ -188,8 +188,8 @@ def client_type(client) -> str:
 
 
 def connected(c) -> list:
-    """All clients but those that are being closed, in the order of connecting."""
-    return [client for client in c.engine.clients.values() if not client.flag_bits & CLOSING]
+    """All clients, in the order of connecting; those that are being closed are none any more."""
+    return list(c.engine.clients.values())
 
 
 def cmd_client_id(c):
@@ -453,6 +453,7 @@ def switch(c, bit: int) -> None:
 def cmd_client_no_evict(c):
     """CLIENT NO-EVICT ON | OFF -> OK."""
     switch(c, bits.C_NO_EVICT)
+    c.count_memory()
 
 declare(
     b"client|no-evict", cmd_client_no_evict, arity=3, flags=ADMIN | NOSCRIPT | LOADING | STALE, since="7.0.0",
@@ -547,7 +548,7 @@ def cmd_client_pause(c):
     if c.now_ms + timeout_ms >= 1 << 63:
         return c.reply(ErrorReply("ERR timeout is out of range"))
     if timeout_ms:
-        c.engine.blocked.pause(c.now_ms + timeout_ms, mode == b"all")
+        c.engine.blocked.pause(PAUSE_BY_CLIENT, c.now_ms + timeout_ms, mode == b"all")
     c.reply(OK)
 
 declare(
@@ -561,7 +562,7 @@ declare(
 
 def cmd_client_unpause(c):
     """CLIENT UNPAUSE -> OK; those who wait for the end of a pause go on."""
-    c.engine.blocked.unpause()
+    c.engine.blocked.unpause(PAUSE_BY_CLIENT)
     c.reply(OK)
 
 declare(

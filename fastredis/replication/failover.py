@@ -6,6 +6,7 @@
 Source: https://redis.io/docs/latest/commands/failover/
 """
 
+from fastredis._blocking import PAUSE_FAILOVER
 from fastredis.replication.master import ONLINE, Replica
 
 NONE, WAITING, IN_PROGRESS = "no-failover", "waiting-for-sync", "failover-in-progress"
@@ -42,7 +43,7 @@ class Failover:
         target = f"{host}:{port}" if host else "any replica"
         self.engine.log.notice(f"FAILOVER requested to {target}.")
         self.state_name = WAITING
-        self.engine.blocked.pause(FOR_EVER_MS, False)
+        self.engine.blocked.pause(PAUSE_FAILOVER, FOR_EVER_MS, False)
 
     def cron(self) -> None:
         """Go on if a replica has everything, or the time is over."""
@@ -91,6 +92,6 @@ class Failover:
         self.host, self.port = "", 0
         self.engine.start_turn()
         try:
-            self.engine.blocked.unpause()
+            self.engine.blocked.unpause(PAUSE_FAILOVER)
         finally:
             self.engine.finish_turn()

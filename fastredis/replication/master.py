@@ -208,6 +208,9 @@ class FullSync:
         try:
             for replica in waiting:
                 self._set_up(replica, target, self.replication.offset + 1)
+            waiting = [replica for replica in waiting if replica in self.replication.replicas]
+            if not waiting:
+                return                          # all of them had to be dropped
             if target == DISK:
                 begun = self.engine.saver.save_in_background()
                 self.file_is_ours = begun and keeps_nothing(self.config)

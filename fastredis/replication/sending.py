@@ -204,7 +204,7 @@ class PipeTransfer(SocketTransfer):
     def drop_stalled(self, timeout_s: int) -> None:
         """Cron: drop replicas that do not take their data set."""
         if self.stalled_s and time.monotonic() - self.stalled_s > timeout_s:
-            for replica in self.behind:
+            for replica in list(self.behind):
                 self.engine.log.warning(f"Disconnecting timedout replica (full sync): {replica.name}")
                 replica.drop()
 

@@ -387,7 +387,7 @@ class Replication:
                 self.log.notice("Replica main channel failed to establish PSYNC within the grace period "
                                 f"({now_s - channel.done_s:.0f} seconds). Freeing RDB client {number}.")
                 self.forget_place(channel)
-        for channel in self.replicas:
+        for channel in list(self.replicas):
             if channel.state == TRANSMITTED and channel.connection.id not in self.waiting:
                 main = next((one for one in self.replicas if one.channel_id == channel.connection.id), None)
                 if main is None or main.state == ONLINE:
@@ -426,7 +426,7 @@ class Replication:
         """Close the connections of all replicas; they will come again."""
         for channel in list(self.waiting.values()):
             self.forget_place(channel)
-        for replica in self.replicas:
+        for replica in list(self.replicas):
             replica.drop()
 
     def replicas_changed(self) -> None:

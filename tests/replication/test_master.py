@@ -218,6 +218,19 @@ def test_wait_counts_who_acknowledged(fresh_server):
         assert b"GETACK" in one.exactly(len(encode("SELECT", "0") + encode("SET", "k", "v")) + 37)
 
 
+@pytest.mark.parametrize("kind", ["fastredis", "peer"])
+def test_a_replica_that_is_killed_does_not_count(fresh_server, kind):
+    server = fresh_server(*DISKLESS, kind=kind)
+    with server.client() as client, RawReplica(server, "eof", "psync2") as replica:
+        offset = replica.psync()[2]
+        replica.data_set()
+        replica.ack(offset)
+        eventually(lambda: client.call("WAIT", "1", "1") == 1)
+        replies = client.pipeline([("CLIENT", "KILL", "TYPE", "replica"), ("WAIT", "0", "1"), ("ROLE",)])
+        assert replies[:2] == [1, 0]
+        assert replies[2][2] == []
+
+
 def test_writes_need_good_replicas(fresh_server):
     server = fresh_server(*DISKLESS, "--min-replicas-to-write", "1")
     refused = Error("NOREPLICAS Not enough good replicas to write.")
