@@ -14,6 +14,7 @@ from fastredis._resp cimport arg_bytes, arg_hash
 from fastredis.commands.scan cimport (
     SCAN_NOVALUES, ScanCall, scan_matches, scan_table, scan_value_or_reply, scan_whole,
 )
+from fastredis.ds.alloc cimport Account, mem_alloc, mem_free
 from fastredis.ds.numbers cimport (
     INT64_TEXT, LONG_DOUBLE_TEXT, format_int64, format_long_double, parse_int64, parse_long_double,
 )
@@ -670,7 +671,6 @@ cdef int reply_drawn(Client c, const HashIter* at, bint values) except -1:
 cdef int reply_random(Client c, Entry* e, int64_t count, bint values) except -1:
     cdef uint64_t wanted = count if count >= 0 else -count
     cdef uint64_t size = live_count(c, e) if e is not NULL else 0
-    cdef HashIter at
 
     if size == 0:
         wanted = 0
@@ -681,10 +681,42 @@ cdef int reply_random(Client c, Entry* e, int64_t count, bint values) except -1:
         if entry_encoding(e) == ENC_HASHTABLE and wanted < size // DRAW_RATIO:
             return reply_distinct(c, e, wanted, values)
         return reply_choice(c, e, wanted, size, values)
-    while wanted:
-        draw(c, e, &at)
-        reply_drawn(c, &at, values)
-        wanted -= 1
+    return reply_repeated(c, e, wanted, size, values)
+
+
+cdef int reply_repeated(Client c, Entry* e, uint64_t wanted, uint64_t size, bint values) except -1:
+    """Fields drawn one by one, until the output is too much. The places in a listpack are looked up once.
+
+    size: how many fields are not due.
+    """
+    cdef Account* account = &c.core.memory
+    cdef const uint8_t** places
+    cdef const uint8_t* place
+    cdef uint64_t i = 0
+    cdef HashIter at
+
+    if wanted <= 1 or entry_encoding(e) == ENC_HASHTABLE:
+        while wanted and not c.out.over:
+            draw(c, e, &at)
+            reply_drawn(c, &at, values)
+            wanted -= 1
+        return 0
+    places = <const uint8_t**>mem_alloc(account, size * sizeof(uint8_t*))
+    try:
+        hash_iter(&at, e)
+        while i < size:
+            place = at.p
+            hash_next(&at)
+            if not is_due(c, at.when_ms):
+                places[i] = place
+                i += 1
+        while wanted and not c.out.over:
+            at.p = places[random_below(&c.core.random, size)]
+            hash_next(&at)
+            reply_drawn(c, &at, values)
+            wanted -= 1
+    finally:
+        mem_free(account, places, size * sizeof(uint8_t*))
     return 0
 
 

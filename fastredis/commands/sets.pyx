@@ -609,14 +609,14 @@ cdef int reply_random(Client c, Entry* e, int64_t count) except -1:
 
 
 cdef int reply_repeated(Client c, Entry* e, uint64_t wanted, uint64_t size) except -1:
-    """Members drawn one by one. The places in a listpack are looked up once."""
+    """Members drawn one by one, until the output is too much. The places in a listpack are looked up once."""
     cdef Account* account = &c.core.memory
     cdef uint8_t** places
     cdef uint64_t i
     cdef LpItem item
 
     if entry_encoding(e) != ENC_LISTPACK or wanted == 1:
-        while wanted:
+        while wanted and not c.out.over:
             set_random(e, &c.core.random, &item)
             reply_item(c, &item)
             wanted -= 1
@@ -626,7 +626,7 @@ cdef int reply_repeated(Client c, Entry* e, uint64_t wanted, uint64_t size) exce
         places[0] = lp_first(set_bytes(e))
         for i in range(1, size):
             places[i] = lp_next(set_bytes(e), places[i - 1])
-        while wanted:
+        while wanted and not c.out.over:
             lp_get(places[random_below(&c.core.random, size)], &item)
             reply_item(c, &item)
             wanted -= 1

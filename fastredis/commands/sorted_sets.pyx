@@ -722,7 +722,7 @@ cdef int cmd_zrandmember(Client c) except -1:
         return reply_member(c, e, random_below(&c.core.random, members), False)
     if count < 0:
         reply_members_header(c, -count, with_scores)
-        while count:
+        while count and not c.out.over:     # there is no other bound
             reply_member(c, e, random_below(&c.core.random, members), with_scores)
             count += 1
         return 0
