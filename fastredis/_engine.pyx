@@ -480,11 +480,12 @@ cdef class Engine(Listener):
         return 0
 
     def empty(self):
-        """Remove all keys of all databases. Nobody is told: the caller loads others."""
+        """Remove all keys of all databases. Only those who watch them are told: the caller loads others."""
         cdef Database db
         cdef Detached garbage
 
         for db in self.databases:
+            self.touch_all_watched(db, None)
             garbage = db.detach()
             if self.slices is None or not self.slices.detached(db, garbage):
                 garbage.drain(INT64_MAX)

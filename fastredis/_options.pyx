@@ -14,8 +14,10 @@ cdef extern from "<strings.h>" nogil:
 
 
 cdef bint arg_is(const Arg* a, const char* token) noexcept:
-    """Whether the argument is that word, in any case."""
-    return strlen(token) == a.size and strncasecmp(a.ptr, token, a.size) == 0
+    """Whether the argument is that word, in any case. As in Redis, a zero byte ends a word."""
+    cdef size_t size = strlen(token)
+
+    return a.size >= size and strncasecmp(a.ptr, token, size) == 0 and (a.size == size or a.ptr[size] == 0)
 
 
 cdef bint parse_options_or_reply(Client c, int first, const Option* known, Options* given) except -1:

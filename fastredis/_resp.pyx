@@ -100,6 +100,13 @@ cdef int parse_batch(Parser* p, Batch* b, const char* base, size_t size, size_t*
     return PARSE_FULL
 
 
+cdef const char* line_end(const char* at, const char* end, char mark) noexcept:
+    """Where the mark is; NULL: it is not there yet, or behind a zero byte, where Redis does not find it either."""
+    cdef const char* found = <const char*>memchr(at, mark, end - at)
+
+    return NULL if found is not NULL and memchr(at, 0, found - at) is not NULL else found
+
+
 cdef ParseStatus read_length(Parser* p, const char* at, const char* end, const char** next, int64_t* value,
                              const char* too_long, const char* invalid) noexcept:
     """Read the number of a `*n` or `$n` line; `at` is behind the type byte.
@@ -118,7 +125,7 @@ cdef ParseStatus read_length(Parser* p, const char* at, const char* end, const c
         value[0] = n
         next[0] = q + 2
         return PARSE_FULL
-    cr = <const char*>memchr(at, c'\r', end - at)
+    cr = line_end(at, end, c'\r')
     if cr is NULL or end - cr < 2:
         if end - at > INLINE_MAX:
             return refuse(p, too_long)
@@ -325,10 +332,12 @@ cdef inline void add_request(Batch* b, size_t first, size_t begin, size_t end) n
 
 
 cdef int parse_inline(Parser* p, Batch* b, const char* base, size_t size, size_t* pos) except -1:
-    """Take one request in the form of a line, as typed into telnet. An empty line is passed over."""
+    """Take one request in the form of a line, as typed into telnet. An empty line is passed over.
+
+    As in Redis, which looks for the end of a C string, a line with a zero byte in it never ends.
+    """
     cdef const char* line = base + pos[0]
-    cdef const char* newline = <const char*>memchr(line, c'\n', size - pos[0])
-    cdef const char* nul
+    cdef const char* newline = line_end(line, base + size, c'\n')
     cdef size_t begin = pos[0]
     cdef size_t length
     cdef size_t first = b.args.count
@@ -340,9 +349,6 @@ cdef int parse_inline(Parser* p, Batch* b, const char* base, size_t size, size_t
             return refuse(p, b"too big inline request")
         return PARSE_MORE
     length = newline - line
-    nul = <const char*>memchr(line, 0, length)
-    if nul is not NULL:
-        length = nul - line
     pos[0] = newline + 1 - base
     if memchr(line, c'"', length) is NULL and memchr(line, c"'", length) is NULL:
         if parse_words(b, line, line + length):

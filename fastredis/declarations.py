@@ -289,11 +289,15 @@ def find_keys(specs: Sequence[KeySpec], argv: Sequence[bytes]) -> list[KeyPositi
             found = finder(argv)
     if not found:
         raise ValueError("Invalid arguments specified for command")
+    if any(not flags for _, flags in found):
+        # A number of keys that is not spelled properly: Redis then names the sources first, and the destination.
+        return [(at, ()) for at, flags in sorted(found, key=lambda key: bool(key[1]))]
     return found
 
 
 def _spec_keys(spec: KeySpec, argv: Sequence[bytes]) -> list[KeyPosition]:
     """The keys one spec finds. Errors: ValueError where the spec does not fit argv, or is not the whole truth."""
+    flags = spec.flags
     if isinstance(spec.begin, Keyword):
         begin = _after_keyword(spec.begin, argv)
         if begin is None:
@@ -313,13 +317,16 @@ def _spec_keys(spec: KeySpec, argv: Sequence[bytes]) -> list[KeyPosition]:
             last += len(argv)
     elif spec.find and begin + spec.find.keynumidx < len(argv):
         first = begin + spec.find.firstkey
-        last = first + (_decimal(argv[begin + spec.find.keynumidx]) - 1) * spec.find.keystep
+        number, proper = _decimal(argv[begin + spec.find.keynumidx])
+        last = first + (number - 1) * spec.find.keystep
+        if not proper:
+            flags = ()
     else:
         raise ValueError("Invalid arguments specified for command")
 
     if last < first or last >= len(argv) or "incomplete" in spec.flags:
         raise ValueError("Invalid arguments specified for command")
-    return [(position, spec.flags) for position in range(first, last + 1, spec.find.keystep)]
+    return [(position, flags) for position in range(first, last + 1, spec.find.keystep)]
 
 
 def _after_keyword(begin: Keyword, argv: Sequence[bytes]) -> int | None:
@@ -333,14 +340,16 @@ def _after_keyword(begin: Keyword, argv: Sequence[bytes]) -> int | None:
     return next((position + 1 for position in positions if argv[position].lower() == keyword), None)
 
 
-def _decimal(argument: bytes) -> int:
-    """A number of keys in its only spelling: no sign, space or leading zero. ValueError otherwise.
+def _decimal(argument: bytes) -> tuple[int, bool]:
+    """A number of keys, and whether it is spelled properly.
 
-    Redis is laxer for some commands (SINTERCARD 02 a b) and names keys of a call it then refuses.
+    Read as atoi() does, so that the keys of a call are named that the command then refuses (ZUNION 02x a b); what
+    happens to them is not said then. ValueError if it does not begin with a number.
     """
-    if not re.fullmatch(rb"0|[1-9][0-9]{0,18}", argument):
+    found = re.match(rb"[ \t-\r]*([-+]?[0-9]{1,18})", argument)
+    if not found:
         raise ValueError("Invalid arguments specified for command")
-    return int(argument)
+    return int(found[1]), re.fullmatch(rb"0|[1-9][0-9]{0,18}", argument) is not None
 
 
 # Finders: commands whose options change what happens to a key, or whose keys no spec finds.

@@ -1,13 +1,12 @@
-"""Fuzzing a server: random bytes, random commands, and random commands compared with a real redis-server.
+"""Fuzzing a server: random bytes and random commands.
 
-    python -m tests.fuzz --seconds 60             start a fastredis, and a redis-server if there is one
+    python -m tests.fuzz --seconds 60             start a fastredis
     python -m tests.fuzz --port 6379 --seed 7     use the server that runs there; its data is deleted!
 
-Three parts take turns: `bytes` (mutated frames, half requests, disconnects), `commands` (every command of COMMAND LIST
-with arguments drawn at random: the replies must be well-formed and as many as there were commands) and `compare`
-(pipelines of nearly valid commands: the replies must be those of redis-server, byte by byte, and so must be the
-keyspaces afterwards). A finding is printed with the seed of its round, which --seed reproduces, and makes the exit
-status 1: no answer, a malformed or a different reply, memory that does not come back, a "Bug:" in the server's log.
+Two parts take turns: `bytes` (mutated frames, half requests, disconnects) and `commands` (every command of COMMAND LIST
+with arguments drawn at random: the replies must be well-formed and as many as there were commands). A finding is
+printed with the seed of its round, which --seed reproduces, and makes the exit status 1: no answer, a malformed reply,
+memory that does not come back, a "Bug:" in the server's log. tests/differential compares replies with a real server.
 """
 import argparse
 import contextlib
@@ -17,9 +16,9 @@ import sys
 import time
 import types
 
-from tests.fuzz_draw import KEYS, NUMBERS, ODD, Draw
+from tests.fuzz_draw import NUMBERS, Draw
 from tests.resp import Client, Closed, Push, Status, encode
-from tests.servers import fastredis_server, find_peer, peer_server
+from tests.servers import fastredis_server
 
 TIMEOUT_SECONDS = 60
 LEAK_BYTES = 16384
@@ -35,8 +34,6 @@ UNCOUNTED = ("subscribe", "unsubscribe", "psubscribe", "punsubscribe", "ssubscri
 STATES = ("HELLO 3", "HELLO 2 SETNAME x", "RESET", "CLIENT REPLY OFF", "CLIENT REPLY SKIP", "CLIENT REPLY ON", "QUIT",
           "WAIT 1 3", "CLIENT PAUSE 5", "CLIENT PAUSE 9 WRITE", "CLIENT NO-TOUCH ON", "CLIENT KILL ID",
           "CLIENT KILL TYPE PUBSUB", "SUBSCRIBE k1 k2", "PSUBSCRIBE k*", "SSUBSCRIBE k1", "UNSUBSCRIBE")
-CLOCKS = (b"TTL", b"PTTL", b"EXPIRETIME", b"PEXPIRETIME", b"EXEC")
-CLOCK_SLACK = 30_000  # ms (or s) between two servers' TTLs set by the same command
 
 
 class Finding(Exception):
@@ -85,25 +82,23 @@ class Connection(Client):
 
 
 class Fuzzer:
-    """The server under test and, for `compare`, a peer; each round is one of the parts with its own seed."""
+    """The server under test; each round is one of the parts with its own seed."""
 
-    def __init__(self, server, peer=None):
+    def __init__(self, server):
         self.server = server
-        self.peer = peer
-        self.counts = {"bytes": 0, "commands": 0, "compare": 0}
+        self.counts = {"bytes": 0, "commands": 0}
         with self.connect() as client:
             client.call("FLUSHALL")
             names = [name.decode() for name in client.call("COMMAND", "LIST")]
             self.known = {name: self.option_words(client, name) for name in names if name not in TABOO}
             facts = client.call("COMMAND", "INFO", *self.known)
             self.blocking = {fact[0].decode() for fact in facts if Status("blocking") in fact[2]}
-        for each in filter(None, (server, peer)):
-            with each.client() as client:
-                client.call("CONFIG", "SET", "proto-max-bulk-len", "1mb", "timeout", "0")
-                client.call("DEBUG", "REPLYBUFFER", "PEAK-RESET-TIME", "100")
+        with server.client() as client:
+            client.call("CONFIG", "SET", "proto-max-bulk-len", "1mb", "timeout", "0")
+            client.call("DEBUG", "REPLYBUFFER", "PEAK-RESET-TIME", "100")
 
-    def connect(self, server=None, protocol=2):
-        client = Connection((server or self.server).port, timeout=TIMEOUT_SECONDS)
+    def connect(self, protocol=2):
+        client = Connection(self.server.port, timeout=TIMEOUT_SECONDS)
         if protocol == 3:
             client.call("HELLO", "3")
         return client
@@ -116,9 +111,8 @@ class Fuzzer:
 
     def round(self, seed):
         draw = Draw(seed)
-        parts = [self.fuzz_bytes, self.fuzz_commands] + ([self.compare] if self.peer else [])
         try:
-            draw.random.choice(parts)(draw)
+            draw.random.choice((self.fuzz_bytes, self.fuzz_commands))(draw)
             with self.connect() as client:
                 client.run([["FLUSHALL"]])
         except Finding as finding:
@@ -201,49 +195,6 @@ class Fuzzer:
             client = self.connect(protocol=pick.choice((2, 3)))
         client.close()
 
-    def compare(self, draw):
-        """Pipelines on two clients each of both servers: the same replies, and the same keyspaces in the end."""
-        pick = draw.random
-        clients = [[self.connect(server, protocol) for server in (self.server, self.peer)] for protocol in (2, 3)]
-        for client in (client for pair in clients for client in pair):
-            client.run([["FLUSHALL"]])
-        for _ in range(20):
-            mine, other = pick.choice(clients)
-            commands = [draw.command() for _ in range(pick.choice((10, 250)))]
-            commands.extend([[b"EXEC"]] * pick.randint(1, 2))
-            self.counts["compare"] += len(commands)
-            self.match(commands, mine.run(commands), other.run(commands))
-        commands = []
-        for db in range(4):
-            commands.append([b"SELECT", b"%d" % db])
-            for key in KEYS + list(ODD):
-                commands += [[b"GET", key], [b"EXPIRETIME", key], [b"OBJECT", b"ENCODING", key]]
-            commands.append([b"DBSIZE"])
-        self.match(commands, *(client.run(commands) for client in clients[0]))
-        for client in (client for pair in clients for client in pair):
-            client.close()
-
-    @staticmethod
-    def match(commands, mine, other):
-        """Errors: Finding where the two servers' replies are not the same."""
-        if mine == other:
-            return
-        replies = list(zip(commands, frames(mine), frames(other), strict=True))
-        for at, (argv, (value, raw), (peer_value, peer_raw)) in enumerate(replies):
-            if raw == peer_raw or (argv[0].upper() in CLOCKS and alike(value, peer_value)):
-                continue
-            before = "\n  ".join(str(earlier[0]) for earlier in replies[max(0, at - 12):at])
-            raise Finding(f"{argv}\n  fastredis: {raw[:600]!r}\n  peer:      {peer_raw[:600]!r}\n  after:\n  {before}")
-
-
-def alike(value, other):
-    """Whether two replies are the same but for times that were set a moment apart."""
-    if isinstance(value, list) and isinstance(other, list) and len(value) == len(other):
-        return all(map(alike, value, other))
-    if type(value) is int and type(other) is int and value > CLOCK_SLACK:
-        return abs(value - other) < CLOCK_SLACK
-    return type(value) is type(other) and value == other
-
 
 def used_memory(server, enough=0):
     """Bytes that an empty server uses: the least that is seen while its cron shrinks buffers, or at most `enough`."""
@@ -259,10 +210,10 @@ def used_memory(server, enough=0):
     return least
 
 
-def fuzz(server, peer=None, seconds=60.0, seed=None):
+def fuzz(server, seconds=60.0, seed=None):
     """Fuzz for that long -> what was done, a line of text. Errors: Finding."""
     seed = seed if seed is not None else random.randrange(10**9)
-    fuzzer = Fuzzer(server, peer)
+    fuzzer = Fuzzer(server)
     rounds, end = 0, time.monotonic() + seconds
     fuzzer.round(seed)
     before = used_memory(server)
@@ -283,17 +234,13 @@ def running(port):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", type=int, help="a server that runs on 127.0.0.1; by default one is started")
-    parser.add_argument("--peer", help="path of the redis-server to compare with; by default the one on PATH, if any")
-    parser.add_argument("--no-peer", action="store_true", help="leave out `compare`")
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--seed", type=int, help="of the first round; the next ones count up")
     options = parser.parse_args()
-    found = None if options.no_peer else find_peer(options.peer)
     with contextlib.ExitStack() as stack:
         server = running(options.port) if options.port else stack.enter_context(fastredis_server())
-        peer = stack.enter_context(peer_server(found.path)) if found else None
         try:
-            print(fuzz(server, peer, options.seconds, options.seed))
+            print(fuzz(server, options.seconds, options.seed))
         except Finding as finding:
             print(finding)
             return 1

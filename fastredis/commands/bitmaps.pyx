@@ -10,7 +10,7 @@ from fastredis._errors cimport (
     ERR_FIELD_OVERFLOW, ERR_FIELD_READONLY, ERR_FIELD_TYPE, ERR_SYNTAX,
 )
 from fastredis._flags cimport DENYOOM, FAST, READONLY, WRITE
-from fastredis._options cimport arg_is, get_int_or_reply, get_range_or_reply
+from fastredis._options cimport arg_is, get_int_or_reply, get_int_or_reply_text, get_range_or_reply
 from fastredis._resp cimport Arg, arg_hash
 from fastredis.ds.alloc cimport Account, mem_alloc, mem_free
 from fastredis.ds.bits cimport (
@@ -26,6 +26,9 @@ from fastredis._command import declarer
 from fastredis.declarations import bitfield_keys, key_at, key_range
 
 declare = declarer("bitmap")
+
+cdef extern from "<string.h>" nogil:
+    size_t strnlen(const char* s, size_t most)
 
 
 # --- single bits --------------------------------------------------------------------------
@@ -146,8 +149,11 @@ cdef struct Range:
     bint has_end                        # the client gave an end
 
 
-cdef bint range_or_reply(Client c, int first, Range* r) except -1:
-    """[start [end [BYTE | BIT]]] from argv[first] on; without it, the whole string."""
+cdef bint range_or_reply(Client c, int first, bint unit_first, Range* r) except -1:
+    """[start [end [BYTE | BIT]]] from argv[first] on; without it, the whole string.
+
+    unit_first: a wrong unit is told before a wrong end.
+    """
     cdef int given = c.argc - first
 
     r.start = 0
@@ -159,12 +165,14 @@ cdef bint range_or_reply(Client c, int first, Range* r) except -1:
         return False
     if given > 0 and not get_int_or_reply(c, first, &r.start):
         return False
-    if given > 2:                       # the unit is judged before the end, as in Redis
+    if given > 1 and not unit_first and not get_int_or_reply(c, first + 1, &r.end):
+        return False
+    if given > 2:
         r.in_bits = arg_is(&c.argv[first + 2], b"BIT")
         if not r.in_bits and not arg_is(&c.argv[first + 2], b"BYTE"):
             c.error(ERR_SYNTAX)
             return False
-    return given < 2 or get_int_or_reply(c, first + 1, &r.end)
+    return given < 2 or not unit_first or get_int_or_reply(c, first + 1, &r.end)
 
 
 cdef bint bits_of_range(const Range* r, size_t size, uint64_t* start, uint64_t* stop) noexcept:
@@ -200,7 +208,10 @@ cdef int cmd_bitcount(Client c) except -1:
     cdef Range r
     cdef Entry* e
 
-    if not range_or_reply(c, 2, &r):
+    # Redis finds an end missing before it finds that the start is no integer.
+    if c.argc == 3 and not get_int_or_reply_text(c, 2, &r.start, ERR_SYNTAX):
+        return 0
+    if not range_or_reply(c, 2, False, &r):
         return 0
     e = c.db.lookup_read(&c.argv[1])
     if not c.is_string(e):
@@ -242,7 +253,7 @@ cdef int cmd_bitpos(Client c) except -1:
         return 0
     if bit != 0 and bit != 1:
         return c.error(ERR_BIT_SOUGHT)
-    if not range_or_reply(c, 3, &r):
+    if not range_or_reply(c, 3, True, &r):
         return 0
     e = c.db.lookup_read(&c.argv[1])
     if not c.is_string(e):
@@ -413,7 +424,7 @@ cdef struct FieldOp:
 cdef bint field_type_or_reply(Client c, int index, FieldOp* op) except -1:
     """i1 to i64 or u1 to u63."""
     cdef const char* text = c.argv[index].ptr
-    cdef size_t size = c.argv[index].size
+    cdef size_t size = strnlen(text, c.argv[index].size)    # a zero byte ends it, as in Redis
     cdef int64_t width
 
     if size > 1 and (text[0] == c'i' or text[0] == c'u') and parse_int64(text + 1, size - 1, &width):

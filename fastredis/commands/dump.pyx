@@ -10,7 +10,7 @@ from fastredis._errors cimport (
 )
 from fastredis._flags cimport DENYOOM, READONLY, WRITE
 from fastredis._keyspace cimport new_lru
-from fastredis._options cimport OPT_FLAG, OPT_INT, Option, Options, get_int_or_reply, parse_options_or_reply
+from fastredis._options cimport OPT_FLAG, OPT_INT, Option, Options, Reader, get_int_or_reply, read_options_or_reply
 from fastredis._resp cimport Arg, arg_bytes, arg_hash, arg_of
 from fastredis.persist.rdb_read cimport rdb_dump_valid, rdb_read_dump
 from fastredis.persist.rdb_save cimport RdbWriter, rdb_write_dump, rdb_writer_clear, rdb_writer_init
@@ -80,17 +80,23 @@ cdef Option[5] RESTORE_OPTIONS = [
 ]
 
 
-cdef bint get_restore_options_or_reply(Client c, Options* given) except -1:
-    """The options of RESTORE, their numbers in range."""
-    if not parse_options_or_reply(c, 4, RESTORE_OPTIONS, given):
+cdef bint read_idletime(Client c, int index, int64_t* value) except -1:
+    if not get_int_or_reply(c, index, value):
         return False
-    if given.number[RESTORE_IDLETIME] < 0:
+    if value[0] < 0:
         c.error(ERR_DUMP_IDLETIME)
+    return value[0] >= 0
+
+
+cdef bint read_freq(Client c, int index, int64_t* value) except -1:
+    if not get_int_or_reply(c, index, value):
         return False
-    if not 0 <= given.number[RESTORE_FREQ] <= FREQ_MAX:
+    if not 0 <= value[0] <= FREQ_MAX:
         c.error(ERR_DUMP_FREQ)
         return False
     return True
+
+cdef Reader[4] RESTORE_READERS = [NULL, NULL, read_idletime, read_freq]
 
 
 cdef Entry* read_payload_or_reply(Client c, Arg* key, const Arg* payload) except? NULL:
@@ -139,7 +145,7 @@ cdef int cmd_restore(Client c) except -1:
     cdef int64_t when_ms
     cdef bint deleted = False
 
-    if not get_restore_options_or_reply(c, &given):
+    if not read_options_or_reply(c, 4, RESTORE_OPTIONS, RESTORE_READERS, &given):
         return 0
     if not given.flags & RESTORE_REPLACE and c.db.lookup_write(key) is not NULL:
         return c.error(ERR_BUSY_KEY)

@@ -13,7 +13,7 @@ from fastredis._core cimport NOTIFY_GENERIC, NOTIFY_KEY_MISS
 from fastredis._errors cimport ERR_DB_INDEX, ERR_FREQ, ERR_IDLETIME, ERR_INT_RANGE, ERR_NO_KEY, ERR_SAME_OBJECT
 from fastredis._flags cimport CONTAINER, DENYOOM, FAST, LOADING, READONLY, STALE, WRITE
 from fastredis._keyspace cimport Database, lfu_value
-from fastredis._options cimport OPT_FLAG, OPT_INT, Option, Options, get_int_or_reply, parse_options_or_reply
+from fastredis._options cimport OPT_FLAG, OPT_INT, Option, Options, Reader, get_int_or_reply, read_options_or_reply
 from fastredis._resp cimport Arg, arg_hash
 from fastredis.commands.copying cimport copied
 from fastredis.values.entry cimport (
@@ -341,6 +341,12 @@ cdef Option[3] COPY_OPTIONS = [
 ]
 
 
+cdef bint read_db(Client c, int index, int64_t* value) except -1:
+    return get_int_or_reply(c, index, value) and db_or_reply(c, value[0]) is not None
+
+cdef Reader[2] COPY_READERS = [read_db, NULL]
+
+
 cdef int cmd_copy(Client c) except -1:
     """COPY source destination [DB destination-db] [REPLACE] -> integer: 1, or 0 when nothing was copied.
 
@@ -357,12 +363,10 @@ cdef int cmd_copy(Client c) except -1:
     cdef Entry* fresh
     cdef bint exists
 
-    if not parse_options_or_reply(c, 3, COPY_OPTIONS, &given):
+    if not read_options_or_reply(c, 3, COPY_OPTIONS, COPY_READERS, &given):
         return 0
     if given.text[COPY_DB] is not NULL:
         target = db_or_reply(c, given.number[COPY_DB])
-        if target is None:
-            return 0
     if target is c.db and same_key(source, key):
         return c.error(ERR_SAME_OBJECT)
     e = c.db.lookup_read(source) if c.blocked is None else c.db.live(source)

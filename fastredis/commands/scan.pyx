@@ -12,7 +12,9 @@ from fastredis._command cimport native
 from fastredis._errors cimport ERR_CURSOR, ERR_NOSCORES, ERR_NOVALUES, ERR_SYNTAX
 from fastredis._flags cimport READONLY, TOUCHES_ARBITRARY_KEYS
 from fastredis._keyspace cimport Database
-from fastredis._options cimport OPT_FLAG, OPT_INT, OPT_TEXT, Option, Options, arg_is, parse_options_or_reply
+from fastredis._options cimport (
+    OPT_FLAG, OPT_INT, OPT_TEXT, Option, Options, Reader, arg_is, get_int_or_reply, read_options_or_reply,
+)
 from fastredis._resp cimport Arg
 from fastredis.ds.alloc cimport Account, mem_alloc, mem_free, mem_realloc
 from fastredis.ds.expire_heap cimport heap_top
@@ -26,9 +28,6 @@ from fastredis.values.value cimport type_name
 from fastredis._command import declarer
 
 declare = declarer("generic")
-
-cdef extern from "<ctype.h>" nogil:
-    bint isspace(int c)
 
 
 cdef enum:
@@ -169,12 +168,23 @@ cdef Option[5] VALUE_OPTIONS = [        # of SSCAN, HSCAN, ZSCAN
 ]
 
 
+cdef bint read_count(Client c, int index, int64_t* count) except -1:
+    if not get_int_or_reply(c, index, count):
+        return False
+    if count[0] < 1:
+        c.error(ERR_SYNTAX)
+    return count[0] >= 1
+
+cdef Reader[5] SCAN_READERS = [NULL, read_count, NULL, NULL, NULL]
+
+
 cdef bint scan_options_or_reply(Client c, int first, ScanCall* s) except -1:
     """Read the options from argv[first] on; s.e says of what."""
     cdef Options given
     cdef int kind = entry_type(s.e) if s.e is not NULL else -1
 
-    if not parse_options_or_reply(c, first, &SCAN_OPTIONS[0] if s.e is NULL else &VALUE_OPTIONS[0], &given):
+    if not read_options_or_reply(c, first, &SCAN_OPTIONS[0] if s.e is NULL else &VALUE_OPTIONS[0],
+                                 SCAN_READERS, &given):
         return False
     s.count = SCAN_COUNT
     s.flags = given.flags
@@ -190,18 +200,11 @@ cdef bint scan_options_or_reply(Client c, int first, ScanCall* s) except -1:
         return False
     if given.text[SCAN_COUNT_OPTION] is not NULL:
         s.count = given.number[SCAN_COUNT_OPTION]
-        if s.count < 1:
-            c.error(ERR_SYNTAX)
-            return False
     return True
 
 
 cdef bint scan_cursor_or_reply(Client c, int index, ScanCall* s) except -1:
-    cdef const Arg* cursor = &c.argv[index]
-
-    # A blank in front, which parse_uint64() reads over, is refused as in Redis 7.0.
-    if not (cursor.size and isspace(<unsigned char>cursor.ptr[0])) and (
-            parse_uint64(cursor.ptr, cursor.size, &s.cursor)):
+    if parse_uint64(c.argv[index].ptr, c.argv[index].size, &s.cursor):
         return True
     c.error(ERR_CURSOR)
     return False

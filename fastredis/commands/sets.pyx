@@ -435,6 +435,7 @@ cdef int spop_count(Client c) except -1:
 
 
 cdef int spop_all(Client c, Entry* e, uint64_t size) except -1:
+    c.core.hits += 1                    # for Redis this is an SUNION of one set, which reads it
     c.reply_set(size)
     reply_members(c, e)
     c.modified(&c.argv[1], NOTIFY_SET, b"spop")

@@ -35,6 +35,9 @@ from fastredis.declarations import key_at, key_unknown, sort_keys, sort_ro_keys
 
 declare = declarer("generic")
 
+cdef extern from "<string.h>" nogil:
+    size_t strnlen(const char* s, size_t most)
+
 
 cdef enum:
     CHUNK = 64 * 1024           # bytes that the arena takes at a time
@@ -127,13 +130,16 @@ cdef Option[7] SORT_RO_OPTIONS = [
 
 
 cdef void read_pattern(Pattern* p, Arg* text) noexcept:
-    cdef const char* star = <const char*>memchr(text.ptr, c"*", text.size)
+    """Read a pattern of BY or GET. As in Redis, a zero byte ends where the star and the arrow are looked for."""
+    cdef size_t size = strnlen(text.ptr, text.size)
+    cdef const char* star = <const char*>memchr(text.ptr, c"*", size)
     cdef const char* end = text.ptr + text.size
+    cdef const char* seen
     cdef const char* arrow
 
     memset(p, 0, sizeof(Pattern))
     p.text = text
-    if text.size == 1 and text.ptr[0] == c"#":
+    if size == 1 and text.ptr[0] == c"#":
         p.kind = PATTERN_ELEMENT
         return
     if star is NULL:
@@ -144,7 +150,8 @@ cdef void read_pattern(Pattern* p, Arg* text) noexcept:
     p.postfix = star + 1
     p.postfix_size = end - p.postfix
     arrow = p.postfix
-    while arrow + 2 < end:                      # an arrow that ends the pattern is part of the key's name
+    seen = arrow + strnlen(arrow, p.postfix_size)
+    while arrow + 2 < seen:                     # an arrow that ends the pattern is part of the key's name
         if arrow[0] == c"-" and arrow[1] == c">":
             p.kind = PATTERN_FIELD
             p.postfix_size = arrow - p.postfix
@@ -383,15 +390,12 @@ cdef inline uint64_t rank_of_text(const char* text, size_t size) noexcept:
 
 
 cdef bint read_score(const char* text, size_t size, double* score) noexcept:
-    """As strtod() over the whole text: blanks in front are read over, and an empty text is 0."""
-    cdef size_t i = 0
-
+    """A number as SORT of Redis 8 reads it: a zero byte ends the text, an empty one is 0, none is hexadecimal."""
+    size = strnlen(text, size)
     if size == 0:
         score[0] = 0
         return True
-    while i < size and (text[i] == c" " or c"\t" <= text[i] <= c"\r"):
-        i += 1
-    return parse_double(text + i, size - i, score)
+    return memchr(text, c"x", size) is NULL and memchr(text, c"X", size) is NULL and parse_double(text, size, score)
 
 
 cdef int rank_item(Sort* s, Ranked* to, const char* by, size_t size, bint* good) except -1:

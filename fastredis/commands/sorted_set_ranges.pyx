@@ -89,7 +89,7 @@ cdef bint scores_or_reply(Client c, int low, int high, ScoreRange* scores) excep
 
 
 cdef bint parse_lex_bound(const Arg* a, LexBound* bound) noexcept:
-    """A bound of a range of members: "[text", "(text", "-" or "+"."""
+    """A bound of a range of members: "[text", "(text", "-" or "+"; what follows a zero byte after those is nothing."""
     if a.size == 0:
         return False
     bound.text = a.ptr + 1
@@ -98,7 +98,7 @@ cdef bint parse_lex_bound(const Arg* a, LexBound* bound) noexcept:
         bound.kind = LEX_CLOSED
     elif a.ptr[0] == c'(':
         bound.kind = LEX_OPEN
-    elif a.size > 1:
+    elif a.size > 1 and a.ptr[1]:
         return False
     elif a.ptr[0] == c'-':
         bound.kind = LEX_LOWEST

@@ -151,9 +151,14 @@ declare(
 cdef int cmd_zincrby(Client c) except -1:
     """ZINCRBY key increment member -> double: the member's score afterwards.
 
-    A missing member counts as 0. Errors: WRONGTYPE; not a float; a sum of infinities.
+    A missing member counts as 0. An increment that is a word of ZADD's is a syntax error, as in Redis.
+    Errors: WRONGTYPE; not a float; a sum of infinities.
     Source: https://redis.io/commands/zincrby
     """
+    cdef int flags = 0
+
+    if leading_options(c, 2, ZADD_OPTIONS, &flags) > 2:
+        return c.error(ERR_SYNTAX)
     return add_pairs(c, 2, ZADD_INCR)
 
 declare(
@@ -184,23 +189,22 @@ cdef int add_pairs(Client c, int first, int flags) except -1:
 cdef int add_scored(Client c, int first, int pairs, int flags, double* scores) except -1:
     """ZADD; `scores` has room for that many."""
     cdef Arg* key = &c.argv[1]
-    cdef size_t longest = 0
     cdef Entry* e
     cdef int i
 
     for i in range(pairs):
         if not get_double_or_reply(c, first + 2 * i, &scores[i], ERR_NOT_FLOAT):
             return 0
-        longest = max(longest, c.argv[first + 2 * i + 1].size)
     e = c.db.lookup_write(key)
     if not c.has_type(e, TYPE_ZSET):
         return 0
     if e is not NULL:
-        zset_expect(&c.core.memory, &c.core.limits, e, pairs, longest)
+        zset_expect(&c.core.memory, &c.core.limits, e, pairs, 0)
         return put_in(c, e, first, pairs, flags, scores)
     if flags & ZADD_XX:
         return c.reply_null() if flags & ZADD_INCR else c.reply_int(0)
-    e = zset_new(&c.core.memory, &c.core.limits, key.ptr, key.size, pairs, longest)
+    # Of long members only the first counts now, as in Redis: the rest do when they are added.
+    e = zset_new(&c.core.memory, &c.core.limits, key.ptr, key.size, pairs, c.argv[first + 1].size)
     c.db.add(e, arg_hash(key))
     try:
         return put_in(c, e, first, pairs, flags, scores)

@@ -1,5 +1,5 @@
 """WAIT and WAITAOF: until other copies of the data have the writes of this connection."""
-from libc.stdint cimport int64_t
+from libc.stdint cimport INT64_MAX, int64_t
 
 from fastredis._blocking cimport Blocked, Waiter
 from fastredis._client cimport Client
@@ -9,7 +9,7 @@ from fastredis._errors cimport (
     ERR_NOT_POSITIVE, ERR_NUMLOCAL, ERR_WAITAOF_OFF, ERR_WAITAOF_REPLICA, ERR_WAIT_REPLICA,
 )
 from fastredis._flags cimport BLOCKING
-from fastredis._options cimport get_int_or_reply, get_timeout_or_reply
+from fastredis._options cimport get_int_or_reply, get_range_or_reply, get_timeout_or_reply
 from fastredis.persist.aof cimport AppendOnly
 
 from fastredis._command import declarer
@@ -138,10 +138,8 @@ cdef int cmd_waitaof(Client c) except -1:
         return 0
     if not 0 <= local <= 1:
         return c.error(ERR_NUMLOCAL)
-    if not get_int_or_reply(c, 2, &replicas):
+    if not get_range_or_reply(c, 2, 0, INT64_MAX, &replicas, ERR_NOT_POSITIVE):
         return 0
-    if replicas < 0:
-        return c.error(ERR_NOT_POSITIVE)
     if not get_timeout_or_reply(c, 3, 1, &deadline_ms):
         return 0
     if local and not c.engine.config.appendonly:

@@ -13,9 +13,12 @@ from libc.math cimport INFINITY, isinf, isnan
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdio cimport snprintf
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy, memmove, memset
+from libc.string cimport memchr, memcpy, memmove, memset
 
 from fastredis.ds.native cimport clz64
+
+cdef extern from "<string.h>" nogil:
+    size_t strnlen(const char* s, size_t most)
 
 cdef extern from *:
     """
@@ -134,19 +137,28 @@ cdef bint parse_int64(const char* s, size_t n, int64_t* out) noexcept nogil:
 
 
 cdef bint parse_uint64(const char* s, size_t n, uint64_t* out) noexcept nogil:
-    """Read an unsigned integer as Redis reads stream ids and cursors.
+    """Read an unsigned integer as Redis 8 reads stream ids and cursors; a zero byte ends the text.
 
-    Looser than parse_int64(): blanks and a plus sign in front and leading zeros are
-    fine. False, and `out` untouched, for a minus sign, anything behind the digits, no
-    digit at all, or a value over 64 bits.
+    Looser than parse_int64(): blanks and a sign in front and leading zeros are fine. A
+    negative number counts from 2**64 down ("-01"), unless it is the proper text of one ("-1").
+    False, and `out` untouched, for that, anything behind the digits, no digit at all, or
+    more than 64 bits.
     """
     cdef uint64_t v = 0
+    cdef int64_t proper
     cdef unsigned int digit
     cdef size_t i = 0
+    cdef bint negative
 
+    n = strnlen(s, n)
+    if parse_int64(s, n, &proper):
+        if proper >= 0:
+            out[0] = <uint64_t>proper
+        return proper >= 0
     while i < n and is_blank(s[i]):
         i += 1
-    if i < n and s[i] == c"+":
+    negative = i < n and s[i] == c"-"
+    if negative or (i < n and s[i] == c"+"):
         i += 1
     if i == n:
         return False
@@ -158,7 +170,7 @@ cdef bint parse_uint64(const char* s, size_t n, uint64_t* out) noexcept nogil:
             return False
         v = v * 10 + digit
         i += 1
-    out[0] = v
+    out[0] = 0 - v if negative else v
     return True
 
 
@@ -229,12 +241,18 @@ cdef bint parse_double(const char* s, size_t n, double* out) noexcept nogil:
 
 
 cdef bint parse_bound(const char* s, size_t n, double* out) noexcept nogil:
-    """Read a bound of a range as a bare strtod() does: "" is 0, blanks may come first, "1e400" is an infinity."""
+    """Read a bound of a range as Redis 8 does: a zero byte ends the text, "" is 0, "1e400" is an infinity.
+
+    False for blanks in front, hexadecimal numbers, anything behind the number, and NaN.
+    """
+    n = strnlen(s, n)
     if parse_plain_decimal(s, n, out):
         return True
     if n == 0:
         out[0] = 0
         return True
+    if is_blank(s[0]) or memchr(s, c"x", n) is not NULL or memchr(s, c"X", n) is not NULL:
+        return False
     return parse_with_strtod(s, n, out, True)
 
 

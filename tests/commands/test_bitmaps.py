@@ -51,12 +51,23 @@ CASES = {
     ],
     "BITCOUNT without an end": Case([
         ("SET k foobar", OK), ("BITCOUNT k 0", 26), ("BITCOUNT k 1", 22), ("BITCOUNT k -1", 4), ("BITCOUNT k 1000", 0),
-        ("BITCOUNT n 1", 0), ("BITCOUNT k x", NOT_INTEGER),
+        ("BITCOUNT n 1", 0),
     ], since="valkey 8.1"),
     "BITCOUNT refuses bad ranges": [
         ("SET k foobar", OK), ("BITCOUNT k a b", NOT_INTEGER),
         ("BITCOUNT k 0 b", NOT_INTEGER), ("BITCOUNT k 0 1 X", SYNTAX), ("BITCOUNT k 0 1 BIT X", SYNTAX),
-        ("BITCOUNT", wrong_args("bitcount")),
+        ("BITCOUNT", wrong_args("bitcount")), ("BITCOUNT k x", SYNTAX), ("BITCOUNT k 1 x y", NOT_INTEGER),
+        ("BITCOUNT k x 1 BIT y", SYNTAX), ("BITPOS k 1 1 x y", SYNTAX), ("BITPOS k 1 x 1 y", NOT_INTEGER),
+    ],
+    "BITCOUNT and BITPOS refuse bad ranges of any key": Case([
+        ("RPUSH l a", 1), ("BITCOUNT n a b", NOT_INTEGER), ("BITCOUNT l a b", NOT_INTEGER),
+        ("BITCOUNT n 1 2 x", SYNTAX),
+        ("BITPOS n 1 x", NOT_INTEGER), ("BITPOS l 1 x", NOT_INTEGER), ("BITPOS n 0 1 1 x", SYNTAX),
+    ], since="8.2 or valkey 9.1"),
+    "Words of BITFIELD end at a zero byte": [
+        (r'BITFIELD k "SET\x00" u8 0 5 OVERFLOW "SAT\x00y" INCRBY u8 0 255', [0, 255]),
+        (r'BITFIELD k GET "u8\x00x" 0', [255]), (r'BITFIELD k GET u8 "0\x00"',
+            Error("ERR bit offset is not an integer or out of range")),
     ],
     "BITPOS": [
         ("BITPOS k 0", 0), ("BITPOS k 1", -1), (r'SET k "\xff\xf0\x00"', OK), ("BITPOS k 0", 12), ("BITPOS k 1", 0),

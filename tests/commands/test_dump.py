@@ -70,6 +70,8 @@ CASES = {
         (restore("XX"), SYNTAX), (restore("IDLETIME"), SYNTAX), (restore("FREQ"), SYNTAX),
         (restore("IDLETIME", "1", "FREQ", "1"), SYNTAX), (restore("FREQ", "1", "IDLETIME", "1"), SYNTAX),
         (restore("IDLETIME", "-1"), BAD_IDLETIME), (restore("IDLETIME", "x"), NOT_INTEGER),
+        (restore("FREQ", "-1", "FREQ", "1"), BAD_FREQ), (restore("FREQ", "-1", "IDLETIME", "1"), BAD_FREQ),
+        (restore("IDLETIME", "-1", "IDLETIME", "1"), BAD_IDLETIME), (restore("FREQ", "x", "XX"), NOT_INTEGER),
         (restore("FREQ", "-1"), BAD_FREQ), (restore("FREQ", "256"), BAD_FREQ), (restore("FREQ", "1.5"), NOT_INTEGER),
         (restore(ttl="-1"), BAD_TTL), (restore(ttl="x"), NOT_INTEGER), (restore(ttl="-1", payload="x"), BAD_TTL),
         ("EXISTS k", 0), ("DUMP", wrong_args("dump")), ("DUMP a b", wrong_args("dump")),

@@ -54,6 +54,8 @@ CASES = {
         ("SET a 1", OK), ("COPY a a", Error("ERR source and destination objects are the same")),
         ("COPY a b DB 99", Error("ERR DB index is out of range")),
         ("COPY a b DB -1", Error("ERR DB index is out of range")), ("COPY a b DB x", NOT_INTEGER),
+        ("COPY a a DB 16 x", Error("ERR DB index is out of range")), ("COPY a b DB x DB 0", NOT_INTEGER),
+        ("COPY a b DB 16 DB 0", Error("ERR DB index is out of range")), ("COPY a b x DB 16", SYNTAX),
         ("COPY a b DB", SYNTAX), ("COPY a b X", SYNTAX), ("COPY a", wrong_args("copy")),
         ("COPY a a DB 0", Error("ERR source and destination objects are the same")),
         ("COPY a a REPLACE", Error("ERR source and destination objects are the same")),

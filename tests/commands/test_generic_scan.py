@@ -1,9 +1,10 @@
 """SCAN, KEYS and RANDOMKEY beyond single replies: odd arguments, expired keys, the guarantee; events of the group."""
 import random
 
-from tests.rows import NIL_ARRAY, OK, Advance, Between, Case, Error, Push, Status
+from tests.rows import NIL_ARRAY, NOT_INTEGER, OK, SYNTAX, Advance, Between, Case, Error, Push, Status
 
 OUT_OF_INT = Error("ERR value is out of range, value must between -2147483648 and 2147483647")
+BAD_CURSOR = Error("ERR invalid cursor")
 NOT_YET = "the peer is older than the option"
 
 
@@ -21,6 +22,22 @@ CASES = {
         ("SCAN 0 TYPE list TYPE string", ["0", ["k"]]), ("SCAN 0 COUNT 9223372036854775807", ["0", ["k"]]),
         ("SCAN 0 TYPE nosuch", ["0", []]), ("SCAN 0 MATCH k", ["0", ["k"]]),
     ],
+    "COUNT is checked each time": [
+        ("SCAN 0 COUNT 0 COUNT 5", SYNTAX), ("SCAN 0 COUNT 5 COUNT -1", SYNTAX),
+        ("SCAN 0 COUNT x COUNT 5", NOT_INTEGER),
+        ("SCAN 0 COUNT 0 x", SYNTAX), ("SADD s a", 1), ("SSCAN s 0 COUNT 0 COUNT 5", SYNTAX), ("ZADD z 1 a", 1),
+        ("ZSCAN z 0 COUNT 0 COUNT 5", SYNTAX), ("HSET h f v", 1), ("HSCAN h 0 COUNT 0 COUNT 5", SYNTAX),
+        ("HSCAN h 0 COUNT 1 COUNT 5", ["0", ["f", "v"]]),
+    ],
+    "A zero byte ends a cursor, and odd texts of negative numbers are cursors": [
+        (r'SCAN "0\x00x"', ["0", []]), ("SCAN -0", ["0", []]), ("SCAN -01", ["0", []]),
+        ("SCAN -18446744073709551616", BAD_CURSOR), ("SCAN 18446744073709551616", BAD_CURSOR), ("SCAN x", BAD_CURSOR),
+        ('SCAN "1 "', BAD_CURSOR), ("SCAN 0x1", BAD_CURSOR),
+    ],
+    "Cursors as since Redis 7.2": Case([
+        ("SCAN -1", BAD_CURSOR), ('SCAN ""', BAD_CURSOR), (r'SCAN "\x001"', BAD_CURSOR), ('SCAN " 1"', ["0", []]),
+        ("SET s v", OK), ("SSCAN s -1", BAD_CURSOR), ("SCAN -1 COUNT x", BAD_CURSOR),
+    ], since="8.2 or valkey 9.1"),
     "SCAN refuses the options of HSCAN and ZSCAN": Case([
         ("SCAN 0 NOVALUES", Error("ERR NOVALUES option can only be used in HSCAN")),
         ("SCAN 0 NOSCORES", Error("ERR NOSCORES option can only be used in ZSCAN")),

@@ -14,6 +14,7 @@ from tests.rows import (
     Between,
     Case,
     Error,
+    Holding,
     Matching,
     Push,
     Status,
@@ -135,6 +136,11 @@ ON_EACH_ENCODING = {
         ("SMOVE s a x", WRONGTYPE), ("SMOVE none s x", 0), ("SMOVE s s x", WRONGTYPE), ("SMEMBERS a", {"x"}),
     ],
     # chance
+    "SPOP of a whole set reads it": [
+        ("SADD k a b", 2), ("SADD l a", 1), ("CONFIG RESETSTAT", OK), ("SPOP l", "a"), ("SPOP k 0", EMPTY),
+        ("SPOP none 2", EMPTY), ("INFO stats", Holding("keyspace_hits:0\r\n", "keyspace_misses:0\r\n")),
+        ("SPOP k 2", {"a", "b"}), ("INFO stats", Holding("keyspace_hits:1\r\n", "keyspace_misses:0\r\n")),
+    ],
     "SPOP of one member": [
         ("SADD k a 1 b", 3), ("SPOP k", Matching("[ab1]")), ("SPOP k", Matching("[ab1]")), ("SCARD k", 1),
         ("SPOP k", Matching("[ab1]")), ("SPOP k", None), ("EXISTS k", 0),

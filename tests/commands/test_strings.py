@@ -33,6 +33,11 @@ CASES = {
         ("SET k", wrong_args("set")),
     ],
     "Names of commands know no case": [("sEt k v", OK), ("gEt k", "v")],
+    "A zero byte ends an option": [
+        (r'SET k v "nx\x00"', OK), (r'SET k w "NX\x00yz"', None), (r'SET k w "N\x00X"', SYNTAX),
+        (r'SET k v "EX\x00" 100', OK), ("TTL k", Between(90, 100)), (r'SET k v EX "10\x00"', NOT_INTEGER),
+        (r'LCS k k "LEN\x00"', 1),
+    ],
     "SET NX only creates": [("SET k v NX", OK), ("SET k w NX", None), ("GET k", "v")],
     "SET XX only replaces": [("SET k v XX", None), ("SET k v", OK), ("SET k w xx", OK), ("GET k", "w")],
     "SET EX and PX give a TTL": [

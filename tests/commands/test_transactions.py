@@ -130,6 +130,10 @@ CASES = {
     "WATCH and FLUSHALL": [
         ("SET k v", OK), ("WATCH k", OK), ("@2 FLUSHALL", OK), ("MULTI", OK), ("PING", QUEUED), ("EXEC", NIL_ARRAY),
     ],
+    "WATCH and DEBUG RELOAD": [
+        ("SET k v", OK), ("WATCH k", OK), ("DEBUG RELOAD", OK), ("MULTI", OK), ("PING", QUEUED), ("EXEC", NIL_ARRAY),
+        ("WATCH none", OK), ("DEBUG RELOAD", OK), ("MULTI", OK), ("PING", QUEUED), ("EXEC", [PONG]),
+    ],
     "WATCH of a missing key and FLUSHALL": [
         ("WATCH k", OK), ("@2 FLUSHALL", OK), ("MULTI", OK), ("PING", QUEUED), ("EXEC", [PONG]),
     ],
