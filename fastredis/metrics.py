@@ -24,7 +24,8 @@ class Metrics:
     """Belongs to one engine, whose server calls sample() from its cron.
 
     startup_memory     used_memory when the server had started
-    startup_resident   RAM that the process occupied then
+    interpreter        RAM that the process occupied then beside it: Python, its modules, the code. It is not in
+                       used_memory, since maxmemory limits that; but nor is it fragmentation
     latency            what held the server up, for LATENCY
     cron_us            time spent in the cron
     total_forks        children since the start
@@ -37,7 +38,7 @@ class Metrics:
     def __init__(self, engine):
         self.engine = engine
         self.startup_memory = statistics(engine)["used_memory"]
-        self.startup_resident = resident_memory()
+        self.interpreter = max(0, resident_memory() - self.startup_memory)
         self.latency = LatencyMonitor(engine)
         self.cow_sizes = {"rdb": 0, "aof": 0}
         self.reset()

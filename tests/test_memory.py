@@ -91,6 +91,19 @@ def test_the_overhead_of_a_database_is_what_its_tables_take():
     local.loop.close()
 
 
+@own_allocator
+def test_an_idle_server_is_not_fragmented(client):
+    """What monitoring looks at: alarms begin at 1.5. The interpreter is what the server's memory mostly is."""
+    known = info(client)
+    for name in ("mem_fragmentation_ratio", "rss_overhead_ratio"):
+        assert 0.9 < float(known[name]) < 1.4, name
+    resident, used, interpreter = (int(known[name]) for name in ("used_memory_rss", "used_memory", "mem_interpreter"))
+    assert int(known["mem_fragmentation_bytes"]) == resident - used - interpreter
+    assert interpreter > 10 * MIB > used
+    assert 0.9 < stats(client)[b"fragmentation"] < 1.4
+    assert int(known["used_memory_startup"]) <= used
+
+
 def resident(client):
     return int(info(client)["used_memory_rss"])
 

@@ -195,7 +195,7 @@ def memory(engine) -> Fields:
         ("maxmemory", config["maxmemory"]),
         ("maxmemory_human", human(config["maxmemory"])),
         ("maxmemory_policy", config["maxmemory-policy"]),
-        *fragmentation(counted["used_memory"], allocator_memory(engine, counted, resident), resident),
+        *fragmentation(engine, counted["used_memory"], allocator_memory(engine, counted, resident), resident),
         ("mem_not_counted_for_evict", counted["not_evictable"]),
         ("mem_replication_backlog", backlog_memory),
         ("mem_total_replication_buffers", stream_memory),
@@ -213,8 +213,7 @@ def memory(engine) -> Fields:
 
 def allocator_memory(engine, counted, resident: int) -> int:
     """What the allocator holds, in bytes: known only as the RSS without what the program itself took at its start."""
-    metrics = engine.metrics
-    return max(counted["used_memory"], resident - metrics.startup_resident + metrics.startup_memory)
+    return max(counted["used_memory"], resident - engine.metrics.interpreter)
 
 
 def memory_used(engine, counted, resident: int, overhead: int) -> Fields:
@@ -240,16 +239,20 @@ def memory_used(engine, counted, resident: int, overhead: int) -> Fields:
     ]
 
 
-def fragmentation(used: int, allocator: int, resident: int) -> Fields:
+def fragmentation(engine, used: int, allocator: int, resident: int) -> Fields:
+    """How much more than it gave out the allocator holds, and the process beside that and the interpreter."""
+    interpreter = engine.metrics.interpreter
+    accounted, held = used + interpreter, allocator + interpreter
     return [
         ("allocator_frag_ratio", f"{allocator / used:.2f}"),
         ("allocator_frag_bytes", allocator - used),
         ("allocator_rss_ratio", "1.00"),
         ("allocator_rss_bytes", 0),
-        ("rss_overhead_ratio", f"{resident / allocator:.2f}"),
-        ("rss_overhead_bytes", resident - allocator),
-        ("mem_fragmentation_ratio", f"{resident / used:.2f}"),
-        ("mem_fragmentation_bytes", resident - used),
+        ("rss_overhead_ratio", f"{resident / held:.2f}"),
+        ("rss_overhead_bytes", resident - held),
+        ("mem_fragmentation_ratio", f"{resident / accounted:.2f}"),
+        ("mem_fragmentation_bytes", resident - accounted),
+        ("mem_interpreter", interpreter),
     ]
 
 
