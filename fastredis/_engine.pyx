@@ -72,7 +72,7 @@ cdef int64_t client_limit_of(config) except -1:
     cdef int64_t limit = config.maxmemory_clients
 
     if limit < 0:
-        limit = config.maxmemory * -limit // 100
+        limit = min(config.maxmemory * -limit // 100, INT64_MAX)
     return limit or INT64_MAX
 
 
@@ -246,14 +246,14 @@ cdef class Engine(Listener):
 
         for kind, name in enumerate(("normal", "slave", "pubsub")):
             limit = config.client_output_buffer_limit[name]
-            core.output_hard[kind] = limit.hard_bytes
+            core.output_hard[kind] = min(limit.hard_bytes, INT64_MAX)
             if name == "slave" and limit.hard_bytes:    # else a partial synchronisation could end at once
-                core.output_hard[kind] = max(limit.hard_bytes, config.repl_backlog_size)
-            core.output_soft[kind] = limit.soft_bytes
+                core.output_hard[kind] = max(core.output_hard[kind], <int64_t>config.repl_backlog_size)
+            core.output_soft[kind] = min(limit.soft_bytes, INT64_MAX)
             core.output_soft_ms[kind] = limit.soft_seconds * 1000
         core.max_bulk = config.proto_max_bulk_len
         core.query_buffer_limit = config.client_query_buffer_limit
-        core.memory_limit = config.maxmemory or INT64_MAX
+        core.memory_limit = min(config.maxmemory or INT64_MAX, INT64_MAX)   # it has 64 bits without a sign
         core.client_limit = client_limit_of(config)
         core.flush_size = min(FLUSH_SIZE, max(LEAST_FLUSH, core.client_limit // FLUSHES_TO_LIMIT))
         self.configure_limits(config)

@@ -33,6 +33,7 @@ from fastredis.config_types import (
 __all__ = ["Config", "ConfigError", "Directive", "FatalConfigError", "UnreadableConfigError"]
 
 MIN_HZ, MAX_HZ = 1, 500
+LEAST_BACKLOG = 16 * 1024
 MAX_INCLUDE_DEPTH = 32
 
 
@@ -103,8 +104,8 @@ class Config:
         self.warn: Callable[[str], None] = lambda text: None
         self.reading_file = False
         self.save_lines_read = False
-        self.on_change("hz", Config._clamp)
-        self.on_change("watchdog-period", Config._clamp)
+        for name in ("hz", "watchdog-period", "repl-backlog-size"):
+            self.on_change(name, Config._clamp)
 
     # Reading values.
 
@@ -270,6 +271,7 @@ class Config:
     def _clamp(self) -> None:
         """What is out of range in a hint is taken for the nearest sane value; a watchdog waits for two cron calls."""
         values = self._values
+        values["repl-backlog-size"] = max(LEAST_BACKLOG, values["repl-backlog-size"])
         values["hz"] = max(MIN_HZ, min(MAX_HZ, values["hz"]))
         if values["watchdog-period"]:
             values["watchdog-period"] = max(values["watchdog-period"], 2 * 1000 // values["hz"])

@@ -108,8 +108,9 @@ def parse_int(text: str) -> int | None:
 def strtoll(text: str, base: int = 10) -> tuple[int, bool] | None:
     """C's strtoll: (value, overflowed), the value clamped to 64 bits; None when something follows the number.
 
-    The empty string is 0, as it is in C when only the end pointer is looked at.
+    The empty string is 0, as it is in C when only the end pointer is looked at. The text ends at a NUL.
     """
+    text = text.partition("\0")[0]
     if text == "":
         return 0, False
     digits = "0-7" if base == 8 else "0-9"
@@ -154,10 +155,10 @@ MEMORY_UNITS = {
 def parse_memory(text: str) -> int | None:
     """Bytes from "100", "5k", "64MB", ...: unsigned 64-bit, or None.
 
-    Odd as in Redis: no digits count as 0 ("kb" is 0), and what exceeds 64 bits clamps before the unit and
-    wraps after it.
+    Odd as in Redis: no digits count as 0 ("kb" is 0), what exceeds 64 bits clamps before the unit and wraps after
+    it, and the text ends at a NUL.
     """
-    match = re.fullmatch(r"([0-9]{0,127})([a-zA-Z]*)", text)
+    match = re.fullmatch(r"([0-9]{0,127})([a-zA-Z]*)", text.partition("\0")[0])
     unit = match and MEMORY_UNITS.get(match[2].lower())
     if not unit:
         return None

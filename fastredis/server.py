@@ -41,6 +41,7 @@ GATE_LOADING = 1            # as in _core.pxd
 LONGEST_PAUSE_MS = 2**62    # since the epoch
 RESERVED_FILES = 32         # file descriptors that are not for clients
 PR_SET_THP_DISABLE = 41     # linux/prctl.h
+MAX_KEEPIDLE = 32767        # seconds: what Linux takes for TCP_KEEPIDLE and TCP_KEEPINTVL
 
 LOGO = r"""
      __           _                _ _
@@ -629,7 +630,8 @@ def sockname(sock: socket.socket) -> tuple[str, int]:
 
 
 def set_keepalive(sock: socket.socket, seconds: int) -> None:
-    """Have the kernel probe an idle connection after `seconds`; 0: never."""
+    """Have the kernel probe an idle connection after `seconds`, or as many as it counts; 0: never."""
+    seconds = min(seconds, MAX_KEEPIDLE)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1 if seconds else 0)
     if seconds:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, seconds)
