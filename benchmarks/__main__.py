@@ -1,7 +1,7 @@
 """Runs the benchmarks, all or those named, and prints one table of what they claim, with ratios and pass or MISS.
 
-The short forms take some nine minutes together; --full does the work the claims are made for. The exit status is 0
-unless a benchmark failed to run; with --strict a missed bar is a failure too.
+The short forms take some nine minutes together beside one peer; --full does the work the claims are made for. The
+exit status is 0 unless a benchmark failed to run; with --strict a missed bar is a failure too.
 """
 
 import argparse
@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import collections, eviction, expiry, memory, parser, pauses, persistence, replication, throughput
+from . import clients, collections, eviction, expiry, memory, parser, pauses, persistence, replication, throughput
 from .common import BenchmarkError, Options
 from .report import (
     MISS,
@@ -27,16 +27,18 @@ from .report import (
 )
 from .report import parser as common_parser
 
+# name -> what runs it, and whether it measures all peers together
 BENCHMARKS = {
-    "throughput": throughput.run,
-    "collections": collections.run,
-    "memory": memory.run,
-    "eviction": eviction.run,
-    "pauses": pauses.run,
-    "expiry": expiry.run,
-    "persistence": persistence.run,
-    "replication": replication.run,
-    "parser": parser.run,
+    "throughput": (throughput.run, True),
+    "collections": (collections.run, True),
+    "memory": (memory.run, True),
+    "clients": (clients.run, True),
+    "eviction": (eviction.run, False),
+    "pauses": (pauses.run, False),
+    "expiry": (expiry.run, True),
+    "persistence": (persistence.run, False),
+    "replication": (replication.run, False),
+    "parser": (parser.run, True),
 }
 OFF_SCALE = 2.0
 PASS_COLOUR, MISS_COLOUR = "tab:green", "tab:red"
@@ -59,13 +61,15 @@ def run_all(names: Sequence[str], options: Options) -> tuple[list[Result], int]:
     results, failed = [], 0
     for name in names:
         try:
-            result = timed(BENCHMARKS[name], options)
+            run, together = BENCHMARKS[name]
+            found = timed(run, options, together)
         except BenchmarkError as error:
             failed += 1
             print(f"\n== {name} ==\nfailed: {error}", flush=True)
             continue
-        results.append(result)
-        print(f"\n{result.details()}\n{result.seconds:.0f} s", flush=True)
+        results += found
+        for result in found:
+            print(f"\n{result.details()}\n{result.seconds:.0f} s", flush=True)
     return results, failed
 
 
@@ -84,7 +88,7 @@ def plot(path: str, results: Sequence[Result]) -> None:
     """Draws each figure as a share of its bar. BenchmarkError when matplotlib is missing."""
     pyplot = import_pyplot()
     drawn = [
-        (f"{result.name}: {figure.name}", share_of_bar(figure), figure)
+        (f"{result.title}: {figure.name}", share_of_bar(figure), figure)
         for result in results
         for figure in result.figures
         if figure.bar is not None
@@ -132,12 +136,12 @@ def main() -> int:
     results, failed = run_all(args.names or list(BENCHMARKS), options)
     if results:
         missed = misses(results)
-        print(f"\n{summary(results)}\n\n{sum(result.seconds for result in results):.0f} s, "
+        print(f"\n{summary(results, options)}\n\n{sum(result.seconds for result in results):.0f} s, "
               f"{missed} bar(s) missed, {failed} benchmark(s) failed")
         if args.plot:
             plot(args.plot, results)
     if args.json:
-        write_json(args.json, facts, results)
+        write_json(args.json, facts, options, results)
     return 1 if failed or (args.strict and misses(results)) else 0
 
 

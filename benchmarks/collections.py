@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 
 from .common import Connection, Options, Server, fill, resp
-from .load import HEADERS, KEYS, RAND, Form, Test, report, rounds_text, sit_all
+from .load import KEYS, RAND, Form, Test, headers, report, rounds_text, sit_all
 from .report import Result, main
 
 PER_COMMAND = 100  # elements in each command that loads a collection
@@ -167,11 +167,11 @@ def preload(server: Server, tests: Sequence[Test]) -> None:
 def run(options: Options) -> Result:
     """All tests over TCP."""
     form = SHORT if options.short else FULL
-    result = Result("collections", headers=HEADERS)
-    report(sit_all(options, form, DEFAULTS + BIG, preload, result), result)
+    result = Result("collections", headers=headers(options))
+    report(options, sit_all(options, form, DEFAULTS + BIG, preload, result), result)
     result.notes.append(f"{rounds_text(form)}; {KEYS:,} keys and members")
     return result
 
 
 if __name__ == "__main__":
-    sys.exit(main(run, __doc__))
+    sys.exit(main(run, __doc__, together=True))

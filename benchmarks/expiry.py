@@ -13,8 +13,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .common import LABELS, Connection, Options, Server, fill, load_core, pinned, resp, running, unknown_command
-from .report import Bar, Figure, Result, main
+from .common import Connection, Options, Server, fill, load_core, pinned, resp, running, unknown_command
+from .report import Bar, Result, figure, main
 
 OTHERS = 1_000_000
 CHANNEL = b"__keyevent@0__:expired"
@@ -96,7 +96,7 @@ def run(options: Options) -> Result:
     result = Result("expiry", headers=HEADERS)
     seen: dict[str, Lags] = {}
     with pinned(load_core()):
-        for label in LABELS:
+        for label in options.labels:
             with running(options, label, "--notify-keyspace-events", "Ex") as server:
                 result.versions[label] = server.version
                 lacking = unknown_command([server], COMMANDS)
@@ -105,18 +105,18 @@ def run(options: Options) -> Result:
                     return result
                 lags = seen[label] = measure(server, probes, window_ms)
             ends = (lags.arrived[0], lags.arrived[-1]) if lags.arrived else (None, None)
-            result.rows.append([label, lags.probes, len(lags.arrived), lags.never, lags.early, ends[0],
+            result.rows.append([options.name(label), lags.probes, len(lags.arrived), lags.never, lags.early, ends[0],
                                 lags.quantile(0.5), lags.quantile(0.99), ends[1]])
-    ours, peer = seen["ours"], seen["peer"]
-    result.figures = [
-        Figure("lag p99", "ms", ours.quantile(0.99), peer.quantile(0.99), bar=Bar("ours", "<=", P99_LIMIT_MS)),
-        Figure("events before their deadline", "count", ours.early, peer.early, bar=Bar("ours", "<=", 0)),
-        Figure("events that never came", "count", ours.never, peer.never, bar=Bar("ours", "<=", 0)),
-    ]
+    claims = [("lag p99", "ms", lambda lags: lags.quantile(0.99), P99_LIMIT_MS),
+              ("events before their deadline", "count", lambda lags: lags.early, 0),
+              ("events that never came", "count", lambda lags: lags.never, 0)]
+    for name, unit, value, limit in claims:
+        values = {label: value(lags) for label, lags in seen.items()}
+        result.figures.append(figure(name, unit, values, dict.fromkeys(options.labels[1:]), Bar("ours", "<=", limit)))
     result.notes.append(f"{OTHERS:,} other keys with long TTLs; quantiles are of all probes, a dash where so many "
                         f"events had not come {GRACE_MS / 1000:.0f} s after the last deadline")
     return result
 
 
 if __name__ == "__main__":
-    sys.exit(main(run, __doc__))
+    sys.exit(main(run, __doc__, together=True))

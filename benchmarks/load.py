@@ -1,8 +1,8 @@
 """redis-benchmark as the load: tests, how they are measured in turns, and what is claimed of them.
 
-A sitting starts both servers and measures every test on them in turn, round by round. Ratios are formed within a
+A sitting starts all servers and measures every test on them in turn, round by round. Ratios are formed within a
 round, the servers' turns of which are a fraction of a second apart, so that what disturbs the machine for longer
-disturbs both. A sitting's ratio is the median of its rounds', the ratio shown the geometric mean of the sittings':
+disturbs all. A sitting's ratio is the median of its rounds', the ratio shown the geometric mean of the sittings':
 two copies of one redis-server showed the one started first to be some 6 % slower all its life, so every other sitting
 starts them in the other order, and a median over all rounds would pick one order's. Many short rounds say more than a
 few long ones. That makes the connections' setup weigh: it is measured by itself and taken off.
@@ -19,7 +19,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from .common import (
-    LABELS,
     BenchmarkError,
     Connection,
     Options,
@@ -29,15 +28,13 @@ from .common import (
     running,
     unknown_command,
 )
-from .report import Bar, Figure, Result
+from .report import Bar, Figure, Result, figure
 
 CONNECTIONS = 50
 KEYS = 1_000_000
 RAND = "__rand_int__"  # redis-benchmark writes 12 digits in its place
 SETUP_ROUNDS = 9
 FREED_SECONDS = 30
-HEADERS = ("test", "P", "via", "rps ours", "peer", "ratio", "CPU µs/req ours", "peer", "ratio",
-           "p50/p99 ms ours", "peer", "load busy % ours", "peer")
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +93,13 @@ class Sample:
 
 Sitting = dict[str, list[Sample]]  # label -> one sample a round
 Samples = dict[Point, list[Sitting]]
+
+
+def headers(options: Options) -> list[str]:
+    """Of the detailed table."""
+    names = [options.name(label) for label in options.labels[1:]]
+    return ["test", "P", "via", *options.columns("rps"), *options.columns("CPU µs/req"), "p50/p99 ms ours", *names,
+            "load busy % ours", *names]
 
 
 # One run ---------------------------------------------------------------------------------------------------------
@@ -164,10 +168,10 @@ def sit_all(options: Options, form: Form, tests: Sequence[Test], preload: Callab
     """All sittings of the form. `points` plans what is measured of the tests whose command both servers have."""
     samples: Samples = {}
     for number in range(form.sittings):
-        order = LABELS if number % 2 else LABELS[::-1]
+        order = options.labels if number % 2 else options.labels[::-1]
         with ExitStack() as stack:
             servers = {label: stack.enter_context(running(options, label)) for label in order}
-            result.versions = {label: servers[label].version for label in LABELS}
+            result.versions = {label: servers[label].version for label in options.labels}
             known = known_tests(servers.values(), tests, result)
             for server in servers.values():
                 preload(server, known)
@@ -183,7 +187,7 @@ def sit_all(options: Options, form: Form, tests: Sequence[Test], preload: Callab
 def rounds(servers: dict[str, Server], order: Sequence[str], point: Point, form: Form,
            setups: dict[tuple[str, str], float]) -> Sitting:
     """A point's rounds of one sitting, every other one in the other order."""
-    found: Sitting = {label: [] for label in LABELS}
+    found: Sitting = {label: [] for label in servers}
     requests = int(point.test.requests[point.pipeline] * form.scale)
     if point.test.reads:
         check_replies(servers, point.test, requests)
@@ -233,24 +237,32 @@ def median(sittings: list[Sitting], label: str, name: str) -> float:
     return statistics.median(getattr(sample, name) for sitting in sittings for sample in sitting[label])
 
 
-def ratio(sittings: list[Sitting], name: str) -> float:
-    """Ours / peer: the median over a sitting's rounds, the geometric mean over the sittings."""
-    medians = [
-        statistics.median(getattr(ours, name) / getattr(peer, name)
-                          for ours, peer in zip(sitting["ours"], sitting["peer"], strict=True))
-        for sitting in sittings
-    ]
-    return math.exp(statistics.fmean(map(math.log, medians)))
+def ratios(sittings: list[Sitting], name: str) -> dict[str, float]:
+    """Ours / each peer's: the median over a sitting's rounds, the geometric mean over the sittings."""
+    found = {}
+    for label in sorted(sittings[0].keys() - {"ours"}):
+        medians = [
+            statistics.median(getattr(ours, name) / getattr(peer, name)
+                              for ours, peer in zip(sitting["ours"], sitting[label], strict=True))
+            for sitting in sittings
+        ]
+        found[label] = math.exp(statistics.fmean(map(math.log, medians)))
+    return found
 
 
-def row_of(point: Point, sittings: list[Sitting]) -> list[object]:
+def medians(sittings: list[Sitting], name: str) -> dict[str, float]:
+    """The median of all samples of each server."""
+    return {label: median(sittings, label, name) for label in sittings[0]}
+
+
+def row_of(options: Options, point: Point, sittings: list[Sitting]) -> list[object]:
     """A point's line of the detailed table."""
-    latency = [f"{median(sittings, label, 'p50_ms'):.3f}/{median(sittings, label, 'p99_ms'):.3f}" for label in LABELS]
-    rates = [median(sittings, label, "rate") for label in LABELS]
-    cpu = [median(sittings, label, "cpu_us") for label in LABELS]
-    busy = [round(100 * median(sittings, label, "load_busy")) for label in LABELS]
-    return [point.test.name, point.pipeline, point.via, *rates, ratio(sittings, "rate"), *cpu,
-            ratio(sittings, "cpu_us"), *latency, *busy]
+    labels = options.labels
+    latency = [f"{median(sittings, label, 'p50_ms'):.3f}/{median(sittings, label, 'p99_ms'):.3f}" for label in labels]
+    busy = [round(100 * median(sittings, label, "load_busy")) for label in labels]
+    shown = [cell for name in ("rate", "cpu_us")
+             for cell in options.cells(medians(sittings, name), ratios(sittings, name))]
+    return [point.test.name, point.pipeline, point.via, *shown, *latency, *busy]
 
 
 def figures_of(point: Point, sittings: list[Sitting]) -> list[Figure]:
@@ -258,17 +270,17 @@ def figures_of(point: Point, sittings: list[Sitting]) -> list[Figure]:
     test, pipeline = point.test, point.pipeline
     claims = [("cpu_us", "server CPU", "µs/req", "<=", test.cpu_bars), ("rate", "rate", "req/s", ">=", test.rate_bars)]
     return [
-        Figure(f"{test.name} P={pipeline} {words}", unit, median(sittings, "ours", name),
-               median(sittings, "peer", name), ratio(sittings, name), Bar("ratio", sign, bars[pipeline]))
+        figure(f"{test.name} P={pipeline} {words}", unit, medians(sittings, name), ratios(sittings, name),
+               Bar("ratio", sign, bars[pipeline]))
         for name, words, unit, sign, bars in claims
         if pipeline in bars
     ]
 
 
-def report(samples: Samples, result: Result) -> None:
+def report(options: Options, samples: Samples, result: Result) -> None:
     """Adds the table's rows, and the figures of what went over TCP."""
     for point, sittings in samples.items():
-        result.rows.append(row_of(point, sittings))
+        result.rows.append(row_of(options, point, sittings))
         if point.via == "tcp":
             result.figures += figures_of(point, sittings)
 

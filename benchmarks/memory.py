@@ -11,16 +11,24 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from .common import LABELS, BenchmarkError, Options, Server, fill, load_core, pinned, resp, running, unknown_command
-from .report import Bar, Figure, Result, main
+from .common import (
+    COMMANDS_PER_CHUNK,
+    BenchmarkError,
+    Options,
+    Server,
+    fill,
+    load_core,
+    pinned,
+    resp,
+    running,
+    unknown_command,
+)
+from .report import Bar, Result, figure, main
 
 SETTLE_SECONDS = 8.0
 SETTLE_STEP = 0.25
 RSS_TOLERANCE = 0.15
 VALUE = b"v" * 32
-HEADERS = ("case", "items", "used B/item ours", "peer", "ratio", "RSS B/item ours", "peer", "ratio",
-           "RSS/used ours", "peer")
-
 
 def with_ttl(numbers: range) -> Iterator[int]:
     """The key's number and a TTL in ms of seven digits: 1,000 to 9,999 s, so that none is due during the run."""
@@ -45,6 +53,13 @@ def twice(numbers: range) -> Iterator[int]:
         yield n
 
 
+def hundred_of(numbers: range) -> Iterator[int]:
+    """The key's number, then a hundred integers of five digits."""
+    for n in numbers:
+        yield n
+        yield from range(10_000, 10_100)
+
+
 @dataclass(frozen=True)
 class Case:
     """`count` commands (`short` in the short form) made from a template; memory is given per command."""
@@ -58,6 +73,7 @@ class Case:
     fields: Callable[[range], Iterable[int]] = iter
     own_key: bool = True  # whether each command creates a key, or all fill one key
     lines_per_reply: int = 1
+    per_chunk: int = COMMANDS_PER_CHUNK
 
 
 TEN_FIELDS = [part for i in range(10) for part in (b"f%d" % i, b"value%d" % i)]
@@ -86,6 +102,31 @@ CASES = (
          short=1_000_000, own_key=False),
     Case("entry of a stream", resp(b"XADD", b"x", b"1-1%010d", b"f", b"%010d"), (b"XADD",), NO_WORSE, fields=twice,
          own_key=False, lines_per_reply=2),
+)
+
+# One row for each kind of item, 300,000 of it in either form: with so many, the servers' tables are filled to other
+# degrees than with a million. Whoever is the smallest is so in each row.
+SAME_NUMBER = 300_000
+
+
+def same_number(name: str, template: bytes, **more) -> Case:
+    command = template.split(b"\r\n")[2]
+    return Case(f"{SAME_NUMBER:,} of {name}", template, (command,), NO_WORSE, SAME_NUMBER, SAME_NUMBER, **more)
+
+
+ALL_KINDS = (
+    same_number("a string", resp(b"SET", b"key:%012d", VALUE)),
+    same_number("a string with a TTL", resp(b"SET", b"key:%012d", VALUE, b"PX", b"%07d"), fields=with_ttl),
+    same_number("a counter", resp(b"SET", b"key:%012d", b"1%06d"), fields=twice),
+    same_number("a hash of ten", resp(b"HSET", b"key:%012d", *TEN_FIELDS)),
+    same_number("a sorted set's member", resp(b"ZADD", b"z", b"%07d", b"member:%012d"), fields=after_score,
+                own_key=False),
+    same_number("a set's member", resp(b"SADD", b"s", b"member:%012d"), own_key=False),
+    same_number("a big hash's field", resp(b"HSET", b"h", b"field:%010d", b"value:%010d"), fields=twice,
+                own_key=False),
+    same_number("a list's item", resp(b"RPUSH", b"l", b"item:%011d"), own_key=False),
+    same_number("100 integers in a set", resp(b"SADD", b"key:%012d", *[b"%05d"] * 100), fields=hundred_of,
+                per_chunk=100),
 )
 
 
@@ -117,7 +158,7 @@ def measure(server: Server, case: Case, count: int) -> Reading:
         connection.call(b"DEL", b"warm")
     before = read(server)
     with server.connect() as connection:
-        connection.load(fill(case.template, count, case.fields, case.lines_per_reply))
+        connection.load(fill(case.template, count, case.fields, case.lines_per_reply, case.per_chunk))
         keys = connection.call(b"DBSIZE")
     if keys != (count if case.own_key else 1):
         raise BenchmarkError(f"{server.label} has {keys} keys after loading {count} x {case.name}")
@@ -125,11 +166,16 @@ def measure(server: Server, case: Case, count: int) -> Reading:
     return Reading((after.used - before.used) / count, (after.rss - before.rss) / count)
 
 
+def headers(options: Options) -> list[str]:
+    names = [options.name(label) for label in options.labels[1:]]
+    return ["case", "items", *options.columns("used B/item"), *options.columns("RSS B/item"), "RSS/used ours", *names]
+
+
 def compare(options: Options, case: Case, result: Result) -> None:
-    """Measures a case on both servers and adds its row and figures, or a note that it was skipped."""
+    """Measures a case on all servers and adds its row and figures, or a note that it was skipped."""
     count = case.short if options.short else case.count
     readings = {}
-    for label in LABELS:
+    for label in options.labels:
         with running(options, label) as server:
             result.versions[label] = server.version
             lacking = unknown_command([server], case.commands)
@@ -137,23 +183,30 @@ def compare(options: Options, case: Case, result: Result) -> None:
                 result.notes.append(f"{case.name} skipped: {lacking}")
                 return
             readings[label] = measure(server, case, count)
-    ours, peer = readings["ours"], readings["peer"]
-    result.rows.append([case.name, f"{count:,}", ours.used, peer.used, ours.used / peer.used, ours.rss, peer.rss,
-                        ours.rss / peer.rss, ours.rss / ours.used, peer.rss / peer.used])
-    result.figures.append(Figure(case.name, "B/item", ours.used, peer.used, ours.used / peer.used, case.bar))
-    off = [abs(reading.rss / reading.used - 1) for reading in (ours, peer)]
-    result.figures.append(Figure(f"{case.name}, RSS off used_memory", "share", *off,
-                                 bar=Bar("ours", "<=", RSS_TOLERANCE)))
+    used = {label: reading.used for label, reading in readings.items()}
+    rss = {label: reading.rss for label, reading in readings.items()}
+    ratios, rss_ratios = shares(used), shares(rss)
+    result.rows.append([case.name, f"{count:,}", *options.cells(used, ratios), *options.cells(rss, rss_ratios),
+                        *(reading.rss / reading.used for reading in readings.values())])
+    result.figures.append(figure(case.name, "B/item", used, ratios, case.bar))
+    off = {label: abs(reading.rss / reading.used - 1) for label, reading in readings.items()}
+    result.figures.append(figure(f"{case.name}, RSS off used_memory", "share", off, dict.fromkeys(ratios),
+                                 Bar("ours", "<=", RSS_TOLERANCE)))
+
+
+def shares(values: dict[str, float]) -> dict[str, float]:
+    """Ours / each peer's."""
+    return {label: values["ours"] / value for label, value in values.items() if label != "ours"}
 
 
 def run(options: Options) -> Result:
     """All cases; the short form loads fewer items where that changes little."""
-    result = Result("memory", headers=HEADERS)
+    result = Result("memory", headers=headers(options))
     with pinned(load_core()):
-        for case in CASES:
+        for case in CASES + ALL_KINDS:
             compare(options, case, result)
     return result
 
 
 if __name__ == "__main__":
-    sys.exit(main(run, __doc__))
+    sys.exit(main(run, __doc__, together=True))

@@ -163,4 +163,4 @@ def run(options: Options) -> Result:
 
 
 if __name__ == "__main__":
-    sys.exit(main(run, __doc__))
+    sys.exit(main(run, __doc__, together=True))

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from .common import ALL_CORES, BenchmarkError, Options
+from .common import ALL_CORES, BenchmarkError, Options, packaged_peers, product
 
 PASS, MISS = "pass", "MISS"
 BUSY_LOAD = 0.5  # processes running besides us, on average over the last minute, above which figures suffer
@@ -34,7 +34,10 @@ class Bar:
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured claim. `ratio` is ours / peer: the median over rounds where there are rounds."""
+    """One measured claim. `ratio` is ours / peer: the median over rounds where there are rounds.
+
+    The bar is about the first peer; `others` has the figure and the ratio of each further one.
+    """
 
     name: str
     unit: str
@@ -42,6 +45,7 @@ class Figure:
     peer: float | None = None
     ratio: float | None = None
     bar: Bar | None = None
+    others: tuple[tuple[float | None, float | None], ...] = ()
 
     @property
     def judged(self) -> float | None:
@@ -72,10 +76,15 @@ class Result:
     notes: list[str] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
+    beside: str = ""  # the peer, when others had results of their own
+
+    @property
+    def title(self) -> str:
+        return f"{self.name} beside {self.beside}" if self.beside else self.name
 
     def details(self) -> str:
         """The detailed table and the remarks."""
-        lines = [f"== {self.name} =="]
+        lines = [f"== {self.title} =="]
         if self.rows:
             lines.append(table(self.headers, self.rows))
         lines += self.notes
@@ -105,15 +114,24 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return "\n".join([line(headers), line(["-" * width for width in widths]), *map(line, cells)])
 
 
-def summary(results: Sequence[Result]) -> str:
-    """One table of all figures, with ratios and whether each bar was reached."""
-    rows = [
-        [f"{result.name}: {figure.name}", figure.unit, figure.ours, figure.peer, figure.ratio,
-         str(figure.bar or ""), figure.verdict]
-        for result in results
-        for figure in result.figures
-    ]
-    return table(["claim", "unit", "ours", "peer", "ratio", "bar", "verdict"], rows)
+def figure(name: str, unit: str, values: dict[str, float], ratios: dict[str, float], bar: Bar | None = None) -> Figure:
+    """A figure of all servers, by their labels."""
+    first, *others = list(ratios)
+    return Figure(name, unit, values["ours"], values[first], ratios[first], bar,
+                  tuple((values[label], ratios[label]) for label in others))
+
+
+def summary(results: Sequence[Result], options: Options) -> str:
+    """One table of all figures, with ratios and whether each bar, which is about the first peer, was reached."""
+    blank = [(None, None)] * (len(options.peers) - 1)
+    rows = []
+    for result in results:
+        for each in result.figures:
+            others = [cell for pair in [*each.others, *blank][: len(blank)] for cell in pair]
+            rows.append([f"{result.title}: {each.name}", each.unit, each.ours, each.peer, each.ratio, *others,
+                         str(each.bar or ""), each.verdict])
+    headers = ["claim", "unit", *(header.strip() for header in options.columns("")), "bar", "verdict"]
+    return table(headers, rows)
 
 
 def misses(results: Sequence[Result]) -> int:
@@ -137,7 +155,7 @@ def machine(options: Options) -> dict[str, str]:
         "load average": f"{os.getloadavg()[0]:.2f}",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "server": shlex.join(options.server),
-        "peer": version_line(options.peer[0]),
+        **{label: version_line(options.command(label)[0]) for label in options.labels[1:]},
         "redis-benchmark": version_line("redis-benchmark"),
     }
 
@@ -169,8 +187,9 @@ def parser(description: str | None, short: bool) -> argparse.ArgumentParser:
     out = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     out.add_argument("--server", metavar="CMD", default=shlex.join(Options.server),
                      help="command that starts the server under test (default: %(default)s)")
-    out.add_argument("--peer", metavar="PATH", default="redis-server",
-                     help="the real redis-server, or a command that starts it (default: the one on PATH)")
+    out.add_argument("--peer", metavar="PATH", action="append", dest="peers",
+                     help="another server, or a command that starts it; may be repeated (default: the redis-server on "
+                     "PATH, and those of the packages in the extra `peers`)")
     form = out.add_mutually_exclusive_group()
     form.add_argument("--short", dest="short", action="store_true", help="less work, noisier figures")
     form.add_argument("--full", dest="short", action="store_false", help="the work the claims are made for")
@@ -181,7 +200,8 @@ def parser(description: str | None, short: bool) -> argparse.ArgumentParser:
 
 
 def options_from(args: argparse.Namespace) -> Options:
-    return Options(tuple(shlex.split(args.server)), tuple(shlex.split(args.peer)), args.short)
+    peers = args.peers or ["redis-server", *packaged_peers()]
+    return Options(tuple(shlex.split(args.server)), tuple(tuple(shlex.split(peer)) for peer in peers), args.short)
 
 
 def end_on_sigterm() -> None:
@@ -189,26 +209,31 @@ def end_on_sigterm() -> None:
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
 
 
-def write_json(path: str, facts: dict[str, str], results: Sequence[Result]) -> None:
+def write_json(path: str, facts: dict[str, str], options: Options, results: Sequence[Result]) -> None:
     """Everything measured, each figure with its verdict."""
+    peers = [product(peer[0]) for peer in options.peers]
     data = []
     for result in results:
         entry = asdict(result)
-        for figure, raw in zip(result.figures, entry["figures"], strict=True):
-            raw["verdict"] = figure.verdict
+        for each, raw in zip(result.figures, entry["figures"], strict=True):
+            raw["verdict"] = each.verdict
         data.append(entry)
-    Path(path).write_text(json.dumps({"machine": facts, "results": data}, indent=2) + "\n")
+    Path(path).write_text(json.dumps({"machine": {**facts, "peers": peers}, "results": data}, indent=2) + "\n")
 
 
-def timed(run: Callable[[Options], Result], options: Options) -> Result:
-    """Runs a benchmark and notes how long it took."""
-    began = time.monotonic()
-    result = run(options)
-    result.seconds = time.monotonic() - began
-    return result
+def timed(run: Callable[[Options], Result], options: Options, together: bool) -> list[Result]:
+    """Runs a benchmark and notes how long it took: `together` it measures all peers at once, else one by one."""
+    results = []
+    for each in [options] if together else options.beside_each():
+        began = time.monotonic()
+        results.append(run(each))
+        results[-1].seconds = time.monotonic() - began
+        if each.peers != options.peers:
+            results[-1].beside = product(each.command("peer")[0])
+    return results
 
 
-def main(run: Callable[[Options], Result], description: str | None) -> int:
+def main(run: Callable[[Options], Result], description: str | None, together: bool = False) -> int:
     """The command line of a single benchmark, in its full form unless --short is given; returns the exit status."""
     args = parser(description, short=False).parse_args()
     options = options_from(args)
@@ -216,11 +241,13 @@ def main(run: Callable[[Options], Result], description: str | None) -> int:
     facts = machine(options)
     print(machine_text(facts), flush=True)
     try:
-        result = timed(run, options)
+        results = timed(run, options, together)
     except BenchmarkError as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"\n{result.details()}\n\n{summary([result])}\n\n{result.seconds:.0f} s")
+    for result in results:
+        print(f"\n{result.details()}\n{result.seconds:.0f} s")
+    print(f"\n{summary(results, options)}")
     if args.json:
-        write_json(args.json, facts, [result])
-    return 1 if args.strict and misses([result]) else 0
+        write_json(args.json, facts, options, results)
+    return 1 if args.strict and misses(results) else 0

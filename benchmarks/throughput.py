@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from .common import BenchmarkError, Options, Server, fill, resp
-from .load import HEADERS, KEYS, RAND, Form, Point, Test, report, rounds_text, sit_all
+from .load import KEYS, RAND, Form, Point, Test, headers, report, rounds_text, sit_all
 from .report import Result, main
 
 VALUE = "v" * 32
@@ -57,12 +57,12 @@ def plan(tests: Sequence[Test], short: bool) -> list[Point]:
 def run(options: Options) -> Result:
     """All tests over both transports."""
     form = SHORT if options.short else FULL
-    result = Result("throughput", headers=HEADERS)
-    report(sit_all(options, form, TESTS, preload, result, lambda tests: plan(tests, options.short)), result)
+    result = Result("throughput", headers=headers(options))
+    report(options, sit_all(options, form, TESTS, preload, result, lambda tests: plan(tests, options.short)), result)
     result.notes.append(f"{rounds_text(form)}; {KEYS:,} keys, 32-byte values; latency is redis-benchmark's, for a "
                         "whole pipeline")
     return result
 
 
 if __name__ == "__main__":
-    sys.exit(main(run, __doc__))
+    sys.exit(main(run, __doc__, together=True))
