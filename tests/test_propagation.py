@@ -275,6 +275,9 @@ EFFECTS = {
                "LMOVEM k l LEFT RIGHT COUNT 2 OBO"),
     "BLMOVEM": ("RPUSH k a b c", "BLMOVEM k l LEFT RIGHT 0 EXACTLY 2 BULK | BLMOVEM k l LEFT LEFT 0",
                 "LMOVEM k l LEFT RIGHT EXACTLY 2 BULK | LMOVEM k l LEFT LEFT"),
+    "moves onto what is no list": (
+        "RPUSH k a b | SET d v", "BLMOVE k d LEFT RIGHT 0 | BRPOPLPUSH k d 0 | BLMOVEM k d LEFT RIGHT 0 | "
+        "LMOVE k d LEFT RIGHT | RPOPLPUSH k d | LMOVEM k d LEFT RIGHT", ""),
     "commands that only read lists": (
         "RPUSH k a b", "LRANGE k 0 -1 | LLEN k | LINDEX k 0 | LPOS k a | LPOS k a COUNT 0", ""),
     "FLUSHDB of nothing": ("", "FLUSHDB", "FLUSHDB"),
@@ -420,6 +423,17 @@ def test_replay_gives_the_same_data(local):
             for question in ("GET", "PEXPIRETIME"):
                 assert client.call(question, key) == writer.call(question, key), (db, question, key)
     copy.loop.close()
+
+
+@pytest.mark.parametrize("line", ["BLMOVE k d LEFT RIGHT 0", "BRPOPLPUSH k d 0", "BLMOVEM k d LEFT RIGHT 0"])
+def test_who_is_served_an_error_propagates_nothing(local, line):
+    client, waiting = local.client(), local.client()
+    client.call("SET", "d", "v")
+    waiting.send(*line.split())
+    local.notes.take()
+    assert client.call("RPUSH", "k", "a") == 1
+    assert str(waiting.read()).startswith("WRONGTYPE")
+    assert local.notes.take() == [(0, [b"RPUSH", b"k", b"a"])]
 
 
 def test_removed_feed_hears_nothing(local):

@@ -116,20 +116,21 @@ cdef int rotate(Client c, Entry* e, int source_end, int target_end, LpItem* item
     return 0
 
 
-cdef int move_one(Client c, Entry* source, int source_end, int target_end) except -1:
-    """Move an element of the list argv[1] to the list argv[2] and reply it; its key may go."""
+cdef bint move_one_or_reply(Client c, Entry* source, int source_end, int target_end) except -1:
+    """Move an element of the list argv[1] to the list argv[2] and reply it; its key may go. False: argv[2] is none."""
     cdef Entry* target = c.db.lookup_write(&c.argv[2])
     cdef LpItem item
 
     if not c.has_type(target, TYPE_LIST):
-        return 0
+        return False
     list_at_end(source, source_end, &item)
     if target == source:
         rotate(c, source, source_end, target_end, &item)
     else:
         push_moved(c, target, target_end, &item)
         list_drop(&c.core.memory, &c.core.limits, source, source_end, 1)
-    return tell_popped(c, &c.argv[1], source, source_end, 1)
+    tell_popped(c, &c.argv[1], source, source_end, 1)
+    return True
 
 
 cdef int cmd_lmove(Client c) except -1:
@@ -145,7 +146,10 @@ cdef int cmd_lmove(Client c) except -1:
     source = c.db.lookup_write(&c.argv[1])
     if not c.has_type(source, TYPE_LIST):
         return 0
-    return move_one(c, source, source_end, target_end) if source is not NULL else c.reply_null()
+    if source is NULL:
+        return c.reply_null()
+    move_one_or_reply(c, source, source_end, target_end)
+    return 0
 
 declare(
     b"lmove", native(cmd_lmove), arity=5, flags=WRITE | DENYOOM, keys=MOVED_KEYS, since="6.2.0",
@@ -164,7 +168,10 @@ cdef int cmd_rpoplpush(Client c) except -1:
 
     if not c.has_type(source, TYPE_LIST):
         return 0
-    return move_one(c, source, LIST_TAIL, LIST_HEAD) if source is not NULL else c.reply_null()
+    if source is NULL:
+        return c.reply_null()
+    move_one_or_reply(c, source, LIST_TAIL, LIST_HEAD)
+    return 0
 
 declare(
     b"rpoplpush", native(cmd_rpoplpush), arity=3, flags=WRITE | DENYOOM, keys=MOVED_KEYS, since="1.2.0",
@@ -191,8 +198,7 @@ cdef int cmd_blmove(Client c) except -1:
         return 0
     if source is NULL:
         return wait_for_source(c, deadline_ms)
-    move_one(c, source, source_end, target_end)
-    if c.propagates():
+    if move_one_or_reply(c, source, source_end, target_end) and c.propagates():
         c.effect([b"LMOVE", *[arg_bytes(&c.argv[i]) for i in range(1, 5)]])
     return 0
 
@@ -219,8 +225,7 @@ cdef int cmd_brpoplpush(Client c) except -1:
         return 0
     if source is NULL:
         return wait_for_source(c, deadline_ms)
-    move_one(c, source, LIST_TAIL, LIST_HEAD)
-    if c.propagates():
+    if move_one_or_reply(c, source, LIST_TAIL, LIST_HEAD) and c.propagates():
         c.effect([b"RPOPLPUSH", arg_bytes(&c.argv[1]), arg_bytes(&c.argv[2])])
     return 0
 
@@ -319,13 +324,16 @@ cdef Entry* put_new(Client c, Entry* source, int source_end, int target_end, con
     return target
 
 
-cdef int move_many(Client c, Entry* source, int source_end, int target_end, const HowMany* how) except -1:
-    """Move elements of the list argv[1] to the list argv[2], reply them as they are there; the first key may go."""
+cdef bint move_many_or_reply(Client c, Entry* source, int source_end, int target_end, const HowMany* how) except -1:
+    """Move elements of the list argv[1] to the list argv[2], reply them as they are there; the first key may go.
+
+    False: argv[2] is no list.
+    """
     cdef Entry* target = c.db.lookup_write(&c.argv[2])
     cdef int64_t count = min(how.count, <int64_t>list_count(source))
 
     if not c.has_type(target, TYPE_LIST):
-        return 0
+        return False
     if target == source:
         put_within(c, source, source_end, target_end, how, count)
     else:
@@ -338,7 +346,8 @@ cdef int move_many(Client c, Entry* source, int source_end, int target_end, cons
     c.core.dirty -= 1
     c.reply_array(count)
     reply_elements(c, target, 0 if target_end == LIST_HEAD else <int64_t>list_count(target) - count, count, False)
-    return tell_popped(c, &c.argv[1], source, source_end, count)
+    tell_popped(c, &c.argv[1], source, source_end, count)
+    return True
 
 
 cdef int cmd_lmovem(Client c) except -1:
@@ -359,7 +368,10 @@ cdef int cmd_lmovem(Client c) except -1:
         return 0
     if how.exactly and (source is NULL or <int64_t>list_count(source) < how.count):
         return c.reply_null_array()
-    return move_many(c, source, source_end, target_end, &how) if source is not NULL else c.reply_array(0)
+    if source is NULL:
+        return c.reply_array(0)
+    move_many_or_reply(c, source, source_end, target_end, &how)
+    return 0
 
 declare(
     b"lmovem", native(cmd_lmovem), arity=-5, flags=WRITE | DENYOOM, keys=MOVED_KEYS, since="8.10.0",
@@ -391,8 +403,7 @@ cdef int cmd_blmovem(Client c) except -1:
         return 0
     if source is NULL or (how.exactly and <int64_t>list_count(source) < how.count):
         return block_on_keys(c, 1, 1, 1, TYPE_LIST, deadline_ms, NULL_ARRAY)
-    move_many(c, source, source_end, target_end, &how)
-    if c.propagates():
+    if move_many_or_reply(c, source, source_end, target_end, &how) and c.propagates():
         c.effect([b"LMOVEM", *[arg_bytes(&c.argv[i]) for i in range(1, c.argc) if i != 5]])
     return 0
 
