@@ -425,6 +425,19 @@ def test_replay_gives_the_same_data(local):
     copy.loop.close()
 
 
+def test_what_sort_stores_does_not_depend_on_how_a_set_lies(local):
+    """Elements with nothing between them: a replica's set may have come together in another way."""
+    client = local.client()
+    members = [f"m{number}" for number in range(100)]
+    client.call("SADD", "one", *members)
+    client.call("SADD", "other", *reversed(members), "x" * 100)
+    client.call("SREM", "other", "x" * 100)
+    for options in (("ALPHA",), ("DESC", "ALPHA"), ()):
+        for key in ("one", "other"):
+            assert client.call("SORT", key, "BY", "w:*", *options, "STORE", f"by:{key}") == 100
+        assert client.call("LRANGE", "by:one", 0, -1) == client.call("LRANGE", "by:other", 0, -1)
+
+
 @pytest.mark.parametrize("line", ["BLMOVE k d LEFT RIGHT 0", "BRPOPLPUSH k d 0", "BLMOVEM k d LEFT RIGHT 0"])
 def test_who_is_served_an_error_propagates_nothing(local, line):
     client, waiting = local.client(), local.client()

@@ -83,6 +83,7 @@ cdef struct Sort:
     bint alpha
     bint unsorted               # BY has no star
     bint by_given
+    bint total                  # elements with nothing between them go by their bytes
     Arg* store                  # NULL: reply
     Pattern by
     Pattern* gets
@@ -450,11 +451,15 @@ cdef inline int compare_bytes(const char* a, size_t a_size, const char* b, size_
 
 cdef int compare_items(const Sort* s, const Item* a, const Item* b) noexcept:
     """The order of two elements of the same rank, ascending."""
+    cdef int order
+
     if not s.alpha:
         return compare_bytes(a.text, a.size, b.text, b.size)
     if a.by is NULL or b.by is NULL:
-        return (a.by is not NULL) - (b.by is not NULL)
-    return compare_bytes(a.by, a.by_size, b.by, b.by_size)
+        order = (a.by is not NULL) - (b.by is not NULL)
+    else:
+        order = compare_bytes(a.by, a.by_size, b.by, b.by_size)
+    return compare_bytes(a.text, a.size, b.text, b.size) if order == 0 and s.total else order
 
 
 cdef inline bint before(const Sort* s, const Ranked* a, const Ranked* b) noexcept:
@@ -577,10 +582,12 @@ cdef int sort_elements(Client c, Sort* s, const Entry* e, const Options* given) 
     cdef int64_t i, values
 
     if e is not NULL:
-        if s.unsorted and entry_type(e) == TYPE_SET and s.store is not NULL:
+        if entry_type(e) == TYPE_SET and s.store is not NULL:
             # What is stored must not depend on the order in which a set happens to lie there.
-            s.unsorted = s.by_given = False
-            s.alpha = True
+            s.total = True
+            if s.unsorted:
+                s.unsorted = s.by_given = False
+                s.alpha = True
         set_part(s, entry_count(e), given)
         load(s, e)
     else:

@@ -99,6 +99,8 @@ def templates(known):
 class Draw:
     """Random commands of one seed, among those that both servers know."""
 
+    counted = ("key", "weight")             # arguments that come as often as the number before them says
+
     def __init__(self, seed, known):
         self.random = random.Random(seed)
         self.facts = facts(known)
@@ -248,7 +250,7 @@ class Draw:
             return []
         times = 1
         if "multiple" in flags:
-            times = self.count if argument["name"] in ("key", "weight") and self.count > 1 else self.repeat()
+            times = self.count if argument["name"] in self.counted and self.count > 1 else self.repeat()
         token = [argument["token"].encode()] if "token" in argument else []
         if argument["type"] == "pure-token":
             return token
