@@ -124,8 +124,10 @@ class WriteDraw(Draw):
             **dict.fromkeys(("ifeq-value", "ifne-value", "message", "channel"), self.value),
             **dict.fromkeys(("ifdeq-digest", "ifdne-digest"), lambda: b"%016x" % draw.getrandbits(64))}
 
-    def key(self):
-        return self.lex_key() if self.group == "sorted-set" and self.random.random() < 0.1 else super().key()
+    def from_facts(self, fact):
+        if fact.name == "ZADD" and self.random.random() < 0.2:      # a lex: key, whose members all have one score
+            return [b"ZADD", self.lex_key(), b"0", self.member(), b"0", self.member()]
+        return super().from_facts(fact)
 
     def numkeys(self):
         self.count = self.random.choice((1, 2, 2, 3))
@@ -147,7 +149,7 @@ class WriteDraw(Draw):
         """(the Declared, its words); some have a wrong argument more, or one less."""
         fact = self.random.choices(self.facts, self.weights)[0]
         argv = self.from_facts(fact)
-        if self.random.random() < 0.05:
+        if self.random.random() < 0.05 and not any(word.startswith(b"lex:") for word in argv):
             at = self.random.randrange(1, len(argv)) if len(argv) > 1 else 0
             argv[at + 1:at + 2] = self.random.choice(([], [self.member()], [self.integer(), self.member()]))
         return fact, argv

@@ -1,8 +1,9 @@
 """Set algebra. The design comment is in set_algebra.pxd."""
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport qsort
 from libc.string cimport memcmp, memcpy, memmove, memset
 
-from fastredis.ds.alloc cimport mem_free, mem_realloc
+from fastredis.ds.alloc cimport mem_alloc, mem_free, mem_realloc
 from fastredis.ds.intset cimport ints_contains, ints_count, ints_get
 from fastredis.ds.listpack cimport lp_find, lp_first, lp_get, lp_next, lp_text
 from fastredis.ds.native cimport ctz64, hash_bytes, likely, prefetch
@@ -19,7 +20,7 @@ from fastredis.values.set_type cimport (
 from fastredis.values.value cimport entry_free
 
 cdef enum:
-    FEW_SETS = 8                # a union of more distinct sets is made in the scratch table
+    FEW_SETS = 8                # a union of more distinct sets is made in the scratch table; more are sorted by qsort()
     MERGE_RATIO = 16            # of two intsets, one so many times as large is searched, not merged
     BIG_SET = 512               # a union of smaller sets keeps the order of the sets
     CACHED_MEMBERS = 4096       # a table of no more is taken to be in the cache: nothing is asked for ahead
@@ -354,8 +355,53 @@ cdef inline void filter_by(Batch* batch, const Entry* e, bint present) noexcept:
 
 # ---------------------------------------------------------------- the sets
 
-cdef void drop_missing(Algebra* a, int first) noexcept:
+cdef struct Place:              # a set that is sorted; one that was given earlier comes first among equal ones
+    Entry* e
+    uint64_t rank
+    int place
+
+
+cdef int by_rank(const void* a, const void* b) noexcept nogil:
+    cdef const Place* one = <const Place*>a
+    cdef const Place* other = <const Place*>b
+
+    if one.rank != other.rank:
+        return -1 if one.rank < other.rank else 1
+    return one.place - other.place
+
+
+cdef int drop_missing(Algebra* a, int first) except -1:
     """Take out the empty sets, and those that came before, from a.sets[first] on."""
+    if a.count - first > FEW_SETS:
+        return drop_missing_of_many(a, first)
+    drop_missing_of_few(a, first)
+    return 0
+
+
+cdef int drop_missing_of_many(Algebra* a, int first) except -1:
+    """The same, where comparing each with each would take too long: the same ones are neighbours once sorted."""
+    cdef size_t size = (a.count - first) * sizeof(Place)
+    cdef Place* places = <Place*>mem_alloc(a.account, size)
+    cdef Entry* last = NULL
+    cdef int i, count = a.count - first
+
+    for i in range(count):
+        places[i] = Place(a.sets[first + i], <uint64_t><size_t>a.sets[first + i], i)
+    qsort(places, count, sizeof(Place), by_rank)
+    for i in range(count):
+        if places[i].e is last:         # NULL at the beginning
+            a.sets[first + places[i].place] = NULL
+        last = places[i].e
+    mem_free(a.account, places, size)
+    count, a.count = a.count, first
+    for i in range(first, count):
+        if a.sets[i] is not NULL:
+            a.sets[a.count] = a.sets[i]
+            a.count += 1
+    return 0
+
+
+cdef void drop_missing_of_few(Algebra* a, int first) noexcept:
     cdef int i, k, kept = first
 
     for i in range(first, a.count):
@@ -369,8 +415,31 @@ cdef void drop_missing(Algebra* a, int first) noexcept:
     a.count = kept
 
 
-cdef void sort_sets(Algebra* a, int first, bint descending) noexcept:
-    """Sort a.sets[first:] by the number of members. They are few; equal ones keep their order."""
+cdef int sort_sets(Algebra* a, int first, bint descending) except -1:
+    """Sort a.sets[first:] by the number of members; equal ones keep their order."""
+    if a.count - first > FEW_SETS:
+        return sort_many_sets(a, first, descending)
+    sort_few_sets(a, first, descending)
+    return 0
+
+
+cdef int sort_many_sets(Algebra* a, int first, bint descending) except -1:
+    cdef size_t size = (a.count - first) * sizeof(Place)
+    cdef Place* places = <Place*>mem_alloc(a.account, size)
+    cdef uint64_t members
+    cdef int i, count = a.count - first
+
+    for i in range(count):
+        members = set_count(a.sets[first + i])
+        places[i] = Place(a.sets[first + i], ~members if descending else members, i)
+    qsort(places, count, sizeof(Place), by_rank)
+    for i in range(count):
+        a.sets[first + i] = places[i].e
+    mem_free(a.account, places, size)
+    return 0
+
+
+cdef void sort_few_sets(Algebra* a, int first, bint descending) noexcept:
     cdef Entry* e
     cdef uint64_t members
     cdef int i, k
