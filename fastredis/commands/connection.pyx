@@ -117,14 +117,16 @@ cdef int cmd_hello(Client c) except -1:
 
 
 cdef int reply_hello(Client c) except -1:
+    zone = c.engine.config["availability-zone"]
     c.out.object({
         "server": "redis",
         "version": fastredis.REDIS_VERSION,
         "proto": c.resp,
         "id": c.id,
         "mode": "standalone",
-        "role": "master",
+        "role": "replica" if c.core.is_replica else "master",
         "modules": [],
+        **({"availability_zone": zone} if zone else {}),
     })
     return 0
 

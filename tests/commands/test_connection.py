@@ -383,3 +383,20 @@ LATER = {
         ("CLIENT GETREDIR", -1), ("CLIENT TRACKINGINFO", {"flags": {"off"}, "redirect": -1, "prefixes": []}),
     ],
 }
+
+
+def test_hello_tells_the_role(either_server):
+    with either_server().client(protocol=3) as client:
+        assert client.call("HELLO")[b"role"] == b"master"
+        client.call("REPLICAOF", "127.0.0.1", "1")
+        assert client.call("HELLO")[b"role"] == b"replica"
+        client.call("REPLICAOF", "NO", "ONE")
+        assert client.call("HELLO", "3")[b"role"] == b"master"
+
+
+def test_hello_tells_the_availability_zone(fresh_server):
+    """As in Valkey: only where there is one."""
+    with fresh_server().client(protocol=3) as client:
+        assert b"availability_zone" not in client.call("HELLO")
+        client.call("CONFIG", "SET", "availability-zone", "here")
+        assert client.call("HELLO")[b"availability_zone"] == b"here"
