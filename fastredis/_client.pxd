@@ -42,10 +42,12 @@ cdef class Client(Session):
     cdef object last_command            # Command that ran last; None: none has
     cdef public object blocked          # what it waits for (fastredis._blocking); None: nothing
     cdef object queue                   # MULTI's Queue (fastredis._multi); None outside of MULTI
-    cdef list watched                   # what WATCH watches (fastredis._multi)
-    cdef public set channels            # subscriptions; None until the first one
-    cdef public set patterns
-    cdef public set shard_channels
+    cdef dict watched                   # WATCH: Database -> {key: Place} (fastredis._lines); None: nothing
+    cdef readonly dict channels         # subscriptions: name -> Place; None until the first one
+    cdef readonly dict patterns
+    cdef readonly dict shard_channels
+    cdef int64_t line_bytes             # of used_memory, what its subscriptions and watched keys take
+    cdef int64_t line_bytes_noted       # ... when note_memory() was called last because of them
     cdef public dict fieldsets          # HIMPORT: name -> tuple of fields; None until the first one
     cdef int64_t wrote                  # Core.propagated after its last write, for WAITAOF
     cdef list effects                   # what to propagate in place of argv; None: argv itself
@@ -61,6 +63,8 @@ cdef class Client(Session):
     cdef int drop_empty(self, Arg* key, Entry* e) except -1
     cdef int shut(self) except -1
     cdef int note_memory(self) except -1
+    cdef int entered(self, bytes name, int64_t taken) except -1
+    cdef int left(self, bytes name, int64_t given) except -1
 
     cdef inline int modified(self, Arg* key, int event_class, const char* event) except -1:
         """The handler changed a key: everything that follows from a change follows from this.

@@ -6,11 +6,16 @@ from libc.stdint cimport uint64_t
 from fastredis._core cimport NOTIFY_GENERIC
 from fastredis._engine cimport C_CLOSE_ASAP, C_CLOSED
 from fastredis._errors cimport ERR_WRONGTYPE
+from fastredis._lines cimport place_bytes
 from fastredis._reply cimport reply_new
 from fastredis._resp cimport arg_bytes
 from fastredis.values.value cimport entry_count
 
 from fastredis._reply import ErrorReply
+
+
+cdef enum:
+    NOTED_BYTES = 4096              # what subscriptions and watched keys may take before it is looked at for a limit
 
 
 @cython.no_gc_clear                 # a Connection's __dealloc__ needs the engine
@@ -88,6 +93,22 @@ cdef class Client(Session):
         """What the client holds has changed by more than a little."""
         return 0
 
+    cdef int entered(self, bytes name, int64_t taken) except -1:
+        """Count what line_enter() took."""
+        self.core.memory.used += taken
+        self.line_bytes += place_bytes(name)
+        if self.line_bytes > self.line_bytes_noted + NOTED_BYTES:
+            self.line_bytes_noted = self.line_bytes
+            self.note_memory()
+        return 0
+
+    cdef int left(self, bytes name, int64_t given) except -1:
+        """Count what line_leave() gave back."""
+        self.core.memory.used -= given
+        self.line_bytes -= place_bytes(name)
+        self.line_bytes_noted = min(self.line_bytes_noted, self.line_bytes)
+        return 0
+
     # --- for commands in plain Python -------------------------------------------------
 
     @property
@@ -142,5 +163,4 @@ cdef int client_init(Client c, Engine engine) except -1:
     c.user = b"default"
     c.name = c.lib_name = c.lib_ver = b""
     c.peer = c.local = b""
-    c.watched = []
     return 0

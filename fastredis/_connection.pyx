@@ -179,7 +179,7 @@ cdef class Connection(Client):
         if self.transport is not None and not self.flags & C_CLOSE_ASAP:
             unsent = self.transport.get_write_buffer_size()
         if not self.flags & (C_CLOSE_ASAP | C_CLOSED | C_NO_EVICT | C_MASTER | C_REPLICA):
-            held = unsent + self.query_room
+            held = unsent + self.query_room + self.line_bytes
             held += self.pending.room if self.pending is not None else 0
             held += queue.size_bytes if queue is not None else 0
         self.set_counted(unsent, held)
@@ -501,38 +501,9 @@ cdef class Connection(Client):
         """Whether `timeout` applies: not to replicas, the master, who looks on, waits or has subscriptions."""
         return not self.flags & (C_REPLICA | C_MASTER | C_MONITOR | C_BLOCKED | C_PUBSUB)
 
-    # --- for CLIENT LIST and INFO --------------------------------------------------------------
+    # --- for commands --------------------------------------------------------------
 
     @property
     def is_local(self):
         """Whether it comes over the unix socket or the loopback interface."""
         return bool(self.flags & C_UNIX_SOCKET) or self.peer.startswith((b"127.", b"[::1]:", b"::1:"))
-
-    def measures(self):
-        """The numbers that CLIENT LIST shows, by the names of its fields; -1 for `multi` outside of MULTI.
-
-        Replies are written to a buffer that all clients share: the reply buffer (rbs, rbp, obl) is what others write
-        to; the output list (oll, omem) is what the transport could not send yet.
-        """
-        cdef Queue queue = <Queue>self.queue
-        cdef Reply pending = self.pending
-        cdef int64_t unsent = 0
-        cdef int64_t own = pending.room if pending is not None else 0
-
-        if self.writing and self.transport is not None:
-            unsent = self.transport.get_write_buffer_size()
-        return {
-            "fd": self.fd,
-            "multi": queue.count if queue is not None else -1,
-            "watch": len(self.watched),
-            "qbuf": self.query_size,
-            "qbuf-free": self.query_room - self.query_size,
-            "multi-mem": queue.size_bytes if queue is not None else 0,
-            "rbs": own,
-            "rbp": own,
-            "obl": pending.size if pending is not None else 0,
-            "oll": 1 if unsent else 0,
-            "omem": unsent,
-            "tot-net-in": self.bytes_in,
-            "tot-net-out": self.bytes_out,
-        }

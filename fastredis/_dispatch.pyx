@@ -41,6 +41,7 @@ cdef enum:
     SHARERS = 8                     # so many quick commands in a row may be timed together
     QUICK_ARGS = 4                  # ... when they have no more arguments than this
     STALL_TICKS = 20000             # ... unless that took so long (several us) that something held one of them up
+    ATTACK_MS = 60 * 1000           # so long the log is quiet about attempts by HTTP
     SHOWN_NAME = 128                # bytes of a request that an error repeats
 
 # Commands that a client with subscriptions may use in RESP2.
@@ -412,10 +413,7 @@ cdef int unknown(Client c) except -1:
     cdef int i
 
     if name.lower() in (b"host:", b"post"):
-        peer = c.peer.decode("utf-8", "replace")
-        c.engine.log.warning("Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: "
-                             "commands to Redis. This is likely due to an attacker attempting to use Cross Protocol "
-                             f"Scripting to compromise your Redis instance. Connection from {peer} aborted.")
+        tell_of_attack(c)
         return c.shut()
     for i in range(1, c.argc):
         if len(args) >= SHOWN_NAME:
@@ -424,6 +422,21 @@ cdef int unknown(Client c) except -1:
     if c.flags & C_MULTI:
         c.flags |= C_DIRTY_EXEC
     return reject(c, b"ERR unknown command '" + name + b"', with args beginning with: " + args)
+
+
+cdef int tell_of_attack(Client c) except -1:
+    """Log that a browser may have been tricked into speaking to us; once a minute, since anybody can cause it."""
+    cdef Engine engine = c.engine
+    cdef int64_t now_ms = c.core.now_ms
+    cdef str peer = c.peer.decode("utf-8", "replace")
+
+    if engine.attack_told_ms and now_ms - engine.attack_told_ms <= ATTACK_MS:
+        return 0
+    engine.attack_told_ms = now_ms
+    engine.log.warning("Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: "
+                       "commands to Redis. This is likely due to an attacker attempting to use Cross Protocol "
+                       f"Scripting to compromise your Redis instance. Connection from {peer} aborted.")
+    return 0
 
 
 cdef int unknown_subcommand(Client c) except -1:

@@ -144,6 +144,7 @@ cdef class Engine(Listener):
     cdef Slices slices                  # the forkless snapshot under way (fastredis.persist.snapshot); None: none is
     cdef readonly dict disk_errors      # who cannot write ("rdb", "aof") -> error for those who want to
     cdef readonly int64_t started_ms
+    cdef int64_t attack_told_ms         # when the log told last that somebody speaks HTTP to us; 0: never
     cdef readonly str run_id
     cdef readonly uint64_t start_ticks
     cdef readonly int64_t start_us      # monotonic, taken with start_ticks

@@ -11,6 +11,7 @@ from fastredis._core cimport (
     NOTIFY_GENERIC, NOTIFY_HASH,
 )
 from fastredis._keyspace cimport database_new
+from fastredis._lines cimport Line, Place
 from fastredis._reply cimport reply_new
 from fastredis._resp cimport arg_bytes, arg_of, args_copy, batch_free, batch_init, put_request, request_room
 from fastredis.ds.alloc cimport mem_alloc, mem_calloc, mem_free, mem_realloc
@@ -504,12 +505,18 @@ cdef class Engine(Listener):
 
     cdef int touch_watched(self, Database db, const char* key, size_t size) except -1:
         """A key changed: transactions of those who watch it will fail."""
-        cdef Session session
+        cdef Line line
+        cdef void* at
 
         if not db.watchers:
             return 0
-        for session in db.watchers.get(key[:size], ()):
-            session.flags |= C_DIRTY_CAS
+        line = <Line>db.watchers.get(key[:size])
+        if line is None:
+            return 0
+        at = line.first
+        while at is not NULL:
+            (<Session>(<Place>at).client).flags |= C_DIRTY_CAS
+            at = (<Place>at).after
         return 0
 
     cdef int touch_all_watched(self, Database db, Database replaced_by) except -1:

@@ -271,8 +271,8 @@ def client_statistics(Engine engine not None):
     cdef int64_t watching = 0, memory = 0, replicas = 0, lagging = 0, most_input = 0, most_output = 0
 
     for c in engine.clients.values():
-        watching += len(c.watched) != 0
-        buffers = c.pending.room if c.pending is not None else 0
+        watching += c.watched is not None
+        buffers = c.line_bytes + (c.pending.room if c.pending is not None else 0)
         buffers += (<Queue>c.queue).size_bytes if c.queue is not None else 0
         if isinstance(c, Connection):
             buffers += (<Connection>c).query_room + (<Connection>c).unsent

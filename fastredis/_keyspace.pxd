@@ -65,7 +65,7 @@ cdef class Database:
     cdef Table keys
     cdef ExpireHeap expires
     cdef ExpireHeap field_expires
-    cdef dict watchers                  # key (bytes) -> {session that watches it: None}
+    cdef dict watchers                  # key (bytes) -> Line of those who watch it (fastredis._lines)
     cdef dict awaited                   # key (bytes) -> {TYPE_*: {KeyWaiter: None}}, first come first (_blocking)
 
     cdef Entry* lookup_read(self, Arg* key) except? NULL

@@ -1,14 +1,13 @@
 # Transactions: the queue between MULTI and EXEC, and the keys that WATCH watches.
 #
 # A queued command is one block: its Args, then their bytes. It belongs to the Queue.
-# Watching is noted twice, so that both ways are quick: the client lists (database, key)
-# for UNWATCH, the database maps key -> clients for whoever changes the key.
+# Watching is noted twice, so that both ways are quick: the client knows its places by database
+# and key for UNWATCH, the database has a Line for each key for whoever changes the key.
 
 from libc.stdint cimport int64_t, uint64_t
 
 from fastredis._client cimport Client
 from fastredis._command cimport Command
-from fastredis._keyspace cimport Database
 from fastredis._resp cimport Arg
 from fastredis.ds.alloc cimport Account
 
@@ -31,14 +30,9 @@ cdef class Queue:
     cdef int append(self, Client c, Command command) except -1
 
 
-cdef class Watched:
-    cdef Database db
-    cdef bytes key
-    cdef bint was_expired               # it was there, expired, when WATCH came: its removal is no change
-
-
 cdef int watch(Client c, Arg* key) except -1
 cdef int unwatch_all(Client c) except -1
+cdef Py_ssize_t watch_count(Client c) except -1      # keys that it watches
 cdef bint watched_expired(Client c) except -1
 cdef int discard(Client c) except -1
 cdef int begin(Client c) except -1

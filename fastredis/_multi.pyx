@@ -3,6 +3,8 @@ cimport cython
 
 from fastredis._core cimport LISTEN_WATCH
 from fastredis._engine cimport C_DIRTY_CAS, C_DIRTY_EXEC, C_MULTI
+from fastredis._keyspace cimport Database
+from fastredis._lines cimport Place, line_enter, line_leave
 from fastredis._resp cimport arg_bytes, arg_of, args_copy
 from fastredis.ds.alloc cimport mem_free, mem_realloc
 from fastredis.values.entry cimport Entry
@@ -63,36 +65,36 @@ cdef int discard(Client c) except -1:
 
 cdef int watch(Client c, Arg* key) except -1:
     """WATCH one key; watching it twice is watching it once."""
-    cdef Watched w = Watched()
     cdef bytes name = arg_bytes(key)
-    cdef dict sessions = c.db.watchers.setdefault(name, {})
+    cdef dict own
+    cdef int64_t taken
 
-    if c in sessions:
+    if c.watched is None:
+        c.watched = {}
+    own = <dict>c.watched.get(c.db)
+    if own is None:
+        own = c.watched[c.db] = {}
+    taken = line_enter(c.db.watchers, own, name, c)
+    if taken == 0:
         return 0
-    w.db = c.db
-    w.key = name
     # A key whose time has come goes now, so that its removal is no change. On a replica it stays.
-    w.was_expired = c.db.live(key) is NULL and c.db.peek(key) is not NULL
-    c.watched.append(w)
-    sessions[c] = None
+    (<Place>own[name]).was_expired = c.db.live(key) is NULL and c.db.peek(key) is not NULL
     c.core.listeners |= LISTEN_WATCH
-    return 0
+    return c.entered(name, taken)
 
 
 cdef int unwatch_all(Client c) except -1:
     """UNWATCH, and all that implies it."""
-    cdef Watched w
     cdef Database db
-    cdef dict sessions
+    cdef dict own
+    cdef bytes name
 
-    if not c.watched:
+    if c.watched is None:
         return 0
-    for w in c.watched:
-        sessions = <dict>w.db.watchers[w.key]
-        del sessions[c]
-        if not sessions:
-            del w.db.watchers[w.key]
-    c.watched = []
+    for db, own in c.watched.items():
+        for name in list(own):
+            c.left(name, line_leave(db.watchers, own, name))
+    c.watched = None
     for db in c.engine.databases:
         if db.watchers:
             return 0
@@ -100,15 +102,24 @@ cdef int unwatch_all(Client c) except -1:
     return 0
 
 
+cdef Py_ssize_t watch_count(Client c) except -1:
+    return sum(map(len, c.watched.values())) if c.watched is not None else 0
+
+
 cdef bint watched_expired(Client c) except -1:
     """Whether the time of a watched key has come since WATCH; nobody need have noticed yet."""
-    cdef Watched w
+    cdef Database db
+    cdef Place place
+    cdef dict own
     cdef Arg key
     cdef Entry* e
 
-    for w in c.watched:
-        key = arg_of(w.key)
-        e = w.db.peek(&key)
-        if e is not NULL and w.db.is_expired(e) and not w.was_expired:
-            return True
+    if c.watched is None:
+        return False
+    for db, own in c.watched.items():
+        for place in own.values():
+            key = arg_of(place.line.name)
+            e = db.peek(&key)
+            if e is not NULL and db.is_expired(e) and not place.was_expired:
+                return True
     return False

@@ -1,12 +1,12 @@
 # PubSub: who listens to which channel, pattern or shard channel, and how a message gets there.
 #
-#   channels  b"news" -> {client: None, client: None}        client.channels  {b"news", ...}
-#   patterns  b"n*"   -> {client: None}                      client.patterns  {b"n*"}
-#   shard     b"news" -> {client: None}                      client.shard_channels
+#   channels  b"news" -> Line of clients        client.channels  b"news" -> Place
+#   patterns  b"n*"   -> Line                   client.patterns  b"n*"   -> Place
+#   shard     b"news" -> Line                   client.shard_channels
 #
-# Holds: both sides name the same pairs; no name without clients; C_PUBSUB is set while a
-# client has any of them. A dict serves as an ordered set, so that clients get a message in
-# the order in which they subscribed.
+# Holds: both sides name the same pairs (fastredis._lines); no name without clients; C_PUBSUB
+# is set while a client has any of them. Clients get a message in the order in which they
+# subscribed.
 #
 # A message is formatted at most twice, for RESP2 and RESP3, and its bytes are appended to
 # the inbox of each receiver, which is sent at the end of the turn: no object is made per

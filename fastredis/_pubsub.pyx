@@ -1,5 +1,5 @@
 """Channels and their subscribers. The design comment is in _pubsub.pxd."""
-from libc.stdint cimport uint64_t
+from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport strlen
 
 from fastredis._core cimport (
@@ -7,6 +7,7 @@ from fastredis._core cimport (
     NOTIFY_KEYSPACE, NOTIFY_LIST, NOTIFY_MODULE, NOTIFY_NEW, NOTIFY_SET, NOTIFY_STREAM, NOTIFY_STRING, NOTIFY_ZSET,
 )
 from fastredis._engine cimport C_PUBSUB, C_REPLY_OFF, C_REPLY_SKIP
+from fastredis._lines cimport Line, line_enter, line_leave
 from fastredis._reply cimport reply_new
 from fastredis._resp cimport arg_bytes, arg_of
 from fastredis.ds.glob cimport glob_match
@@ -49,7 +50,7 @@ cdef class PubSub:
     # --- subscriptions ------------------------------------------------------------------
 
     cdef dict listeners(self, Subscription kind):
-        """Name -> clients, for one kind of subscription."""
+        """Name -> Line of clients, for one kind of subscription."""
         if kind == SUB_CHANNEL:
             return self.channels
         return self.patterns if kind == SUB_PATTERN else self.shard_channels
@@ -57,11 +58,10 @@ cdef class PubSub:
     cdef int subscribe(self, Client c, Subscription kind, Arg* name) except -1:
         """Add a subscription and confirm it; confirmed again if it was there before."""
         cdef bytes key = arg_bytes(name)
-        cdef set own = own_names(c, kind)
+        cdef int64_t taken = line_enter(self.listeners(kind), own_names(c, kind), key, c)
 
-        if key not in own:
-            own.add(key)
-            self.listeners(kind).setdefault(key, {})[c] = None
+        if taken:
+            c.entered(key, taken)
             update(self, c)
         return confirm(c, kind, SUBSCRIBED[kind], key)
 
@@ -110,28 +110,26 @@ cdef class PubSub:
 
     cdef int publish(self, Arg* channel, Arg* message) except -1:
         """Send a message to a channel's subscribers and to those of patterns that match; returns how many it has."""
-        cdef bytes name = arg_bytes(channel)
-        cdef bytes pattern
-        cdef dict clients
+        cdef Line line
         cdef int receivers = 0
 
         if self.channels:
-            clients = <dict>self.channels.get(name)
-            if clients is not None:
-                receivers = deliver(self, clients, b"message", None, channel, message)
+            line = <Line>self.channels.get(arg_bytes(channel))
+            if line is not None:
+                receivers = deliver(self, line, b"message", None, channel, message)
         if self.patterns:
-            for pattern, clients in list(self.patterns.items()):
-                if glob_match(pattern, len(pattern), channel.ptr, channel.size, False):
-                    receivers += deliver(self, clients, b"pmessage", pattern, channel, message)
+            for line in list(self.patterns.values()):
+                if glob_match(line.name, len(line.name), channel.ptr, channel.size, False):
+                    receivers += deliver(self, line, b"pmessage", line.name, channel, message)
         return receivers
 
     cdef int publish_shard(self, Arg* channel, Arg* message) except -1:
         """The same for shard channels, which know no patterns."""
-        cdef dict clients = <dict>self.shard_channels.get(arg_bytes(channel))
+        cdef Line line = <Line>self.shard_channels.get(arg_bytes(channel))
 
-        if clients is None:
+        if line is None:
             return 0
-        return deliver(self, clients, b"smessage", None, channel, message)
+        return deliver(self, line, b"smessage", None, channel, message)
 
     def key_event(self, int db, int event_class, bytes event, bytes key):
         """Publish a keyspace event: the event to the key's channel, the key to the event's channel."""
@@ -152,12 +150,12 @@ cdef class PubSub:
             self.publish(&channel, &key_arg)
 
 
-cdef set own_names(Client c, Subscription kind):
-    """The client's own set of one kind of subscription."""
+cdef dict own_names(Client c, Subscription kind):
+    """The client's own places of one kind of subscription."""
     if c.channels is None:
-        c.channels = set()
-        c.patterns = set()
-        c.shard_channels = set()
+        c.channels = {}
+        c.patterns = {}
+        c.shard_channels = {}
     if kind == SUB_CHANNEL:
         return c.channels
     return c.patterns if kind == SUB_PATTERN else c.shard_channels
@@ -165,17 +163,11 @@ cdef set own_names(Client c, Subscription kind):
 
 cdef int drop(PubSub registry, Client c, Subscription kind, bytes key) except -1:
     """Forget a subscription, if there is one."""
-    cdef dict listeners = registry.listeners(kind)
-    cdef set own = own_names(c, kind)
-    cdef dict clients
+    cdef int64_t given = line_leave(registry.listeners(kind), own_names(c, kind), key)
 
-    if key not in own:
+    if given == 0:
         return 0
-    own.remove(key)
-    clients = <dict>listeners[key]
-    del clients[c]
-    if not clients:
-        del listeners[key]
+    c.left(key, given)
     return update(registry, c)
 
 
@@ -209,15 +201,15 @@ cdef int confirm(Client c, Subscription kind, bytes what, bytes name) except -1:
     return out.integer(len(c.shard_channels) if kind == SUB_SHARD else len(c.channels) + len(c.patterns))
 
 
-cdef int deliver(PubSub registry, dict clients, const char* kind, bytes pattern, Arg* channel,
+cdef int deliver(PubSub registry, Line line, const char* kind, bytes pattern, Arg* channel,
                  Arg* message) except -1:
-    """Append one message to the inboxes of clients; returns how many they are."""
+    """Append one message to the inboxes of those in a line; returns how many they are."""
     cdef Client c
     cdef Reply text
-    cdef int receivers = len(clients)
+    cdef int receivers = line.count
 
     try:
-        for c in list(clients):         # who is shut for the size of its output leaves the dict
+        for c in line.clients():        # a list of its own: who is shut for the size of its output leaves the line
             text = registry.resp3 if c.resp == 3 else registry.resp2
             if text.size == 0:
                 write_message(text, kind, pattern, channel, message)

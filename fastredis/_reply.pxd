@@ -102,6 +102,13 @@ cdef class Reply:
         self.size = at + 2 - self.data
         return 0
 
+    cdef inline int number(self, int64_t value) except -1:
+        """The digits alone, for text that is put together here."""
+        if self.reserve(HEADER):
+            return 0
+        self.size += format_int64(self.data + self.size, value)
+        return 0
+
     cdef inline int integer(self, int64_t value) except -1:
         return self.header(c':', value)
 

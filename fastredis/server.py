@@ -19,6 +19,7 @@ from typing import NoReturn
 
 from fastredis import commands
 from fastredis._blocking import PAUSE_SHUTDOWN, Blocked
+from fastredis._client_list import describe
 from fastredis._command import CommandTable, declared_commands
 from fastredis._connection import Connection
 from fastredis._crash import report_trouble
@@ -341,8 +342,7 @@ class Server:
 
     def describe(self, client: Connection) -> str:
         """The client as CLIENT LIST shows it, for the log."""
-        from fastredis.commands.clients import describe
-        return describe(client)
+        return describe(client, self.config.hide_user_data_from_log)
 
     def panic(self, text: str) -> NoReturn:
         """End the process at once, since to go on would do harm. The log tells why, and where it was."""

@@ -16,10 +16,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import fastredis
+from fastredis.commands.clients import candidates
 from tests.resp import Client, Closed, Error, Status, encode
 from tests.servers import free_port
 
@@ -890,3 +892,37 @@ def test_the_watchdog_shows_where_the_server_is_stuck(fresh_server):
         reports = server.log().count("WATCHDOG")
         assert client.call("DEBUG", "SLEEP", "0.5") == OK
         assert server.log().count("WATCHDOG") == reports
+
+
+def test_attempts_by_http_are_told_once_a_minute(fresh_server):
+    server = fresh_server()
+    def attempt():
+        with server.client() as client:
+            client.send_raw(b"POST / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            with pytest.raises((Closed, ConnectionError)):
+                client.read()
+        return server.log().count("Possible SECURITY ATTACK detected")
+    assert [attempt() for _ in range(3)] == [1, 1, 1]
+    with server.client() as client:
+        client.call("DEBUG", "CLOCK", "ADVANCE", "61000")
+    assert [attempt() for _ in range(2)] == [2, 2]
+
+
+@pytest.mark.parametrize("protocol", [2, 3])
+def test_hello_tells_the_role(either_server, protocol):
+    server = either_server()
+    with server.client() as client:
+        for follow, role in ((("127.0.0.1", "1"), b"replica"), (("no", "one"), b"master")):
+            assert client.call("REPLICAOF", *follow) == OK
+            reply = client.call("HELLO", protocol)
+            fields = reply if protocol == 3 else dict(zip(reply[::2], reply[1::2], strict=True))
+            assert fields[b"role"] == role
+
+
+def test_an_id_needs_no_look_at_other_clients():
+    class Clients(dict):
+        def values(self):
+            raise AssertionError("all clients are looked at")
+    asking = SimpleNamespace(engine=SimpleNamespace(clients=Clients({5: "five"})))
+    assert candidates(asking, [b"SKIPME", b"no", b"Id", b"5"]) == ["five"]
+    assert candidates(asking, [b"ID", b"6"]) == []

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator
 
 from fastredis import _engine as bits
 from fastredis._blocking import PAUSE_BY_CLIENT
+from fastredis._client_list import reply_lines
 from fastredis._command import declarer
 from fastredis._options import parse_integer
-from fastredis._reply import ErrorReply, Status, Verbatim
+from fastredis._reply import ErrorReply, Status
 from fastredis.declarations import ADMIN, CONTAINER, LOADING, NOSCRIPT, STALE
 
 declare = declarer("connection")
@@ -17,20 +18,6 @@ SYNTAX = ErrorReply("ERR syntax error")
 NOT_INTEGER = ErrorReply("ERR value is not an integer or out of range")
 UNBLOCKED = b"UNBLOCKED client unblocked via CLIENT UNBLOCK"
 
-# The letters of CLIENT LIST's field `flags`, in its order.
-FLAG_LETTERS = (
-    (bits.C_MASTER, "M"),
-    (bits.C_PUBSUB, "P"),
-    (bits.C_MULTI, "x"),
-    (bits.C_BLOCKED, "b"),
-    (bits.C_DIRTY_CAS, "d"),
-    (bits.C_CLOSE_AFTER_REPLY, "c"),
-    (bits.C_CLOSE_ASAP, "A"),
-    (bits.C_READONLY, "r"),
-    (bits.C_UNIX_SOCKET, "U"),
-    (bits.C_NO_EVICT, "e"),
-    (bits.C_NO_TOUCH, "T"),
-)
 TYPES = {b"normal": "normal", b"slave": "replica", b"replica": "replica", b"pubsub": "pubsub", b"master": "master",
          b"primary": "master"}
 PRINTABLE = re.compile(rb"[!-~]*")
@@ -98,83 +85,12 @@ declare(
 )
 
 
-# --- the line that describes a client -------------------------------------------------------
+# --- who is connected -------------------------------------------------------
 
 
 def text(value: bytes) -> str:
     """Bytes from outside as text; Reply writes them back as they were."""
     return value.decode("utf-8", "surrogateescape")
-
-
-def flag_letters(client) -> str:
-    """The field `flags`: O or S for MONITOR and replicas, then FLAG_LETTERS; N without any."""
-    flags = client.flag_bits
-    letters = ""
-    if flags & (bits.C_REPLICA | bits.C_MONITOR):
-        letters = "O" if flags & bits.C_MONITOR else "S"
-    return letters + "".join(letter for bit, letter in FLAG_LETTERS if flags & bit) or "N"
-
-
-def memory(client, measures: dict[str, int]) -> int:
-    """Bytes that a client costs: itself, its buffers, its MULTI queue, and the names it listens to or has prepared."""
-    names = [*(client.channels or ()), *(client.patterns or ()), *(client.shard_channels or ())]
-    for name, fields in (client.fieldsets or {}).items():
-        names += [name, *fields]
-    return (client.__sizeof__() + sum(measures[field] for field in ("qbuf", "qbuf-free", "multi-mem", "rbs", "omem"))
-            + sum(map(len, names)) + len(client.name))
-
-
-def line(client, argv_bytes: int = 0, redact: bool = False) -> str:
-    """CLIENT LIST's line about a client, without its end. `argv_bytes`: of the arguments of its present command."""
-    found = client.measures()
-    command = client.last_command_name
-    fields = {
-        "id": client.id,
-        "addr": text(client.peer),
-        "laddr": text(client.local),
-        "fd": found["fd"],
-        "name": "*redacted*" if redact else text(client.name),
-        "age": (client.now_ms - client.created_ms) // 1000,
-        "idle": (client.now_ms - client.active_ms) // 1000,
-        "flags": flag_letters(client),
-        "db": client.database,
-        "sub": len(client.channels or ()),
-        "psub": len(client.patterns or ()),
-        "ssub": len(client.shard_channels or ()),
-        "multi": found["multi"],
-        "watch": found["watch"],
-        "qbuf": found["qbuf"],
-        "qbuf-free": found["qbuf-free"],
-        "argv-mem": argv_bytes,
-        "multi-mem": found["multi-mem"],
-        "rbs": found["rbs"],
-        "rbp": found["rbp"],
-        "obl": found["obl"],
-        "oll": found["oll"],
-        "omem": found["omem"],
-        "tot-mem": memory(client, found) + argv_bytes,
-        "events": "rw" if found["oll"] else "r",
-        "cmd": text(command) if command else "NULL",
-        "user": "*redacted*" if redact else text(client.user),
-        "redir": -1,
-        "resp": client.resp,
-        "lib-name": text(client.lib_name),
-        "lib-ver": text(client.lib_ver),
-        "tot-net-in": found["tot-net-in"],
-        "tot-net-out": found["tot-net-out"],
-        "tot-cmds": client.requests,
-    }
-    return " ".join(f"{name}={value}" for name, value in fields.items())
-
-
-def describe(client) -> str:
-    """A client as the log shows it; with hide-user-data-from-log without its names."""
-    return line(client, redact=client.engine.config.hide_user_data_from_log)
-
-
-def line_for(asking, client) -> str:
-    """A line of CLIENT LIST or INFO that one client asks for, about another or itself."""
-    return line(client, sum(map(len, asking.args)) if asking is client else 0) + "\n"
 
 
 def client_type(client) -> str:
@@ -205,7 +121,7 @@ declare(
 
 def cmd_client_info(c):
     """CLIENT INFO -> verbatim string: the line about this connection."""
-    c.reply(Verbatim(line_for(c, c)))
+    reply_lines(c, [c])
 
 declare(
     b"client|info", cmd_client_info, arity=2, flags=NOSCRIPT | LOADING | STALE, since="6.2.0",
@@ -237,7 +153,7 @@ def cmd_client_list(c):
         chosen = [c.engine.clients[number] for number in ids if number in c.engine.clients]
     else:
         return c.reply(SYNTAX)
-    c.reply(Verbatim("".join(line_for(c, client) for client in chosen)))
+    reply_lines(c, chosen)
 
 declare(
     b"client|list", cmd_client_list, arity=-2, flags=ADMIN | NOSCRIPT | LOADING | STALE, since="2.4.0",
@@ -368,6 +284,15 @@ def kill_filter(c, name: bytes, value: bytes) -> Callable[[object], bool]:
     raise BadFilter(SYNTAX)
 
 
+def candidates(c, args: list[bytes]) -> list:
+    """Whom the filters may fit: an id is one client's, so the others need not be looked at."""
+    for name, value in zip(args[::2], args[1::2], strict=True):
+        if name.lower() == b"id":
+            client = c.engine.clients.get(parse_integer(value))
+            return [client] if client is not None else []
+    return connected(c)
+
+
 def kill_all(c, clients: list) -> None:
     """Close connections; one's own after its reply."""
     for client in clients:
@@ -393,13 +318,13 @@ def cmd_client_kill(c):
         filters = list(kill_filters(c, args))
     except BadFilter as error:
         return c.reply(error.args[0])
-    found = [client for client in connected(c) if all(fits(client) for fits in filters)]
+    found = [client for client in candidates(c, args) if all(fits(client) for fits in filters)]
     kill_all(c, found)
     c.reply(len(found))
 
 declare(
     b"client|kill", cmd_client_kill, arity=-3, flags=ADMIN | NOSCRIPT | LOADING | STALE, since="2.4.0",
-    complexity="O(N) where N is the number of connections",
+    complexity="O(N) where N is the number of connections, O(1) with an id",
     summary="Closes connections.",
     args=(
         "filter=(old-format<ip:port>@-2.8.12 | new-format=([ID client-id:integer@2.8.12] | [TYPE client-type=(NORMAL"

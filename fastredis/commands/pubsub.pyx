@@ -3,6 +3,7 @@ from fastredis._client cimport Client
 from fastredis._command cimport native
 from fastredis._engine cimport C_DENY_BLOCKING, C_MULTI
 from fastredis._flags cimport CONTAINER, FAST, LOADING, MAY_REPLICATE, NOSCRIPT, PUBSUB, STALE
+from fastredis._lines cimport Line
 from fastredis._pubsub cimport SUB_CHANNEL, SUB_PATTERN, SUB_SHARD, PubSub, Subscription
 from fastredis._resp cimport arg_bytes
 from fastredis.ds.glob cimport glob_match
@@ -210,12 +211,14 @@ cdef int reply_channels(Client c, Subscription kind) except -1:
 cdef int reply_counts(Client c, Subscription kind) except -1:
     """Each argument, followed by how many listen to it."""
     cdef dict listeners = (<PubSub>c.engine.pubsub).listeners(kind)
+    cdef Line line
     cdef int i
 
     c.reply_array((c.argc - 2) * 2)
     for i in range(2, c.argc):
         c.reply_bulk(c.argv[i].ptr, c.argv[i].size)
-        c.reply_int(len(listeners.get(arg_bytes(&c.argv[i]), ())))
+        line = <Line>listeners.get(arg_bytes(&c.argv[i]))
+        c.reply_int(line.count if line is not None else 0)
     return 0
 
 
