@@ -321,6 +321,8 @@ class Server:
             client.peer = address_text(transport.get_extra_info("peername"))
             client.local = address_text(transport.get_extra_info("sockname"))
             self.tune(sock)
+        if self.exit_code.done():
+            return b""
         if len(self.engine.clients) >= self.config.maxclients:
             return b"-ERR max number of clients reached\r\n"
         if self.config.protected_mode and not self.engine.password and not client.is_local:
@@ -444,11 +446,7 @@ class Server:
             notify_systemd("STATUS=Ready to accept connections\nREADY=1\n", self.log)
         gc.collect()
         gc.freeze()
-        code = await self.exit_code
-        if self.engine.replication.link is not None:
-            self.engine.replication.link.close()
-        self.engine.aof.end()
-        return code
+        return await self.exit_code
 
     def _log_start(self) -> None:
         config = self.config
@@ -566,15 +564,34 @@ class Server:
             self.log.warning("Errors trying to shut down the server. Check the logs for more information.")
             self._forget_shutdown()
             return
-        for listener in self.all_listeners():
-            self._stop(listener)
+        self.end_service(0)
         if self.unix_listener is not None:
             self.log.notice("Removing the unix socket file.")
             with contextlib.suppress(OSError):
                 os.unlink(self.config.unixsocket)
         self.log.warning("fastredis (Redis protocol) is now ready to exit, bye bye...")
+
+    def end_service(self, code: int) -> None:
+        """Have main() return. Nothing is executed from here on, for it would be lost; connections are closed.
+
+        What was executed before is answered, and replicas get it, as far as the kernel takes that now.
+        """
+        engine = self.engine
         if not self.exit_code.done():
-            self.exit_code.set_result(0)
+            self.exit_code.set_result(code)
+        for listener in self.all_listeners():
+            self._stop(listener)
+        if engine.replication.link is not None:
+            engine.replication.link.close()
+        engine.start_turn()
+        try:
+            engine.aof.end()
+            engine.release_replies()
+            engine.replication.stream.send_all()
+            for client in list(engine.clients.values()):
+                client.kill()
+        finally:
+            engine.finish_turn()
 
     def _save_at_end(self, save: bool | None, force: bool) -> bool:
         """What the end of the process would lose goes to the disk; False if it cannot, and the server is to go on."""

@@ -604,9 +604,8 @@ class AofFiles:
         return True
 
     def end(self) -> None:
-        """The loop has ended: what came in since close_at_end() is written, too."""
-        if self.state == ON:
-            self.feed.finish()
+        """After close_at_end(): the server is done, nothing is written any more."""
+        self.feed.close()
 
     # --- INFO ---------------------------------------------------------------------------
 

@@ -466,7 +466,7 @@ class Link:
             if self._aof_tries == AOF_TRIES and not self.engine.server.exit_code.done():
                 self.log.warning("FATAL: this replica instance finished the synchronization with its master, but the "
                                  "AOF can't be turned on. Exiting now.")
-                self.engine.server.exit_code.set_result(1)
+                self.engine.server.end_service(1)
 
     # --- timer --------------------------------------------------------------------------
 
