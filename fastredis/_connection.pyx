@@ -111,8 +111,8 @@ cdef class Connection(Client):
         """The connection is gone: leave no trace."""
         self.engine.begin_turn()
         self.flags |= C_CLOSED
-        if self.engine.child is not None and self.fd >= 0:
-            shutdown(self.fd, SHUT_RDWR)    # the child has the socket, too: closing it here would tell the peer nothing
+        if self.fd >= 0:
+            shutdown(self.fd, SHUT_RDWR)    # a child may have the socket, too: closing it here would tell nothing
         self.transport = None
         self.fd = -1
         self.queue = None

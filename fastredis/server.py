@@ -581,6 +581,8 @@ class Server:
             self.exit_code.set_result(code)
         for listener in self.all_listeners():
             self._stop(listener)
+        if engine.child is not None:
+            engine.child.kill()
         if engine.replication.link is not None:
             engine.replication.link.close()
         engine.start_turn()
@@ -598,7 +600,7 @@ class Server:
         engine = self.engine
         if engine.saver.running:
             self.log.warning("There is a child saving an .rdb. Killing it!")
-            engine.saver.cancel(wait=True)
+            engine.saver.cancel()
         if engine.aof is not None and not engine.aof.close_at_end(force):
             return False
         if save is None:

@@ -23,9 +23,9 @@ from fastredis.persist.aof import AppendOnly
 from fastredis.persist.aof_load import AofError, AofLoad
 from fastredis.persist.aof_rewrite import write_base
 from fastredis.persist.child import Child, Outcome
+from fastredis.persist.files import remove_in_background, sync_directory
 from fastredis.persist.loading import SLICE_US
 from fastredis.persist.manifest import Manifest, ManifestError
-from fastredis.persist.saver import remove_in_background
 
 OFF, ON, WAITING = range(3)
 FEED_SETTINGS = ("appendfsync", "aof-timestamp-enabled", "no-appendfsync-on-rewrite")
@@ -60,7 +60,7 @@ class AofFiles:
         self.last_rewrite_seconds = -1
         self._closed_size = 0               # bytes of all files but the one that is written
         self._rewrite_started_s: int | None = None
-        self._child_pid = 0
+        self._base = ""                     # path of the file that the child writes
         self._rewrite_is_rdb = False
         self._rewrite_offset = 0            # Engine.propagated when it began
         self._next_wait_minutes = 0
@@ -176,7 +176,7 @@ class AofFiles:
             return False
         try:
             os.rename(self.stem, self._path(self.stem))
-            manifest.sync_directory(self.directory)
+            sync_directory(self.directory)
         except OSError as error:
             self.log.warning(f"Error trying to move the old AOF file {self.stem} into dir {self.directory}: "
                              f"{error.strerror}")
@@ -372,7 +372,7 @@ class AofFiles:
 
     def _kill_child(self) -> None:
         self.log.notice(f"Killing running AOF rewrite child: {self.engine.child.pid}")
-        self.engine.child.kill(wait=True)
+        self.engine.child.kill()
 
     # --- rewriting ----------------------------------------------------------------------
 
@@ -399,14 +399,14 @@ class AofFiles:
         self._rewrite_offset = self.engine.propagated
         self._rewrite_is_rdb = self.config["aof-use-rdb-preamble"]
         try:
-            child = Child(self.engine, "aof", self._work, self._ended)
+            child = Child(self.engine, "aof", self._work, self._ended, self._temporary)
         except OSError as error:
             self._rewrite_failed()
             self.log.warning(f"Can't rewrite append only file in background: fork: {error.strerror}")
             if self.state == WAITING:
                 self._drop_waiting()
             return False
-        self._child_pid = child.pid
+        self._base = child.file
         self.log.notice(f"Background append only file rewriting started by pid {child.pid}")
         self.scheduled = False
         self._rewrite_started_s = int(time.time())
@@ -457,6 +457,7 @@ class AofFiles:
             if self._finish_rewrite():
                 self.log.notice("Background AOF rewrite finished successfully")
             else:
+                remove_in_background(self.engine.loop, self._base)
                 self._rewrite_failed()
         elif not outcome.signal:
             self._rewrite_failed()
@@ -465,7 +466,6 @@ class AofFiles:
             if not outcome.was_killed:
                 self._rewrite_failed()
             self.log.warning(f"Background AOF rewrite terminated by signal {outcome.signal}")
-        remove_in_background(self.engine.loop, self._temporary(self._child_pid))
         if self.state == WAITING:
             self._drop_waiting()
             self.scheduled = True
@@ -487,7 +487,7 @@ class AofFiles:
         wanted = self.manifest.copy()
         base = wanted.new_base(self.stem, self._rewrite_is_rdb)
         moved = []
-        if not self._move(self._temporary(self._child_pid), self._path(base.name), "base", moved):
+        if not self._move(self._base, self._path(base.name), "base", moved):
             return False
         if self.state == WAITING:
             incr = wanted.new_incr(self.stem)
@@ -495,7 +495,7 @@ class AofFiles:
                 return self._undo(moved)
         wanted.retire_incrs(kept=0 if self.state == OFF else 1)
         try:
-            manifest.sync_directory(self.directory)
+            sync_directory(self.directory)
         except OSError as error:
             self.log.warning(f"Fail to fsync AOF directory {self.directory}: {error.strerror}.")
             return self._undo(moved)

@@ -6,12 +6,15 @@
     done(outcome)             <-- exit ---   os._exit
 
 There is one at a time: `engine.child`. While it works, tables are not resized, since what moves is copied for the
-child. The server never waits for it: the pipe tells of progress, and its end that the process is ending.
+child. The server never waits for a process: the pipe tells of progress, and its end that the process is ending. Who is
+killed is out of the way at once (`engine.child` is None, done() was called), although the process may be long in dying:
+it may be in a system call that does not return. So what it has begun must not matter to anybody: it writes to a name
+of its own, that of its process id, and it is the server who gives a file the name that counts.
 
 In the child only the thread that forked lives. It uses no event loop, collects no garbage (that would write to all
 objects), and leaves by os._exit in any case, so that nothing the server has buffered is written twice. SIGUSR1 ends
-it, and is no failure: that is how the server says that the work is not wanted any more. SIGTERM and SIGINT, which a
-terminal or a supervisor sends to whole groups of processes, are left to the server.
+it, and is no failure: the work is not wanted any more. The server itself sends SIGKILL, which ends a stopped process,
+too. SIGTERM and SIGINT, which a terminal or a supervisor sends to whole groups of processes, are left to the server.
 """
 
 import contextlib
@@ -25,13 +28,16 @@ import traceback
 from collections.abc import Callable
 from typing import NamedTuple
 
+from fastredis.persist.files import here, remove_in_background
 from fastredis.process import OOM_CHILD, set_title
 
 FIXED_BY_CHILD = 2              # as in _core.pxd
 REPORT = struct.Struct("=?QQ")  # whether it is the last one, bytes copied on write, keys written
 REPORT_SECONDS = 1.0            # between two reports
 COW_SHARE = 100                 # looking for copied pages may take one part in so many of the child's time
-REAP_SECONDS = 0.001            # between the end of the pipe and that of the process
+REAP_SECONDS = 0.001            # until it is looked whether the process has ended; twice as long each time,
+REAP_SECONDS_MOST = 1.0         # ... up to this
+DISMISS_SECONDS = 5.0           # a child that is not wanted has so long to end by itself
 LOG_NAMES = {"rdb": "RDB", "aof": "AOF rewrite"}
 TITLES = {"rdb": "redis-rdb-bgsave", "aof": "redis-aof-rewrite"}
 CPU_LISTS = {"rdb": "bgsave-cpulist", "aof": "aof-rewrite-cpulist"}
@@ -66,15 +72,19 @@ class Child:
 
     kind          "rdb" or "aof"
     work          function of the Child, run in the child: True for success. It logs what fails.
-    done          function of the Outcome, run in the server when the child has ended and `engine.child` is None again
+    done          function of the Outcome, run in the server when the child has ended, or was killed, and `engine.child`
+                  is None again
+    temporary     function of a process id: the file that the child writes. It is removed unless the child succeeds.
     pid           of the child
+    file          that file's path, absolute; "": there is none
     keys_total    keys there were at the fork
     keys_done     keys that the child has reported
     cow_size      bytes that were copied on write, at the latest report
     cow_peak      most of it
     """
 
-    def __init__(self, engine, kind: str, work: Callable[["Child"], bool], done: Callable[[Outcome], None]):
+    def __init__(self, engine, kind: str, work: Callable[["Child"], bool], done: Callable[[Outcome], None],
+                 temporary: Callable[[int], str] | None = None):
         if engine.child is not None:
             raise RuntimeError("a child is at work already")
         self.engine = engine
@@ -98,11 +108,11 @@ class Child:
             self._pipe = end
             self._run(work)
         os.close(end)
+        self.file = os.path.join(here(), temporary(self.pid)) if temporary is not None else ""
         engine.child = self
         engine.fix_tables(FIXED_BY_CHILD, True)
         os.set_blocking(self._pipe, False)
-        if engine.loop is not None:
-            engine.loop.add_reader(self._pipe, self._readable)
+        engine.loop.add_reader(self._pipe, self._readable)
 
     def _fork(self) -> int:
         """os.fork(), with signals held back until each process knows what to do with them."""
@@ -188,27 +198,29 @@ class Child:
         """Seconds since the latest report of what was copied."""
         return int(time.monotonic() - self._cow_seen) if self._cow_seen else 0
 
-    def kill(self, wait: bool = False) -> None:
-        """End the child. done() is called later, or, with wait, before this returns."""
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGUSR1)
-        if wait:
-            self.wait()
+    def kill(self) -> None:
+        """End the child. It is out of the way when this returns, and done() was called."""
+        if self.engine.child is not self:
+            return                          # it has ended
+        self._signal(signal.SIGKILL)
+        self._stop_reading()
+        self._reap_killed(REAP_SECONDS)
+        self._finish(Outcome(-1, signal.SIGUSR1))
 
-    def wait(self) -> None:
-        """Wait until the child has ended; done() was called then."""
-        if self._pipe >= 0:
-            os.set_blocking(self._pipe, True)
-            while self._read():
-                pass
-            self._stop_reading()
-        self._finish(*wait_for(self.pid, 0))
+    def dismiss(self) -> None:
+        """The work is not wanted any more, but a child that has all but done it may end by itself. done() comes later."""
+        self._signal(signal.SIGUSR1)
+        self.engine.loop.call_later(DISMISS_SECONDS, self.kill)
+
+    def _signal(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, number)
 
     def _readable(self) -> None:
         """Callback of the loop: take reports; at the end of the pipe, see the process end."""
         if not self._read():
             self._stop_reading()
-            self._reap()
+            self._reap(REAP_SECONDS)
 
     def _read(self) -> bool:
         """Take what the child reported; False at the end."""
@@ -229,30 +241,45 @@ class Child:
 
     def _stop_reading(self) -> None:
         if self._pipe >= 0:
-            if self.engine.loop is not None:
-                self.engine.loop.remove_reader(self._pipe)
+            self.engine.loop.remove_reader(self._pipe)
             os.close(self._pipe)
             self._pipe = -1
 
-    def _reap(self) -> None:
+    def _reap(self, seconds: float) -> None:
+        """Look whether the process has ended; if not, look again later."""
         if self.engine.child is not self:
-            return                          # wait() came between
-        pid, status = wait_for(self.pid, os.WNOHANG)
-        if pid == 0:
-            self.engine.loop.call_later(REAP_SECONDS, self._reap)
+            return                          # kill() came between
+        pid, status = wait_for(self.pid)
+        if pid:
+            by_signal = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+            self._finish(Outcome(-1 if by_signal else os.WEXITSTATUS(status), by_signal))
         else:
-            self._finish(pid, status)
+            self.engine.loop.call_later(seconds, self._reap, min(seconds * 2, REAP_SECONDS_MOST))
 
-    def _finish(self, pid: int, status: int) -> None:
+    def _reap_killed(self, seconds: float) -> None:
+        """The same for a process that nobody waits for. It may have made its file after that was removed."""
+        pid, _ = wait_for(self.pid)
+        if pid:
+            self.remove_file()
+        else:
+            self.engine.loop.call_later(seconds, self._reap_killed, min(seconds * 2, REAP_SECONDS_MOST))
+
+    def _finish(self, outcome: Outcome) -> None:
         self.engine.child = None
         self.engine.fix_tables(FIXED_BY_CHILD, False)
-        by_signal = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
-        self._done(Outcome(-1 if by_signal else os.WEXITSTATUS(status), by_signal))
+        if not outcome.succeeded:
+            self.remove_file()
+        self._done(outcome)
+
+    def remove_file(self) -> None:
+        """Remove what the child wrote, if it is there still."""
+        if self.file:
+            remove_in_background(self.engine.loop, self.file)
 
 
-def wait_for(pid: int, options: int) -> tuple[int, int]:
-    """os.waitpid(); a process that somebody else has waited for counts as failed."""
+def wait_for(pid: int) -> tuple[int, int]:
+    """os.waitpid() without waiting: (0, 0) if the process lives; whom somebody else has waited for counts as failed."""
     try:
-        return os.waitpid(pid, options)
+        return os.waitpid(pid, os.WNOHANG)
     except ChildProcessError:
         return pid, 1 << 8

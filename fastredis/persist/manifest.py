@@ -12,12 +12,12 @@ Source: https://redis.io/docs/latest/operate/oss_and_stack/management/persistenc
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 from dataclasses import dataclass, field
 
 from fastredis.config_text import quote, split_args, to_bytes, to_text
+from fastredis.persist.files import sync_directory
 
 BASE, HISTORY, INCR = "b", "h", "i"
 MAX_LINE = 1024  # bytes of a line, with its newline
@@ -180,15 +180,3 @@ def write_all(descriptor: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view):]
-
-
-def sync_directory(path: str) -> None:
-    """Make the names in a directory durable, where the file system can do that. Raises OSError."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in (errno.EBADF, errno.EINVAL):
-            raise
-    finally:
-        os.close(descriptor)

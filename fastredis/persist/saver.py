@@ -1,13 +1,16 @@
 """SAVE, BGSAVE and save points: when the data set goes into its RDB file, and what came of it.
 
-A file is written under a temporary name, temp-<process id>.rdb, made durable with fsync(2), and renamed: whoever
-looks at any moment, even after a crash, finds the whole old file or the whole new one.
+A file is written under a temporary name, temp-<process id>.rdb, made durable with fsync(2), and renamed by the server:
+whoever looks at any moment, even after a crash, finds the whole old file or the whole new one, and a child that was
+killed cannot put its file in the place of a later one.
 """
 
+import asyncio
 import contextlib
 import os
 
 from fastredis.persist.child import Child, Outcome
+from fastredis.persist.files import here, remove_in_background, sync_and_close, sync_directory
 from fastredis.persist.snapshot import SliceSnapshot, write_data_set
 
 RETRY_SECONDS = 5               # between a failed background save and the next one by itself
@@ -28,52 +31,23 @@ def temporary_name(pid: int | str) -> str:
     return f"temp-{pid}.rdb"
 
 
-def sync_and_close(descriptor: int) -> None:
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def sync_directory(path: str) -> None:
-    """Make the names in a file's directory durable."""
-    sync_and_close(os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_DIRECTORY))
-
-
-def close_in_background(loop, descriptor: int) -> None:
-    """Close a file that may be large and has no name any more: giving its blocks back is for another thread."""
-    if loop is None or not loop.is_running():
-        os.close(descriptor)
-    else:
-        loop.run_in_executor(None, os.close, descriptor)
-
-
-def remove_in_background(loop, path: str) -> None:
-    """Remove a file that may be large, if it is there and can be removed."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        os.unlink(path)
-        close_in_background(loop, descriptor)
-
-
 def keeps_nothing(config) -> bool:
     """Whether neither save points nor the AOF put the data on the disk."""
     return not config["save"] and not config["appendonly"]
 
 
-def write_file(engine, path: str, report=None) -> bool:
-    """Write the data set to a file, in this process; False, and a line in the log, if that fails."""
-    descriptor = write_and_keep(engine, path, report)
+def write_file(engine, temporary: str, report=None) -> bool:
+    """Write the data set to a temporary file, in this process; False, and a line in the log, if that fails."""
+    descriptor = write_and_keep(engine, temporary, report)
     if descriptor < 0:
         return False
     os.close(descriptor)
     return True
 
 
-def write_and_keep(engine, path: str, report=None) -> int:
+def write_and_keep(engine, temporary: str, report=None) -> int:
     """The same; returns a descriptor to read the file by, whatever its name becomes, or -1."""
     log = engine.log
-    temporary = temporary_name(os.getpid())
     try:
         descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
     except OSError as error:
@@ -89,34 +63,8 @@ def write_and_keep(engine, path: str, report=None) -> int:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         return -1
-    if not move_into_place(log, temporary, path):
-        os.close(descriptor)
-        return -1
     os.lseek(descriptor, 0, os.SEEK_SET)
     return descriptor
-
-
-def move_into_place(log, temporary: str, path: str) -> bool:
-    """Give a complete file its name; False, and a line in the log, if that fails."""
-    try:
-        os.rename(temporary, path)
-        sync_directory(path)
-    except OSError as error:
-        log.warning(f"Error moving temp DB file {temporary} on the final destination {path} (in server root dir "
-                    f"{here()}): {os.strerror(error.errno)}")
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        return False
-    log.notice("DB saved on disk")
-    return True
-
-
-def here() -> str:
-    """The working directory, for the log."""
-    try:
-        return os.getcwd()
-    except OSError:
-        return "unknown"
 
 
 class Saver:
@@ -149,7 +97,9 @@ class Saver:
         self.forkless = False
         self.sweeping = False
         self.obstacle: str | None = None
-        self._child_pid = 0
+        self._child: Child | None = None
+        self._target = ""                   # path of the file that is being written
+        self._moving: asyncio.Future | None = None      # it has its name, which is being made durable
         self._slices: SliceSnapshot | None = None
         self._slices_file = -1
         engine.config.on_change("save", self._check_writes)
@@ -197,9 +147,19 @@ class Saver:
         if self._is_barred():
             return -1
         self.saves += 1
-        descriptor = write_and_keep(self.engine, self.path)
-        if descriptor >= 0:
-            self._saved(self.engine.dirty)
+        temporary = temporary_name(os.getpid())
+        descriptor = write_and_keep(self.engine, temporary)
+        if descriptor < 0:
+            return -1
+        try:
+            os.rename(temporary, self.path)
+            sync_directory(".")
+        except OSError as error:
+            self._not_moved(temporary, self.path, error)
+            os.close(descriptor)
+            return -1
+        self.engine.log.notice("DB saved on disk")
+        self._saved(self.engine.dirty)
         return descriptor
 
     def save_in_background(self) -> bool:
@@ -213,16 +173,16 @@ class Saver:
         self.saves += 1
         self._dirty_at_start = engine.dirty
         self._last_try_s = self._now_s()
+        self._target = os.path.join(here(), self.path)      # CONFIG SET may change either meanwhile
         if self.forkless:
             return self._begin_slices()
         try:
-            child = Child(engine, "rdb", self._work, self._ended)
+            self._child = Child(engine, "rdb", self._work, self._ended, temporary_name)
         except OSError as error:
             self._failed()
             engine.log.warning(f"Can't save in background: fork: {os.strerror(error.errno)}")
             return False
-        engine.log.notice(f"Background saving started by pid {child.pid}")
-        self._child_pid = child.pid
+        engine.log.notice(f"Background saving started by pid {self._child.pid}")
         self.started_s = self._last_try_s
         return True
 
@@ -237,24 +197,59 @@ class Saver:
         def report(keys):
             child.keys_done = keys
             child.report(keys)
-        return write_file(self.engine, self.path, report)
+        return write_file(self.engine, temporary_name(os.getpid()), report)
 
     def _ended(self, outcome: Outcome) -> None:
-        """The child is gone."""
-        log = self.engine.log
-        self._stop_clock()
+        """The child is gone, or was killed."""
+        child, self._child = self._child, None
         if outcome.succeeded:
-            log.notice("Background saving terminated with success")
-            self._saved(self._dirty_at_start)
-        elif not outcome.signal:
-            log.warning("Background saving error")
-            self._failed()
+            self._move(child.file)
+            return
+        if outcome.signal:
+            self.engine.log.warning(f"Background saving terminated by signal {outcome.signal}")
         else:
-            log.warning(f"Background saving terminated by signal {outcome.signal}")
-            remove_in_background(self.engine.loop, temporary_name(self._child_pid))
-            if not outcome.was_killed:
-                self._failed()
-        self._tell_replicas(outcome.succeeded)
+            self.engine.log.warning("Background saving error")
+        self._background_failed(is_failure=not outcome.was_killed)
+
+    def _move(self, temporary: str) -> None:
+        """A background save has written its file: give it its name. That this is durable is seen to in a thread."""
+        loop = self.engine.loop
+        try:
+            os.rename(temporary, self._target)
+        except OSError as error:
+            self._not_moved(temporary, self._target, error)
+            self._background_failed()
+            return
+        self._moving = loop.run_in_executor(None, sync_directory, os.path.dirname(self._target))
+        self._moving.add_done_callback(self._moved)
+
+    def _moved(self, future: asyncio.Future) -> None:
+        if self._moving is not future:
+            return                          # it was cancelled
+        self._moving = None
+        log = self.engine.log
+        error = future.exception()
+        if error is not None:
+            log.warning(f"Failed to fsync the directory of the DB file {self._target}: {error}")
+            self._background_failed()
+            return
+        log.notice("DB saved on disk")
+        log.notice("Background saving terminated with success")
+        self._stop_clock()
+        self._saved(self._dirty_at_start)
+        self._tell_replicas(True)
+
+    def _not_moved(self, temporary: str, target: str, error: OSError) -> None:
+        self.engine.log.warning(f"Error moving temp DB file {temporary} on the final destination {target} (in server "
+                                f"root dir {here()}): {os.strerror(error.errno)}")
+        remove_in_background(self.engine.loop, temporary)
+
+    def _background_failed(self, is_failure: bool = True) -> None:
+        """The background save under way has come to nothing. is_failure: though it was wanted."""
+        self._stop_clock()
+        if is_failure:
+            self._failed()
+        self._tell_replicas(False)
 
     def _tell_replicas(self, succeeded: bool) -> None:
         """Replicas may wait for the file that was written, or for something else to be written."""
@@ -299,9 +294,8 @@ class Saver:
         self.started_s = self._last_try_s
         return True
 
-    @staticmethod
-    def _slices_path() -> str:
-        return temporary_name(f"{os.getpid()}-slices")
+    def _slices_path(self) -> str:
+        return os.path.join(os.path.dirname(self._target), temporary_name(f"{os.getpid()}-slices"))
 
     def _slices_swept(self) -> None:
         self.sweeping = False
@@ -323,22 +317,13 @@ class Saver:
             return
         os.close(self._slices_file)
         self._slices = None
-        self._stop_clock()
-        succeeded = move_into_place(self.engine.log, self._slices_path(), self.path)
-        if succeeded:
-            self.engine.log.notice("Background saving terminated with success")
-            self._saved(self._dirty_at_start)
-        else:
-            self._failed()
-        self._tell_replicas(succeeded)
+        self._move(self._slices_path())
 
     def _slices_failed(self, error: BaseException) -> None:
         self.engine.log.warning(f"Write error saving DB to disk({self._slices_path()}): {error}")
         self.engine.log.warning("Background saving error")
         self._drop_slices()
-        self._stop_clock()
-        self._failed()
-        self._tell_replicas(False)
+        self._background_failed()
 
     def _drop_slices(self) -> None:
         """Write no more, and remove what was written."""
@@ -349,31 +334,28 @@ class Saver:
 
     # --- ending a save ------------------------------------------------------------------
 
-    def cancel(self, wait: bool = False) -> bool:
-        """End the background save under way, which is no failure; False if there is none.
-
-        The file stays as it was. With wait, the child is gone when this returns.
-        """
+    def cancel(self) -> bool:
+        """End the background save under way, which is no failure; False if there is none. The file stays as it is."""
         if not self.running:
             return False
-        if self.engine.child is not None:
-            self.engine.child.kill(wait)
-        else:
-            self.engine.log.notice("Background saving cancelled")
+        if self._child is not None:
+            self._child.kill()
+            return True
+        self.engine.log.notice("Background saving cancelled")
+        if self._slices is not None:
             self._drop_slices()
-            self._stop_clock()
-            self._tell_replicas(False)
+        self._moving = None
+        self._background_failed(is_failure=False)
         return True
 
     def flushed(self) -> None:
         """FLUSHALL: what is being saved is gone, and with save points the file shows that at once."""
-        saves = bool(self.engine.config["save"])
         if self.obstacle == INCOMPLETE:
             self.obstacle = None                # having nothing is what was asked for
-        self.cancel(wait=saves)
+        self.cancel()
         if self.engine.replication is not None:
             self.engine.replication.full_sync.flushed()
-        if saves:
+        if self.engine.config["save"]:
             self.save()
 
     # --- timers -------------------------------------------------------------------------

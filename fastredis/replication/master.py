@@ -22,7 +22,8 @@ import os
 import signal
 import time
 
-from fastredis.persist.saver import keeps_nothing, remove_in_background
+from fastredis.persist.files import remove_in_background
+from fastredis.persist.saver import keeps_nothing
 from fastredis.replication.sending import DirectTransfer, PipeTransfer, SocketTransfer
 from fastredis.replication.stream import Reader
 

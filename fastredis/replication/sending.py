@@ -68,11 +68,11 @@ class SocketTransfer:
 
     def _give_up(self) -> None:
         """The last replica is gone."""
-        self.child.kill()
+        self.child.dismiss()
 
     def cancel(self) -> None:
         """The data are about to become others: end the child, and who waits for it starts again."""
-        self.child.kill(wait=True)
+        self.child.kill()
 
 
 class DirectTransfer(SocketTransfer):
@@ -199,7 +199,7 @@ class PipeTransfer(SocketTransfer):
         if self.outcome is None and self.pipe >= 0:
             self.engine.log.warning("Diskless rdb transfer, last replica dropped, killing fork child.")
             self._close_pipe()
-            self.child.kill()
+            self.child.dismiss()
 
     def drop_stalled(self, timeout_s: int) -> None:
         """Cron: drop replicas that do not take their data set."""

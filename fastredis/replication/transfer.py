@@ -20,16 +20,10 @@ import time
 from collections.abc import Generator, Iterator
 
 from fastredis.persist.aof_files import OFF
+from fastredis.persist.files import close_in_background, remove_in_background, sync_directory
 from fastredis.persist.loading import SLICE_US
 from fastredis.persist.rdb_load import RdbError
-from fastredis.persist.saver import (
-    INCOMPLETE,
-    REPLACING,
-    close_in_background,
-    keeps_nothing,
-    remove_in_background,
-    sync_directory,
-)
+from fastredis.persist.saver import INCOMPLETE, REPLACING, keeps_nothing
 from fastredis.replication.data_set import Remains, SpareDatabases, load_into, note_change, rest_of, take_all
 
 MARK_SIZE = 40
@@ -215,7 +209,7 @@ class Transfer:
             raise again(f"Failed trying to rename the temp DB into {path} in MASTER <-> REPLICA synchronization: "
                         f"{os.strerror(error.errno)}") from None
         try:
-            (yield self.engine.loop.run_in_executor(None, sync_directory, path)).result()
+            (yield self.engine.loop.run_in_executor(None, sync_directory, os.path.dirname(path))).result()
         except OSError as error:
             raise again(f"Failed trying to sync DB directory {path} in MASTER <-> REPLICA synchronization: "
                         f"{os.strerror(error.errno)}") from None
@@ -242,9 +236,9 @@ class Transfer:
                             f"RDB child running. Killing process {child.pid} and removing its temp file to avoid any "
                             "race")
         if engine.saver.running:
-            engine.saver.cancel(wait=True)
+            engine.saver.cancel()
         elif child is not None:
-            child.kill(wait=True)
+            child.kill()
 
     def _give_up_data(self) -> None:
         """The present data are about to go. Who works on them ends; no replica can go on from here."""
