@@ -50,6 +50,7 @@ cdef class Client(Session):
     cdef int64_t line_bytes_noted       # ... when note_memory() was called last because of them
     cdef public dict fieldsets          # HIMPORT: name -> tuple of fields; None until the first one
     cdef int64_t wrote                  # Core.propagated after its last write, for WAITAOF
+    cdef int64_t batch                  # Core.aof_batch after its last write: replies wait until that is synced
     cdef list effects                   # what to propagate in place of argv; None: argv itself
 
     cdef int error(self, const char* text) except -1

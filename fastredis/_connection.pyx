@@ -340,7 +340,7 @@ cdef class Connection(Client):
         if unlikely(self.flags & C_CLOSE_ASAP):
             self.out.clear()
             return 0
-        if unlikely(self.core.holding):
+        if unlikely(self.core.holding or self.batch > self.core.aof_synced):
             return self.hold_reply()
         if self.out.size:
             self.send(self.out)
@@ -355,15 +355,17 @@ cdef class Connection(Client):
         return 0
 
     cdef int hold_reply(self) except -1:
-        """Keep the reply with what others wrote to this client, until Engine.release_replies()."""
+        """Keep the reply with what others wrote to this client, until the AOF has what it tells of."""
         self.inbox().protocol(self.out.data, self.out.size)
         self.out.clear()
         return 0
 
     cdef int flush(self) except -1:
-        """Send what others wrote to this client."""
+        """Send what others wrote to this client, unless it is to wait for an fsync."""
         if self.flags & C_CLOSE_ASAP:
             return 0
+        if unlikely(self.batch > self.core.aof_synced):
+            return self.engine.hold(self)
         if self.pending is not None and self.pending.size:
             self.send(self.pending)
         if self.flags & C_CLOSE_AFTER_REPLY:

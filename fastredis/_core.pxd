@@ -82,6 +82,10 @@ cdef struct Core:
     int listeners                       # LISTEN_* bits
     int notify                          # NOTIFY_* classes that are on
     bint holding                        # replies wait until the AOF has what they tell of in its file
+    # Only with `appendfsync always`: fsyncs of the AOF are numbered, and who wrote waits for the one that has it.
+    int64_t aof_batch                   # the fsync that what was propagated last is in
+    int64_t aof_synced                  # the last one that is done
+    int64_t sendable                    # offset up to which replicas may get the stream; INT64_MAX: all of it
     int after_call                      # AFTER_* bits: what is left to do after each command; 0 on the fast path
     int gate                            # GATE_* bits
     int nesting                         # depth of commands under way (EXEC, scripts)

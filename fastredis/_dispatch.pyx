@@ -637,6 +637,7 @@ cdef int propagate(Client c, bint changed) except -1:
         c.engine.propagate(c.db.index, c.argv, c.argc)
     if changed or effects is not None:
         c.wrote = c.core.propagated
+        c.batch = c.core.aof_batch
     return 0
 
 

@@ -105,6 +105,7 @@ cdef class Engine(Listener):
     cdef readonly dict clients          # id -> Client, in the order of connecting
     cdef int64_t next_client_id
     cdef list flush_queue               # sessions written to out of turn
+    cdef list held                      # of these, whose replies wait for an fsync
     cdef list close_queue
     cdef list resume_queue              # sessions that may go on with their buffered requests
     cdef list feed_list
@@ -155,6 +156,7 @@ cdef class Engine(Listener):
     cdef int tick(self) noexcept
     cdef Database db(self, int index)
     cdef int queue_flush(self, Session session) except -1
+    cdef int hold(self, Session session) except -1
     cdef int queue_close(self, Session session) except -1
     cdef int queue_resume(self, Session session) except -1
     cdef int count_error(self, const char* text, size_t size) except -1

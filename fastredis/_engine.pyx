@@ -188,7 +188,7 @@ cdef class Engine(Listener):
         memset(&self.core, 0, sizeof(Core))
         batch_init(&self.batch, &self.core.memory)
         self.core.armed_ms = INT64_MAX
-        self.core.memory_limit = self.core.client_limit = INT64_MAX
+        self.core.memory_limit = self.core.client_limit = self.core.sendable = INT64_MAX
         self.core.flush_size = FLUSH_SIZE
         self.core.active_expire = True
         self.core.expire_on_access = True
@@ -215,6 +215,7 @@ cdef class Engine(Listener):
         self.clients = {}
         self.next_client_id = 1
         self.flush_queue = []
+        self.held = []
         self.close_queue = []
         self.resume_queue = []
         self.feed_list = []
@@ -338,6 +339,22 @@ cdef class Engine(Listener):
         self.core.holding = False
         self.end_turn()
 
+    def release_held(self):
+        """More is on the disk (Core.aof_synced): send the replies and the part of the stream that waited for it."""
+        cdef Session session
+        cdef list held
+
+        self.begin_turn()
+        try:
+            held, self.held = self.held, []
+            for session in held:
+                session.flush_queued = False
+                self.queue_flush(session)
+            if self.replication is not None:
+                self.replication.stream.send_all()
+        finally:
+            self.end_turn()
+
     def tune_replies(self, peak_ms=None, resizing=None):
         """DEBUG REPLYBUFFER: how long unused room of a reply buffer is kept (ms; -1: for ever), and whether at all."""
         if peak_ms is not None:
@@ -412,6 +429,13 @@ cdef class Engine(Listener):
         if not session.flush_queued:
             session.flush_queued = True
             self.flush_queue.append(session)
+        return 0
+
+    cdef int hold(self, Session session) except -1:
+        """Have a session's output wait until more is synced."""
+        if not session.flush_queued:
+            session.flush_queued = True
+            self.held.append(session)
         return 0
 
     cdef int queue_close(self, Session session) except -1:

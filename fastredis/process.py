@@ -1,5 +1,6 @@
 """What the server asks of the operating system about its own process: daemon, pidfile, title, supervisor."""
 
+import contextlib
 import ctypes
 import os
 import re
@@ -7,7 +8,10 @@ import signal
 import socket
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
 from typing import ClassVar
 
 from fastredis.config import Config
@@ -196,8 +200,8 @@ class CpuLists:
         self._log = log
         self._before = os.sched_getaffinity(0)
 
-    def apply(self, name: str) -> None:
-        """Bind the thread that calls this as the setting says; without a list it stays as it is."""
+    def apply(self, name: str, thread_id: int = 0) -> None:
+        """Bind a thread, this one (0) or another, as the setting says; without a list it stays as it is."""
         text = self._config[name]
         if not text:
             return
@@ -206,18 +210,63 @@ class CpuLists:
             self._log.warning(f"Invalid {name}: '{text}'")
             return
         try:
-            os.sched_setaffinity(0, cpus)
+            os.sched_setaffinity(thread_id, cpus)
         except OSError as error:
             self._log.warning(f"Unable to bind to the processors of {name} '{text}': {os.strerror(error.errno)}")
 
-    def threads(self, name: str, count: int | None = None) -> ThreadPoolExecutor:
-        """Threads for work that would block the server's: bio-cpulist holds for them, but not server-cpulist."""
-        return ThreadPoolExecutor(count, name, self._enter_thread)
-
-    def _enter_thread(self) -> None:
+    def place_thread(self, thread_id: int) -> None:
+        """For a thread that does what would block the server's: bio-cpulist holds for it, but not server-cpulist."""
         if self._config["server-cpulist"]:
-            os.sched_setaffinity(0, self._before)
-        self.apply("bio-cpulist")
+            with contextlib.suppress(OSError):
+                os.sched_setaffinity(thread_id, self._before)
+        self.apply("bio-cpulist", thread_id)
+
+
+class Threads(ThreadPoolExecutor):
+    """Threads for what would block the loop: closing large files, syncing others, looking names up.
+
+    All of them begin at once, and RuntimeError says that they cannot: a pool that starts a thread when a job comes may
+    have taken the job and fail all the same. Nobody waits for them at the end of the process. Event loops take nothing
+    else than a ThreadPoolExecutor for their default, but nothing of that is used here.
+    """
+
+    def __init__(self, name: str, count: int, place: Callable[[int], None]):
+        self._jobs: SimpleQueue = SimpleQueue()
+        self._all: list[threading.Thread] = []
+        try:
+            for number in range(count):
+                thread = threading.Thread(target=self._work, name=f"{name}-{number}", daemon=True)
+                thread.start()
+                self._all.append(thread)
+                place(thread.native_id)
+        except RuntimeError:
+            self.shutdown(wait=False)
+            raise
+
+    def submit(self, function, /, *args, **kwargs) -> Future:
+        future: Future = Future()
+        self._jobs.put((future, function, args, kwargs))
+        return future
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            future, function, args, kwargs = job
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                result = function(*args, **kwargs)
+            except BaseException as error:
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+            del job, future, function, args, kwargs
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        for _ in self._all:
+            self._jobs.put(None)
+        if wait:
+            for thread in self._all:
+                thread.join()
 
 
 def supervised_by(config: Config, log: Logger) -> str | None:

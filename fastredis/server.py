@@ -35,11 +35,13 @@ from fastredis.metrics import Metrics
 from fastredis.persist.aof_files import AofFiles
 from fastredis.persist.loading import Loading
 from fastredis.persist.saver import LOADING, Saver, temporary_name
-from fastredis.process import OOM_MASTER, OOM_REPLICA, CpuLists, OomScore, notify_systemd
+from fastredis.process import OOM_MASTER, OOM_REPLICA, CpuLists, OomScore, Threads, notify_systemd
 from fastredis.replication.state import Replication
 
 GATE_LOADING = 1            # as in _core.pxd
 LONGEST_PAUSE_MS = 2**62    # since the epoch
+RESOLVERS = 2               # threads that look names up: a name that nobody answers for takes long
+BACKGROUND_THREADS = 3      # ... and for files
 RESERVED_FILES = 32         # file descriptors that are not for clients
 PR_SET_THP_DISABLE = 41     # linux/prctl.h
 MAX_KEEPIDLE = 32767        # seconds: what Linux takes for TCP_KEEPIDLE and TCP_KEEPINTVL
@@ -114,6 +116,7 @@ class Server:
         self.cron_paused = False
         self.oom_score = OomScore(config, log)
         self.cpu_lists = CpuLists(config, log)
+        self.resolvers: Threads | None = None       # look names up; None: not started yet
         self.shutdown_signal: int | None = None
         self.shutdown_wait: ShutdownWait | None = None
         self.loaded = False
@@ -417,7 +420,8 @@ class Server:
         self._log_start()
         self.set_oom_score()
         self.cpu_lists.apply("server-cpulist")
-        self.loop.set_default_executor(self.cpu_lists.threads("background"))
+        if not self._start_threads():
+            return 1
         self.engine.gate(GATE_LOADING, True)
         if not self.listen():
             return 1
@@ -447,6 +451,32 @@ class Server:
         gc.collect()
         gc.freeze()
         return await self.exit_code
+
+    def _start_threads(self) -> bool:
+        """Start all threads there will ever be; False, and a line in the log, if the system does not have so many."""
+        try:
+            self.engine.aof.feed.start(self.cpu_lists.place_thread)
+            self.resolvers = Threads("names", RESOLVERS, self.cpu_lists.place_thread)
+            self.loop.set_default_executor(Threads("background", BACKGROUND_THREADS, self.cpu_lists.place_thread))
+        except (OSError, RuntimeError) as error:
+            self.log.warning(f"Fatal: Can't initialize Background Jobs. Error message: {error}")
+            return False
+        return True
+
+    async def look_up(self, host: str, port: int, family: int = socket.AF_UNSPEC) -> list[tuple[int, tuple]]:
+        """The addresses of a host for TCP, (family, address) each. OSError.
+
+        Not by the loop's getaddrinfo(): uvloop's ends the process if the system has no thread for it.
+        """
+        found = await self.loop.run_in_executor(
+            self.resolvers, socket.getaddrinfo, host, port, family, socket.SOCK_STREAM)
+        return [(each[0], each[4]) for each in found]
+
+    def stop_threads(self) -> None:
+        """The loop is about to end."""
+        self.engine.aof.feed.stop()
+        if self.resolvers is not None:
+            self.resolvers.shutdown(wait=False)
 
     def _log_start(self) -> None:
         config = self.config
@@ -675,8 +705,10 @@ def run(config: Config, log: Logger) -> int:
     """Run a server until it is shut down; returns the exit code."""
     loop = new_loop()
     asyncio.set_event_loop(loop)
+    server = Server(config, log, loop)
     try:
-        return loop.run_until_complete(Server(config, log, loop).main())
+        return loop.run_until_complete(server.main())
     finally:
         loop.run_until_complete(loop.shutdown_asyncgens())
+        server.stop_threads()
         loop.close()

@@ -4,27 +4,32 @@
 #                           |                                      |
 #                           +-- loop.call_soon, once an iteration --> turn(): one write(2) --> fd
 #                                                                         |
-#      always     fdatasync(2) here
-#      everysec   fdatasync(2) in a thread, once a second; while it takes long, writing is put off, for two seconds
+#      always     fdatasync(2) of each write
+#      everysec   fdatasync(2) once a second; while it takes long, writing is put off, for two seconds
 #      no         never
 #
-# Then the replies of all clients of this iteration go out (Core.holding): what was acknowledged outlives the process
-# with every setting. The exception is a write that is put off.
-# An iteration of the loop reads from all sockets that have bytes, then this writes: so with `always` many clients
-# share one fdatasync, and a transaction, which is propagated within one turn, is in one write. Clients that just got
-# their replies send the next requests within microseconds, so before an fdatasync, which takes much longer, the
-# sockets are looked at again until those who shared the last two are all there, or a part of its time has passed.
+# fdatasync is always called by a thread of its own (persist/syncer): the loop never waits for the disk.
+# With `everysec` and `no` the replies of all clients of this iteration go out after the write (Core.holding): what was
+# acknowledged outlives the process. The exception is a write that is put off.
+# With `always` fsyncs are numbered. Whoever wrote waits for the one that has it (Client.batch, Core.aof_synced), and so
+# do its later replies; those of others go at once. While an fsync is under way nothing is written to the file (the
+# kernel would have write(2) wait, and with it the loop): what comes in gathers for the next one.
+# Clients that just got their replies send the next requests within microseconds, so before an fsync, which takes much
+# longer, the sockets are looked at again until those who shared the last two are all there, or a part of its time has
+# passed. Else clients would fall into two groups, each of which waits for the other's fsync and its own.
+# A transaction is propagated within one turn, so it is in one write.
 # Progress is counted in propagated commands (Core.propagated), which is what WAITAOF compares.
 #
 # Which file fd is, when it changes, and all that is rare, is the business of aof_files.
-# Rejected: fsync in a thread with `always`, too (clients that wait for one fsync cannot send what would share the next,
-# so each carries half as many); writing from each connection's turn (a system call and an fsync for each).
+# Rejected: fsync on the loop with `always` (a GET beside such writers waits for the disk); writing from each
+# connection's turn (a system call and an fsync for each).
 
 from libc.stdint cimport int64_t
 
 from fastredis._core cimport Core
 from fastredis._engine cimport NO_DATABASE, Engine, Feed
 from fastredis._resp cimport Arg
+from fastredis.persist.syncer cimport Syncer
 
 cdef enum Fsync:
     FSYNC_NO
@@ -57,8 +62,10 @@ cdef class AppendOnly(Feed):
     cdef int64_t retried_ms             # when the cron tried it last
     cdef int64_t written                # what Core.propagated was when all was written
     cdef readonly int64_t synced        # ... and is on the disk
-    cdef object thread                  # executor with one thread; None: not needed so far
-    cdef readonly int syncing           # jobs of the thread
+    cdef Syncer syncer                  # the thread; None: not needed so far
+    cdef object jobs                    # deque of what it is at: (offset that is written, batch)
+    cdef int64_t submitted              # batch of the last fsync that was asked for (`always`)
+    cdef int64_t failed_ms              # when an fsync failed last
     cdef public dict waiters            # Waiter -> None: their check() is called when `synced` grew and at the end
     cdef public bint child_works        # a child reads or writes much: see no-appendfsync-on-rewrite
     cdef int64_t dirty                  # Core.dirty when it was suspended
@@ -72,6 +79,7 @@ cdef class AppendOnly(Feed):
 
     cdef int grow(self, size_t room) except -1
     cdef bint gathers(self) except -1
+    cdef int schedule(self) except -1
     cdef int annotate(self) except -1
     cdef int select(self, int db) except -1
     cdef int flush(self, bint force) except -1
@@ -79,7 +87,7 @@ cdef class AppendOnly(Feed):
     cdef bint write_out(self) except -1
     cdef int failed(self, int64_t written, int error) except -1
     cdef int sync(self, int64_t now_ms) except -1
-    cdef int sync_here(self) except -1
-    cdef int sync_in_thread(self, bint closing) except -1
+    cdef int submit(self, bint closing) except -1
+    cdef int note_batch(self, int64_t batch) except -1
     cdef int note_synced(self, int64_t propagated) except -1
     cdef int note_errors(self) except -1

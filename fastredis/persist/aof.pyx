@@ -2,9 +2,10 @@
 cimport cython
 
 import os
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
 
 from libc.errno cimport EINTR, ENOSPC, errno
+from libc.stdint cimport INT64_MAX
 from libc.string cimport memcpy, memmove, strerror
 
 from fastredis._core cimport LATENCY_US
@@ -12,20 +13,14 @@ from fastredis._engine cimport SELECT_ROOM, Session, put_select
 from fastredis.ds.alloc cimport mem_free, mem_realloc
 from fastredis.ds.native cimport monotonic_us, unlikely
 from fastredis.ds.numbers cimport format_int64
+from fastredis.persist.syncer cimport Syncer
 
-cdef extern from *:
-    """
-    #include <unistd.h>
-    #if defined(__APPLE__)
-    #define fr_datasync(fd) fsync(fd)
-    #else
-    #define fr_datasync(fd) fdatasync(fd)
-    #endif
-    """
-    int datasync "fr_datasync"(int fd) nogil
-    Py_ssize_t write_bytes "write"(int fd, const void* data, size_t size) nogil
-    int ftruncate(int fd, long size) nogil
-    int usleep(unsigned int us) nogil
+from fastredis.persist.syncer import sync_file
+
+cdef extern from "<unistd.h>" nogil:
+    Py_ssize_t write_bytes "write"(int fd, const void* data, size_t size)
+    int ftruncate(int fd, long size)
+    int usleep(unsigned int us)
 
 cdef extern from "<sched.h>" nogil:
     int sched_yield()
@@ -43,20 +38,6 @@ cdef enum:
 cdef dict POLICIES = {"no": FSYNC_NO, "everysec": FSYNC_EVERYSEC, "always": FSYNC_ALWAYS}
 
 
-def sync_file(int fd, bint closing):
-    """Thread: fdatasync(2) of a file, which is closed then if that is wanted. Raises OSError."""
-    cdef int result
-    cdef int error
-
-    with nogil:
-        result = datasync(fd)
-        error = errno
-    if closing:
-        os.close(fd)
-    if result < 0:
-        raise OSError(error, os.strerror(error))
-
-
 @cython.no_gc_clear                     # __dealloc__ needs the engine
 cdef class AppendOnly(Feed):
     """The append-only file that is being written; see aof.pxd. Without an open file it is no feed of its engine."""
@@ -69,6 +50,7 @@ cdef class AppendOnly(Feed):
         self.engine = engine
         self.turn_method = self.turn
         self.waiters = {}
+        self.jobs = deque()
         self.group = set()
         self.logged_ms = -QUIET_MS - 1
 
@@ -79,8 +61,8 @@ cdef class AppendOnly(Feed):
         """Take the settings over."""
         cdef Fsync policy = POLICIES[config.appendfsync]
 
-        if policy == FSYNC_ALWAYS and self.policy != FSYNC_ALWAYS and self.fd >= 0:
-            self.drain()                # else the thread could tell later of less than what is synced here
+        if policy != self.policy and self.fd >= 0 and FSYNC_ALWAYS in (policy, self.policy):
+            self.finish()               # who waits has waited under the old policy
         self.policy = policy
         self.timestamps = config.aof_timestamp_enabled
         self.spare_disk = config.no_appendfsync_on_rewrite
@@ -95,6 +77,11 @@ cdef class AppendOnly(Feed):
     def buffered(self):
         """Bytes that are not written yet."""
         return self.size
+
+    @property
+    def syncing(self):
+        """Jobs of the thread."""
+        return len(self.jobs)
 
     @property
     def in_transaction(self):
@@ -123,9 +110,18 @@ cdef class AppendOnly(Feed):
         memcpy(self.data + self.size, text, size)
         self.size += size
         if not self.scheduled:
-            self.scheduled = True
-            self.engine.loop.call_soon(self.turn_method)
-        self.core.holding = True
+            self.schedule()
+        if self.policy != FSYNC_ALWAYS:
+            self.core.holding = True
+        elif self.core.aof_batch == self.submitted:
+            self.core.aof_batch += 1
+            self.core.sendable = min(self.core.sendable, self.written)
+        return 0
+
+    cdef int schedule(self) except -1:
+        """Have turn() called behind what the loop is at. It is not scheduled yet."""
+        self.engine.loop.call_soon(self.turn_method)
+        self.scheduled = True
         return 0
 
     cdef int grow(self, size_t room) except -1:
@@ -158,7 +154,7 @@ cdef class AppendOnly(Feed):
 
     def turn(self):
         """Loop: write what this iteration brought; the replies that tell of it may go then."""
-        if self.policy == FSYNC_ALWAYS and self.fd >= 0 and self.gathers():
+        if self.policy == FSYNC_ALWAYS and self.fd >= 0 and not self.jobs and self.gathers():
             self.engine.loop.call_soon(self.turn_method)
             return
         self.scheduled = False
@@ -175,7 +171,7 @@ cdef class AppendOnly(Feed):
         cdef Session session
         cdef set group
 
-        if len(self.engine.flush_queue) < self.expected:
+        if len(self.engine.held) < self.expected:
             now_us = monotonic_us()
             if self.gathering_us == 0:
                 self.gathering_us = now_us
@@ -183,7 +179,7 @@ cdef class AppendOnly(Feed):
                 sched_yield()               # the clients may be on this processor
                 return True
         self.gathering_us = 0
-        group = {<size_t><void*>session for session in self.engine.flush_queue}
+        group = {<size_t><void*>session for session in self.engine.held}
         self.expected = len(group | self.group)
         self.group = group
         return False
@@ -200,15 +196,17 @@ cdef class AppendOnly(Feed):
             self.written = self.core.propagated
         elif self.synced_size == self.file_size:
             # Nothing is left to be synced; but what was propagated meanwhile may have been for replicas only.
-            if not self.syncing and self.policy != FSYNC_NO:
+            if not self.jobs and self.policy != FSYNC_NO:
                 self.note_synced(self.core.propagated)
             return 0
         return self.sync(now_ms)
 
     cdef bint may_write(self, int64_t now_ms, bint force) except -1:
-        """With everysec, a write(2) would wait for the fsync(2) that the thread is at: put it off for a while."""
-        if self.policy != FSYNC_EVERYSEC or not self.syncing or force:
+        """A write(2) would wait for the fsync(2) that the thread is at: put it off, with everysec for a while only."""
+        if self.policy == FSYNC_NO or not self.jobs or force:
             return True
+        if self.policy == FSYNC_ALWAYS:
+            return False
         if self.postponed_ms == 0:
             self.postponed_ms = now_ms
             return False
@@ -305,66 +303,87 @@ cdef class AppendOnly(Feed):
 
     # --- syncing ------------------------------------------------------------------------
 
+    def start(self, place_thread=None):
+        """Start the thread. place_thread: called with its number for sched_setaffinity(2). Raises OSError."""
+        if self.syncer is None:
+            self.syncer = Syncer(self.engine.loop, self.job_done)
+            if place_thread is not None:
+                place_thread(self.syncer.thread_id)
+
+    def stop(self):
+        """The loop is about to end: end the thread."""
+        if self.syncer is not None:
+            self.syncer.close()
+            self.syncer = None
+
     cdef int sync(self, int64_t now_ms) except -1:
-        """See to it that what is written is on the disk, as far as the setting asks for that now."""
+        """See to it that what is written gets onto the disk, as far as the setting asks for that now."""
+        cdef bint due = self.fsync_failed and now_ms - self.failed_ms >= RETRY_MS
+
         if self.spare_disk and self.child_works:
-            return 0
-        if self.policy == FSYNC_ALWAYS:
+            return self.note_batch(self.core.aof_batch)
+        if self.policy == FSYNC_EVERYSEC:
+            due = now_ms - self.synced_ms >= SYNC_MS
+        if (due or self.policy == FSYNC_ALWAYS) and not self.jobs:
             self.synced_ms = now_ms
-            return self.sync_here()
-        if self.policy == FSYNC_EVERYSEC and now_ms - self.synced_ms >= SYNC_MS:
-            self.synced_ms = now_ms
-            if not self.syncing:
-                self.synced_size = self.file_size
-                return self.sync_in_thread(False)
+            self.submit(False)
         return 0
 
-    cdef int sync_here(self) except -1:
-        """fdatasync(2) while everything waits."""
-        cdef int64_t start_us = monotonic_us()
-        cdef int result
-
-        with nogil:
-            result = datasync(self.fd)
-        if monotonic_us() - start_us >= LATENCY_US:
-            self.engine.note_latency("aof-fsync-always", monotonic_us() - start_us)
-        self.sync_us = (self.sync_us * 7 + monotonic_us() - start_us) // 8
-        if result < 0:
-            self.engine.log.warning("Can't persist AOF for fsync error when the AOF fsync policy is 'always': "
-                                    f"{strerror(errno).decode()}. Exiting...")
-            os._exit(1)
+    cdef int submit(self, bint closing) except -1:
+        """Have the thread sync the file. Its jobs are done one after the other."""
+        self.syncer.submit(self.fd, closing, 0)
+        self.jobs.append((self.written, self.core.aof_batch))
+        self.submitted = self.core.aof_batch
         self.synced_size = self.file_size
-        return self.note_synced(self.written)
-
-    cdef int sync_in_thread(self, bint closing) except -1:
-        """Let the thread do it. Its jobs are done one after the other."""
-        cdef int64_t written = self.written
-
-        if self.thread is None:
-            server = self.engine.server
-            self.thread = ThreadPoolExecutor(1) if server is None else server.cpu_lists.threads("aof-fsync", 1)
-        self.syncing += 1
-        future = self.engine.loop.run_in_executor(self.thread, sync_file, self.fd, closing)
-        future.add_done_callback(lambda done: self.thread_synced(done, written))
         return 0
 
-    def thread_synced(self, future, int64_t written):
-        """The thread is done with a job, in whose file is what was propagated up to `written`."""
-        self.syncing -= 1
-        failure = future.exception()
-        if failure is not None:
-            self.engine.log.warning(f"Fail to fsync the AOF file: {failure.strerror}")
-            self.fsync_failed = True
-            self.synced_size = -1           # so that the cron tries again
-            self.error = failure.errno
-            self.note_errors()
+    def job_done(self, number, int error, int64_t took_us):
+        """The thread is done with its first job."""
+        cdef int64_t written
+        cdef int64_t batch
+
+        written, batch = self.jobs.popleft()
+        if error:
+            self.sync_failed(error)
             return
+        if self.policy == FSYNC_ALWAYS and took_us >= LATENCY_US:
+            self.engine.note_latency("aof-fsync-always", took_us)
+        self.sync_us = (self.sync_us * 7 + took_us) // 8
         if self.fsync_failed:
             self.fsync_failed = False
             self.note_errors()
+        if self.core.aof_batch == batch:
+            self.core.sendable = INT64_MAX
+        elif self.core.sendable < INT64_MAX:
+            self.core.sendable = written
+        self.note_batch(batch)
         self.note_synced(written)
-        if self.postponed_ms and self.fd >= 0:
-            self.flush(False)
+        if not self.scheduled and self.fd >= 0 and (self.postponed_ms or (self.policy == FSYNC_ALWAYS and self.core.aof_batch > batch)):
+            self.schedule()
+
+    def sync_failed(self, int error):
+        """An fsync failed. With `always` nobody can be answered any more: that is the end."""
+        text = strerror(error).decode("utf-8", "replace")
+        if self.policy == FSYNC_ALWAYS and self.fd >= 0:
+            self.engine.log.warning("Can't persist AOF for fsync error when the AOF fsync policy is 'always': "
+                                    f"{text}. Exiting...")
+            os._exit(1)
+        self.engine.log.warning(f"Fail to fsync the AOF file: {text}")
+        if self.fd < 0:
+            return                      # it is closed by now
+        self.fsync_failed = True
+        self.failed_ms = monotonic_us() // 1000
+        self.synced_size = -1               # so that the cron tries again
+        self.error = error
+        self.note_errors()
+
+    cdef int note_batch(self, int64_t batch) except -1:
+        """Those who wait for an fsync need not any more, up to this one."""
+        if batch > self.core.aof_synced:
+            self.submitted = max(self.submitted, batch)
+            self.core.aof_synced = batch
+            self.engine.release_held()
+        return 0
 
     cdef int note_synced(self, int64_t propagated) except -1:
         """What was propagated up to there is on the disk: some may wait for that."""
@@ -391,6 +410,7 @@ cdef class AppendOnly(Feed):
 
     def open(self, int fd, int64_t size):
         """Write to a file, which has so many bytes; all that was buffered for the one before is written."""
+        self.start()
         if self.fd < 0:
             self.engine.add_feed(self)
         self.fd = fd
@@ -413,27 +433,22 @@ cdef class AppendOnly(Feed):
                 self.reserve(len(word))
                 self.write(NO_DATABASE, NULL, 0, word, len(word))   # its rest is not for this file
             self.finish()
-        os.close(self.fd)
+        if self.jobs:
+            self.submit(True)           # the thread is at this very file
+        else:
+            os.close(self.fd)
         self.fd = -1
         self.free_buffer()
         self.write_failed = self.fsync_failed = False
         self.note_errors()
+        self.core.sendable = INT64_MAX
+        self.note_batch(self.core.aof_batch)
         self.tell_waiters()
 
     def change_file(self, int fd):
-        """Go on in a new, empty file after flush_all(). The old one is synced, with `always` at once, and closed."""
-        if self.policy == FSYNC_ALWAYS:
-            self.sync_here()
-            os.close(self.fd)
-        else:
-            self.sync_in_thread(True)
+        """Go on in a new, empty file after flush_all(). The old one is synced and closed by the thread."""
+        self.submit(True)
         self.open(fd, 0)
-
-    def drain(self):
-        """Wait for the thread."""
-        if self.thread is not None:
-            self.thread.shutdown()
-            self.thread = None
 
     def suspend(self, bint suspended):
         """Take nothing while what runs is read from the file itself (DEBUG LOADAOF); then go on at the file's end."""
@@ -444,7 +459,7 @@ cdef class AppendOnly(Feed):
         if self.fd < 0:
             return
         if suspended:
-            self.flush(True)
+            self.finish()
             self.engine.remove_feed(self)
         else:
             self.engine.add_feed(self)
@@ -459,12 +474,14 @@ cdef class AppendOnly(Feed):
     def finish(self):
         """Write and sync all that is there; for the end of the server, or of the file. Waits for the thread."""
         self.flush(True)
-        self.drain()
+        self.syncer.drain()
         try:
-            sync_file(self.fd, False)
+            sync_file(self.fd)
         except OSError as error:
-            self.engine.log.warning(f"Fail to fsync the AOF file: {error.strerror}.")
+            self.sync_failed(error.errno)
             return
         self.synced_size = self.file_size
         if self.size == 0:
+            self.core.sendable = INT64_MAX
+            self.note_batch(self.core.aof_batch)
             self.note_synced(self.core.propagated)

@@ -208,7 +208,7 @@ class Child:
         self._finish(Outcome(-1, signal.SIGUSR1))
 
     def dismiss(self) -> None:
-        """The work is not wanted any more, but a child that has all but done it may end by itself. done() comes later."""
+        """The work is not wanted any more; a child that has all but done it may end by itself. done() comes later."""
         self._signal(signal.SIGUSR1)
         self.engine.loop.call_later(DISMISS_SECONDS, self.kill)
 

@@ -17,6 +17,7 @@ import abc
 import asyncio
 import os
 import re
+import socket
 import time
 from collections.abc import Generator
 from typing import NamedTuple
@@ -71,15 +72,33 @@ class Channel(asyncio.Protocol, abc.ABC):
         self._task = self.engine.loop.create_task(self._open())
 
     async def _open(self) -> None:
-        source = self.config["bind-source-addr"]
         try:
-            await self.engine.loop.create_connection(lambda: self, self.link.host, self.link.port,
-                                                     local_addr=(source, 0) if source else None)
+            sock = await self._connect()
+            await self.engine.loop.create_connection(lambda: self, sock=sock)
         except OSError as error:
             text = os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror or str(error)
             self.fail(SyncFailed(f"Error condition on socket for {self.PURPOSE}: {text}"))
         except ValueError as error:             # an address that cannot be one
             self.fail(SyncFailed(f"Unable to connect to MASTER: {error}"))
+
+    async def _connect(self) -> socket.socket:
+        """A connection to the first of the master's addresses that takes one. Errors: OSError, ValueError."""
+        server, failure = self.engine.server, None
+        for family, address in await server.look_up(self.link.host, self.link.port):
+            sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+            connected = False
+            try:
+                if source := self.config["bind-source-addr"]:
+                    sock.bind((await server.look_up(source, 0, family))[0][1])
+                await self.engine.loop.sock_connect(sock, address)
+                connected = True
+                return sock
+            except OSError as error:
+                failure = error
+            finally:
+                if not connected:           # maybe it was cancelled
+                    sock.close()
+        raise failure
 
     @abc.abstractmethod
     def _synchronize(self) -> Generator:

@@ -9,7 +9,8 @@
 # one piece more goes to the transport, and when that has drained the reader goes on. So a slow replica costs an offset
 # and what it keeps of the backlog, which counts against client-output-buffer-limit's replica class.
 # Offsets in the stream are Core.propagated while there is a backlog (Core.counts_bytes).
-# With an AOF nothing is sent that is not in its file here (Core.holding), on the disk with `appendfsync always`.
+# With an AOF nothing is sent that is not in its file here (Core.holding), or, with `appendfsync always`, on the disk
+# (Core.sendable).
 
 from libc.stdint cimport int64_t
 

@@ -49,6 +49,7 @@ cdef class Reader:
     cdef int go_on(self) except -1:
         """Send until the end of the stream, or until the kernel does not take more."""
         cdef Backlog backlog = self.stream.backlog
+        cdef Core* core = self.stream.core
         cdef const char* data = NULL
         cdef size_t size
 
@@ -56,6 +57,8 @@ cdef class Reader:
             return 0                    # the history is another one now; the replica comes again
         while self.open and not self.connection.writing:
             size = backlog.peek(self.sent, &data)
+            if unlikely(core.sendable < INT64_MAX):
+                size = max(0, min(<int64_t>size, core.sendable + 1 - self.sent))
             if size == 0:
                 break
             self.sent += size
