@@ -426,10 +426,7 @@ class Server:
         if not self.listen():
             return 1
         self.log.notice("Server initialized")
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self.loop.add_signal_handler(number, self._signalled, number)
-        import fastredis
-        report_trouble(self.config.logfile, fastredis.__version__, self.config.crash_log_enabled)
+        self._handle_signals()
         for _, accepting in self.all_listeners():
             await accepting
         if not self.engine.aof.read_manifest() or not await self.engine.loading.load_at_start():
@@ -487,6 +484,18 @@ class Server:
                                         bits=64, port=config.port, pid=os.getpid()))
         else:
             self.log.notice(f"Running mode=standalone, port={config.port}.")
+
+    def _handle_signals(self) -> None:
+        """redis-server's table: TERM and INT end the server, HUP does nothing, crashes and ALRM are reported.
+
+        PIPE is ignored by Python, and so is XFSZ: a file that grows beyond a limit is to the server as a full disk.
+        Any other signal does what it always does.
+        """
+        import fastredis
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self.loop.add_signal_handler(number, self._signalled, number)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        report_trouble(self.config.logfile, fastredis.__version__, self.config.crash_log_enabled)
 
     def _signalled(self, number: int) -> None:
         """SIGTERM or SIGINT: shut down, soon; a second SIGINT ends the process at once."""

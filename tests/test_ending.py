@@ -2,14 +2,20 @@
 import contextlib
 import os
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
+from tests.conftest import PEER
 from tests.persist.dataset import wait_until
-from tests.resp import Client, Closed
+from tests.resp import Client, Closed, Status
+from tests.servers import free_port
 
 LOOPS = pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
 SECONDS = 20
+TOP = Path(__file__).resolve().parent.parent
 
 
 @LOOPS
@@ -39,3 +45,92 @@ def test_nothing_is_executed_once_the_final_save_has_begun(fresh_server, tmp_pat
     assert server.process.wait(SECONDS) == 0
     with fresh_server(*options).client() as client:
         assert client.call("DBSIZE") == 20
+
+
+# --- signals ---------------------------------------------------------------------------------------
+
+SURVIVED = ("HUP", "PIPE", "ALRM", "CHLD", "CONT", "URG", "WINCH")
+# name: (exit code as subprocess has it, whether the log gets a crash report)
+DEADLY = {
+    "TERM": (0, False), "INT": (0, False), "QUIT": (-3, False), "USR1": (-10, False), "USR2": (-12, False),
+    "SEGV": (-11, True), "BUS": (-7, True), "FPE": (-8, True), "ILL": (-4, True), "ABRT": (-6, True),
+    "VTALRM": (-26, False), "XCPU": (-24, False), "SYS": (-31, False), "IO": (-29, False)}
+
+
+def send(pid, name):
+    os.kill(pid, getattr(signal, f"SIG{name}"))
+
+
+def test_signals_that_change_nothing(either_server):
+    server = either_server("--save", "900 1")
+    with server.client() as client:
+        for name in SURVIVED:
+            send(server.pid, name)
+            assert client.call("SET", "k", name) == Status("OK"), name
+    assert server.process.poll() is None
+
+
+@pytest.mark.parametrize("name", DEADLY)
+def test_signals_that_end_it(either_server, name):
+    code, is_reported = DEADLY[name]
+    server = either_server()
+    send(server.pid, name)
+    assert server.process.wait(SECONDS) == code
+    assert ("REDIS BUG REPORT START" in server.log()) == is_reported
+    assert (f"crashed by signal: {-code}" in server.log()) == is_reported
+
+
+@pytest.fixture(params=["fastredis", "peer"])
+def command(request):
+    """The start of a command line for each kind of server; skips without a peer."""
+    if request.param == "fastredis":
+        return [sys.executable, "-m", "fastredis"]
+    if request.config.stash[PEER] is None:
+        pytest.skip("no peer: no redis-server on PATH, and no --peer")
+    return [request.config.stash[PEER].path]
+
+
+@pytest.mark.parametrize("name", ["HUP", "TERM"])
+def test_signals_to_a_daemon(command, tmp_path, name):
+    """The process that starts it ends at once; the daemon is known by its pid file."""
+    pidfile = tmp_path / "pid"
+    port = free_port()
+    subprocess.run([*command, "--daemonize", "yes", "--port", str(port), "--pidfile", pidfile, "--save", "900 1",
+                    "--dir", tmp_path], check=True, cwd=TOP, timeout=SECONDS)
+    wait_until(lambda: pidfile.exists() and pidfile.read_text().endswith("\n"), SECONDS)
+    pid = int(pidfile.read_text())
+    try:
+        wait_until(lambda: answers(port), SECONDS)
+        with Client(port) as client:
+            assert client.call("SET", "k", "v") == Status("OK")
+            send(pid, name)
+            if name == "HUP":
+                assert client.call("GET", "k") == b"v"
+                send(pid, "TERM")
+        wait_until(lambda: not pidfile.exists(), SECONDS)
+        wait_until(lambda: not Path(f"/proc/{pid}").exists(), SECONDS)
+        assert (tmp_path / "dump.rdb").exists()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def answers(port):
+    try:
+        with Client(port) as client:
+            return client.call("PING") == Status("PONG")
+    except (OSError, Closed):
+        return False
+
+
+@pytest.mark.parametrize("second, code", [("INT", 1), ("TERM", 0)])
+def test_a_second_signal(either_server, tmp_path, second, code):
+    """INT while the end is under way ends the process at once; TERM does not."""
+    server = either_server("--save", "900 1", "--dir", str(tmp_path), "--rdb-key-save-delay", "1000000")
+    with server.client() as client:
+        client.pipeline([("SET", f"k{n}", n) for n in range(3)])
+        send(server.pid, "INT")
+        wait_until(lambda: list(tmp_path.glob("temp-*.rdb")), SECONDS)
+        send(server.pid, second)
+        assert server.process.wait(SECONDS) == code
+    assert (tmp_path / "dump.rdb").exists() == (code == 0)

@@ -358,7 +358,8 @@ cdef class AppendOnly(Feed):
             self.core.sendable = written
         self.note_batch(batch)
         self.note_synced(written)
-        if not self.scheduled and self.fd >= 0 and (self.postponed_ms or (self.policy == FSYNC_ALWAYS and self.core.aof_batch > batch)):
+        if self.fd >= 0 and not self.scheduled and (
+                self.postponed_ms or (self.policy == FSYNC_ALWAYS and self.core.aof_batch > batch)):
             self.schedule()
 
     def sync_failed(self, int error):
