@@ -1,0 +1,56 @@
+"""Faults of the system: no threads, no children, a disk that fails."""
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.faults import failing, needs_strace
+from tests.persist.dataset import persistence, saved, wait_until
+from tests.resp import Error, Status
+from tests.servers import fastredis_server, free_port
+
+OK = Status("OK")
+SECONDS = 20
+NO_THREADS = "clone,clone3:error=EAGAIN"
+AOF = ("--appendonly", "yes", "--auto-aof-rewrite-percentage", "0")
+TOP = Path(__file__).resolve().parent.parent.parent
+
+
+# --- threads and children -----------------------------------------------------------------------
+
+@needs_strace
+def test_a_server_without_threads_says_so_and_does_not_start(tmp_path):
+    command = ["strace", "-f", "-o", "/dev/null", "-e", "trace=clone,clone3", "-e", f"inject={NO_THREADS}",
+               sys.executable, "-m", "fastredis", "--port", str(free_port()), "--dir", str(tmp_path), "--save", ""]
+    done = subprocess.run(command, cwd=TOP, capture_output=True, text=True, timeout=3 * SECONDS)
+    assert done.returncode == 1
+    assert "Fatal: Can't initialize Background Jobs. Error message: " in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+@needs_strace
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+def test_no_thread_is_needed_later(fresh_server, tmp_path, loop):
+    server = fresh_server("--dir", str(tmp_path), *AOF, loop=loop)
+    with server.client(timeout=SECONDS) as client:
+        with failing(server, NO_THREADS):
+            assert client.call("SET", "k", "v") == OK
+            assert client.call("WAITAOF", 1, 0, 0) == [1, 0]
+            assert client.call("REPLICAOF", "a.name.that.is.invalid", 1) == OK
+            wait_until(lambda: "Error condition on socket for SYNC" in server.log(), 2 * SECONDS)
+            assert client.call("REPLICAOF", "NO", "ONE") == OK
+            assert str(client.call("BGSAVE")).startswith("ERR")
+            assert str(client.call("BGREWRITEAOF")).startswith("ERR")
+            assert client.call("CONFIG", "SET", "appendfsync", "always") == OK
+            assert client.call("SET", "k", "w") == OK
+            assert client.call("FLUSHALL", "ASYNC") == OK
+        for _ in range(3):
+            assert "started" in client.call("BGREWRITEAOF")
+            wait_until(lambda: persistence(client)["aof_rewrite_in_progress"] == "0", SECONDS)
+            assert persistence(client)["aof_last_bgrewrite_status"] == "ok"
+        client.call("BGSAVE")
+        assert saved(client)
+        assert persistence(client)["aof_pending_bio_fsync"] == "0"
