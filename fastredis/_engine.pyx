@@ -355,6 +355,18 @@ cdef class Engine(Listener):
         finally:
             self.end_turn()
 
+    def send_now(self):
+        """The end of the service: send all that was written to clients and waits for the end of a turn, or was held."""
+        cdef Session session
+
+        self.core.holding = False
+        while self.flush_queue:
+            session = self.flush_queue.pop()
+            session.flush_queued = False
+            session.flush()
+        if self.replication is not None:
+            self.replication.stream.send_all()
+
     def tune_replies(self, peak_ms=None, resizing=None):
         """DEBUG REPLYBUFFER: how long unused room of a reply buffer is kept (ms; -1: for ever), and whether at all."""
         if peak_ms is not None:

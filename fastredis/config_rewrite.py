@@ -7,7 +7,9 @@ and all else (comments, includes, unknown directives) stays.
 Source: https://redis.io/commands/config-rewrite and the behaviour of redis-server 7.0.
 """
 
+import contextlib
 import os
+import stat
 import tempfile
 from typing import TYPE_CHECKING
 
@@ -85,22 +87,36 @@ class _Rewrite:
 
 
 def _replace(path: str, content: bytes) -> None:
-    descriptor, temporary = tempfile.mkstemp(prefix=os.path.basename(path) + ".", dir=os.path.dirname(path) or ".")
+    """Put the content in the place of the file's. A symbolic link stays one; who may do what stays as it was."""
+    path = os.path.realpath(path)
+    descriptor, temporary = tempfile.mkstemp(prefix=os.path.basename(path) + ".", dir=os.path.dirname(path))
     try:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(content)
             stream.flush()
             os.fsync(descriptor)
-            os.fchmod(descriptor, 0o644 & ~_umask())
+            _set_permissions(descriptor, path)
         os.rename(temporary, path)
     except OSError:
         os.unlink(temporary)
         raise
-    directory = os.open(os.path.dirname(path) or ".", os.O_RDONLY)
+    directory = os.open(os.path.dirname(path), os.O_RDONLY)
     try:
         os.fsync(directory)
     finally:
         os.close(directory)
+
+
+def _set_permissions(descriptor: int, path: str) -> None:
+    """Those of the file at the path; where there is none, what redis-server gives a new one."""
+    try:
+        old = os.stat(path)
+    except FileNotFoundError:
+        os.fchmod(descriptor, 0o644 & ~_umask())
+        return
+    with contextlib.suppress(PermissionError):      # only root may give files away
+        os.fchown(descriptor, old.st_uid, old.st_gid)
+    os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
 
 
 def _umask() -> int:

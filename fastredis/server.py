@@ -151,17 +151,23 @@ class Server:
         config.on_change("oom-score-adj-values", self._change_oom_score)
 
     def _renamed(self) -> dict[bytes, bytes]:
-        """rename-command directives: old name -> new name, empty to remove the command."""
-        renamed = {}
-        known = {command.name for command in declared_commands() if b"|" not in command.name}
+        """The rename-command directives: a command's name -> the new one, empty where it is removed.
+
+        Each directive begins with the names that those before it have left.
+        """
+        names = {command.name: command.name for command in declared_commands() if b"|" not in command.name}
+        renamed = dict.fromkeys(names, b"")
         for directive in self.config.renamed_commands:
             old, new = (word.lower().encode("utf-8", "surrogateescape") for word in directive.argv[1:])
-            if old not in known:
+            command = names.pop(old, None)
+            if command is None:
                 raise directive.fatal("No such command in rename-command")
-            if new in known - set(renamed) or (new and new in renamed.values()):
+            if new in names:
                 raise directive.fatal("Target command name already exists")
-            renamed[old] = new
-        return renamed
+            if new:
+                names[new] = command
+        renamed.update((command, name) for name, command in names.items())
+        return {command: name for command, name in renamed.items() if command != name}
 
     # --- listening ------------------------------------------------------------------
 
@@ -176,7 +182,7 @@ class Server:
             self.listeners = [self._serve(sock) for sock in sockets]
         if config.unixsocket and not self._listen_unix(config.unixsocket):
             return False
-        if not config.port and not config.unixsocket:
+        if not self.all_listeners():
             self.log.warning("Configured to not listen anywhere, exiting.")
             return False
         return True
@@ -431,7 +437,7 @@ class Server:
             await accepting
         if not self.engine.aof.read_manifest() or not await self.engine.loading.load_at_start():
             self.engine.gate(GATE_LOADING, True)    # nobody sees a part of the data while the loop ends
-            return 1
+            return self.exit_code.result() if self.exit_code.done() else 1
         if self.exit_code.done():
             return self.exit_code.result()
         self.loaded = True
@@ -627,8 +633,7 @@ class Server:
         engine.start_turn()
         try:
             engine.aof.end()
-            engine.release_replies()
-            engine.replication.stream.send_all()
+            engine.send_now()
             for client in list(engine.clients.values()):
                 client.kill()
         finally:

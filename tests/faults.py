@@ -2,7 +2,7 @@
 
     with failing(server, "fdatasync:error=EIO"): ...
     with failing(server, "clone,clone3:error=EAGAIN"): ...
-    server = started_under(["clone,clone3:error=EAGAIN"], ...)
+    with failing(server, "fsync:error=EIO:when=2", only=directory): ...
 
 Source: strace(1), `-e inject=`
 """
@@ -26,7 +26,8 @@ def can_trace():
     if shutil.which("strace") is None:
         return "strace is not installed"
     try:
-        done = subprocess.run(["strace", "-f", "-o", "/dev/null", "true"], capture_output=True, text=True, timeout=SECONDS)
+        done = subprocess.run(
+            ["strace", "-f", "-o", "/dev/null", "true"], capture_output=True, text=True, timeout=SECONDS)
     except subprocess.TimeoutExpired:
         return "strace does not end"
     return "" if done.returncode == 0 else f"strace may not trace here: {done.stderr.strip()[:200]}"
@@ -49,14 +50,19 @@ class Trace:
 
 
 @contextlib.contextmanager
-def failing(server, injection):
-    """Trace a server's threads, and have its system calls fail as `injection` says (strace's inject=), for a while."""
+def failing(server, injection, only=None):
+    """Trace a server's threads, and have its system calls fail as `injection` says (strace's inject=), for a while.
+
+    only: a path; calls that are about other files do not count.
+    """
     names = injection.partition(":")[0]
+    paths = ["-P", str(only)] if only is not None else []
     with tempfile.TemporaryDirectory() as top:
         output, said = Path(top) / "trace", Path(top) / "said"
         with said.open("wb") as stream:
             tracer = subprocess.Popen(
-                ["strace", "-f", "-p", str(server.pid), "-o", output, "-e", f"trace={names}", "-e", f"inject={injection}"],
+                ["strace", "-f", "-p", str(server.pid), "-o", output, *paths, "-e", f"trace={names}",
+                 "-e", f"inject={injection}"],
                 stdin=subprocess.DEVNULL, stdout=stream, stderr=stream)
         try:
             give_up = time.monotonic() + SECONDS

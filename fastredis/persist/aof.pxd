@@ -67,6 +67,8 @@ cdef class AppendOnly(Feed):
     cdef int64_t submitted              # batch of the last fsync that was asked for (`always`)
     cdef int64_t failed_ms              # when an fsync failed last
     cdef public dict waiters            # Waiter -> None: their check() is called when `synced` grew and at the end
+    cdef readonly bint awaits_base      # nothing is written until a new base is there: see await_base()
+    cdef size_t covered                 # ... which has so many bytes of the buffer
     cdef public bint child_works        # a child reads or writes much: see no-appendfsync-on-rewrite
     cdef int64_t dirty                  # Core.dirty when it was suspended
     cdef bint spare_disk                # no-appendfsync-on-rewrite

@@ -203,6 +203,8 @@ cdef class AppendOnly(Feed):
 
     cdef bint may_write(self, int64_t now_ms, bint force) except -1:
         """A write(2) would wait for the fsync(2) that the thread is at: put it off, with everysec for a while only."""
+        if self.awaits_base:
+            return False
         if self.policy == FSYNC_NO or not self.jobs or force:
             return True
         if self.policy == FSYNC_ALWAYS:
@@ -349,9 +351,7 @@ cdef class AppendOnly(Feed):
         if self.policy == FSYNC_ALWAYS and took_us >= LATENCY_US:
             self.engine.note_latency("aof-fsync-always", took_us)
         self.sync_us = (self.sync_us * 7 + took_us) // 8
-        if self.fsync_failed:
-            self.fsync_failed = False
-            self.note_errors()
+        self.sync_worked()
         if self.core.aof_batch == batch:
             self.core.sendable = INT64_MAX
         elif self.core.sendable < INT64_MAX:
@@ -361,6 +361,12 @@ cdef class AppendOnly(Feed):
         if self.fd >= 0 and not self.scheduled and (
                 self.postponed_ms or (self.policy == FSYNC_ALWAYS and self.core.aof_batch > batch)):
             self.schedule()
+
+    def sync_worked(self):
+        """An fsync succeeded; the one before it may have failed."""
+        if self.fsync_failed:
+            self.fsync_failed = False
+            self.note_errors()
 
     def sync_failed(self, int error):
         """An fsync failed. With `always` nobody can be answered any more: that is the end."""
@@ -428,6 +434,7 @@ cdef class AppendOnly(Feed):
 
         if self.fd < 0:
             return
+        self.give_up_base()
         self.engine.remove_feed(self)
         if not discarding:
             if self.engine.in_transaction:
@@ -450,6 +457,30 @@ cdef class AppendOnly(Feed):
         """Go on in a new, empty file after flush_all(). The old one is synced and closed by the thread."""
         self.submit(True)
         self.open(fd, 0)
+
+    def await_base(self):
+        """The file takes nothing, and a rewrite begins: its base will have what is in the buffer. Keep the rest for it.
+
+        base_ready() or give_up_base() ends that.
+        """
+        self.awaits_base = True
+        self.covered = self.size
+        self.selected = -1
+        self.stamp_s = 0
+
+    def base_ready(self, int fd):
+        """The base is there. Go on in a new, empty file with what came since."""
+        self.give_up_base()
+        self.size -= self.covered
+        memmove(self.data, self.data + self.covered, self.size)
+        self.write_failed = False
+        self.note_errors()
+        self.change_file(fd)
+        self.flush(True)
+
+    def give_up_base(self):
+        """There will be no base: try to write all of it again."""
+        self.awaits_base = False
 
     def suspend(self, bint suspended):
         """Take nothing while what runs is read from the file itself (DEBUG LOADAOF); then go on at the file's end."""
@@ -481,6 +512,7 @@ cdef class AppendOnly(Feed):
         except OSError as error:
             self.sync_failed(error.errno)
             return
+        self.sync_worked()
         self.synced_size = self.file_size
         if self.size == 0:
             self.core.sendable = INT64_MAX

@@ -54,6 +54,7 @@ class AofFiles:
         self.feed = AppendOnly(engine)
         self.feed.configure(self.config)
         self.manifest = Manifest()
+        self._is_durable = True             # the manifest: a crash of the machine cannot bring the one before it back
         self.base_size = 0
         self.scheduled = False
         self.last_rewrite_ok = True
@@ -109,13 +110,17 @@ class AofFiles:
         return True
 
     def _write_manifest(self, wanted: Manifest) -> bool:
-        """Make a manifest the valid one, on the disk and here."""
-        failure = manifest.write(wanted, self.directory, self.stem)
+        """Make a manifest the valid one, on the disk and here; whether nobody can find the old one any more.
+
+        Once it has the old one's place it is the valid one, even if it may lose that again by a crash of the machine.
+        """
+        failure, placed = manifest.write(wanted, self.directory, self.stem)
+        if placed:
+            self.manifest = wanted
+        self._is_durable = failure is None
         if failure is not None:
             self.log.warning(failure)
-            return False
-        self.manifest = wanted
-        return True
+        return failure is None
 
     def _open(self, name: str, extra: int = 0) -> int:
         """A file to append to; -1, and a line in the log, if there cannot be one."""
@@ -136,7 +141,11 @@ class AofFiles:
         except FileNotFoundError:
             self.manifest = Manifest()
         except OSError as error:
-            self.log.warning(f"Fatal error: can't open the AOF manifest file {path} for reading: {error.strerror}")
+            what = f"can't open the AOF manifest file {path} for reading: {error.strerror}"
+            if not self.config["appendonly"]:
+                self.log.warning(f"The AOF is off, and what there is of it is of no use: {what}")
+                return True
+            self.log.warning(f"Fatal error: {what}")
             return False
         except ManifestError as error:
             for line in error.messages():
@@ -403,6 +412,7 @@ class AofFiles:
         except OSError as error:
             self._rewrite_failed()
             self.log.warning(f"Can't rewrite append only file in background: fork: {error.strerror}")
+            self.feed.give_up_base()
             if self.state == WAITING:
                 self._drop_waiting()
             return False
@@ -416,9 +426,10 @@ class AofFiles:
         """What is propagated from now on goes to a new file."""
         if self.state == OFF:
             return True
-        if not self.feed.flush_all():
-            self.log.warning("Can't rewrite append only file in background: the present file cannot be written")
-            return False
+        if not self.feed.flush_all() and self.state == ON:
+            self.log.notice("The present AOF file cannot be written. What it lacks will be in the new base.")
+            self.feed.await_base()
+            return True
         wanted = self.manifest.copy()
         name = self._waiting_name if self.state == WAITING else wanted.new_incr(self.stem).name
         descriptor = self._open(name, os.O_TRUNC)
@@ -466,6 +477,7 @@ class AofFiles:
             if not outcome.was_killed:
                 self._rewrite_failed()
             self.log.warning(f"Background AOF rewrite terminated by signal {outcome.signal}")
+        self.feed.give_up_base()
         if self.state == WAITING:
             self._drop_waiting()
             self.scheduled = True
@@ -493,15 +505,18 @@ class AofFiles:
             incr = wanted.new_incr(self.stem)
             if not self._move(self._path(self._waiting_name), self._path(incr.name), "incr", moved):
                 return self._undo(moved)
-        wanted.retire_incrs(kept=0 if self.state == OFF else 1)
-        try:
-            sync_directory(self.directory)
-        except OSError as error:
-            self.log.warning(f"Fail to fsync AOF directory {self.directory}: {error.strerror}.")
-            return self._undo(moved)
-        if not self._write_manifest(wanted):
-            return self._undo(moved)
+        fresh = -1
+        if self.feed.awaits_base:
+            fresh = self._open(wanted.new_incr(self.stem).name, os.O_TRUNC)
+            if fresh < 0:
+                return self._undo(moved)
+        if not self._replace_manifest(wanted, moved):
+            if fresh >= 0:
+                os.close(fresh)
+            return False
         self._closed_size = os.stat(self._path(base.name)).st_size
+        if fresh >= 0:
+            self.feed.base_ready(fresh)
         self.base_size = self.current_size
         if self.state == WAITING:
             self.state = ON
@@ -510,6 +525,21 @@ class AofFiles:
         self.delete_history()
         self.last_rewrite_ok = True
         self.failures = 0
+        return True
+
+    def _replace_manifest(self, wanted: Manifest, moved: list[str]) -> bool:
+        """The files of a rewrite have their names: make them those that count. False: they do not."""
+        wanted.retire_incrs(kept=0 if self.state == OFF else 1)
+        try:
+            sync_directory(self.directory)
+        except OSError as error:
+            self.log.warning(f"Fail to fsync AOF directory {self.directory}: {error.strerror}.")
+            return self._undo(moved)
+        if not self._write_manifest(wanted):
+            if self.manifest is not wanted:
+                return self._undo(moved)
+            if self.state == WAITING:
+                return False                # what the AOF has so far is worth nothing if the manifest goes
         return True
 
     def _move(self, source: str, target: str, kind: str, moved: list[str]) -> bool:
@@ -531,8 +561,8 @@ class AofFiles:
         return False
 
     def delete_history(self) -> None:
-        """Remove the files that the manifest does not need any more, unless that is switched off."""
-        if self.config["aof-disable-auto-gc"] or not self.manifest.history:
+        """Remove the files that no manifest needs any more, unless that is switched off."""
+        if self.config["aof-disable-auto-gc"] or not self.manifest.history or not self._make_durable():
             return
         wanted = self.manifest.copy()
         for each in self.manifest.history:
@@ -540,6 +570,18 @@ class AofFiles:
             remove_in_background(self.engine.loop, self._path(each.name))
         wanted.history = []
         self._write_manifest(wanted)
+
+    def _make_durable(self) -> bool:
+        """Have the manifest's place on the disk, if it is not yet."""
+        if not self._is_durable:
+            try:
+                sync_directory(self.directory)
+            except OSError as error:
+                self.log.warning(f"Fail to fsync AOF directory {self.directory}: {error.strerror}. Files that an older "
+                                 "manifest needs are kept.")
+            else:
+                self._is_durable = True
+        return self._is_durable
 
     # --- timers, the end ----------------------------------------------------------------
 

@@ -54,7 +54,7 @@ def write_base(Engine engine not None, str path, bint as_rdb, child=None):
     """Write the data set to a file, which is synced then; reports to the Child. Raises OSError."""
     cdef Account account
     cdef Base base
-    cdef int fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    cdef int fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
 
     account.used = account.peak = 0
     try:

@@ -151,8 +151,13 @@ def _add(manifest: Manifest, found: AofFile) -> None:
         raise ManifestError("Unknown AOF file type")
 
 
-def write(manifest: Manifest, directory: str, stem: str) -> str | None:
-    """Put the manifest in the place of the one on the disk; returns what went wrong as Redis logs it, or None."""
+def write(manifest: Manifest, directory: str, stem: str) -> tuple[str | None, bool]:
+    """Put the manifest in the place of the one on the disk.
+
+    Returns what went wrong as Redis logs it, or None; and whether it is in that place. It may be, and something went
+    wrong all the same: then a crash of the machine could bring the old one back.
+    """
+    placed = False
     name = stem + SUFFIX
     temporary = "temp-" + name
     path = os.path.join(directory, temporary)
@@ -168,11 +173,12 @@ def write(manifest: Manifest, directory: str, stem: str) -> str | None:
             os.close(descriptor)
         step = "Error trying to rename the temporary AOF manifest file {0} into {1}: {2}"
         os.rename(path, os.path.join(directory, name))
+        placed = True
         step = "Fail to fsync AOF directory {1}: {2}."
         sync_directory(directory)
     except OSError as error:
-        return step.format(temporary, name, error.strerror)
-    return None
+        return step.format(temporary, name, error.strerror), placed
+    return None, placed
 
 
 def write_all(descriptor: int, data: bytes) -> None:

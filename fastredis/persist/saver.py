@@ -49,7 +49,7 @@ def write_and_keep(engine, temporary: str, report=None) -> int:
     """The same; returns a descriptor to read the file by, whatever its name becomes, or -1."""
     log = engine.log
     try:
-        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
     except OSError as error:
         log.warning(f"Failed opening the temp RDB file {temporary} (in server root dir {here()}) for saving: "
                     f"{os.strerror(error.errno)}")
@@ -282,7 +282,7 @@ class Saver:
         engine = self.engine
         path = self._slices_path()
         try:
-            self._slices_file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+            self._slices_file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
         except OSError as error:
             self._failed()
             engine.log.warning(f"Failed opening the temp RDB file {path} (in server root dir {here()}) for saving: "

@@ -576,7 +576,6 @@ def test_full_disk_refuses_writes_until_there_is_room(tmp_path):
         for command in ("SET c 3", "PING"):
             assert client.call(*command.split()) == Error("MISCONF Errors writing to the AOF file: File too large")
         assert client.call("GET", "b") == b"2"
-        assert "started" not in client.call("BGREWRITEAOF")
         assert parts(tmp_path)[0].stat().st_size == whole, "no half command stays in the file"
         assert "Short write while writing to the AOF file: (nwritten=10, expected=" in server.log()
         limit_files(server, resource.RLIM_INFINITY)
@@ -587,6 +586,36 @@ def test_full_disk_refuses_writes_until_there_is_room(tmp_path):
         server.stop(kill=True)
     with aof_server(tmp_path) as server, server.client() as client:
         assert client.call("MGET", "a", "b", "c") == [b"1" * 200_000, b"2", b"3"]
+
+
+@pytest.mark.parametrize("ending", ["success", "killed", "kill -9", "shutdown"])
+def test_a_rewrite_is_the_way_out_of_a_full_disk(tmp_path, ending):
+    """What the file could not take is in the new base; if there is none, it is written when there is room."""
+    with aof_server(tmp_path, "--appendfsync", "everysec") as server, server.client() as client:
+        client.pipeline([("INCR", "n")] * 3000)
+        wait_until(lambda: parts(tmp_path)[0].stat().st_size > 0)
+        limit_files(server, parts(tmp_path)[0].stat().st_size + 10)
+        assert client.call("INCR", "n") == 3001
+        wait_until(lambda: info(client)["aof_last_write_status"] == "err")
+        assert str(client.call("INCR", "n")).startswith("MISCONF")
+        client.call("CONFIG", "SET", "rdb-key-save-delay", "0" if ending == "success" else "10000000")
+        assert "started" in client.call("BGREWRITEAOF")
+        if ending == "success":
+            wait_until(lambda: info(client)["aof_rewrite_in_progress"] == "0")
+            assert info(client)["aof_last_write_status"] == info(client)["aof_last_bgrewrite_status"] == "ok"
+            assert client.call("INCR", "n") == 3002
+        else:
+            wait_until(lambda: list(tmp_path.glob("temp-rewriteaof-bg-*")))
+            limit_files(server, resource.RLIM_INFINITY)
+            if ending == "killed":
+                (path,) = tmp_path.glob("temp-rewriteaof-bg-*")
+                os.kill(int(path.stem.rpartition("-")[2]), signal.SIGKILL)
+            if ending != "kill -9":
+                wait_until(lambda: ending == "shutdown" or client.call("INCR", "n") == 3002)
+        server.stop(kill=ending == "kill -9")
+    with aof_server(tmp_path) as server, server.client() as client:
+        expected = {"success": b"3002", "killed": b"3002", "shutdown": b"3001", "kill -9": b"3000"}
+        assert client.call("GET", "n") == expected[ending]
 
 
 def test_full_disk_with_always_ends_the_server(tmp_path):

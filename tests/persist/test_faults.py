@@ -1,15 +1,15 @@
 """Faults of the system: no threads, no children, a disk that fails."""
-import os
+import shutil
 import subprocess
 import sys
-import time
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from tests.faults import failing, needs_strace
 from tests.persist.dataset import persistence, saved, wait_until
-from tests.resp import Error, Status
+from tests.resp import Status
 from tests.servers import fastredis_server, free_port
 
 OK = Status("OK")
@@ -54,3 +54,52 @@ def test_no_thread_is_needed_later(fresh_server, tmp_path, loop):
         client.call("BGSAVE")
         assert saved(client)
         assert persistence(client)["aof_pending_bio_fsync"] == "0"
+
+
+# --- fsync --------------------------------------------------------------------------------------
+
+@needs_strace
+@pytest.mark.parametrize("later", ["everysec", "no", "always"])
+def test_a_failed_fsync_is_made_up_for_under_any_policy(fresh_server, tmp_path, later):
+    server = fresh_server("--dir", str(tmp_path), *AOF)
+    with server.client(timeout=SECONDS) as client:
+        with failing(server, "fdatasync:error=EIO"):
+            wait_until(lambda: str(client.call("SET", "k", "v")).startswith("MISCONF Errors writing to the AOF file: "
+                                                                            "Input/output error"), SECONDS)
+            if later == "no":
+                assert client.call("CONFIG", "SET", "appendfsync", later) == OK
+        assert client.call("CONFIG", "SET", "appendfsync", later) == OK
+        wait_until(lambda: client.call("SET", "k", "w") == OK, SECONDS)
+        assert persistence(client)["aof_last_write_status"] == "ok"
+    with fastredis_server("--dir", str(tmp_path), *AOF) as again:
+        again.stop()
+
+
+@needs_strace
+@pytest.mark.parametrize("when", ["first", "second", "from the second on"])
+def test_a_failed_fsync_of_the_directory_leaves_what_can_be_loaded(fresh_server, tmp_path, when):
+    """At whatever step of a rewrite: the manifest on the disk names files that are there and hold everything."""
+    server = fresh_server("--dir", str(tmp_path), *AOF)
+    count = {"first": "1", "second": "2", "from the second on": "2+"}[when]
+    with server.client(timeout=SECONDS) as client:
+        for round_number in range(3):
+            client.pipeline([("INCR", "n")] * 100)
+            with failing(server, f"fsync:error=EIO:when={count}", only=tmp_path / "appendonlydir"):
+                client.call("BGREWRITEAOF")
+                wait_until(lambda: persistence(client)["aof_rewrite_in_progress"] == "0", SECONDS)
+                assert client.call("INCR", "n") == round_number * 101 + 101
+                check_copy(tmp_path, round_number * 101 + 101)
+            check_copy(tmp_path, round_number * 101 + 101)
+        client.call("BGREWRITEAOF")
+        wait_until(lambda: persistence(client)["aof_rewrite_in_progress"] == "0", SECONDS)
+        assert persistence(client)["aof_last_bgrewrite_status"] == "ok"
+        wait_until(lambda: len(list((tmp_path / "appendonlydir").iterdir())) <= 5, SECONDS)
+        check_copy(tmp_path, 303)
+
+
+def check_copy(directory, expected):
+    """Start a server on a copy of the AOF as it is now, as after kill -9."""
+    with tempfile.TemporaryDirectory() as top:
+        shutil.copytree(directory / "appendonlydir", Path(top) / "appendonlydir")
+        with fastredis_server("--dir", top, *AOF) as server, server.client() as client:
+            assert int(client.call("GET", "n")) == expected
