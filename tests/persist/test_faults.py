@@ -79,7 +79,7 @@ def test_a_failed_fsync_is_made_up_for_under_any_policy(fresh_server, tmp_path, 
 @pytest.mark.parametrize("when", ["first", "second", "from the second on"])
 def test_a_failed_fsync_of_the_directory_leaves_what_can_be_loaded(fresh_server, tmp_path, when):
     """At whatever step of a rewrite: the manifest on the disk names files that are there and hold everything."""
-    server = fresh_server("--dir", str(tmp_path), *AOF)
+    server = fresh_server("--dir", str(tmp_path), *AOF, "--appendfsync", "always")     # else a write may be put off
     count = {"first": "1", "second": "2", "from the second on": "2+"}[when]
     with server.client(timeout=SECONDS) as client:
         for round_number in range(3):
