@@ -11,7 +11,8 @@
 # volatile-ttl needs no sample: the expire heap's top is what it wants.
 #
 # A candidate is a pointer that may be stale. It is trusted only after the table, asked with
-# the remembered hash, says that it holds this very pointer.
+# the remembered hash, says that it holds this very pointer; and it has to be what the policy
+# wants still: as good a victim as it was, and with volatile-*, a key with a TTL.
 #
 # Work is cut in slices (maxmemory-eviction-tenacity): when one is over and memory is still
 # short, commands go on meanwhile and a timer evicts the rest, as in Redis.

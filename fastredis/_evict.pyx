@@ -11,7 +11,7 @@ from fastredis.ds.expire_heap cimport ROOT, heap_slot, heap_top
 from fastredis.ds.native cimport monotonic_us
 from fastredis.ds.random cimport random_below
 from fastredis.ds.table cimport table_holds, table_random, table_sample
-from fastredis.values.entry cimport entry_key, entry_lru
+from fastredis.values.entry cimport entry_has_ttl, entry_key, entry_lru
 
 cdef enum:
     EVICT_BATCH = 16                # keys between two looks at the clock
@@ -238,7 +238,8 @@ cdef class Evictor:
             self.count -= 1
             c = &self.pool[self.count]
             each = self.engine.db(c.db)
-            if table_holds(&each.keys, c.e, c.hash) and self.idle(c.e) >= c.idle:
+            if table_holds(&each.keys, c.e, c.hash) and self.idle(c.e) >= c.idle and (
+                    not self.volatile_only or entry_has_ttl(c.e)):
                 db[0] = c.db
                 return c.e
         return NULL

@@ -84,6 +84,27 @@ def test_volatile_policies_leave_keys_without_a_ttl(local):
     assert len(left(client, "stay")) == 100
 
 
+@pytest.mark.parametrize("words", [["PERSIST"], ["SET", VALUE], ["GETEX", "PERSIST"], ["GETSET", VALUE]],
+                         ids=lambda words: words[0])
+@pytest.mark.parametrize("policy", ["volatile-lru", "volatile-lfu"])
+def test_a_key_that_lost_its_ttl_stays(local, policy, words):
+    """Though it was a candidate while it had one."""
+    client = local.client()
+    fill(client, 12, "t", "EX", 1000)
+    limit(client, policy, 200, maxmemory_samples="64")
+    count = 0
+    while len(left(client, "t")) == 12:
+        assert client.call("SET", f"k:{count}", VALUE) == OK
+        count += 1
+    kept = left(client, "t")
+    name, *rest = words
+    for number in kept:
+        client.call(name, f"t:{number}", *rest)
+    replies = [client.call("SET", f"k:{count + n}", VALUE) for n in range(20)]
+    assert str(replies[-1]).startswith("OOM")
+    assert left(client, "t") == kept
+
+
 def test_lru_keeps_what_is_used(local):
     """The first 200 keys are read again and again, some seconds apart; the others come and go."""
     client = local.client()
