@@ -140,6 +140,7 @@ cdef class Engine(Listener):
     cdef public object child            # Child (fastredis.persist.child), the one that is at work; None: none is
     cdef public object saver            # Saver (fastredis.persist.saver): SAVE, BGSAVE, save points
     cdef public object loading          # Loading (fastredis.persist.loading): what INFO tells of it
+    cdef public object kept             # Kept (fastredis.persist.kept): of the data set, but not known. None: nothing
     cdef public object replication      # Replication (fastredis.replication.state); None: there cannot be any
     cdef Copies copies                  # None until the first one
     cdef Slices slices                  # the forkless snapshot under way (fastredis.persist.snapshot); None: none is

@@ -763,6 +763,16 @@ cdef class Engine(Listener):
         self.own_deadlines.clear()
 
     @property
+    def has_field_deadlines(self):
+        """Whether any hash has fields with deadlines."""
+        cdef Database db
+
+        for db in self.databases:
+            if db.field_expires.count:
+                return True
+        return False
+
+    @property
     def own_deadline_count(self):
         """Keys of a replica whose TTLs its own clients have set."""
         return len(self.own_deadlines)

@@ -26,11 +26,13 @@ from fastredis.ds.table cimport (
     table_verify,
 )
 from fastredis.values.entry cimport (
-    ENC_HASHTABLE, ENC_QUICKLIST, ENC_SKIPLIST, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STRING, TYPE_ZSET, Entry,
+    ENC_HASHTABLE, ENC_QUICKLIST, ENC_SKIPLIST, TYPE_HASH, TYPE_LIST, TYPE_MODULE, TYPE_SET, TYPE_STREAM,
+    TYPE_STRING, TYPE_ZSET, Entry,
     entry_encoding, entry_has_ttl, entry_key, entry_lru, entry_slot, entry_type,
 )
 from fastredis.values.hash_type cimport HashIter, hash_iter, hash_iter_end, hash_next
 from fastredis.values.list_type cimport list_iter
+from fastredis.values.opaque_type cimport opaque_bytes, opaque_of
 from fastredis.values.set_type cimport SetIter, set_iter, set_iter_end, set_next
 from fastredis.values.string_type cimport string_new, string_view
 from fastredis.values.value cimport encoding_name, entry_count, entry_memory, entry_verify
@@ -364,7 +366,7 @@ cdef list hash_elements(const Entry* e):
 
 
 cdef object value_of(Account* account, const Entry* e):
-    """A value: bytes, a list of elements, or a list of (member, score) or (field, value); all bytes."""
+    """A value: bytes (also of a type that is not known), a list of elements, or of (member, score) or (field, value)."""
     cdef char[INT64_TEXT] scratch
     cdef size_t size
     cdef const char* text
@@ -378,6 +380,8 @@ cdef object value_of(Account* account, const Entry* e):
         return zset_elements(e)
     if kind == TYPE_HASH:
         return hash_elements(e)
+    if kind == TYPE_STREAM or kind == TYPE_MODULE:
+        return opaque_bytes(opaque_of(e))[:opaque_of(e).size]
     text = string_view(e, scratch, &size)
     return text[:size]
 

@@ -32,7 +32,7 @@ NO_KEY = "ERR no such key"
 NOT_POSITIVE = "ERR value is out of range, must be positive"
 NOT_INTEGER = "ERR value is not an integer or out of range"
 I64_MAX = 2**63 - 1
-TYPE_STRING, TYPE_LIST, TYPE_SET = 0, 1, 2  # as in values/entry.pxd
+TYPE_LIST, TYPE_SET = 1, 2  # as in values/entry.pxd
 
 
 class Refusal(Exception):
@@ -298,6 +298,7 @@ def reload(c, *options):
             raise Refusal("ERR")
         if b"noflush" not in words:
             engine.empty()
+            engine.kept = None
             engine.saver.obstacle = INCOMPLETE
         if file < 0:
             raise Refusal(LOAD_FAILED)
@@ -317,6 +318,7 @@ def reload(c, *options):
 def load_aof(c):
     refuse_while_loading(c)
     c.engine.empty()
+    c.engine.kept = None
     c.engine.saver.obstacle = INCOMPLETE
     if not c.engine.aof.load_again():
         raise Refusal("ERR Error trying to load the AOF files, check server logs.")
@@ -365,8 +367,10 @@ def mix(digest: int, data: bytes) -> int:
 def mix_value(digest: int, kind: int, value: bytes | list, volatile: bool) -> int:
     """Add a value as _inspect.entries() gives it, its type and whether it has a TTL."""
     digest = mix(digest, kind.to_bytes(4, "big"))
-    if kind in (TYPE_STRING, TYPE_LIST):
-        for part in [value] if kind == TYPE_STRING else value:
+    if isinstance(value, bytes):
+        digest = mix(digest, value)
+    elif kind == TYPE_LIST:
+        for part in value:
             digest = mix(digest, part)
     elif kind == TYPE_SET:
         for member in value:

@@ -233,6 +233,7 @@ class AofFiles:
                 yield
             if rdb is not None:
                 self.engine.loading.finish_rdb(rdb)
+                self.engine.kept = rdb.kept
             if load.is_torn:
                 self._cut(load, is_last)
         finally:
@@ -406,7 +407,8 @@ class AofFiles:
             return False
         self.rewrites += 1
         self._rewrite_offset = self.engine.propagated
-        self._rewrite_is_rdb = self.config["aof-use-rdb-preamble"]
+        kept = self.engine.kept             # which commands cannot make
+        self._rewrite_is_rdb = self.config["aof-use-rdb-preamble"] or (kept is not None and kept.has_parts)
         try:
             child = Child(self.engine, "aof", self._work, self._ended, self._temporary)
         except OSError as error:

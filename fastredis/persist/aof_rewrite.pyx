@@ -19,11 +19,11 @@ from fastredis.ds.numbers cimport DOUBLE_TEXT, INT64_TEXT, format_double, format
 from fastredis.ds.quicklist cimport QlIter, ql_item, ql_iter_end, ql_next
 from fastredis.ds.table cimport TableIter, table_iter, table_iter_end, table_next
 from fastredis.persist.rdb_save cimport (
-    RDB_PROGRESS_KEYS, RdbInfo, RdbWriter, rdb_flush, rdb_save_all, rdb_write_bytes, rdb_writer_clear,
+    RDB_PROGRESS_KEYS, RdbInfo, RdbWriter, rdb_flush, rdb_save_all, rdb_write_bytes, rdb_write_dump, rdb_writer_clear,
     rdb_writer_configure, rdb_writer_init,
 )
 from fastredis.values.entry cimport (
-    TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STRING, TYPE_ZSET, Entry, entry_key, entry_type,
+    TYPE_HASH, TYPE_LIST, TYPE_MODULE, TYPE_SET, TYPE_STREAM, TYPE_STRING, TYPE_ZSET, Entry, entry_key, entry_type,
 )
 from fastredis.values.hash_type cimport (
     NO_DEADLINE, HashIter, hash_count, hash_iter, hash_iter_end, hash_next,
@@ -97,7 +97,7 @@ cdef int write_rdb(Base* base, Engine engine) except -1:
     info.repl_id = NULL
     info.repl_offset = 0
     info.repl_stream_db = -1
-    rdb_save_all(&base.w, engine, &info, [], report_rdb, base)
+    rdb_save_all(&base.w, engine, &info, report_rdb, base)
     return report(base, base.w.keys)
 
 
@@ -162,6 +162,8 @@ cdef int write_key(Base* base, Database db, Entry* e) except -1:
         write_zset(base, e)
     elif kind == TYPE_HASH:
         write_hash(base, e)
+    elif kind == TYPE_STREAM or kind == TYPE_MODULE:
+        write_restore(base, e)
     else:
         raise NotImplementedError(f"no commands for values of type {kind}")
     if when_ms != NO_EXPIRE:
@@ -218,6 +220,22 @@ cdef int put_item(Base* base, const LpItem* item) except -1:
     cdef const char* text = lp_text(item, digits, &size)
 
     return put(base, text, size)
+
+
+cdef int write_restore(Base* base, Entry* e) except -1:
+    """A value of a type that is not known: as DUMP has it."""
+    cdef RdbWriter payload
+
+    rdb_writer_init(&payload, base.account, -1)
+    try:
+        rdb_write_dump(&payload, e)
+        begin(base, 4, b"RESTORE")
+        put(base, entry_key(e), e.key_size)
+        put(base, b"0", 1)
+        put(base, payload.data, payload.size)
+    finally:
+        rdb_writer_clear(&payload)
+    return 0
 
 
 cdef int write_list(Base* base, Entry* e) except -1:

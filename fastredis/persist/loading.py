@@ -11,6 +11,7 @@ import sys
 import time
 
 from fastredis.persist.check_rdb import check_file, known_text
+from fastredis.persist.kept import kept_of
 from fastredis.persist.rdb_load import RdbError, load_file
 
 GATE_LOADING = 1                # as in _core.pxd
@@ -130,6 +131,7 @@ class Loading:
             if not told:
                 self.tell_origin(load)
             self.finish_rdb(load)
+            self.engine.kept = load.kept
             replication.restore(load.aux)
         finally:
             self.end()
@@ -148,6 +150,7 @@ class Loading:
             self._step(load, UNBOUNDED_US)
             self.tell_origin(load)
             self.finish_rdb(load)
+            kept_of(self.engine).add(load.kept)
         finally:
             self.end()
             os.close(descriptor)
@@ -199,9 +202,9 @@ class Loading:
         self.keys_loaded, self.keys_expired = load.keys, load.expired
         empty = f", empty keys skipped: {load.empty}" if load.empty else ""
         log.notice(f"Done loading RDB, keys loaded: {load.keys}, keys expired: {load.expired}{empty}.")
-        if load.functions:
-            log.warning(f"{len(load.functions)} libraries of functions in the RDB file were not loaded: "
-                        "this server does not have functions")
+        if load.kept.has_parts:
+            log.warning(f"{len(load.kept.before) + len(load.kept.after)} parts of the RDB file are not known here: "
+                        "libraries of functions, or data of modules. They are kept, and saved again.")
 
     # --- the start ----------------------------------------------------------------------
 

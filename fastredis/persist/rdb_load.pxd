@@ -17,7 +17,8 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from fastredis._engine cimport Engine
 from fastredis._keyspace cimport Database
-from fastredis.persist.rdb_read cimport RdbBuild, RdbReader, RdbResult, RDB_MORE
+from fastredis.persist.rdb_read cimport RdbBuild, RdbResult, RDB_MORE
+from fastredis.persist.rdb_reader cimport RdbReader
 from fastredis.values.entry cimport Entry
 
 cdef enum:
@@ -68,7 +69,7 @@ cdef class RdbLoad:
     cdef readonly uint64_t expired      # dropped, their time had come
     cdef readonly uint64_t empty        # skipped, collections without elements as old servers' bugs made them
     cdef readonly dict aux              # AUX fields: name -> value (bytes)
-    cdef readonly list functions        # source codes of function libraries
+    cdef readonly object kept           # Kept: what is no key and is not known, to be written back
     cdef public object dropped          # called with the database's number and each key that is dropped; else None
     cdef public object tell             # a check's: called with a text for each AUX field and database. Else None
     cdef readonly int kind              # of the latest key, when somebody is told; -1: there was none
@@ -92,13 +93,13 @@ cdef class RdbLoad:
     cdef bint read_header(self) except -1
     cdef bint read_end(self) except -1
     cdef bint read_aux(self) except -1
-    cdef bint read_function(self) except -1
+    cdef bint read_part_beside(self, int code) except -1
     cdef bint select(self) except -1
     cdef bint read_sizes(self) except -1
     cdef bint read_deadline(self, int code) except -1
     cdef bint read_use(self, int code) except -1
     cdef bint skip_lengths(self, int count) except -1
-    cdef bint skip_module_aux(self) except -1
+    cdef bint pass_module_aux(self, bint* is_behind) except -1
     cdef bint read_opcode(self, int code) except -1
     cdef int keep_key(self, const char* key, size_t size) except -1
     cdef RdbResult go_on(self, const char* key, size_t size, int64_t until_us) except? RDB_MORE

@@ -13,19 +13,23 @@ from fastredis.ds.crc64 cimport crc64
 from fastredis.ds.native cimport hash_bytes, likely, monotonic_us, unlikely
 from fastredis.ds.table cimport table_add, table_count, table_find, table_prefetch_bucket, table_reserve
 from fastredis.persist.rdb cimport (
-    RDB_CHECKSUM, RDB_MODULE_DOUBLE, RDB_MODULE_EOF, RDB_MODULE_FLOAT, RDB_MODULE_SINT, RDB_MODULE_STRING,
-    RDB_MODULE_UINT, RDB_OP_AUX, RDB_OP_EOF, RDB_OP_EXPIRETIME, RDB_OP_EXPIRETIME_MS, RDB_OP_FREQ, RDB_OP_FUNCTION2,
+    RDB_CHECKSUM, RDB_OP_AUX, RDB_OP_EOF, RDB_OP_EXPIRETIME, RDB_OP_EXPIRETIME_MS, RDB_OP_FREQ, RDB_OP_FUNCTION2,
     RDB_OP_FUNCTION_RC, RDB_OP_IDLE, RDB_OP_MODULE_AUX, RDB_OP_RESIZEDB, RDB_OP_SELECTDB, RDB_OP_SLOT_IMPORT,
     RDB_OP_SLOT_INFO, RDB_VERSION_MAX, RDB_VERSION_VALKEY, RDB_VERSION_VALKEY_MAX, rdb_delay,
 )
+from fastredis.persist.rdb_opaque cimport opaque_read_module
 from fastredis.persist.rdb_read cimport (
-    RDB_DONE, RDB_EMPTY, RDB_LATER, RDB_MORE, RDB_SCRATCH_FIELD, RDB_SCRATCH_KEY, RDB_SCRATCH_VALUE, RdbResult,
-    RdbText, rdb_build_clear, rdb_build_go_on, rdb_build_start, rdb_corrupt, rdb_most, rdb_read_bytes,
+    RDB_DONE, RDB_EMPTY, RDB_LATER, RDB_MORE, RdbResult, rdb_build_clear, rdb_build_go_on, rdb_build_start,
+)
+from fastredis.persist.rdb_reader cimport (
+    RDB_SCRATCH_FIELD, RDB_SCRATCH_KEY, RDB_SCRATCH_VALUE, RdbText, rdb_corrupt, rdb_most, rdb_read_bytes,
     rdb_read_length, rdb_read_string, rdb_reader_clear, rdb_reader_init,
 )
-from fastredis.values.entry cimport TYPE_HASH, entry_key, entry_set_epoch, entry_set_lru, entry_type
+from fastredis.persist.rdb_save cimport rdb_version_of
+from fastredis.values.entry cimport TYPE_HASH, TYPE_STREAM, entry_key, entry_set_epoch, entry_set_lru, entry_type
 from fastredis.values.value cimport entry_free
 
+from fastredis.persist.kept import Kept
 from fastredis.persist.rdb_read import RdbError
 
 __all__ = ["MAGIC", "RdbError", "RdbLoad", "load_file"]
@@ -41,6 +45,7 @@ cdef enum:
     FIRST_CHECKSUM = 5                  # version from which on files have one
     LEAST_KEY = 3                       # bytes that a key takes at least
     CLOCK_KEYS = 64                     # keys between two looks at the clock
+    AUX_BEHIND = 2                      # of what a module has stored: it stands behind the keys
     LOGGED_EMPTY = 10                   # empty collections that are named in the log
     LRU_MASK = 0xFFFFFF
     MOST_IDLE = LRU_MASK // 2           # seconds that the LRU clock can tell from the future
@@ -59,7 +64,7 @@ cdef class RdbLoad:
         self.drop_expired = True
         self.kind = -1
         self.aux = {}
-        self.functions = []
+        self.kept = Kept()
         rdb_build_start(&self.build, 0)
 
     def __dealloc__(self):
@@ -83,7 +88,7 @@ cdef class RdbLoad:
     def kinds(self):
         """Name of a type -> how many keys of it were read, expired ones too."""
         return {name: self.counts[number] for name, number in (
-            ("string", 0), ("list", 1), ("set", 2), ("zset", 3), ("hash", 4), ("stream", 6))}
+            ("string", 0), ("list", 1), ("set", 2), ("zset", 3), ("hash", 4), ("module", 5), ("stream", 6))}
 
     @property
     def latest_key(self):
@@ -197,6 +202,8 @@ cdef class RdbLoad:
         entry_set_epoch(e, core.epoch)
         if entry_type(e) == TYPE_HASH:
             self.db.track_fields(e)
+        elif unlikely(entry_type(e) == TYPE_STREAM):
+            self.kept.need(rdb_version_of(e))
         if p.when_ms != NO_EXPIRE:
             self.db.set_expire(e, p.when_ms)
             self.expires += 1
@@ -316,13 +323,21 @@ cdef class RdbLoad:
             self.tell(f"AUX FIELD {printable(name.text[:name.size])} = '{printable(value.text[:value.size])}'")
         return True
 
-    cdef bint read_function(self) except -1:
-        cdef RdbText code
+    cdef bint read_part_beside(self, int code) except -1:
+        """What is no key and is not known: a library of functions, or what a module has stored beside the keys."""
+        cdef size_t start = self.r.pos - 1
+        cdef bint is_behind = False
+        cdef RdbText text
+        cdef bint there
 
-        if not rdb_read_string(&self.r, RDB_SCRATCH_VALUE, &code):
-            return False
-        self.functions.append(code.text[:code.size])
-        return True
+        if code == RDB_OP_FUNCTION2:
+            there = rdb_read_string(&self.r, RDB_SCRATCH_VALUE, &text)
+        else:
+            there = self.pass_module_aux(&is_behind)
+        if there:
+            part = (<const char*>self.r.data + start)[:self.r.pos - start]
+            (self.kept.after if is_behind else self.kept.before).append(part)
+        return there
 
     cdef bint select(self) except -1:
         cdef uint64_t index
@@ -387,30 +402,14 @@ cdef class RdbLoad:
                 return False
         return True
 
-    cdef bint skip_module_aux(self) except -1:
-        """What a module has stored beside the keys."""
-        cdef uint64_t n
-        cdef RdbText text
-        cdef const uint8_t* p = NULL
-        cdef bint there
+    cdef bint pass_module_aux(self, bint* is_behind) except -1:
+        """What a module has stored; is_behind: it stands behind the keys."""
+        cdef uint64_t when
 
-        if not self.skip_lengths(3):                    # module, then an integer: before or after the keys
+        if not self.skip_lengths(2) or not rdb_read_length(&self.r, &when):     # module, form of a number, it
             return False
-        while True:
-            if not rdb_read_length(&self.r, &n):
-                return False
-            if n == RDB_MODULE_EOF:
-                return True
-            if n == RDB_MODULE_SINT or n == RDB_MODULE_UINT:
-                there = rdb_read_length(&self.r, &n)
-            elif n == RDB_MODULE_STRING:
-                there = rdb_read_string(&self.r, RDB_SCRATCH_VALUE, &text)
-            elif n == RDB_MODULE_FLOAT or n == RDB_MODULE_DOUBLE:
-                there = rdb_read_bytes(&self.r, 4 if n == RDB_MODULE_FLOAT else 8, &p)
-            else:
-                rdb_corrupt(&self.r, f"unknown part {n} of what a module has stored")
-            if not there:
-                return False
+        is_behind[0] = when == AUX_BEHIND
+        return opaque_read_module(&self.r)
 
     cdef bint read_opcode(self, int code) except -1:
         """What is no key."""
@@ -426,10 +425,8 @@ cdef class RdbLoad:
             return self.read_sizes()
         if code == RDB_OP_EOF:
             return self.read_end()
-        if code == RDB_OP_FUNCTION2:
-            return self.read_function()
-        if code == RDB_OP_MODULE_AUX:
-            return self.skip_module_aux()
+        if code == RDB_OP_FUNCTION2 or code == RDB_OP_MODULE_AUX:
+            return self.read_part_beside(code)
         if code == RDB_OP_SLOT_INFO:
             return self.skip_lengths(3)
         if code == RDB_OP_FUNCTION_RC:

@@ -1,58 +1,22 @@
-# Reading the RDB format: strings and values, from bytes that may not all have come yet.
+# Reading the RDB format: values, from bytes that may not all have come yet.
 #
-#   RdbReader { data [ ....pos.......size ], base, wanted }        a window on all bytes
-#       |
-#       +--> RdbBuild { kind, left, e }                            a collection under way, element by element
+#   RdbReader (rdb_reader) --> RdbBuild { kind, left, e }          a collection under way, element by element
+#                                       { walk }                   one of a type that is not known (rdb_opaque)
 #
-# Reading functions return False when the window ends before what they read does; `wanted` says then how far it has to
-# reach for going on to make sense. The caller sets pos back to where a whole element begins, and tries again once
-# there are more bytes. In a reader that has `ended`, that is an error instead. So a value of any size is read in slices
-# of time and from pieces of any size, and what has to be in memory at once is an element, or a node of a list.
-#
-# Nothing that is read is trusted. No memory is taken on the word of a length: there is room for what has come, and
-# for a multiple of it that the format allows (LZF: 88). Listpacks and intsets are walked through before they
-# are used; elements that are there twice, scores that are no numbers or out of order, deadlines out of order and
-# empty collections are errors: RdbError, with the place.
+# Nothing that is read is trusted. Listpacks and intsets are walked through before they are used; elements that are
+# there twice, scores that are no numbers or out of order, deadlines out of order and empty collections are errors:
+# RdbError, with the place.
 #
 # A value gets the encoding that the limits want, as Redis does. Old forms (ziplists, zipmaps) are in rdb_old.
 
-from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.stdint cimport int64_t, uint64_t
 
 from fastredis.ds.alloc cimport Account
-from fastredis.ds.numbers cimport INT64_TEXT
+from fastredis.persist.rdb_opaque cimport OpaqueWalk
+from fastredis.persist.rdb_reader cimport RdbReader
 from fastredis.values.entry cimport Entry
 from fastredis.values.limits cimport Limits
 from fastredis.values.zset_type cimport ZsetBuild
-
-cdef enum:
-    RDB_SCRATCH_FIELD = 0               # which scratch buffer a string may use
-    RDB_SCRATCH_VALUE = 1
-    RDB_SCRATCH_KEY = 2
-    RDB_SCRATCHES = 3
-
-cdef struct RdbScratch:
-    uint8_t* data
-    size_t room
-    char[INT64_TEXT] digits
-
-cdef struct RdbReader:
-    Account* account                    # of values and buffers
-    const Limits* limits
-    const uint8_t* data                 # the window
-    size_t pos                          # what is read next
-    size_t size                         # bytes in the window
-    size_t wanted                       # after a False: bytes the window must have at least
-    bint ended                          # no more will come
-    uint64_t base                       # how far from the start of all bytes data[0] is
-    uint64_t to_come                    # at most so many bytes will come behind the window; UINT64_MAX: not known
-    int version                         # of the format
-    RdbScratch[RDB_SCRATCHES] scratch   # strings that do not lie in the window as they are
-
-cdef struct RdbText:                    # a string that was read
-    const char* text                    # in the window or a scratch buffer; good until the next read with that buffer
-    size_t size
-    bint is_number                      # it was stored as an integer; text has its digits
-    int64_t number
 
 cdef struct RdbBuild:                   # a value under way
     int kind                            # RDB_* type
@@ -62,6 +26,7 @@ cdef struct RdbBuild:                   # a value under way
     int64_t soonest_ms                  # RDB_HASH_METADATA: what deadlines are relative to
     bint sorting                        # zset is in use
     ZsetBuild zset
+    OpaqueWalk walk                     # of a type that is not known
 
 cdef enum RdbResult:                    # what building a value came to
     RDB_FAILED = -1                     # an exception
@@ -69,15 +34,6 @@ cdef enum RdbResult:                    # what building a value came to
     RDB_DONE = 1                        # it is build.e, the caller's
     RDB_EMPTY = 2                       # a collection without elements: nothing was made
     RDB_LATER = 3                       # the time is over
-
-# --- the window
-cdef void rdb_reader_init(RdbReader* r, Account* account, const Limits* limits, const void* data, size_t size) noexcept
-cdef void rdb_reader_clear(RdbReader* r) noexcept           # scratch buffers; the window is the caller's
-cdef int rdb_corrupt(const RdbReader* r, str text) except -1        # raises RdbError
-cdef bint rdb_missing(RdbReader* r, size_t size) except -1  # so many bytes from pos on are not there: False, or raises
-cdef uint64_t rdb_most(const RdbReader* r, uint64_t n, uint64_t bytes_each) noexcept    # n, but no more than may come
-cdef bint rdb_read_length(RdbReader* r, uint64_t* n) except -1
-cdef bint rdb_read_string(RdbReader* r, int which, RdbText* out) except -1
 
 # --- one value, its type byte read already: start a build, then go on until it is neither MORE nor LATER.
 # until_us: of the monotonic clock. A build that was not DONE is to be cleared.
@@ -92,11 +48,3 @@ cdef bint rdb_dump_valid(const char* payload, size_t size, bint verify) noexcept
 cdef Entry* rdb_read_dump(Account* account, const Limits* limits, const char* payload, size_t size,
                           const char* key, size_t key_size) except NULL
 
-
-cdef inline bint rdb_read_bytes(RdbReader* r, size_t size, const uint8_t** data) except -1:
-    """Take bytes as they are."""
-    if r.size - r.pos < size:
-        return rdb_missing(r, size)
-    data[0] = r.data + r.pos
-    r.pos += size
-    return True

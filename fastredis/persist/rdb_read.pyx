@@ -1,29 +1,33 @@
-"""Reading strings and values in the RDB format. The design comment is in rdb_read.pxd, the format in rdb.pxd."""
+"""Reading values in the RDB format. The design comment is in rdb_read.pxd, the format in rdb.pxd."""
 from libc.math cimport INFINITY, isnan
-from libc.stdint cimport INT64_MAX, int16_t, int32_t, int8_t, uint32_t
-from libc.string cimport memcmp, memcpy, memset
+from libc.stdint cimport INT64_MAX, uint32_t, uint8_t
+from libc.string cimport memcmp, memcpy
 
-from fastredis.ds.alloc cimport mem_alloc, mem_calloc, mem_free
+from fastredis.ds.alloc cimport mem_calloc, mem_free
 from fastredis.ds.crc64 cimport crc64
 from fastredis.ds.intset cimport ints_adopt, ints_count, ints_free, ints_valid
 from fastredis.ds.listpack cimport (
     LP_MAX, LpItem, lp_adopt, lp_bytes_at, lp_count, lp_first, lp_free, lp_get, lp_next, lp_text, lp_valid,
 )
-from fastredis.ds.lzf cimport lzf_decompress
-from fastredis.ds.native cimport bswap32, bswap64, hash_bytes, likely, monotonic_us
-from fastredis.ds.numbers cimport format_int64, parse_double
+from fastredis.ds.native cimport hash_bytes, likely, monotonic_us, unlikely
+from fastredis.ds.numbers cimport INT64_TEXT, parse_double
 from fastredis.ds.quicklist cimport Quicklist, ql_adopt, ql_exceeds, ql_free, ql_new, ql_push, ql_release, QL_TAIL
 from fastredis.ds.table cimport table_reserve
 from fastredis.persist.rdb cimport (
-    RDB_CHECKSUM, RDB_ENC_INT16, RDB_ENC_INT32, RDB_ENC_INT8, RDB_ENC_LZF, RDB_FOOTER, RDB_HASH, RDB_HASH_2,
-    RDB_HASH_LISTPACK, RDB_HASH_LISTPACK_EX, RDB_HASH_LISTPACK_EX_RC, RDB_HASH_METADATA, RDB_HASH_METADATA_RC,
-    RDB_HASH_ZIPLIST, RDB_HASH_ZIPMAP, RDB_LEN_14, RDB_LEN_32, RDB_LEN_64, RDB_LEN_ENCODED, RDB_LIST,
-    RDB_LIST_QUICKLIST, RDB_LIST_QUICKLIST_2, RDB_LIST_ZIPLIST, RDB_MODULE, RDB_MODULE_2, RDB_NODE_PACKED,
-    RDB_NODE_PLAIN, RDB_SET, RDB_SET_INTSET, RDB_SET_LISTPACK, RDB_STREAM_LISTPACKS, RDB_STREAM_LISTPACKS_2,
-    RDB_STREAM_LISTPACKS_3, RDB_STRING, RDB_VERSION_MAX, RDB_VERSION_VALKEY, RDB_VERSION_VALKEY_MAX, RDB_ZSET,
-    RDB_ZSET_2, RDB_ZSET_LISTPACK, RDB_ZSET_ZIPLIST,
+    RDB_CHECKSUM, RDB_FOOTER, RDB_HASH, RDB_HASH_2, RDB_HASH_LISTPACK, RDB_HASH_LISTPACK_EX, RDB_HASH_LISTPACK_EX_RC,
+    RDB_HASH_METADATA, RDB_HASH_METADATA_RC, RDB_HASH_ZIPLIST, RDB_HASH_ZIPMAP, RDB_LIST, RDB_LIST_QUICKLIST,
+    RDB_LIST_QUICKLIST_2, RDB_LIST_ZIPLIST, RDB_MODULE, RDB_NODE_PACKED, RDB_NODE_PLAIN, RDB_SET, RDB_SET_INTSET,
+    RDB_SET_LISTPACK, RDB_STRING, RDB_VERSION_MAX, RDB_VERSION_VALKEY, RDB_VERSION_VALKEY_MAX, RDB_ZSET, RDB_ZSET_2,
+    RDB_ZSET_LISTPACK, RDB_ZSET_ZIPLIST,
 )
 from fastredis.persist.rdb_old cimport old_ziplist, old_zipmap
+from fastredis.persist.rdb_opaque cimport (
+    OPAQUE_DONE, OPAQUE_MORE, OpaqueResult, opaque_clear, opaque_go_on, opaque_knows, opaque_start, opaque_take,
+)
+from fastredis.persist.rdb_reader cimport (
+    RDB_SCRATCH_FIELD, RDB_SCRATCH_VALUE, RdbText, rdb_corrupt, rdb_most, rdb_read_8, rdb_read_bytes, rdb_read_length,
+    rdb_read_string, rdb_reader_clear, rdb_reader_init,
+)
 from fastredis.values.entry cimport (
     ENC_HASHTABLE, ENC_INTSET, ENC_LISTPACK, ENC_LISTPACK_EX, ENC_QUICKLIST, TYPE_HASH, TYPE_LIST, TYPE_SET,
     TYPE_ZSET, entry_encoding, entry_new, entry_set_encoding, entry_slot,
@@ -41,210 +45,14 @@ from fastredis.values.zset_type cimport (
     ZADD_ADDED, zset_add, zset_build_clear, zset_build_end, zset_build_init, zset_build_put, zset_expect, zset_new,
 )
 
-cdef extern from *:
-    """
-    #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-    #error "numbers of RDB files are read as they lie there"
-    #endif
-    """
+from fastredis.persist.rdb_reader import RdbError
+
+__all__ = ["RdbError"]
 
 cdef enum:
-    LZF_RATIO = 88                      # bytes that a compressed byte can become: 264 out of 3
     TIME_BATCH = 64                     # elements between two looks at the clock
     FEW = 16                            # elements that are compared each with each, when looking for one that is twice
-    RESERVE_LEAST = 64 * 1024           # elements for which there is room at once even if nothing is known
     DEADLINE_BITS = 46                  # of the latest deadline of a field
-
-
-class RdbError(Exception):
-    """Bytes that are not what the RDB format says. `offset` is where, from the start of the file or payload."""
-
-    def __init__(self, text, offset=0):
-        super().__init__(text)
-        self.offset = offset
-
-    def __str__(self):
-        return f"{self.args[0]} (at offset {self.offset})"
-
-
-# ---------------------------------------------------------------- the window
-
-cdef void rdb_reader_init(RdbReader* r, Account* account, const Limits* limits, const void* data, size_t size) noexcept:
-    """A reader of these bytes, after which more may come unless the caller says that it `ended`."""
-    memset(r, 0, sizeof(RdbReader))
-    r.account = account
-    r.limits = limits
-    r.data = <const uint8_t*>data
-    r.size = size
-    r.to_come = <uint64_t>-1
-    r.version = RDB_VERSION_MAX
-
-
-cdef void rdb_reader_clear(RdbReader* r) noexcept:
-    """Free the scratch buffers; any number of times."""
-    cdef int i
-
-    for i in range(RDB_SCRATCHES):
-        mem_free(r.account, r.scratch[i].data, r.scratch[i].room)
-        r.scratch[i].data = NULL
-        r.scratch[i].room = 0
-
-
-cdef int rdb_corrupt(const RdbReader* r, str text) except -1:
-    """Raise RdbError with the place that is read next."""
-    raise RdbError(text, r.base + r.pos)
-
-
-cdef bint rdb_missing(RdbReader* r, size_t size) except -1:
-    """The window ends within the `size` bytes from pos on: False, or an error if no more can come."""
-    if r.ended or (r.to_come != <uint64_t>-1 and size - (r.size - r.pos) > r.to_come):
-        rdb_corrupt(r, "unexpected end")
-    r.wanted = r.pos + size if size <= <size_t>-1 - r.pos else <size_t>-1
-    return False
-
-
-cdef uint64_t rdb_most(const RdbReader* r, uint64_t n, uint64_t bytes_each) noexcept:
-    """How many of n elements there can be in the bytes that may come: for what to reserve."""
-    cdef uint64_t come = r.size - r.pos
-
-    if r.to_come == <uint64_t>-1:
-        return min(n, come // bytes_each + RESERVE_LEAST)
-    return min(n, (come + r.to_come) // bytes_each)
-
-
-cdef bint read_8(RdbReader* r, int64_t* number) except -1:
-    """Eight bytes, the lowest first."""
-    cdef const uint8_t* p
-
-    if not rdb_read_bytes(r, 8, &p):
-        return False
-    memcpy(number, p, 8)
-    return True
-
-
-cdef inline bint read_head(RdbReader* r, int* code, uint64_t* n) except -1:
-    """A length: code is 0, n the length. Or the start of an encoded string: code is 0xC0 | RDB_ENC_*."""
-    cdef const uint8_t* p
-    cdef int first
-    cdef uint32_t n32
-    cdef uint64_t n64
-
-    if not rdb_read_bytes(r, 1, &p):
-        return False
-    first = p[0]
-    code[0] = 0
-    if first < RDB_LEN_14:
-        n[0] = first
-        return True
-    if first >= RDB_LEN_ENCODED:
-        code[0] = first
-        return True
-    if first < RDB_LEN_32:
-        if not rdb_read_bytes(r, 1, &p):
-            return False
-        n[0] = (first & 0x3F) << 8 | p[0]
-        return True
-    if first == RDB_LEN_32:
-        if not rdb_read_bytes(r, 4, &p):
-            return False
-        memcpy(&n32, p, 4)
-        n[0] = bswap32(n32)
-        return True
-    if first != RDB_LEN_64:
-        rdb_corrupt(r, f"unknown length encoding {first:#x}")
-    if not rdb_read_bytes(r, 8, &p):
-        return False
-    memcpy(&n64, p, 8)
-    n[0] = bswap64(n64)
-    return True
-
-
-cdef bint rdb_read_length(RdbReader* r, uint64_t* n) except -1:
-    cdef int code
-
-    if not read_head(r, &code, n):
-        return False
-    if code:
-        rdb_corrupt(r, "an encoded string in the place of a length")
-    return True
-
-
-cdef uint8_t* scratch_for(RdbReader* r, int which, size_t size) except NULL:
-    """A scratch buffer of at least that size."""
-    cdef RdbScratch* scratch = &r.scratch[which]
-    cdef uint8_t* data
-
-    if scratch.room < size or scratch.data is NULL:
-        data = <uint8_t*>mem_alloc(r.account, size + size // 4)
-        mem_free(r.account, scratch.data, scratch.room)
-        scratch.data = data
-        scratch.room = size + size // 4
-    return scratch.data
-
-
-cdef bint read_compressed(RdbReader* r, int which, RdbText* out) except -1:
-    cdef uint64_t packed, size
-    cdef const uint8_t* data
-    cdef uint8_t* to
-
-    if not rdb_read_length(r, &packed) or not rdb_read_length(r, &size) or not rdb_read_bytes(r, packed, &data):
-        return False
-    if size // LZF_RATIO > packed:
-        rdb_corrupt(r, f"{packed} compressed bytes cannot become {size}")
-    to = scratch_for(r, which, size)
-    if size == 0 or lzf_decompress(data, packed, to, size) != size:
-        rdb_corrupt(r, "Invalid LZF compressed string")
-    out.text = <const char*>to
-    out.size = size
-    return True
-
-
-cdef bint read_encoded(RdbReader* r, int which, int code, RdbText* out) except -1:
-    """What follows the first byte of a string that is not just bytes."""
-    cdef const uint8_t* p
-    cdef int16_t n16
-    cdef int32_t n32
-
-    if code == RDB_LEN_ENCODED | RDB_ENC_LZF:
-        return read_compressed(r, which, out)
-    if code == RDB_LEN_ENCODED | RDB_ENC_INT8:
-        if not rdb_read_bytes(r, 1, &p):
-            return False
-        out.number = <int8_t>p[0]
-    elif code == RDB_LEN_ENCODED | RDB_ENC_INT16:
-        if not rdb_read_bytes(r, 2, &p):
-            return False
-        memcpy(&n16, p, 2)
-        out.number = n16
-    elif code == RDB_LEN_ENCODED | RDB_ENC_INT32:
-        if not rdb_read_bytes(r, 4, &p):
-            return False
-        memcpy(&n32, p, 4)
-        out.number = n32
-    else:
-        rdb_corrupt(r, f"unknown string encoding {code & 0x3F}")
-    out.is_number = True
-    out.text = r.scratch[which].digits
-    out.size = format_int64(r.scratch[which].digits, out.number)
-    return True
-
-
-cdef bint rdb_read_string(RdbReader* r, int which, RdbText* out) except -1:
-    """A string, in scratch buffer `which` if it does not lie in the window as it is."""
-    cdef const uint8_t* p
-    cdef uint64_t size
-    cdef int code
-
-    out.is_number = False
-    if not read_head(r, &code, &size):
-        return False
-    if code:
-        return read_encoded(r, which, code, out)
-    if not rdb_read_bytes(r, size, &p):
-        return False
-    out.text = <const char*>p
-    out.size = size
-    return True
 
 
 # ---------------------------------------------------------------- checks of listpacks
@@ -512,7 +320,7 @@ cdef RdbResult blob_value(RdbReader* r, RdbBuild* b, const char* key, size_t key
     cdef int64_t soonest
     cdef RdbText text
 
-    if (b.kind == RDB_HASH_LISTPACK_EX and not read_8(r, &soonest)) or (
+    if (b.kind == RDB_HASH_LISTPACK_EX and not rdb_read_8(r, &soonest)) or (
             not rdb_read_string(r, RDB_SCRATCH_VALUE, &text)):
         r.pos = start
         return RDB_MORE
@@ -706,7 +514,7 @@ cdef bint hash_pair(RdbReader* r, RdbBuild* b, const char* key, size_t key_size)
     if not rdb_read_string(r, RDB_SCRATCH_FIELD, &field) or not rdb_read_string(r, RDB_SCRATCH_VALUE, &value):
         return False
     if of_valkey:
-        if not read_8(r, &when_ms):
+        if not rdb_read_8(r, &when_ms):
             return False
         if when_ms < 0:
             when_ms = NO_DEADLINE
@@ -746,7 +554,7 @@ cdef bint read_count(RdbReader* r, RdbBuild* b) except -1:
     """How many elements follow, and what stands in front of that."""
     cdef size_t start = r.pos
 
-    if b.kind == RDB_HASH_METADATA and not read_8(r, &b.soonest_ms):
+    if b.kind == RDB_HASH_METADATA and not rdb_read_8(r, &b.soonest_ms):
         return False
     if not rdb_read_length(r, &b.left):
         r.pos = start
@@ -774,18 +582,13 @@ cdef int finish_list(RdbReader* r, RdbBuild* b) except -1:
 
 cdef int refuse(RdbReader* r, int kind) except -1:
     """Raise for a type that is not read."""
-    if kind == RDB_STREAM_LISTPACKS or kind == RDB_STREAM_LISTPACKS_2 or kind == RDB_STREAM_LISTPACKS_3:
-        rdb_corrupt(r, "streams are not supported yet")
-    if kind == RDB_MODULE or kind == RDB_MODULE_2:
-        rdb_corrupt(r, "values of modules are not supported")
+    if kind == RDB_MODULE:
+        rdb_corrupt(r, "values of modules in the format of a release candidate")
     return rdb_corrupt(r, f"unknown type {kind}")
 
 
 cdef bint is_known(int kind) noexcept:
-    if kind < 0 or kind > RDB_HASH_LISTPACK_EX:
-        return False
-    return kind not in (8, RDB_MODULE, RDB_MODULE_2, RDB_STREAM_LISTPACKS, RDB_STREAM_LISTPACKS_2,
-                        RDB_STREAM_LISTPACKS_3)
+    return 0 <= kind <= RDB_HASH_LISTPACK_EX and kind != 8 and kind != RDB_MODULE
 
 
 cdef void rdb_build_start(RdbBuild* b, int kind) noexcept:
@@ -793,6 +596,18 @@ cdef void rdb_build_start(RdbBuild* b, int kind) noexcept:
     b.e = NULL
     b.counted = False
     b.sorting = False
+    opaque_start(&b.walk, kind)
+
+
+cdef RdbResult opaque_value(RdbReader* r, RdbBuild* b, const char* key, size_t key_size,
+                            int64_t until_us) except RDB_FAILED:
+    """A value of a type that is not known, as far as it goes."""
+    cdef OpaqueResult result = opaque_go_on(r, &b.walk, until_us)
+
+    if result != OPAQUE_DONE:
+        return RDB_MORE if result == OPAQUE_MORE else RDB_LATER
+    b.e = opaque_take(r.account, &b.walk, key, key_size)
+    return RDB_DONE
 
 
 cdef RdbResult rdb_build_go_on(RdbReader* r, RdbBuild* b, const char* key, size_t key_size,
@@ -805,6 +620,8 @@ cdef RdbResult rdb_build_go_on(RdbReader* r, RdbBuild* b, const char* key, size_
         return blob_value(r, b, key, key_size)
     if not is_known(b.kind):
         refuse(r, b.kind)
+    if unlikely(opaque_knows(b.kind)):
+        return opaque_value(r, b, key, key_size, until_us)
     element = element_reader(b.kind)
     if element is NULL:
         return blob_value(r, b, key, key_size)
@@ -827,6 +644,7 @@ cdef RdbResult rdb_build_go_on(RdbReader* r, RdbBuild* b, const char* key, size_
 
 cdef void rdb_build_clear(RdbReader* r, RdbBuild* b) noexcept:
     """Free what was built; any number of times, after rdb_build_start()."""
+    opaque_clear(r.account, &b.walk)
     if b.sorting:
         zset_build_clear(&b.zset)
         b.sorting = False
@@ -872,7 +690,7 @@ cdef Entry* rdb_read_dump(Account* account, const Limits* limits, const char* pa
     rdb_build_start(&b, RDB_STRING)
     try:
         rdb_read_bytes(&r, 1, &kind)
-        b.kind = kind[0]
+        rdb_build_start(&b, kind[0])
         if rdb_build_go_on(&r, &b, key, key_size, INT64_MAX) != RDB_DONE:
             rdb_corrupt(&r, "a collection without elements")
         if r.pos != r.size:

@@ -49,6 +49,7 @@ cdef struct RdbWriter:
     bint checksum                       # rdbchecksum; else the file ends with 0
     uint64_t crc                        # of all bytes that left the buffer
     uint64_t written                    # bytes that left the buffer
+    bint for_valkey                     # fields with deadlines are written as Valkey 9 has them, not as Redis 7.4
     bint incremental_sync               # rdb-save-incremental-fsync
     uint64_t synced                     # bytes that the kernel was told to write to the disk
     RdbStamp stamp
@@ -85,13 +86,12 @@ cdef void rdb_taken(RdbWriter* w) noexcept
 
 # --- a whole data set
 # All databases of the engine, from header to checksum, and a flush. progress may be NULL.
-# functions: source codes (bytes) of function libraries.
-cdef int rdb_save_all(RdbWriter* w, Engine engine, const RdbInfo* info, list functions,
-                      RdbProgress progress, void* context) except -1
-# Header and AUX fields. The version follows from whether any hash has fields with deadlines now.
+cdef int rdb_save_all(RdbWriter* w, Engine engine, const RdbInfo* info, RdbProgress progress, void* context) except -1
+# Header, AUX fields and what the engine keeps in front of its keys. The version is the lowest that holds the data set.
 cdef int rdb_write_begin(RdbWriter* w, Engine engine, const RdbInfo* info) except -1
 cdef int rdb_write_aux(RdbWriter* w, const char* name, const char* value, size_t size) except -1
-cdef int rdb_write_function(RdbWriter* w, bytes code) except -1
+# Parts of the format as they are.
+cdef int rdb_write_parts(RdbWriter* w, list parts) except -1
 # SELECTDB and RESIZEDB; not wanted for an empty database.
 cdef int rdb_write_select(RdbWriter* w, Database db) except -1
 cdef int rdb_write_key(RdbWriter* w, Database db, Entry* e) except -1
@@ -101,8 +101,9 @@ cdef int rdb_write_end(RdbWriter* w) except -1
 cdef int rdb_write_bytes(RdbWriter* w, const void* data, size_t size) except -1     # as they are
 cdef int rdb_write_length(RdbWriter* w, uint64_t n) except -1
 cdef int rdb_write_string(RdbWriter* w, const char* text, size_t size) except -1
-# The type byte of a value, and the value without it.
+# The type byte of a value, the version of the format that has it, and the value without the type.
 cdef int rdb_type_of(const Entry* e) noexcept
+cdef int rdb_version_of(const Entry* e) noexcept
 cdef int rdb_write_value(RdbWriter* w, const Entry* e) except -1
 # The payload of DUMP, into a memory writer that is new.
 cdef int rdb_write_dump(RdbWriter* w, const Entry* e) except -1

@@ -21,15 +21,15 @@ from fastredis.ds.numbers cimport INT64_TEXT, format_int64, parse_int64
 from fastredis.ds.quicklist cimport QlNode
 from fastredis.ds.table cimport Table, TableIter, table_iter, table_iter_end, table_next
 from fastredis.persist.rdb cimport (
-    RDB_CHECKSUM, RDB_ENC_INT16, RDB_ENC_INT32, RDB_ENC_INT8, RDB_ENC_LZF, RDB_FOOTER, RDB_HASH, RDB_HASH_LISTPACK,
-    RDB_HASH_LISTPACK_EX, RDB_HASH_METADATA, RDB_LEN_14, RDB_LEN_32, RDB_LEN_64, RDB_LEN_ENCODED,
+    RDB_CHECKSUM, RDB_ENC_INT16, RDB_ENC_INT32, RDB_ENC_INT8, RDB_ENC_LZF, RDB_FOOTER, RDB_HASH, RDB_HASH_2,
+    RDB_HASH_LISTPACK,    RDB_HASH_LISTPACK_EX, RDB_HASH_METADATA, RDB_LEN_14, RDB_LEN_32, RDB_LEN_64, RDB_LEN_ENCODED,
     RDB_LIST_QUICKLIST_2, RDB_NODE_PACKED, RDB_NODE_PLAIN, RDB_OP_AUX, RDB_OP_EOF, RDB_OP_EXPIRETIME_MS, RDB_OP_FREQ,
-    RDB_OP_FUNCTION2, RDB_OP_IDLE, RDB_OP_RESIZEDB, RDB_OP_SELECTDB, RDB_SET, RDB_SET_INTSET, RDB_STRING, RDB_VERSION,
-    RDB_VERSION_FIELD_TTL, RDB_ZSET_2, RDB_ZSET_LISTPACK, rdb_delay,
+    RDB_OP_IDLE, RDB_OP_RESIZEDB, RDB_OP_SELECTDB, RDB_SET, RDB_SET_INTSET, RDB_STREAM_LISTPACKS_3, RDB_STRING,
+    RDB_VERSION, RDB_VERSION_FIELD_TTL, RDB_VERSION_STREAM_3, RDB_VERSION_VALKEY, RDB_ZSET_2, RDB_ZSET_LISTPACK, rdb_delay,
 )
 from fastredis.values.entry cimport (
-    ENC_EMBSTR, ENC_HASHTABLE, ENC_INT, ENC_INTSET, ENC_LISTPACK, ENC_LISTPACK_EX, TYPE_HASH, TYPE_LIST, TYPE_SET,
-    TYPE_STRING, entry_embedded, entry_encoding, entry_has_ttl, entry_key, entry_lru, entry_slot, entry_type,
+    ENC_EMBSTR, ENC_HASHTABLE, ENC_INT, ENC_INTSET, ENC_LISTPACK, ENC_LISTPACK_EX, TYPE_HASH, TYPE_LIST, TYPE_MODULE,
+    TYPE_SET, TYPE_STREAM, TYPE_STRING, entry_embedded, entry_encoding, entry_has_ttl, entry_key, entry_lru, entry_slot, entry_type,
 )
 from fastredis.values.hash_field cimport FieldText, field_has_ttl, field_text
 from fastredis.values.hash_ttl cimport hash_soonest
@@ -38,6 +38,7 @@ from fastredis.values.hash_type cimport (
 )
 from fastredis.values.list_type cimport list_of
 from fastredis.values.member cimport member_text
+from fastredis.values.opaque_type cimport opaque_bytes, opaque_of
 from fastredis.values.set_type cimport SetIter, set_bytes, set_count, set_iter, set_iter_end, set_next, set_table
 from fastredis.values.string_type cimport entry_int, entry_raw, raw_data
 from fastredis.values.zset_type cimport zset_block_text, zset_listpack, zset_of
@@ -393,7 +394,18 @@ cdef int rdb_type_of(const Entry* e) noexcept:
         if hash_soonest(e) == NO_DEADLINE:
             return RDB_HASH
         return RDB_HASH_METADATA if encoding == ENC_HASHTABLE else RDB_HASH_LISTPACK_EX
+    if entry_type(e) == TYPE_STREAM or entry_type(e) == TYPE_MODULE:
+        return opaque_of(e).kind
     return RDB_ZSET_LISTPACK if encoding == ENC_LISTPACK else RDB_ZSET_2
+
+
+cdef int rdb_version_of(const Entry* e) noexcept:
+    """The lowest version of the format that has such a value."""
+    cdef int kind = rdb_type_of(e)
+
+    if kind == RDB_HASH_METADATA or kind == RDB_HASH_LISTPACK_EX:
+        return RDB_VERSION_FIELD_TTL
+    return RDB_VERSION_STREAM_3 if kind == RDB_STREAM_LISTPACKS_3 else RDB_VERSION
 
 
 cdef int write_string_value(RdbWriter* w, const Entry* e) except -1:
@@ -539,6 +551,27 @@ cdef int write_hash(RdbWriter* w, const Entry* e) except -1:
     return write_pack(w, hash_listpack(e))
 
 
+cdef bint is_for_valkey(RdbWriter* w, const Entry* e) noexcept:
+    """Whether it is a hash with deadlines, for a reader that has another form of those."""
+    return w.for_valkey and rdb_version_of(e) == RDB_VERSION_FIELD_TTL
+
+
+cdef int write_hash_for_valkey(RdbWriter* w, const Entry* e) except -1:
+    """Fields, values and deadlines, -1 without one."""
+    cdef HashIter it
+
+    rdb_write_length(w, hash_count(e))
+    hash_iter(&it, e)
+    try:
+        while hash_next(&it):
+            rdb_write_string(w, it.field, it.field_size)
+            rdb_write_string(w, it.value, it.value_size)
+            write_8(w, <uint64_t>it.when_ms if it.when_ms != NO_DEADLINE else <uint64_t>-1)
+    finally:
+        hash_iter_end(&it)
+    return 0
+
+
 cdef int rdb_write_value(RdbWriter* w, const Entry* e) except -1:
     """Write a value as rdb_type_of() says."""
     cdef int kind = entry_type(e)
@@ -553,6 +586,8 @@ cdef int rdb_write_value(RdbWriter* w, const Entry* e) except -1:
         if entry_encoding(e) == ENC_INTSET:
             return rdb_write_string(w, <const char*>set_bytes(e), ints_bytes(set_bytes(e)))
         return write_set(w, e)
+    if kind == TYPE_STREAM or kind == TYPE_MODULE:
+        return rdb_write_bytes(w, opaque_bytes(opaque_of(e)), opaque_of(e).size)
     if entry_encoding(e) == ENC_LISTPACK:
         return write_pack(w, zset_listpack(e))
     return write_zset(w, e)
@@ -560,11 +595,10 @@ cdef int rdb_write_value(RdbWriter* w, const Entry* e) except -1:
 
 cdef int rdb_write_dump(RdbWriter* w, const Entry* e) except -1:
     """DUMP: type, value, version and checksum, in the buffer of a memory writer that has nothing in it."""
-    cdef int kind = rdb_type_of(e)
-    cdef int version = RDB_VERSION_FIELD_TTL if kind in (RDB_HASH_METADATA, RDB_HASH_LISTPACK_EX) else RDB_VERSION
+    cdef int version = rdb_version_of(e)
     cdef uint64_t crc
 
-    write_byte(w, kind)
+    write_byte(w, rdb_type_of(e))
     rdb_write_value(w, e)
     reserve(w, RDB_FOOTER)
     w.data[w.size] = <char>version
@@ -611,16 +645,21 @@ cdef int write_aux_number(RdbWriter* w, const char* name, int64_t value) except 
 
 
 cdef int rdb_write_begin(RdbWriter* w, Engine engine, const RdbInfo* info) except -1:
-    """Header and AUX fields."""
+    """Header, AUX fields, and what is kept in front of the keys."""
     cdef bytes redis_version = REDIS_VERSION.encode()
     cdef int version = RDB_VERSION
     cdef bytes magic
     cdef Database db
 
+    if engine.kept is not None:
+        version = max(version, engine.kept.version)
     for db in engine.databases:
         if db.field_expires.count:
             version = RDB_VERSION_FIELD_TTL
-    magic = b"REDIS%04d" % version
+    if version == RDB_VERSION_FIELD_TTL and w.for_valkey:
+        magic = b"VALKEY%03d" % RDB_VERSION_VALKEY
+    else:
+        magic = b"REDIS%04d" % version
     rdb_write_bytes(w, <const char*>magic, len(magic))
     rdb_write_aux(w, b"redis-ver", redis_version, len(redis_version))
     write_aux_number(w, b"redis-bits", sizeof(void*) * 8)
@@ -630,13 +669,17 @@ cdef int rdb_write_begin(RdbWriter* w, Engine engine, const RdbInfo* info) excep
         write_aux_number(w, b"repl-stream-db", info.repl_stream_db)
         rdb_write_aux(w, b"repl-id", info.repl_id, strlen(info.repl_id))
         write_aux_number(w, b"repl-offset", info.repl_offset)
-    return write_aux_number(w, b"aof-base", info.aof_base)
+    write_aux_number(w, b"aof-base", info.aof_base)
+    return rdb_write_parts(w, engine.kept.before) if engine.kept is not None else 0
 
 
-cdef int rdb_write_function(RdbWriter* w, bytes code) except -1:
-    """The source code of a function library."""
-    write_byte(w, RDB_OP_FUNCTION2)
-    return rdb_write_string(w, code, len(code))
+cdef int rdb_write_parts(RdbWriter* w, list parts) except -1:
+    """Parts of the format as they are, opcodes included."""
+    cdef bytes part
+
+    for part in parts:
+        rdb_write_bytes(w, <const char*>part, len(part))
+    return 0
 
 
 cdef int rdb_write_select(RdbWriter* w, Database db) except -1:
@@ -665,9 +708,14 @@ cdef int rdb_write_key(RdbWriter* w, Database db, Entry* e) except -1:
         w.expires += 1
     if w.stamp != RDB_STAMP_NONE:
         write_stamp(w, db, e)
-    write_byte(w, rdb_type_of(e))
-    rdb_write_string(w, entry_key(e), e.key_size)
-    rdb_write_value(w, e)
+    if unlikely(is_for_valkey(w, e)):
+        write_byte(w, RDB_HASH_2)
+        rdb_write_string(w, entry_key(e), e.key_size)
+        write_hash_for_valkey(w, e)
+    else:
+        write_byte(w, rdb_type_of(e))
+        rdb_write_string(w, entry_key(e), e.key_size)
+        rdb_write_value(w, e)
     w.keys += 1
     if unlikely(w.key_delay_us != 0):
         rdb_delay(w.key_delay_us)
@@ -703,16 +751,15 @@ cdef int write_database(RdbWriter* w, Database db, RdbProgress progress, void* c
         ahead_end(&ahead)
 
 
-cdef int rdb_save_all(RdbWriter* w, Engine engine, const RdbInfo* info, list functions,
-                      RdbProgress progress, void* context) except -1:
+cdef int rdb_save_all(RdbWriter* w, Engine engine, const RdbInfo* info, RdbProgress progress, void* context) except -1:
     """The whole data set, from header to checksum, and a flush."""
     cdef Database db
 
     rdb_write_begin(w, engine, info)
-    for code in functions:
-        rdb_write_function(w, code)
     for db in engine.databases:
         if db.count():
             write_database(w, db, progress, context)
+    if engine.kept is not None:
+        rdb_write_parts(w, engine.kept.after)
     rdb_write_end(w)
     return rdb_flush(w)

@@ -34,7 +34,7 @@ from fastredis.ds.table cimport table_scan
 from fastredis.persist.rdb cimport RDB_OP_RESIZEDB, RDB_OP_SELECTDB
 from fastredis.persist.rdb_save cimport (
     RdbInfo, RdbWriter, rdb_flush, rdb_save_all, rdb_write_begin, rdb_write_bytes, rdb_write_end, rdb_write_key,
-    rdb_write_length, rdb_writer_clear, rdb_writer_configure, rdb_writer_init, rdb_writer_init_sink,
+    rdb_write_length, rdb_write_parts, rdb_writer_clear, rdb_writer_configure, rdb_writer_init, rdb_writer_init_sink,
 )
 from fastredis.values.entry cimport ENTRY_EPOCH, Entry, entry_set_epoch
 
@@ -52,12 +52,12 @@ cdef int note_progress(void* context, RdbWriter* w) except -1:
     return 0
 
 
-def write_data_set(Engine engine not None, target, report=None, bint aof_base=False):
+def write_data_set(Engine engine not None, target, report=None, bint for_valkey=False):
     """Write all databases, from the header to the checksum; returns how many keys.
 
     target: a file descriptor, or a function that takes each piece as a memoryview, which is good for the call only.
-    report(keys) is called now and then with how many were written. aof_base: the file begins an AOF. Python's signal
-    handlers run meanwhile. Buffers are of an account of its own, since used_memory is to tell of the data.
+    report(keys) is called now and then with how many were written. for_valkey: for a reader of Valkey 9 or later.
+    Python's signal handlers run meanwhile. Buffers are of an account of its own, as used_memory is to tell of the data.
     Errors: OSError of write(2); those of the function.
     """
     cdef Account account
@@ -66,14 +66,14 @@ def write_data_set(Engine engine not None, target, report=None, bint aof_base=Fa
     cdef object _replid = info_of(engine, &info)    # info points into it
 
     memset(&account, 0, sizeof(Account))
-    info.aof_base = aof_base
     if callable(target):
         rdb_writer_init_sink(&w, &account, target)
     else:
         rdb_writer_init(&w, &account, target)
     try:
         rdb_writer_configure(&w, engine)
-        rdb_save_all(&w, engine, &info, [], note_progress, <void*>report)
+        w.for_valkey = for_valkey
+        rdb_save_all(&w, engine, &info, note_progress, <void*>report)
         return w.keys
     finally:
         rdb_writer_clear(&w)
@@ -125,6 +125,7 @@ cdef class SliceSnapshot(Slices):
     cdef Place at               # the walk is here
     cdef int selected           # database index that the file has selected; -1: none yet
     cdef bint writing           # False: only the bits are still to be set
+    cdef object kept            # engine.kept as it was at the beginning
     cdef object written
     cdef object swept
 
@@ -135,6 +136,7 @@ cdef class SliceSnapshot(Slices):
 
         memset(&self.account, 0, sizeof(Account))
         self.engine = engine
+        self.kept = engine.kept
         self.written = written
         self.swept = swept
         self.selected = -1
@@ -284,6 +286,8 @@ cdef class SliceSnapshot(Slices):
         if self.writing:
             self.writing = False
             try:
+                if self.kept is not None:
+                    rdb_write_parts(&self.w, self.kept.after)
                 rdb_write_end(&self.w)
                 rdb_flush(&self.w)
             except OSError as error:

@@ -247,6 +247,7 @@ class Transfer:
             engine.aof.stop()
         self._end_background_save()
         self.obstacle = INCOMPLETE
+        engine.kept = None
         if engine.replication.can_resume:
             self.log.notice("Discarding previously cached master state.")
         engine.start_turn()
@@ -325,6 +326,7 @@ class Transfer:
                 yield from self._empty()
                 load = self._loader(None, descriptor, os.fstat(descriptor).st_size)
                 yield from self._read_all(load)
+                self.engine.kept = load.kept
                 whole = True
         except (RdbError, OSError) as error:
             self._tell(error)
@@ -369,6 +371,7 @@ class Transfer:
                 yield from self._read_end(load)
                 if spare is not None:
                     self._swap(spare)
+                self.engine.kept = load.kept
                 whole = True
         except RdbError as error:
             self._tell(error)

@@ -26,6 +26,7 @@ cdef enum:                  # types, by Redis's numbers
     TYPE_SET = 2
     TYPE_ZSET = 3
     TYPE_HASH = 4
+    TYPE_MODULE = 5         # a module's, which is not known here
     TYPE_STREAM = 6
 
 cdef enum:                  # encodings
@@ -39,6 +40,7 @@ cdef enum:                  # encodings
     ENC_SKIPLIST = 7
     ENC_STREAM = 8
     ENC_LISTPACK_EX = 9     # hash, a listpack whose fields may have deadlines
+    ENC_OPAQUE = 10         # bytes of a type that is not known
 
 cdef enum:                  # parts of Entry.meta
     ENTRY_KIND = 0x7F       # type and encoding; 0 of an embedded string only

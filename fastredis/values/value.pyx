@@ -4,15 +4,19 @@ from libc.string cimport memcpy
 
 from fastredis.ds.alloc cimport mem_alloc, mem_charge, mem_free
 from fastredis.values.entry cimport (
-    ENC_EMBSTR, ENC_HASHTABLE, ENC_INT, ENC_INTSET, ENC_LISTPACK, ENC_LISTPACK_EX, ENC_QUICKLIST, ENC_RAW,
-    ENC_SKIPLIST, ENC_STREAM, NOT_IN_HEAP, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STREAM, TYPE_STRING, TYPE_ZSET,
-    entry_bytes, entry_embedded, entry_encoding, entry_key, entry_slot, entry_type,
+    ENC_EMBSTR, ENC_HASHTABLE, ENC_INT, ENC_INTSET, ENC_LISTPACK, ENC_LISTPACK_EX, ENC_OPAQUE, ENC_QUICKLIST, ENC_RAW,
+    ENC_SKIPLIST, ENC_STREAM, NOT_IN_HEAP, TYPE_HASH, TYPE_LIST, TYPE_MODULE, TYPE_SET, TYPE_STREAM, TYPE_STRING,
+    TYPE_ZSET, entry_bytes, entry_embedded, entry_encoding, entry_key, entry_slot, entry_type,
 )
 from fastredis.values.hash_type cimport (
     hash_copy, hash_count, hash_drain, hash_effort, hash_free_value, hash_value_bytes, hash_verify,
 )
 from fastredis.values.list_type cimport (
     list_copy, list_count, list_drain, list_effort, list_free_value, list_value_bytes, list_verify,
+)
+from fastredis.values.opaque_type cimport (
+    opaque_copy, opaque_count, opaque_drain, opaque_effort, opaque_free_value, opaque_of, opaque_value_bytes,
+    opaque_verify,
 )
 from fastredis.values.set_type cimport (
     set_copy, set_count, set_drain, set_free_value, set_value_bytes, set_verify,
@@ -78,8 +82,12 @@ operations[TYPE_ZSET] = Operations(b"zset", zset_free_value, zset_drain, zset_co
                                    table_effort, zset_verify)
 operations[TYPE_HASH] = Operations(b"hash", hash_free_value, hash_drain, hash_copy, hash_value_bytes, hash_count,
                                    hash_effort, hash_verify)
+operations[TYPE_STREAM] = Operations(b"stream", opaque_free_value, opaque_drain, opaque_copy, opaque_value_bytes,
+                                     opaque_count, opaque_effort, opaque_verify)
+operations[TYPE_MODULE] = operations[TYPE_STREAM]
+operations[TYPE_MODULE].name = NULL     # each value has its own
 
-cdef const char* encoding_names[ENC_LISTPACK_EX + 1]
+cdef const char* encoding_names[ENC_OPAQUE + 1]
 
 encoding_names[ENC_EMBSTR] = b"embstr"
 encoding_names[ENC_INT] = b"int"
@@ -91,6 +99,7 @@ encoding_names[ENC_HASHTABLE] = b"hashtable"
 encoding_names[ENC_SKIPLIST] = b"skiplist"
 encoding_names[ENC_STREAM] = b"stream"
 encoding_names[ENC_LISTPACK_EX] = b"listpackex"
+encoding_names[ENC_OPAQUE] = b"raw"
 
 
 cdef void entry_free(Account* account, Entry* e) noexcept:
@@ -161,6 +170,8 @@ cdef size_t entry_memory(const Entry* e, int64_t samples) noexcept:
 
 cdef const char* type_name(const Entry* e) noexcept:
     """What TYPE says."""
+    if entry_type(e) == TYPE_MODULE:
+        return opaque_of(e).name
     return operations[entry_type(e)].name
 
 

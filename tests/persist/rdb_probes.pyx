@@ -152,7 +152,7 @@ def set_policy(Engine engine not None, bint lfu, lru_clock):
     engine.core.lru_clock = lru_clock
 
 
-def save(Engine engine not None, bint compress=True, bint checksum=True, int stamp=0, repl_id=None, functions=()):
+def save(Engine engine not None, bint compress=True, bint checksum=True, int stamp=0, repl_id=None):
     """The whole data set as an RDB file in memory."""
     cdef RdbWriter w
     cdef RdbInfo info
@@ -168,7 +168,7 @@ def save(Engine engine not None, bint compress=True, bint checksum=True, int sta
     w.checksum = checksum
     w.stamp = <RdbStamp>stamp
     try:
-        rdb_save_all(&w, engine, &info, list(functions), NULL, NULL)
+        rdb_save_all(&w, engine, &info, NULL, NULL)
         return w.data[:w.size]
     finally:
         rdb_writer_clear(&w)
@@ -190,7 +190,7 @@ def save_to(Engine engine not None, int fd, bint sync=False):
     rdb_writer_init(&w, &engine.core.memory, fd)
     w.incremental_sync = sync
     try:
-        rdb_save_all(&w, engine, &info, [], count_call, <void*>calls)
+        rdb_save_all(&w, engine, &info, count_call, <void*>calls)
         return w.written, w.keys, w.expires, calls
     finally:
         rdb_writer_clear(&w)
