@@ -1,5 +1,7 @@
 """Masters and replicas: REPLICAOF, PSYNC, SYNC, REPLCONF, ROLE, FAILOVER. What they do is in fastredis.replication."""
 
+import re
+
 from fastredis._command import declarer
 from fastredis._engine import C_REPLICA
 from fastredis._options import parse_integer
@@ -24,6 +26,8 @@ SYNTAX = ErrorReply("ERR syntax error")
 NOT_AN_INTEGER = ErrorReply("ERR value is not an integer or out of range")
 NO_LINK = ErrorReply("NOMASTERLINK Can't SYNC while not connected with my master")
 LONGEST_ADDRESS = 255
+VERSION = re.compile(rb"(\d{1,4})\.\d{1,4}\.\d{1,4}")
+FIRST_VALKEY = 9                        # version from which on it has a form of its own for fields with deadlines
 ROLE_STATES = {"transfer": "sync"}      # of a Link, where ROLE has another word for it
 
 
@@ -205,8 +209,8 @@ def cmd_replconf(c):
 
     listening-port, ip-address: where it can be reached; capa eof | psync2 | dual-channel: what it understands; rdb-only
     1: it wants no stream; rdb-channel 1: this is its second connection, for the data set; set-rdb-client-id: this is
-    the main connection, and the second one has that id; version: its own; ack offset [fack offset]: it has applied, and
-    has on its disk, the stream up to there; getack: this replica's link is to acknowledge now.
+    the main connection, and the second one has that id; version: its own, which Valkey tells; ack offset [fack offset]:
+    it has applied, and has on its disk, the stream up to there; getack: this replica's link is to acknowledge now.
     Errors: syntax; unknown options; wrong values.
     Source: https://redis.io/docs/latest/commands/replconf/
     """
@@ -271,7 +275,12 @@ def note(c, option: bytes, value: bytes) -> ErrorReply | None:
         if number not in c.engine.replication.waiting:
             return ErrorReply(f"ERR Unrecognized RDB client id {number}")
         replica.channel_id = number
-    elif option != b"version":
+    elif option == b"version":
+        found = VERSION.match(value)
+        if found is None:
+            return ErrorReply(f"ERR Unrecognized version format: {to_text(value)}")
+        replica.is_valkey = int(found[1]) >= FIRST_VALKEY       # no Redis says its version
+    else:
         return ErrorReply(f"ERR Unrecognized REPLCONF option: {to_text(option)}")
     return None
 

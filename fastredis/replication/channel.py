@@ -26,6 +26,7 @@ import hiredis
 
 from fastredis.replication.transfer import SyncFailed, Transfer, Wait
 
+RDB_OF_VALKEY = "9.0.0"         # told to the master: of which Valkey RDB files can be read here
 LONGEST_LINE = 64 * 1024        # bytes of an answer in the handshake
 KEPT_BYTES = 4 * 1024 * 1024    # that wait to be used, before the master has to wait
 ALIVE_SECONDS = 1.0             # between two signs of life while data are loaded
@@ -283,7 +284,8 @@ class RdbChannel(Channel):
 
     def _synchronize(self) -> Generator:
         self._send_password()
-        self.send("REPLCONF", "capa", "eof", "rdb-only", "1", "rdb-channel", "1", "listening-port", self._port)
+        self.send("REPLCONF", "capa", "eof", "rdb-only", "1", "rdb-channel", "1", "listening-port", self._port,
+                  "version", RDB_OF_VALKEY)
         yield from self._take_password_answer()
         answer = yield from self._answer()
         if answer.startswith("-"):

@@ -28,7 +28,7 @@ from fastredis.persist.loading import SLICE_US
 from fastredis.process import notify_systemd
 from fastredis.replication.apply import MasterConnection
 from fastredis.replication.backlog import Gathered
-from fastredis.replication.channel import Channel, RdbChannel, answer_text, request
+from fastredis.replication.channel import RDB_OF_VALKEY, Channel, RdbChannel, answer_text, request
 from fastredis.replication.transfer import SyncFailed, Transfer, Wait, again
 
 AOF_TRIES = 10                  # to switch the AOF on again
@@ -142,6 +142,8 @@ class Attempt(Channel):
         channel = ["capa", "dual-channel"] if self._offers_channel else []
         self.send("REPLCONF", "capa", "eof", "capa", "psync2", *channel)
         told.append("capa")
+        self.send("REPLCONF", "version", RDB_OF_VALKEY)
+        told.append("version")
         yield from self._take_password_answer()
         for what in told:
             answer = yield from self._answer()

@@ -21,6 +21,7 @@ Source: https://redis.io/docs/latest/operate/oss_and_stack/management/replicatio
 import os
 import signal
 import time
+from collections.abc import Sequence
 
 from fastredis.persist.files import remove_in_background
 from fastredis.persist.saver import keeps_nothing
@@ -43,6 +44,7 @@ class Replica:
     knows_eof       it takes a data set of unknown length
     knows_psync2    it takes +CONTINUE with an id
     knows_channel   it takes a data set on a connection of its own, and so does this server just now
+    is_valkey       it is a Valkey 9 or later, where fields with deadlines have another form than Redis's
     rdb_only        it wants a data set and no stream
     is_channel      it is such a connection, of a replica whose main connection is another one
     channel_id      ... and this is the main one, of the connection with this id; 0: it is not
@@ -62,7 +64,7 @@ class Replica:
         self.connection = connection
         self.state = ATTACHING
         self.host, self.port = "", 0
-        self.knows_eof = self.knows_psync2 = self.knows_channel = False
+        self.knows_eof = self.knows_psync2 = self.knows_channel = self.is_valkey = False
         self.rdb_only = self.is_channel = self.old = False
         self.channel_id = 0
         self.done_s = 0.0
@@ -156,7 +158,8 @@ class FullSync:
         for other in self.in_state(WAIT_END):
             if replica.is_channel:
                 break                           # it wants another form
-            if other.target == DISK and not other.reader.open and other.rdb_only == replica.rdb_only:
+            if (other.target == DISK and not other.reader.open and other.rdb_only == replica.rdb_only
+                    and not self.wants_valkey_form([replica])):
                 self._set_up(replica, DISK, other.reader.sent)
                 self.log.notice("Waiting for end of BGSAVE for SYNC")
                 return True
@@ -173,13 +176,18 @@ class FullSync:
     def _may_be_diskless(self, replicas: list[Replica]) -> bool:
         if replicas[0].is_channel:
             return True
-        return (self.config["repl-diskless-sync"] and all(replica.knows_eof for replica in replicas)
-                and not self.engine.saver.forkless)
+        return ((self.config["repl-diskless-sync"] or self.wants_valkey_form(replicas))
+                and all(replica.knows_eof for replica in replicas) and not self.engine.saver.forkless)
 
     def _next(self) -> list[Replica]:
         """Those who are served next: the first who waits, and others who want the same form."""
         waiting = self.in_state(WAIT_START)
-        return [replica for replica in waiting if replica.is_channel == waiting[0].is_channel]
+        return [replica for replica in waiting if replica.is_channel == waiting[0].is_channel
+                and self.wants_valkey_form([replica]) == self.wants_valkey_form(waiting[:1])]
+
+    def wants_valkey_form(self, replicas: Sequence[Replica]) -> bool:
+        """Whether a data set for them is to be one that no file of this server is: nor may it then be the RDB file."""
+        return replicas[0].is_valkey and self.engine.has_field_deadlines
 
     def begin_if_due(self) -> None:
         """Begin to write the data set for all who wait for one, unless something else has to end first."""
@@ -192,7 +200,7 @@ class FullSync:
         if diskless:
             delay_s = self.config["repl-diskless-sync-delay"]
             enough = 0 < self.config["repl-diskless-sync-max-replicas"] <= len(waiting)
-            if time.monotonic() - self.waiting_since < delay_s and not enough:
+            if self.config["repl-diskless-sync"] and time.monotonic() - self.waiting_since < delay_s and not enough:
                 return
         engine.start_turn()
         try:

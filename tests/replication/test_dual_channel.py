@@ -301,14 +301,16 @@ def test_what_a_replica_says(fresh_server, master, rdb, mode, first):
         main.expect("PING")
         main.send_raw(b"+PONG\r\n")
         for words in (["AUTH", "secret"], ["REPLCONF", "listening-port", "7001"],
-                      ["REPLCONF", "capa", "eof", "capa", "psync2", "capa", "dual-channel"]):
+                      ["REPLCONF", "capa", "eof", "capa", "psync2", "capa", "dual-channel"],
+                      ["REPLCONF", "version", "9.0.0"]):
             main.expect(*words)
             main.send_raw(b"+OK\r\n")
         assert main.command()[0] == "PSYNC"
         main.send_raw(b"\n+DUALCHANNELSYNC\r\n")
         channel = master.accept()
         channel.expect("AUTH", "secret")
-        channel.expect("REPLCONF", "capa", "eof", "rdb-only", "1", "rdb-channel", "1", "listening-port", "7001")
+        channel.expect("REPLCONF", "capa", "eof", "rdb-only", "1", "rdb-channel", "1", "listening-port", "7001",
+                       "version", "9.0.0")
         channel.send_raw(b"+OK\r\n+OK\r\n")
         assert channel.socket.recv(100) == b"SYNC\r\n"
         assert client.call("ROLE")[3] == b"handshake"
@@ -434,7 +436,8 @@ def test_either_connection_fails(fresh_server, master, rdb, mode, harm):
         assert again.command()[:2] == ["REPLCONF", "listening-port"]
         offered = again.command()
         assert ("dual-channel" in offered) == (harm is not harm_channel_refused), offered
-        again.send_raw(b"+OK\r\n+OK\r\n")
+        again.expect("REPLCONF", "version", "9.0.0")
+        again.send_raw(b"+OK\r\n+OK\r\n+OK\r\n")
         assert again.command()[0] == "PSYNC"
         again.give(rdb[0], ID_B)
         assert content(client) == rdb[1]

@@ -62,7 +62,8 @@ class Played(Client):
         """The handshake up to PSYNC -> what PSYNC asks for."""
         self.expect("PING")
         self.send_raw(b"+PONG\r\n")
-        for start in (["REPLCONF", "listening-port"], ["REPLCONF", "capa", "eof", "capa", "psync2"]):
+        for start in (["REPLCONF", "listening-port"], ["REPLCONF", "capa", "eof", "capa", "psync2"],
+                      ["REPLCONF", "version", "9.0.0"]):
             assert self.command()[:len(start)] == start
             self.send_raw(b"+OK\r\n")
         command, *asked = self.command()
@@ -122,8 +123,9 @@ def test_what_it_says_of_itself(replica, master):
     played.expect("REPLCONF", "listening-port", "7001")
     played.expect("REPLCONF", "ip-address", "10.1.2.3")
     played.expect("REPLCONF", "capa", "eof", "capa", "psync2")
+    played.expect("REPLCONF", "version", "9.0.0")
     assert info(client)["master_link_status"] == "down"
-    played.send_raw(b"+OK\r\n-ERR what?\r\n+OK\r\n+OK\r\n")
+    played.send_raw(b"+OK\r\n-ERR what?\r\n+OK\r\n+OK\r\n+OK\r\n")
     assert played.command()[0] == "PSYNC"
     assert "Master does not understand REPLCONF listening-port: -ERR what?" in server.log()
 
