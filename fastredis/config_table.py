@@ -284,6 +284,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     Bool("rdb-del-sync-files", False),
     Int("rdb-key-save-delay", 0, INT_MIN, INT_MAX, HIDDEN),
     Bool("rdb-save-incremental-fsync", True),
+    Enum("rdb-version-check", "strict", ("strict", "relaxed")),
     Bool("rdbchecksum", True, IMMUTABLE),
     Bool("rdbcompression", True),
     Memory("repl-backlog-size", 1 * MB, 1, I64_MAX),

@@ -102,7 +102,8 @@ cdef Reader[4] RESTORE_READERS = [NULL, NULL, read_idletime, read_freq]
 
 cdef Entry* read_payload_or_reply(Client c, Arg* key, const Arg* payload) except? NULL:
     """The value of a payload, in no database yet; NULL once the error is replied."""
-    if not rdb_dump_valid(payload.ptr, payload.size, not c.core.skip_checksums):
+    if not rdb_dump_valid(payload.ptr, payload.size, not c.core.skip_checksums,
+                          c.engine.config["rdb-version-check"] == "relaxed"):
         c.error(ERR_DUMP_FOOTER)
         return NULL
     try:

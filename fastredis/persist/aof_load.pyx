@@ -107,6 +107,7 @@ cdef class AofLoad:
                               else "Reading RDB base file on AOF loading...")
             self.rdb = load_file(engine, self.fd, self.size)
             self.rdb.drop_expired = False
+            self.rdb.any_version = engine.config["rdb-version-check"] == "relaxed"
             self.rdb.key_delay_us = engine.config["key-load-delay"]
 
     def __dealloc__(self):

@@ -109,6 +109,7 @@ class Loading:
         """An RdbLoad of a file."""
         load = load_file(self.engine, descriptor, os.fstat(descriptor).st_size)
         load.verify = load.verify and self.engine.config["rdbchecksum"]     # DEBUG may have switched it off, too
+        load.any_version = self.engine.config["rdb-version-check"] == "relaxed"
         load.key_delay_us = self.engine.config["key-load-delay"]
         return load
 

@@ -58,6 +58,7 @@ cdef class RdbLoad:
     cdef public bint drop_expired       # keys whose time has come: on a master, but not from an AOF's base
     cdef public bint replace            # keys that are there already are replaced; else they are an error
     cdef public bint verify             # the checksum
+    cdef public bint any_version        # of the format is tried (rdb-version-check relaxed); else only those known
     cdef public int64_t key_delay_us    # key-load-delay: sleep after each key, for tests; below 0: 1/n us
     cdef readonly int version           # of the format
     cdef readonly bint done

@@ -10,6 +10,7 @@ class RdbLoad:
     drop_expired: bool
     replace: bool
     verify: bool
+    any_version: bool
     key_delay_us: int
     @property
     def fd(self) -> int: ...

@@ -277,7 +277,7 @@ cdef class RdbLoad:
     cdef bint read_header(self) except -1:
         cdef const uint8_t* p = NULL
         cdef bytes header
-        cdef int first
+        cdef int first, last
 
         if not rdb_read_bytes(&self.r, HEADER, &p):
             return False
@@ -288,7 +288,8 @@ cdef class RdbLoad:
             rdb_corrupt(&self.r, "Wrong signature trying to load DB from file")
         self.version = int(digits)
         first = RDB_VERSION_VALKEY if len(digits) == 3 else 1
-        if not first <= self.version <= (RDB_VERSION_VALKEY_MAX if len(digits) == 3 else RDB_VERSION_MAX):
+        last = RDB_VERSION_VALKEY_MAX if len(digits) == 3 else RDB_VERSION_MAX
+        if not first <= self.version <= last and not self.any_version:
             rdb_corrupt(&self.r, f"Can't handle RDB format version {self.version}")
         self.r.version = self.version
         self.header_read = True

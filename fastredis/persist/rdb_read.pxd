@@ -43,7 +43,8 @@ cdef RdbResult rdb_build_go_on(RdbReader* r, RdbBuild* b, const char* key, size_
 cdef void rdb_build_clear(RdbReader* r, RdbBuild* b) noexcept
 
 # --- a DUMP payload
-cdef bint rdb_dump_valid(const char* payload, size_t size, bint verify) noexcept    # version and (verify) checksum
+# Whether its version (any_version: whatever it is) and (verify) its checksum are right.
+cdef bint rdb_dump_valid(const char* payload, size_t size, bint verify, bint any_version) noexcept
 # The value; RdbError: it is corrupt, or empty.
 cdef Entry* rdb_read_dump(Account* account, const Limits* limits, const char* payload, size_t size,
                           const char* key, size_t key_size) except NULL

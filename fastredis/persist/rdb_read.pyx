@@ -661,15 +661,15 @@ cdef inline int footer_version(const char* payload, size_t size) noexcept:
     return footer[0] | footer[1] << 8
 
 
-cdef bint rdb_dump_valid(const char* payload, size_t size, bint verify) noexcept:
-    """Whether version and (verify) checksum of a DUMP payload are right."""
+cdef bint rdb_dump_valid(const char* payload, size_t size, bint verify, bint any_version) noexcept:
+    """Whether the version (any_version: whatever it is) and (verify) the checksum of a DUMP payload are right."""
     cdef int version
     cdef uint64_t crc
 
     if size < RDB_FOOTER:
         return False
     version = footer_version(payload, size)
-    if version > RDB_VERSION_MAX and not RDB_VERSION_VALKEY <= version <= RDB_VERSION_VALKEY_MAX:
+    if version > RDB_VERSION_MAX and not RDB_VERSION_VALKEY <= version <= RDB_VERSION_VALKEY_MAX and not any_version:
         return False
     memcpy(&crc, payload + size - RDB_CHECKSUM, RDB_CHECKSUM)
     return not verify or crc == crc64(0, payload, size - RDB_CHECKSUM)

@@ -292,6 +292,7 @@ class Transfer:
     def _loader(self, spare: SpareDatabases | None, descriptor: int, total: int):
         load = load_into(self.engine, spare, descriptor, total)
         load.verify = load.verify and self.config["rdbchecksum"]
+        load.any_version = self.config["rdb-version-check"] == "relaxed"
         self.log.notice("MASTER <-> REPLICA sync: Loading DB in memory")
         return load
 

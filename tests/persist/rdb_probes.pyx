@@ -85,7 +85,7 @@ def read_payload(Engine engine not None, bytes payload):
     """Read a DUMP payload, check the value, and drop it: its encoding; None: version or checksum are wrong."""
     cdef Entry* e
 
-    if not rdb_dump_valid(payload, len(payload), True):
+    if not rdb_dump_valid(payload, len(payload), True, False):
         return None
     e = rdb_read_dump(&engine.core.memory, &engine.core.limits, payload, len(payload), b"key", 3)
     try:

@@ -93,7 +93,14 @@ COMMANDS = ("GET k", "APPEND k x", "INCR k", "SETRANGE k 1 x", "GETRANGE k 0 1",
             "SETBIT k 1 1", "GETSET k v", "GETEX k", "LPUSH k a", "RPOP k", "LLEN k", "LMOVE k l LEFT LEFT",
             "BLPOP k 0", "LPOS k a", "SADD k a", "SPOP k", "SINTER k s", "SUNIONSTORE d k s", "SMEMBERS k",
             "HSET k f v", "HGETALL k", "HEXPIRE k 1 FIELDS 1 f", "ZADD k 1 a", "ZRANGE k 0 -1", "ZUNION 2 k z",
-            "BZPOPMIN k 0", "PFADD k a", "PFCOUNT k s", "PFMERGE d k", "SORT k", "SSCAN k 0", "BITOP AND d k s")
+            "BZPOPMIN k 0", "PFADD k a", "PFCOUNT k s", "PFMERGE d k", "SORT k", "SSCAN k 0", "BITOP AND d k s",
+            "GETDEL k", "INCRBYFLOAT k 1", "DECR k", "BITFIELD k GET u8 0", "GETBIT k 0", "BITPOS k 1", "LSET k 0 a",
+            "LINSERT k BEFORE a b", "LREM k 0 a", "LTRIM k 0 1", "LRANGE k 0 -1", "LINDEX k 0", "RPUSHX k a",
+            "LMPOP 1 k LEFT", "BLMOVE k l LEFT LEFT 0", "SMOVE k s a", "SREM k a", "SISMEMBER k a", "SMISMEMBER k a",
+            "SRANDMEMBER k", "SCARD k", "SDIFF k s", "SINTERCARD 1 k", "HGET k f", "HDEL k f", "HLEN k",
+            "HINCRBY k f 1", "HSCAN k 0", "HRANDFIELD k", "HPERSIST k FIELDS 1 f", "ZINCRBY k 1 a", "ZREM k a",
+            "ZSCORE k a", "ZPOPMIN k", "ZRANGESTORE d k 0 1", "ZINTERCARD 1 k", "ZSCAN k 0", "ZMPOP 1 k MIN",
+            "ZADD k NX 1 a")
 
 
 def test_commands_of_other_types(client):
@@ -102,6 +109,10 @@ def test_commands_of_other_types(client):
         for command in COMMANDS:
             assert client.call(*command.split()).startswith("WRONGTYPE"), command
         assert client.call("MGET", "k", "k") == [None, None]
+        client.call("RPUSH", "l", "a")
+        assert client.call("SORT", "l", "BY", "*k", "GET", "k", "GET", "k->f") == [None, None]
+        assert (client.call("SETNX", "k", "v"), client.call("MSETNX", "k", "v")) == (0, 0)
+        client.call("DEL", "l")
         assert value_of(client.call("DUMP", "k")) == value
     assert client.call("SET", "k", "v") == OK               # which takes any type's place
 
@@ -307,6 +318,20 @@ def test_a_chain_of_replicas(fresh_server, tmp_path, mode):
             assert third.call("SAVE") == OK
             saved = (Path(last.directory) / "dump.rdb").read_bytes()
             assert LIBRARY in saved and AUX_BEFORE in saved and AUX_AFTER in saved
+
+
+@pytest.mark.parametrize("version", [13, 79, 81, 999])
+def test_versions_of_the_future(fresh_server, tmp_path, version):
+    """They are tried with rdb-version-check relaxed; what is not known in them stays an error."""
+    value, strange = b"\x00" + text(b"v"), b"\x1f" + text(b"v")
+    for setting, expected in (("strict", Error("ERR DUMP payload version or checksum are wrong")), ("relaxed", OK)):
+        with fresh_server("--rdb-version-check", setting, "--dir", str(tmp_path)).client() as client:
+            assert client.call("RESTORE", "k", 0, payload(value, version & 255)) == expected
+            data = file(b"\xFE\x00", key(0, b"k", text(b"w")), version=b"REDIS%04d" % version)
+            (tmp_path / "dump.rdb").write_bytes(data)
+            assert (client.call("DEBUG", "RELOAD", "NOSAVE") == OK) == (setting == "relaxed")
+            assert client.call("GET", "k") == (b"w" if setting == "relaxed" else None)
+            assert client.call("RESTORE", "strange", 0, payload(strange, version & 255)).startswith("ERR ")
 
 
 # --- with real servers -----------------------------------------------------------------------
