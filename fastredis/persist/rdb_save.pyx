@@ -22,14 +22,16 @@ from fastredis.ds.quicklist cimport QlNode
 from fastredis.ds.table cimport Table, TableIter, table_iter, table_iter_end, table_next
 from fastredis.persist.rdb cimport (
     RDB_CHECKSUM, RDB_ENC_INT16, RDB_ENC_INT32, RDB_ENC_INT8, RDB_ENC_LZF, RDB_FOOTER, RDB_HASH, RDB_HASH_2,
-    RDB_HASH_LISTPACK,    RDB_HASH_LISTPACK_EX, RDB_HASH_METADATA, RDB_LEN_14, RDB_LEN_32, RDB_LEN_64, RDB_LEN_ENCODED,
+    RDB_HASH_LISTPACK, RDB_HASH_LISTPACK_EX, RDB_HASH_METADATA, RDB_LEN_14, RDB_LEN_32, RDB_LEN_64, RDB_LEN_ENCODED,
     RDB_LIST_QUICKLIST_2, RDB_NODE_PACKED, RDB_NODE_PLAIN, RDB_OP_AUX, RDB_OP_EOF, RDB_OP_EXPIRETIME_MS, RDB_OP_FREQ,
     RDB_OP_IDLE, RDB_OP_RESIZEDB, RDB_OP_SELECTDB, RDB_SET, RDB_SET_INTSET, RDB_STREAM_LISTPACKS_3, RDB_STRING,
-    RDB_VERSION, RDB_VERSION_FIELD_TTL, RDB_VERSION_STREAM_3, RDB_VERSION_VALKEY, RDB_ZSET_2, RDB_ZSET_LISTPACK, rdb_delay,
+    RDB_VERSION, RDB_VERSION_FIELD_TTL, RDB_VERSION_STREAM_3, RDB_VERSION_VALKEY, RDB_ZSET_2, RDB_ZSET_LISTPACK,
+    rdb_delay,
 )
 from fastredis.values.entry cimport (
     ENC_EMBSTR, ENC_HASHTABLE, ENC_INT, ENC_INTSET, ENC_LISTPACK, ENC_LISTPACK_EX, TYPE_HASH, TYPE_LIST, TYPE_MODULE,
-    TYPE_SET, TYPE_STREAM, TYPE_STRING, entry_embedded, entry_encoding, entry_has_ttl, entry_key, entry_lru, entry_slot, entry_type,
+    TYPE_SET, TYPE_STREAM, TYPE_STRING, entry_embedded, entry_encoding, entry_has_ttl, entry_key, entry_lru,
+    entry_slot, entry_type,
 )
 from fastredis.values.hash_field cimport FieldText, field_has_ttl, field_text
 from fastredis.values.hash_ttl cimport hash_soonest

@@ -326,7 +326,7 @@ def test_versions_of_the_future(fresh_server, tmp_path, version):
     value, strange = b"\x00" + text(b"v"), b"\x1f" + text(b"v")
     for setting, expected in (("strict", Error("ERR DUMP payload version or checksum are wrong")), ("relaxed", OK)):
         with fresh_server("--rdb-version-check", setting, "--dir", str(tmp_path)).client() as client:
-            assert client.call("RESTORE", "k", 0, payload(value, version & 255)) == expected
+            assert client.call("RESTORE", "k", 0, payload(value, version & 255), "REPLACE") == expected
             data = file(b"\xFE\x00", key(0, b"k", text(b"w")), version=b"REDIS%04d" % version)
             (tmp_path / "dump.rdb").write_bytes(data)
             assert (client.call("DEBUG", "RELOAD", "NOSAVE") == OK) == (setting == "relaxed")
