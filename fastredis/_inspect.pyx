@@ -366,7 +366,7 @@ cdef list hash_elements(const Entry* e):
 
 
 cdef object value_of(Account* account, const Entry* e):
-    """A value: bytes (of a type that is not known, too), a list of elements, or of (member, score) or (field, value)."""
+    """A value: bytes (if its type is not known, too), a list of elements, or of (member, score) or (field, value)."""
     cdef char[INT64_TEXT] scratch
     cdef size_t size
     cdef const char* text
