@@ -97,6 +97,8 @@ cdef int cmd_pfadd(Client c) except -1:
     cdef Arg* key = &c.argv[1]
     cdef Entry* e = c.db.lookup_write(key)
     cdef bint changed = e is NULL
+    cdef char[INT64_TEXT] scratch
+    cdef size_t size
     cdef uint8_t[HLL_REGISTERS] registers
     cdef HllOutcome outcome
     cdef int register, rank, i
@@ -105,6 +107,9 @@ cdef int cmd_pfadd(Client c) except -1:
         return 0
     if e is NULL:
         e = created(c, key)
+    elif c.argc == 2 and entry_encoding(e) != ENC_RAW:      # which it then is in Redis, too
+        string_view(e, scratch, &size)
+        e = resized(c, key, e, size)
     for i in range(2, c.argc):
         rank = hll_rank(c.argv[i].ptr, c.argv[i].size, &register)
         outcome = raise_register(c, key, &e, register, rank, NULL)

@@ -1,5 +1,5 @@
 """HyperLogLog commands: PFADD, PFCOUNT, PFMERGE, PFDEBUG, PFSELFTEST."""
-from tests.rows import NIL_ARRAY, OK, QUEUED, WRONGTYPE, Any, Error, Push, Status, wrong_args
+from tests.rows import NIL_ARRAY, OK, QUEUED, WRONGTYPE, Any, Between, Error, Push, Status, wrong_args
 
 NOT_HLL = Error("WRONGTYPE Key is not a valid HyperLogLog string value.")
 CORRUPT = Error("INVALIDOBJ Corrupted HLL object detected")
@@ -14,6 +14,11 @@ CASES = {
     "PFADD and PFCOUNT": [
         ("PFADD k a b c", 1), ("PFCOUNT k", 3), ("PFADD k a b c", 0), ("PFADD k c d", 1), ("PFCOUNT k", 4),
         ("PFADD k \"\"", 1), ("PFCOUNT k", 5), ("TYPE k", Status("string")), ("PFCOUNT none", 0),
+    ],
+    "PFADD without elements makes a string that came otherwise raw": [
+        (r'RESTORE k 0 "\x00\x15HYLL\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x80q\xa6\x84NW\n\x00f1\xff\x026\x8d24"',
+         OK), ("OBJECT ENCODING k", "embstr"), ("EXPIRE k 100", 1), ("PFADD k", 0), ("OBJECT ENCODING k", "raw"),
+        ("PFCOUNT k", 1), ("TTL k", Between(1, 100)),
     ],
     "PFADD without elements creates the key": [
         ("PFADD k", 1), ("PFADD k", 0), ("PFCOUNT k", 0),
