@@ -55,6 +55,17 @@ cdef Entry* resized(Client c, Arg* key, Entry* e, size_t size) except NULL:
     return fresh
 
 
+cdef Entry* made_raw(Client c, Arg* key, Entry* e) except NULL:
+    """The key's string as one that can be changed; in Redis, too, OBJECT ENCODING says so from then on."""
+    cdef char[INT64_TEXT] scratch
+    cdef size_t size
+
+    if entry_encoding(e) == ENC_RAW:
+        return e
+    string_view(e, scratch, &size)
+    return resized(c, key, e, size)
+
+
 cdef Entry* created(Client c, Arg* key) except NULL:
     cdef Entry* e = c.db.add_raw(key, HLL_EMPTY)
 
@@ -97,19 +108,13 @@ cdef int cmd_pfadd(Client c) except -1:
     cdef Arg* key = &c.argv[1]
     cdef Entry* e = c.db.lookup_write(key)
     cdef bint changed = e is NULL
-    cdef char[INT64_TEXT] scratch
-    cdef size_t size
     cdef uint8_t[HLL_REGISTERS] registers
     cdef HllOutcome outcome
     cdef int register, rank, i
 
     if not is_hll(c, e):
         return 0
-    if e is NULL:
-        e = created(c, key)
-    elif c.argc == 2 and entry_encoding(e) != ENC_RAW:      # which it then is in Redis, too
-        string_view(e, scratch, &size)
-        e = resized(c, key, e, size)
+    e = created(c, key) if e is NULL else made_raw(c, key, e)
     for i in range(2, c.argc):
         rank = hll_rank(c.argv[i].ptr, c.argv[i].size, &register)
         outcome = raise_register(c, key, &e, register, rank, NULL)
@@ -143,7 +148,6 @@ cdef int cmd_pfcount(Client c) except -1:
     Source: https://redis.io/docs/latest/commands/pfcount/
     """
     cdef uint8_t[HLL_REGISTERS] registers
-    cdef char[INT64_TEXT] scratch
     cdef uint64_t cardinality
     cdef size_t size
     cdef char* text
@@ -158,7 +162,9 @@ cdef int cmd_pfcount(Client c) except -1:
         return 0
     if e is NULL:
         return c.reply_int(0)
-    text = <char*>string_view(e, scratch, &size)
+    e = made_raw(c, &c.argv[1], e)
+    text = raw_data(entry_raw(e))
+    size = entry_raw(e).size
     if not hll_cached(text, &cardinality):
         if not hll_read(text, size, registers):
             return c.error(ERR_HLL_CORRUPT)
@@ -221,8 +227,7 @@ cdef int cmd_pfmerge(Client c) except -1:
     if not merged(c, registers, &dense):
         return 0
     e = c.db.lookup_write(key)
-    if e is NULL:
-        e = created(c, key)
+    e = created(c, key) if e is NULL else made_raw(c, key, e)
     for register in range(HLL_REGISTERS):
         if dense:
             e = made_dense(c, key, e, registers)

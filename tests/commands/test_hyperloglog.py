@@ -17,9 +17,11 @@ CASES = {
         ("PFADD k a b c", 1), ("PFCOUNT k", 3), ("PFADD k a b c", 0), ("PFADD k c d", 1), ("PFCOUNT k", 4),
         ("PFADD k \"\"", 1), ("PFCOUNT k", 5), ("TYPE k", Status("string")), ("PFCOUNT none", 0),
     ],
-    "PFADD without elements makes a string that came otherwise raw": [
-        (("RESTORE", "k", "0", SPARSE), OK), ("OBJECT ENCODING k", "embstr"), ("EXPIRE k 100", 1), ("PFADD k", 0), ("OBJECT ENCODING k", "raw"),
-        ("PFCOUNT k", 1), ("TTL k", Between(1, 100)),
+    "What looks at a string that came otherwise makes it raw": [
+        (("RESTORE", "k", "0", SPARSE), OK), ("OBJECT ENCODING k", "embstr"), ("EXPIRE k 100", 1), ("PFADD k", 0),
+        ("OBJECT ENCODING k", "raw"), ("PFCOUNT k", 1), ("TTL k", Between(1, 100)), (("RESTORE", "l", "0", SPARSE), OK),
+        ("PFCOUNT l", 1), ("OBJECT ENCODING l", "raw"), (("RESTORE", "m", "0", SPARSE), OK), ("PFMERGE m", OK),
+        ("OBJECT ENCODING m", "raw"), ("PFCOUNT k m", 1),
     ],
     "PFADD without elements creates the key": [
         ("PFADD k", 1), ("PFADD k", 0), ("PFCOUNT k", 0),

@@ -153,7 +153,10 @@ def hexadecimal(argv):
 
 
 def sorted_alike(argv, mine, other):
-    if not (free_sort(argv) and type(mine) is type(other) is list):
+    """The same items; where SORT leaves nothing open, and no zero byte makes words equal, in the same order."""
+    if not type(mine) is type(other) is list:
+        return False
+    if not free_sort(argv) and not any(b"\0" in item for item in mine + other if isinstance(item, bytes)):
         return False
     if b"LIMIT" in [word.upper() for word in argv]:
         return len(mine) == len(other)

@@ -130,7 +130,7 @@ class Comparison:
         more = draw.random.choices(LINE_WORDS, k=draw.random.choice((0, 1, 1, 2)))
         if known.fits(words + more) and draw.draws(known.name, words + more):
             words = words + more
-        elif not draw.draws(known.name, words):
+        if not draw.draws(known.name, words) or known.name == "bitcount":       # what is passed over is not counted
             words = argv
         line = draw.random.choice((b" ", b" ", b"  ", b"\t")).join(words).replace(b"\n", b"").replace(b"\0", b"")
         return line.lstrip(b"*") or b"PING", *argv      # a line with a zero byte would have no end
