@@ -41,7 +41,9 @@ cdef class Connection(Client):
     cdef int protocol_error(self) except -1
     cdef int keep(self, const char* data, size_t size) except -1
     cdef int shrink_query(self) except -1
-    cdef int reserve_query(self, size_t room) except -1
+    cdef bint reserve_bulk(self) noexcept
+    cdef bint reserve_query(self, size_t room) noexcept
+    cdef int refuse(self) except -1
     cdef int send(self, Reply reply) except -1
     cdef bint push(self, const char* data, size_t size) except -1
     cdef int hold_reply(self) except -1

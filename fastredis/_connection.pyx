@@ -16,7 +16,7 @@ from fastredis._multi cimport Queue, unwatch_all
 from fastredis._resp cimport (
     BATCH, BIG_ARG, PARSE_ERROR, PARSE_MORE, Batch, parse_batch, parser_free, parser_init, parser_reset,
 )
-from fastredis.ds.alloc cimport mem_free, mem_realloc
+from fastredis.ds.alloc cimport mem_free, mem_growth_possible, mem_possible, mem_realloc
 from fastredis.ds.native cimport unlikely
 
 cdef extern from "<sys/socket.h>" nogil:
@@ -235,6 +235,8 @@ cdef class Connection(Client):
 
         if self.flags & (GONE | C_BLOCKED) or not self.query_size:
             return 0
+        if unlikely(not mem_possible(self.query_size)):     # its command may store as much again
+            return self.refuse()
         if not self.core.holding:
             self.flush()
         begin_reply(self)
@@ -242,8 +244,8 @@ cdef class Connection(Client):
         if used:
             memmove(self.query, self.query + used, self.query_size - used)
             self.query_size -= used
-        if self.parser.bulk_size >= BIG_ARG:
-            self.reserve_query(self.parser.pos + self.parser.bulk_size + 2)
+        if self.parser.bulk_size >= BIG_ARG and not self.reserve_bulk():
+            self.refuse()
         return self.finish_reply()
 
     cdef size_t process(self, const char* base, size_t size) except? 0xFFFFFFFFFFFFFFFF:
@@ -290,22 +292,34 @@ cdef class Connection(Client):
             self.engine.log.warning("Closing client that reached max query buffer length: "
                                     f"{self.engine.server.describe(self)}")
             return self.shut()
-        if total > self.query_room:
-            self.reserve_query(max(total, self.query_room * 2, QUERY_BUFFER))
+        if total > self.query_room and not self.reserve_query(max(total, self.query_room * 2, QUERY_BUFFER)):
+            return self.refuse()
         memcpy(self.query + self.query_size, data, size)
         self.query_size = total
         if total > self.query_peak:
             self.query_peak = total
-        if self.parser.bulk_size >= BIG_ARG:
-            self.reserve_query(self.parser.pos + self.parser.bulk_size + 2)
+        if self.parser.bulk_size >= BIG_ARG and not self.reserve_bulk():
+            return self.refuse()
         return self.note_memory()
 
-    cdef int reserve_query(self, size_t room) except -1:
-        """Make the query buffer at least that large."""
+    cdef bint reserve_bulk(self) noexcept:
+        """Room for all of the argument under way."""
+        return self.reserve_query(self.parser.pos + self.parser.bulk_size + 2)
+
+    cdef bint reserve_query(self, size_t room) noexcept:
+        """Make the query buffer at least that large; False: there is no memory for it."""
         if room > self.query_room:
+            if not mem_growth_possible(self.query_room, room):
+                return False
             self.query = <char*>mem_realloc(&self.core.memory, self.query, self.query_room, room)
             self.query_room = room
-        return 0
+        return True
+
+    cdef int refuse(self) except -1:
+        """There is no memory for what the client sends: close it."""
+        self.engine.log.warning("Closing client, insufficient memory for its request: "
+                                f"{self.engine.server.describe(self)}")
+        return self.shut()
 
     def shrink_buffers(self):
         """Cron: give back room of the query buffer, the parser and the inbox that is not used."""

@@ -7,6 +7,8 @@ import faulthandler
 import os
 import signal
 
+from fastredis.ds.alloc cimport mem_exit_at_end, mem_report_to
+
 cdef extern from *:
     """
     #include <execinfo.h>
@@ -92,6 +94,12 @@ def report_trouble(str logfile, str version, bint crashes):
     fd = os.open(logfile, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666) if logfile else 1
     faulthandler.register(signal.SIGALRM, fd)
     alarm_install(fd)
+    mem_report_to(fd if logfile else -1)
     if crashes:
         faulthandler.enable(fd)
         crash_install(version.encode())
+
+
+def exit_without_memory(bint exits):
+    """Whether a process that is out of memory ends by exit(1), not by abort() (use-exit-on-panic)."""
+    mem_exit_at_end(exits)

@@ -3,7 +3,7 @@ import os
 import secrets
 import traceback
 
-from libc.stdint cimport INT64_MAX
+from libc.stdint cimport INT64_MAX, UINT32_MAX, int64_t
 from libc.string cimport memset
 
 from fastredis._core cimport (
@@ -253,7 +253,7 @@ cdef class Engine(Listener):
                 core.output_hard[kind] = max(core.output_hard[kind], <int64_t>config.repl_backlog_size)
             core.output_soft[kind] = min(limit.soft_bytes, INT64_MAX)
             core.output_soft_ms[kind] = limit.soft_seconds * 1000
-        core.max_bulk = min(config.proto_max_bulk_len, INT64_MAX // 2)      # the parser adds what stands around it
+        core.max_bulk = <int64_t>min(config.proto_max_bulk_len, UINT32_MAX)     # keys count their bytes in 32 bits
         core.query_buffer_limit = config.client_query_buffer_limit
         core.memory_limit = min(config.maxmemory or INT64_MAX, INT64_MAX)   # it has 64 bits without a sign
         core.client_limit = client_limit_of(config)

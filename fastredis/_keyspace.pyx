@@ -231,11 +231,7 @@ cdef class Database:
 
     cdef int add(self, Entry* e, uint64_t hash) except -1:
         """Put a new entry in; its key is not there yet. The entry belongs to the database from now on."""
-        try:
-            table_add(&self.keys, e, hash)
-        except MemoryError:
-            entry_free(&self.core.memory, e)
-            raise
+        table_add(&self.keys, e, hash)
         entry_set_lru(e, new_lru(self.core))
         entry_set_epoch(e, self.core.epoch)
         if entry_type(e) == TYPE_HASH:

@@ -62,4 +62,6 @@ cdef bint get_range_or_reply(Client c, int index, int64_t low, int64_t high, int
 cdef bint get_double_or_reply(Client c, int index, double* value, const char* error) except -1
 cdef bint get_timeout_or_reply(Client c, int index, int64_t unit_ms, int64_t* when_ms) except -1
 cdef bint get_seconds_or_reply(Client c, int index, int64_t* when_ms) except -1
+# Whether there is memory for a block of so many bytes, or for one of old_size bytes to become one of new_size.
+cdef bint get_memory_or_reply(Client c, size_t old_size, size_t new_size) except -1
 cdef bint arg_is(const Arg* a, const char* token) noexcept

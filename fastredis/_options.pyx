@@ -2,8 +2,11 @@
 from libc.string cimport memset, strlen
 
 from fastredis._errors cimport (
-    ERR_NOT_INTEGER, ERR_SYNTAX, ERR_TIMEOUT, ERR_TIMEOUT_FLOAT, ERR_TIMEOUT_NEGATIVE, ERR_TIMEOUT_RANGE,
+    ERR_NO_MEMORY, ERR_NOT_INTEGER, ERR_SYNTAX, ERR_TIMEOUT, ERR_TIMEOUT_FLOAT, ERR_TIMEOUT_NEGATIVE,
+    ERR_TIMEOUT_RANGE,
 )
+from fastredis.ds.alloc cimport mem_growth_possible
+from fastredis.ds.native cimport likely
 from fastredis.ds.numbers cimport parse_double, parse_int64, parse_long_double
 
 cdef extern from "<math.h>" nogil:
@@ -11,6 +14,14 @@ cdef extern from "<math.h>" nogil:
 
 cdef extern from "<strings.h>" nogil:
     int strncasecmp(const char* a, const char* b, size_t size)
+
+
+cdef bint get_memory_or_reply(Client c, size_t old_size, size_t new_size) except -1:
+    """Asked before anything is changed, where a client chose the size. Nothing is taken."""
+    if likely(mem_growth_possible(old_size, new_size)):
+        return True
+    c.error(ERR_NO_MEMORY)
+    return False
 
 
 cdef bint arg_is(const Arg* a, const char* token) noexcept:

@@ -74,7 +74,7 @@ cdef void batch_init(Batch* b, Account* account) noexcept
 cdef void batch_free(Batch* b) noexcept
 cdef int parse_batch(Parser* p, Batch* b, const char* base, size_t size, size_t* pos, int limit) except -1
 cdef object split_inline(const char* line, size_t size)
-cdef Arg* args_copy(Account* account, const Arg* argv, int argc, size_t* size) except NULL
+cdef Arg* args_copy(Account* account, const Arg* argv, int argc, size_t* size) noexcept
 # Write a request as an array of bulk strings to where there are request_room() bytes; returns where it ends.
 cdef size_t request_room(const Arg* argv, int argc) noexcept
 cdef char* put_request(char* to, const Arg* argv, int argc) noexcept

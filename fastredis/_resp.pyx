@@ -43,7 +43,7 @@ cdef void batch_free(Batch* b) noexcept:
     batch_init(b, b.account)
 
 
-cdef int grow(Account* account, ArgList* args, size_t needed) except -1:
+cdef int grow(Account* account, ArgList* args, size_t needed) noexcept:
     """Make room for `needed` Args, at least doubling what is there."""
     cdef size_t room = args.room * 2 if args.room else 16
 
@@ -54,7 +54,7 @@ cdef int grow(Account* account, ArgList* args, size_t needed) except -1:
     return 0
 
 
-cdef inline int append(Account* account, ArgList* args, const char* ptr, size_t size) except -1:
+cdef inline int append(Account* account, ArgList* args, const char* ptr, size_t size) noexcept:
     cdef Arg* arg
 
     if args.count == args.room:
@@ -153,7 +153,7 @@ cdef inline int short_length(const char* at, const char* end, char kind) noexcep
     return first * 10 + second
 
 
-cdef inline bint take_short(Parser* p, Batch* b, const char* base, size_t size, size_t* pos) except -1:
+cdef inline bint take_short(Parser* p, Batch* b, const char* base, size_t size, size_t* pos) noexcept:
     """Take a request that is whole and has few arguments, all short, as most have. False: it is another, none is taken.
 
     What parse_multibulk() does, without a state between the arguments. The bytes of another request may be
@@ -234,7 +234,7 @@ cdef ParseStatus read_bulk_header(Parser* p, const char* at, const char* end, co
     return PARSE_FULL
 
 
-cdef int parse_multibulk(Parser* p, Batch* b, const char* base, size_t size, size_t* pos) except -1:
+cdef int parse_multibulk(Parser* p, Batch* b, const char* base, size_t size, size_t* pos) noexcept:
     """Take one request, or go on with the one under way. PARSE_FULL: it was whole."""
     cdef const char* start = base + pos[0]
     cdef const char* end = base + size
@@ -291,7 +291,7 @@ cdef int parse_multibulk(Parser* p, Batch* b, const char* base, size_t size, siz
     return status
 
 
-cdef int move_args(Account* account, ArgList* source, size_t first, ArgList* target, size_t shift) except -1:
+cdef int move_args(Account* account, ArgList* source, size_t first, ArgList* target, size_t shift) noexcept:
     """Move the Args from `first` on to the end of another list, their pointers shifted."""
     cdef size_t i
 
@@ -301,7 +301,7 @@ cdef int move_args(Account* account, ArgList* source, size_t first, ArgList* tar
     return 0
 
 
-cdef Arg* args_copy(Account* account, const Arg* argv, int argc, size_t* size) except NULL:
+cdef Arg* args_copy(Account* account, const Arg* argv, int argc, size_t* size) noexcept:
     """A copy of a command, Args and the bytes they point to, in one block of `size` bytes that the caller frees."""
     cdef char* text
     cdef Arg* copy
@@ -372,7 +372,7 @@ cdef int parse_inline(Parser* p, Batch* b, const char* base, size_t size, size_t
     return PARSE_FULL
 
 
-cdef int parse_words(Batch* b, const char* at, const char* end) except -1:
+cdef int parse_words(Batch* b, const char* at, const char* end) noexcept:
     """Take the arguments of a line without quotes where they lie; how many."""
     cdef const char* word
     cdef int words = 0

@@ -22,7 +22,7 @@ from fastredis._blocking import PAUSE_SHUTDOWN, Blocked
 from fastredis._client_list import describe
 from fastredis._command import CommandTable, declared_commands
 from fastredis._connection import Connection
-from fastredis._crash import report_trouble
+from fastredis._crash import exit_without_memory, report_trouble
 from fastredis._engine import Engine
 from fastredis._evict import Evictor
 from fastredis._monitor import Monitors
@@ -144,6 +144,7 @@ class Server:
             config.on_change(name, engine.configure)
         config.on_change("notify-keyspace-events", lambda c: set_notify(engine, c.notify_keyspace_events))
         config.on_change("watchdog-period", self._set_watchdog)
+        config.on_change("use-exit-on-panic", lambda c: exit_without_memory(c.use_exit_on_panic))
         config.on_change("port", self._change_port)
         config.on_change("bind", self._change_bind)
         config.on_change("maxclients", self._change_maxclients)
@@ -433,6 +434,7 @@ class Server:
             return 1
         self.log.notice("Server initialized")
         self._handle_signals()
+        exit_without_memory(self.config.use_exit_on_panic)
         for _, accepting in self.all_listeners():
             await accepting
         if not self.engine.aof.read_manifest() or not await self.engine.loading.load_at_start():

@@ -10,8 +10,11 @@ from fastredis._errors cimport (
     ERR_FIELD_OVERFLOW, ERR_FIELD_READONLY, ERR_FIELD_TYPE, ERR_SYNTAX,
 )
 from fastredis._flags cimport DENYOOM, FAST, READONLY, WRITE
-from fastredis._options cimport arg_is, get_int_or_reply, get_int_or_reply_text, get_range_or_reply
+from fastredis._options cimport (
+    arg_is, get_int_or_reply, get_int_or_reply_text, get_memory_or_reply, get_range_or_reply,
+)
 from fastredis._resp cimport Arg, arg_hash
+from fastredis.commands.strings cimport string_room_or_reply
 from fastredis.ds.alloc cimport Account, mem_alloc, mem_free
 from fastredis.ds.bits cimport (
     BIT_AND, BIT_ANDOR, BIT_DIFF, BIT_DIFF1, BIT_NOT, BIT_ONE, BIT_OR, BIT_XOR, OVERFLOW_FAIL, OVERFLOW_SAT,
@@ -92,6 +95,8 @@ cdef int cmd_setbit(Client c) except -1:
         return 0
     e = c.db.lookup_write(&c.argv[1])
     if not c.is_string(e):
+        return 0
+    if not string_room_or_reply(c, e, (offset >> 3) + 1):
         return 0
     raw = raw_up_to(c, e, offset, &grown)
     before = bit_get(raw_data(raw), offset)
@@ -374,7 +379,7 @@ cdef int cmd_bitop(Client c) except -1:
         return c.error(known.error)
     strings = <BitString*>mem_alloc(account, room)
     try:
-        if sources_or_reply(c, strings, <char*>(strings + count), &size):
+        if sources_or_reply(c, strings, <char*>(strings + count), &size) and get_memory_or_reply(c, 0, size):
             store_combined(c, known.op, strings, size)
             c.reply_int(size)
     finally:
@@ -533,6 +538,8 @@ cdef int bitfield(Client c, bint readonly) except -1:
         return c.error(ERR_FIELD_READONLY)
     e = c.db.lookup_write(&c.argv[1]) if writes else c.db.lookup_read(&c.argv[1])
     if not c.is_string(e):
+        return 0
+    if writes and not string_room_or_reply(c, e, (last_bit >> 3) + 1):
         return 0
     if writes:
         raw = raw_up_to(c, e, last_bit, &grown)

@@ -41,13 +41,9 @@ cdef class CopyWaiter(KeyWaiter):
         """Copy for a slice; whether the command is to run again: there is no more to copy, or no use in it."""
         cdef int64_t until = monotonic_us() + SLICE_US
 
-        try:
-            while self.work.source is not NULL and not self.work.whole:
-                if not copy_some(&self.work) and monotonic_us() >= until:
-                    return False
-        except MemoryError:
-            copy_leave(&self.work)
-            self.tries = MOST_TRIES         # will fail again, with a reply
+        while self.work.source is not NULL and not self.work.whole:
+            if not copy_some(&self.work) and monotonic_us() >= until:
+                return False
         return True
 
     cdef int abandon(self) except -1:

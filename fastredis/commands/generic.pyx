@@ -13,13 +13,15 @@ from fastredis._core cimport NOTIFY_GENERIC, NOTIFY_KEY_MISS
 from fastredis._errors cimport ERR_DB_INDEX, ERR_FREQ, ERR_IDLETIME, ERR_INT_RANGE, ERR_NO_KEY, ERR_SAME_OBJECT
 from fastredis._flags cimport CONTAINER, DENYOOM, FAST, LOADING, READONLY, STALE, WRITE
 from fastredis._keyspace cimport Database, lfu_value
-from fastredis._options cimport OPT_FLAG, OPT_INT, Option, Options, Reader, get_int_or_reply, read_options_or_reply
+from fastredis._options cimport (
+    OPT_FLAG, OPT_INT, Option, Options, Reader, get_int_or_reply, get_memory_or_reply, read_options_or_reply,
+)
 from fastredis._resp cimport Arg, arg_hash
 from fastredis.commands.copying cimport copied
 from fastredis.values.entry cimport (
     ENC_INT, TYPE_STRING, Entry, entry_encoding, entry_has_ttl, entry_lru, entry_set_lru, entry_type,
 )
-from fastredis.values.string_type cimport entry_int
+from fastredis.values.string_type cimport entry_int, string_value_bytes
 from fastredis.values.value cimport encoding_name, entry_rename, type_name
 
 from fastredis._command import declarer
@@ -217,11 +219,7 @@ cdef int put_renamed(Client c, Entry* e, Arg* key) except -1:
     cdef Entry* fresh
 
     e = db.take(&c.argv[1])
-    try:
-        fresh = entry_rename(&c.core.memory, e, key.ptr, key.size)
-    except MemoryError:
-        db.release(e, False)
-        raise
+    fresh = entry_rename(&c.core.memory, e, key.ptr, key.size)
     db.add(fresh, arg_hash(key))
     entry_set_lru(fresh, lru)
     if has_ttl:
@@ -375,6 +373,8 @@ cdef int cmd_copy(Client c) except -1:
     exists = target.lookup_write(key) is not NULL
     if exists and not given.flags & COPY_REPLACE:
         return c.reply_int(0)
+    if entry_type(e) == TYPE_STRING and not get_memory_or_reply(c, 0, string_value_bytes(e)):
+        return 0
     fresh = copied(c, e, key)
     if fresh is NULL:
         return 0                        # it takes its time; this runs again when it is there

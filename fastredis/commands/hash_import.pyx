@@ -56,15 +56,11 @@ cdef Entry* hash_of(Client c, Arg* key, tuple fields) except NULL:
     cdef bytes field
     cdef int i
 
-    try:
-        hash_expect(&c.core.memory, &c.core.limits, e, len(fields))
-        for i in range(len(fields)):
-            field = <bytes>fields[i]
-            hash_set(&c.core.memory, &c.core.limits, e, field, len(field), 0,
-                     c.argv[4 + i].ptr, c.argv[4 + i].size, False)
-    except MemoryError:
-        entry_free(&c.core.memory, e)
-        raise
+    hash_expect(&c.core.memory, &c.core.limits, e, len(fields))
+    for i in range(len(fields)):
+        field = <bytes>fields[i]
+        hash_set(&c.core.memory, &c.core.limits, e, field, len(field), 0,
+                 c.argv[4 + i].ptr, c.argv[4 + i].size, False)
     return e
 
 

@@ -104,12 +104,8 @@ cdef int64_t set_pairs(Client c, Entry* e, int first, bint keep_ttl) except -1:
         retrack(c, e)
         return added
     e = hash_new(&c.core.memory, key.ptr, key.size)
-    try:
-        hash_expect(&c.core.memory, &c.core.limits, e, pairs)
-        added = set_fields(c, e, first, False)
-    except MemoryError:
-        entry_free(&c.core.memory, e)
-        raise
+    hash_expect(&c.core.memory, &c.core.limits, e, pairs)
+    added = set_fields(c, e, first, False)
     c.db.add(e, arg_hash(key))
     return added
 
@@ -122,12 +118,7 @@ cdef int set_counter(Client c, Entry* e, const char* text, size_t size) except -
 
     if fresh:
         e = hash_new(&c.core.memory, key.ptr, key.size)
-    try:
-        hash_set(&c.core.memory, &c.core.limits, e, field.ptr, field.size, field.hash, text, size, True)
-    except MemoryError:
-        if fresh:
-            entry_free(&c.core.memory, e)
-        raise
+    hash_set(&c.core.memory, &c.core.limits, e, field.ptr, field.size, field.hash, text, size, True)
     if fresh:
         c.db.add(e, arg_hash(key))
     return 0

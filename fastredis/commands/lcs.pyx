@@ -5,7 +5,7 @@ from fastredis._client cimport Client
 from fastredis._command cimport native
 from fastredis._errors cimport ERR_LCS_BOTH, ERR_LCS_LONG, ERR_LCS_MEMORY, ERR_LCS_TYPE
 from fastredis._flags cimport READONLY
-from fastredis._options cimport OPT_FLAG, OPT_INT, Option, Options, parse_options_or_reply
+from fastredis._options cimport OPT_FLAG, OPT_INT, Option, Options, get_memory_or_reply, parse_options_or_reply
 from fastredis.ds.alloc cimport mem_alloc, mem_calloc, mem_free
 from fastredis.ds.numbers cimport INT64_TEXT
 from fastredis.values.entry cimport TYPE_STRING, Entry, entry_type
@@ -163,6 +163,8 @@ cdef int cmd_lcs(Client c) except -1:
     room = (lcs.a_size + 1) * (lcs.b_size + 1) * sizeof(uint32_t)
     if room > <uint64_t>c.core.max_bulk:
         return c.error(ERR_LCS_MEMORY)
+    if not get_memory_or_reply(c, 0, room):
+        return 0
     lcs.lengths = <uint32_t*>mem_calloc(&c.core.memory, room)
     try:
         fill(&lcs)

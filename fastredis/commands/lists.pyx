@@ -119,12 +119,8 @@ cdef Entry* new_list(Client c, Arg* key, const Arg* elements, int count, int whe
     """Add a list with these elements to the database, where the key is not."""
     cdef Entry* e = list_new(&c.core.memory, key.ptr, key.size)
 
-    try:
-        push_elements(c, e, elements, count, where)
-        c.db.add(e, arg_hash(key))
-    except MemoryError:
-        entry_free(&c.core.memory, e)
-        raise
+    push_elements(c, e, elements, count, where)
+    c.db.add(e, arg_hash(key))
     return e
 
 

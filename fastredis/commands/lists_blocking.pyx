@@ -315,12 +315,8 @@ cdef Entry* put_new(Client c, Entry* source, int source_end, int target_end, con
     """The same to a list argv[2] that is not there yet."""
     cdef Entry* target = list_new(&c.core.memory, c.argv[2].ptr, c.argv[2].size)
 
-    try:
-        put_block(c, source, source_end, target, target_end, how, count)
-        c.db.add(target, arg_hash(&c.argv[2]))
-    except MemoryError:
-        entry_free(&c.core.memory, target)
-        raise
+    put_block(c, source, source_end, target, target_end, how, count)
+    c.db.add(target, arg_hash(&c.argv[2]))
     return target
 
 

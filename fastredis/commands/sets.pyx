@@ -54,11 +54,7 @@ cdef int64_t add_new_set(Client c, Arg* key, Arg* first, int64_t expected) excep
     cdef Entry* e = set_new_for(&c.core.memory, &c.core.limits, key.ptr, key.size, first.ptr, first.size, expected)
     cdef int64_t added
 
-    try:
-        added = add_members(c, e)
-    except MemoryError:
-        entry_free(&c.core.memory, e)
-        raise
+    added = add_members(c, e)
     c.db.add(e, arg_hash(key))
     return added
 
@@ -472,16 +468,12 @@ cdef int pop_from_intset(Client c, Entry* e, uint64_t count, list words) except 
     cdef bint added
 
     item.text = NULL
-    try:
-        for i in range(ints_count(ints)):
-            item.number = ints_get(ints, i)
-            if chosen(c, &choice):
-                popped(c, words, &item)
-            else:
-                rest = ints_add(account, rest, item.number, &added)
-    except MemoryError:
-        ints_free(account, rest)
-        raise
+    for i in range(ints_count(ints)):
+        item.number = ints_get(ints, i)
+        if chosen(c, &choice):
+            popped(c, words, &item)
+        else:
+            rest = ints_add(account, rest, item.number, &added)
     entry_slot(e)[0] = rest
     ints_free(account, ints)
     return 0

@@ -563,11 +563,7 @@ cdef int store_result(Client c, Sort* s, int64_t values) except -1:
             c.db.delete(s.store, c.core.lazy_server_del)
         return c.reply_int(0)
     e = list_new(&c.core.memory, s.store.ptr, s.store.size)
-    try:
-        send_all(c, s, e)
-    except MemoryError:
-        entry_free(&c.core.memory, e)
-        raise
+    send_all(c, s, e)
     old = c.db.lookup_write(s.store)
     if old is not NULL:
         c.db.replace(s.store, old, e, False)

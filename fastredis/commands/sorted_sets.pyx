@@ -206,12 +206,7 @@ cdef int add_scored(Client c, int first, int pairs, int flags, double* scores) e
     # Of long members only the first counts now, as in Redis: the rest do when they are added.
     e = zset_new(&c.core.memory, &c.core.limits, key.ptr, key.size, pairs, c.argv[first + 1].size)
     c.db.add(e, arg_hash(key))
-    try:
-        return put_in(c, e, first, pairs, flags, scores)
-    except MemoryError:
-        if zset_count(e) == 0:
-            c.db.delete(key, False)
-        raise
+    return put_in(c, e, first, pairs, flags, scores)
 
 
 cdef int put_in(Client c, Entry* e, int first, int pairs, int flags, const double* scores) except -1:

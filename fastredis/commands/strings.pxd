@@ -1,9 +1,10 @@
-# What other modules of string commands share with strings.pyx: the options for expire times.
+# What other modules of string commands share with strings.pyx: the options for expire times, and room.
 
 from libc.stdint cimport int64_t
 
 from fastredis._client cimport Client
 from fastredis._options cimport Options
+from fastredis.values.entry cimport Entry
 
 cdef enum:                          # flags of options; the four of SET_EXPIRES open every list of options
     SET_NX = 1 << 0
@@ -22,4 +23,5 @@ cdef enum:                          # flags of options; the four of SET_EXPIRES 
     SET_EXPIRES = EXPIRE_EX | EXPIRE_PX | EXPIRE_EXAT | EXPIRE_PXAT
     SET_COMPARES = IF_EQ | IF_NE | IF_DEQ | IF_DNE
 
+cdef bint string_room_or_reply(Client c, const Entry* e, size_t size) except -1
 cdef bint expiry_or_reply(Client c, Options* given, const char* command, int64_t* when_ms) except -1

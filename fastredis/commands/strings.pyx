@@ -10,13 +10,14 @@ from fastredis._errors cimport (
 )
 from fastredis._flags cimport DENYOOM, FAST, READONLY, WRITE
 from fastredis._options cimport (
-    OPT_FLAG, OPT_TEXT, Option, Options, arg_is, get_int_or_reply, get_range_or_reply, parse_options_or_reply,
+    OPT_FLAG, OPT_TEXT, Option, Options, arg_is, get_int_or_reply, get_memory_or_reply, get_range_or_reply,
+    parse_options_or_reply,
 )
 from fastredis._resp cimport Arg, arg_bytes
 from fastredis.ds.numbers cimport INT64_TEXT, parse_int64
 from fastredis.ds.xxh3 cimport xxh3_64
 from fastredis.values.entry cimport TYPE_STRING, Entry, entry_type
-from fastredis.values.string_type cimport entry_raw, raw_data, string_view
+from fastredis.values.string_type cimport entry_raw, raw_data, string_room, string_value_bytes, string_view
 
 from fastredis._command import declarer
 from fastredis.declarations import delex_keys, key_at, key_count, key_range, set_keys
@@ -566,12 +567,17 @@ declare(
 
 # --- parts of a string -----------------------------------------------------------------------
 
-cdef bint room_or_reply(Client c, uint64_t size) except -1:
-    """No string may grow beyond proto-max-bulk-len."""
+cdef bint room_or_reply(Client c, const Entry* e, uint64_t size) except -1:
+    """No string may grow beyond proto-max-bulk-len, or what memory there is."""
     if size <= <uint64_t>c.core.max_bulk:
-        return True
+        return string_room_or_reply(c, e, size)
     c.error(ERR_TOO_LONG)
     return False
+
+
+cdef bint string_room_or_reply(Client c, const Entry* e, size_t size) except -1:
+    """Whether there is memory to make the string of an entry, or of none yet (NULL), changeable and so long."""
+    return get_memory_or_reply(c, string_value_bytes(e) if e is not NULL else 0, string_room(size))
 
 
 cdef int cmd_append(Client c) except -1:
@@ -591,7 +597,7 @@ cdef int cmd_append(Client c) except -1:
         c.db.set_string(key, value.ptr, value.size, False)
     else:
         string_view(e, scratch, &size)
-        if not room_or_reply(c, size + value.size):
+        if not room_or_reply(c, e, size + value.size):
             return 0
         e = c.db.to_raw(key, e, size + value.size)
         memcpy(raw_data(entry_raw(e)) + size, value.ptr, value.size)
@@ -630,7 +636,7 @@ cdef int cmd_setrange(Client c) except -1:
         string_view(e, scratch, &size)
     if value.size == 0:
         return c.reply_int(size)
-    if not room_or_reply(c, <uint64_t>offset + value.size):
+    if not room_or_reply(c, e, max(<uint64_t>size, <uint64_t>offset + value.size)):
         return 0
     size = max(size, <size_t>offset + value.size)
     e = c.db.to_raw(key, e, size) if e is not NULL else c.db.add_raw(key, size)

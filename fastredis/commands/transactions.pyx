@@ -8,6 +8,7 @@ from fastredis._errors cimport (
 )
 from fastredis._flags cimport ALLOW_BUSY, FAST, LOADING, NOSCRIPT, SKIP_SLOWLOG, STALE
 from fastredis._multi cimport Queue, begin, discard, unwatch_all, watch, watched_expired
+from fastredis._options cimport get_memory_or_reply
 from fastredis._resp cimport Arg
 
 from libc.stdint cimport uint64_t
@@ -51,6 +52,9 @@ cdef int cmd_exec(Client c) except -1:
     if c.flags & C_DIRTY_CAS or watched_expired(c):
         discard(c)
         return c.reply_null_array()
+    if not get_memory_or_reply(c, 0, (<Queue>c.queue).size_bytes):
+        discard(c)
+        return 0
     unwatch_all(c)                          # its own changes need not mark it
     run_queue(c)
     return discard(c)

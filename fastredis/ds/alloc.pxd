@@ -6,6 +6,15 @@
 # with the size they were taken with; larger ones come from malloc.
 # Rejected: a size header in front of every block (8 bytes of 64), malloc_usable_size
 # for small blocks (pymalloc has no such call).
+#
+# Failing: mem_alloc and its kin always succeed. If there is nothing left they end the
+# process with a report (mem_give_up), so nobody has to undo half a change. How much is
+# asked for where a user chose the size (a large argument, SETRANGE, a length in a file)
+# goes to mem_possible() or mem_growth_possible() first, before anything is changed, and
+# the request is refused if there is not as much. An array that only saves time is taken
+# with mem_try_map.
+# Rejected: MemoryError from every allocation: sixty places to undo what was half done, of
+# which no test ever saw half, and half of which were wrong.
 
 from libc.stdint cimport int64_t
 
@@ -16,10 +25,10 @@ cdef struct Account:
     int64_t used            # bytes held now
     int64_t peak            # most bytes held, as seen by note_peak()
 
-cdef void* mem_alloc(Account* account, size_t size) except NULL
-cdef void* mem_calloc(Account* account, size_t size) except NULL
-cdef void* mem_calloc_aligned(Account* account, size_t size) except NULL
-cdef void* mem_realloc(Account* account, void* block, size_t old_size, size_t new_size) except NULL
+cdef void* mem_alloc(Account* account, size_t size) noexcept
+cdef void* mem_calloc(Account* account, size_t size) noexcept
+cdef void* mem_calloc_aligned(Account* account, size_t size) noexcept
+cdef void* mem_realloc(Account* account, void* block, size_t old_size, size_t new_size) noexcept
 cdef void mem_free(Account* account, void* block, size_t size) noexcept
 cdef size_t mem_charge(void* block, size_t size) noexcept
 
@@ -28,8 +37,25 @@ cdef size_t mem_charge(void* block, size_t size) noexcept
 cdef enum:
     PAGE = 4096
 
-cdef void* mem_map(Account* account, size_t size) except NULL
+cdef void* mem_map(Account* account, size_t size) noexcept
+cdef void* mem_try_map(Account* account, size_t size) noexcept
 cdef void mem_unmap(Account* account, void* block, size_t size) noexcept
+
+cdef enum:
+    LARGE = 1024 * 1024     # sizes below this are not asked about: mem_possible() says yes
+
+cdef bint mem_possible(size_t size) noexcept
+cdef bint mem_growth_possible(size_t old_size, size_t new_size) noexcept
+
+# End the process, since there is no memory, or a limit of a data structure is reached: `what`, then a number.
+cdef void mem_give_up(const char* what, size_t number) noexcept
+# Where the report goes beside the standard error: a log file; -1: nowhere.
+cdef void mem_report_to(int fd) noexcept
+# Whether it ends by exit(1), not by abort().
+cdef void mem_exit_at_end(bint exits) noexcept
+# For tests, in builds with FASTREDIS_PROBES: the n-th request from now on fails, counted from 1; 0: none does. How
+# many there were since the last call.
+cdef int64_t mem_fail_at(int64_t n) noexcept
 
 
 cdef inline bint same_size_class(size_t a, size_t b) noexcept:

@@ -86,18 +86,18 @@ cdef void bt_clear(BTree* t) noexcept
 # Free up to so many leaves, in order. The pairs left. The tree may only be drained further then, or cleared.
 cdef uint64_t bt_drain(BTree* t, uint64_t leaves) noexcept
 
-# Add a pair that is not there. On MemoryError nothing has changed.
-cdef int bt_insert(BTree* t, double score, void* member) except -1
+# Add a pair that is not there.
+cdef int bt_insert(BTree* t, double score, void* member) noexcept
 # Remove a pair that is there, named by its score and the very pointer. False: it is not there.
 cdef bint bt_remove(BTree* t, double score, void* member) noexcept
-# Give a pair that is there another score; in place where its neighbours allow it. On MemoryError nothing has changed.
-cdef int bt_update(BTree* t, double score, void* member, double new_score) except -1
+# Give a pair that is there another score; in place where its neighbours allow it.
+cdef int bt_update(BTree* t, double score, void* member, double new_score) noexcept
 # Remove `count` pairs from rank `first` on, which must be there; release, unless NULL, gets each member, in order.
 cdef void bt_delete_range(BTree* t, uint64_t first, uint64_t count, BtRelease release, void* context) noexcept
-# Fill an empty tree from pairs in order, with full leaves. On MemoryError it is empty.
-cdef int bt_build(BTree* t, const BtPair* pairs, uint64_t count) except -1
+# Fill an empty tree from pairs in order, with full leaves.
+cdef int bt_build(BTree* t, const BtPair* pairs, uint64_t count) noexcept
 # Put pairs into order.
-cdef int bt_sort(BTree* t, BtPair* pairs, uint64_t count) except -1
+cdef int bt_sort(BTree* t, BtPair* pairs, uint64_t count) noexcept
 
 # Rank of a pair that is there; -1 when it is not.
 cdef int64_t bt_rank(const BTree* t, double score, const void* member) noexcept

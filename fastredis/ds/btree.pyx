@@ -2,7 +2,7 @@
 from libc.stdint cimport UINT64_MAX, int64_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memmove, memset
 
-from fastredis.ds.alloc cimport mem_alloc, mem_charge, mem_free, mem_realloc
+from fastredis.ds.alloc cimport mem_alloc, mem_charge, mem_free, mem_give_up, mem_realloc
 from fastredis.ds.native cimport likely, prefetch
 
 cdef enum:
@@ -124,7 +124,7 @@ cdef inline size_t leaf_size(uint32_t room) noexcept:
     return sizeof(BtLeaf) + room * (sizeof(double) + sizeof(void*))
 
 
-cdef BtLeaf* leaf_new(BTree* t, uint32_t room) except NULL:
+cdef BtLeaf* leaf_new(BTree* t, uint32_t room) noexcept:
     cdef BtLeaf* leaf = <BtLeaf*>mem_alloc(t.account, leaf_size(room))
 
     leaf.prev = leaf.next = NULL
@@ -139,7 +139,7 @@ cdef void leaf_free(BTree* t, BtLeaf* leaf) noexcept:
     t.leaves -= 1
 
 
-cdef BtInner* inner_new(BTree* t) except NULL:
+cdef BtInner* inner_new(BTree* t) noexcept:
     cdef BtInner* node = <BtInner*>mem_alloc(t.account, sizeof(BtInner))
 
     node.count = 0
@@ -152,7 +152,7 @@ cdef void inner_free(BTree* t, BtInner* node) noexcept:
     t.inners -= 1
 
 
-cdef int leaf_grow(BTree* t) except -1:
+cdef int leaf_grow(BTree* t) noexcept:
     """Twice the room for the only leaf."""
     cdef BtLeaf* leaf = t.first
     cdef uint32_t room = min(2 * leaf.room, <uint32_t>BT_LEAF)
@@ -337,29 +337,21 @@ cdef bint at_right_edge(Step* path, int levels) noexcept:
 
 # ---------------------------------------------------------------- adding
 
-cdef int take_spares(BTree* t, Step* path, Spares* spares, BtLeaf* fresh) except -1:
+cdef int take_spares(BTree* t, Step* path, Spares* spares, BtLeaf* fresh) noexcept:
     """An inner node for each full one above a leaf that is to be split, and one more if the root is among them.
-
-    On MemoryError the fresh leaf is freed.
     """
     cdef int level = <int>t.depth - 1
 
     spares.count = 0
-    try:
-        while level >= 0 and path[level].node.count == BT_INNER:
-            spares.inner[spares.count] = inner_new(t)
-            spares.count += 1
-            level -= 1
-        if level < 0:
-            if t.depth == BT_DEPTH:
-                raise MemoryError("a sorted set has grown too deep")
-            spares.inner[spares.count] = inner_new(t)
-            spares.count += 1
-    except MemoryError:
-        while spares.count:
-            inner_free(t, spare_inner(spares))
-        leaf_free(t, fresh)
-        raise
+    while level >= 0 and path[level].node.count == BT_INNER:
+        spares.inner[spares.count] = inner_new(t)
+        spares.count += 1
+        level -= 1
+    if level < 0:
+        if t.depth == BT_DEPTH:
+            mem_give_up(b"a sorted set has no more levels than", BT_DEPTH)
+        spares.inner[spares.count] = inner_new(t)
+        spares.count += 1
     return 0
 
 
@@ -467,7 +459,7 @@ cdef bint give_to_sibling(BTree* t, Step* path, BtLeaf* leaf) noexcept:
     return False
 
 
-cdef int split_leaf(BTree* t, Step* path, BtLeaf* leaf) except -1:
+cdef int split_leaf(BTree* t, Step* path, BtLeaf* leaf) noexcept:
     """Two leaves where there was a full one."""
     cdef Spares spares
     cdef BtLeaf* fresh = leaf_new(t, BT_LEAF)
@@ -484,7 +476,7 @@ cdef int split_leaf(BTree* t, Step* path, BtLeaf* leaf) except -1:
     return 0
 
 
-cdef int add_leaf_at_edge(BTree* t, Step* path, BtLeaf* leaf, bint before, double score, void* member) except -1:
+cdef int add_leaf_at_edge(BTree* t, Step* path, BtLeaf* leaf, bint before, double score, void* member) noexcept:
     """A leaf of one pair, before the first one or behind the last one, which is full and stays so."""
     cdef Spares spares
     cdef BtLeaf* fresh = leaf_new(t, BT_LEAF)
@@ -505,7 +497,7 @@ cdef int add_leaf_at_edge(BTree* t, Step* path, BtLeaf* leaf, bint before, doubl
     return 0
 
 
-cdef int begin(BTree* t, double score, void* member) except -1:
+cdef int begin(BTree* t, double score, void* member) noexcept:
     """The first pair."""
     cdef BtLeaf* leaf = leaf_new(t, FIRST_ROOM)
 
@@ -515,7 +507,7 @@ cdef int begin(BTree* t, double score, void* member) except -1:
     return 0
 
 
-cdef int bt_insert(BTree* t, double score, void* member) except -1:
+cdef int bt_insert(BTree* t, double score, void* member) noexcept:
     cdef Step[BT_DEPTH] path
     cdef BtLeaf* leaf
     cdef uint32_t index
@@ -717,7 +709,7 @@ cdef void move_in_leaf(BtLeaf* leaf, uint32_t index, uint32_t place, double scor
     members[place] = member
 
 
-cdef int bt_update(BTree* t, double score, void* member, double new_score) except -1:
+cdef int bt_update(BTree* t, double score, void* member, double new_score) noexcept:
     cdef Step[BT_DEPTH] path
     cdef Step[BT_DEPTH] new_path
     # Both ways down come first, so that the memory of the two leaves is waited for once.
@@ -776,8 +768,8 @@ cdef void bt_clear(BTree* t) noexcept:
     bt_drain(t, UINT64_MAX)
 
 
-cdef int append_leaf(BTree* t, BtLeaf* fresh) except -1:
-    """Put a filled leaf behind the last one; it is freed on MemoryError."""
+cdef int append_leaf(BTree* t, BtLeaf* fresh) noexcept:
+    """Put a filled leaf behind the last one."""
     cdef Step[BT_DEPTH] path
     cdef Spares spares
     cdef void* node = t.root
@@ -802,24 +794,20 @@ cdef int append_leaf(BTree* t, BtLeaf* fresh) except -1:
     return 0
 
 
-cdef int bt_build(BTree* t, const BtPair* pairs, uint64_t count) except -1:
+cdef int bt_build(BTree* t, const BtPair* pairs, uint64_t count) noexcept:
     cdef BtLeaf* leaf
     cdef uint64_t done = 0
     cdef uint32_t n, i
 
-    try:
-        while done < count:
-            n = <uint32_t>min(<uint64_t>BT_LEAF, count - done)
-            leaf = leaf_new(t, n if count <= BT_LEAF else <uint32_t>BT_LEAF)
-            for i in range(n):
-                leaf_scores(leaf)[i] = pairs[done + i].score
-                leaf_members(leaf)[i] = pairs[done + i].member
-            leaf.count = n
-            append_leaf(t, leaf)
-            done += n
-    except MemoryError:
-        bt_clear(t)
-        raise
+    while done < count:
+        n = <uint32_t>min(<uint64_t>BT_LEAF, count - done)
+        leaf = leaf_new(t, n if count <= BT_LEAF else <uint32_t>BT_LEAF)
+        for i in range(n):
+            leaf_scores(leaf)[i] = pairs[done + i].score
+            leaf_members(leaf)[i] = pairs[done + i].member
+        leaf.count = n
+        append_leaf(t, leaf)
+        done += n
     return 0
 
 
@@ -877,7 +865,7 @@ cdef void merge_runs(const BTree* t, const BtPair* source, BtPair* to, uint64_t 
             j += 1
 
 
-cdef int bt_sort(BTree* t, BtPair* pairs, uint64_t count) except -1:
+cdef int bt_sort(BTree* t, BtPair* pairs, uint64_t count) noexcept:
     """Put pairs into the tree's order: merge sort, with as much memory again."""
     cdef BtPair* source = pairs
     cdef BtPair* to

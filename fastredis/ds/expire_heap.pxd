@@ -50,7 +50,7 @@ cdef struct ExpireHeap:
 cdef void heap_init(ExpireHeap* h, Account* account, size_t index_offset) noexcept
 cdef void heap_clear(ExpireHeap* h) noexcept
 cdef bint heap_drain(ExpireHeap* h, uint32_t chunks) noexcept
-cdef int heap_set(ExpireHeap* h, void* item, int64_t when_ms) except -1
+cdef int heap_set(ExpireHeap* h, void* item, int64_t when_ms) noexcept
 cdef void heap_remove(ExpireHeap* h, void* item) noexcept
 cdef void heap_replace(ExpireHeap* h, void* old_item, void* new_item) noexcept
 cdef size_t heap_bytes(ExpireHeap* h) noexcept

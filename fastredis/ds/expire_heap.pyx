@@ -2,7 +2,7 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from fastredis.ds.alloc cimport mem_alloc, mem_charge, mem_free, mem_map, mem_realloc, mem_unmap
+from fastredis.ds.alloc cimport mem_alloc, mem_charge, mem_free, mem_give_up, mem_map, mem_realloc, mem_unmap
 
 cdef enum:
     CHILDREN = 4
@@ -14,7 +14,7 @@ cdef enum:
 
 # ---------------------------------------------------------------- room
 
-cdef HeapSlot* first_chunk_new(ExpireHeap* h, uint32_t slots) except NULL:
+cdef HeapSlot* first_chunk_new(ExpireHeap* h, uint32_t slots) noexcept:
     if slots == CHUNK_SLOTS:
         return <HeapSlot*>mem_map(h.account, CHUNK_BYTES)
     return <HeapSlot*>mem_alloc(h.account, slots * sizeof(HeapSlot))
@@ -27,7 +27,7 @@ cdef void first_chunk_free(ExpireHeap* h) noexcept:
         mem_free(h.account, h.chunks[0], h.first_room * sizeof(HeapSlot))
 
 
-cdef int resize_first_chunk(ExpireHeap* h, uint32_t slots) except -1:
+cdef int resize_first_chunk(ExpireHeap* h, uint32_t slots) noexcept:
     """Copy the first chunk, while it is the only one, into one of `slots` slots."""
     cdef HeapSlot* chunk = first_chunk_new(h, slots)
 
@@ -38,7 +38,7 @@ cdef int resize_first_chunk(ExpireHeap* h, uint32_t slots) except -1:
     return 0
 
 
-cdef int add_chunk(ExpireHeap* h) except -1:
+cdef int add_chunk(ExpireHeap* h) noexcept:
     cdef uint32_t size = max(h.directory_size * 2, <uint32_t>SMALLEST_DIRECTORY)
 
     if h.chunk_count == h.directory_size:
@@ -53,12 +53,12 @@ cdef int add_chunk(ExpireHeap* h) except -1:
     return 0
 
 
-cdef int make_room(ExpireHeap* h) except -1:
+cdef int make_room(ExpireHeap* h) noexcept:
     """See that there is a slot behind the last one."""
     cdef uint64_t position = <uint64_t>ROOT + h.count
 
     if position >= NOT_IN_HEAP:
-        raise MemoryError("expire heap: positions are 32 bits")
+        mem_give_up(b"an expire heap has no more items than", h.count)
     if position >> CHUNK_BITS >= h.chunk_count:
         add_chunk(h)
     elif position == h.first_room and h.chunk_count == 1:
@@ -87,10 +87,7 @@ cdef void give_back_room(ExpireHeap* h) noexcept:
     elif h.chunk_count > needed + 1 or (h.chunk_count == 2 and h.count < CHUNK_SLOTS // 2):
         free_last_chunk(h)
     elif h.chunk_count == 1 and h.first_room > SMALLEST_ROOM and (ROOT + h.count) * 4 <= h.first_room:
-        try:
-            resize_first_chunk(h, h.first_room // 2)
-        except MemoryError:
-            pass        # the larger chunk serves as well
+        resize_first_chunk(h, h.first_room // 2)
 
 
 # ---------------------------------------------------------------- order
@@ -166,8 +163,8 @@ cdef bint heap_drain(ExpireHeap* h, uint32_t chunks) noexcept:
     return h.chunk_count == 0
 
 
-cdef int heap_set(ExpireHeap* h, void* item, int64_t when_ms) except -1:
-    """Give the item a deadline, its first or another one. O(log n). MemoryError: nothing changed."""
+cdef int heap_set(ExpireHeap* h, void* item, int64_t when_ms) noexcept:
+    """Give the item a deadline, its first or another one. O(log n)."""
     cdef uint32_t position = heap_index(h, item)[0]
 
     if position == NOT_IN_HEAP:

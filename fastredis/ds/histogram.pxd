@@ -16,7 +16,7 @@ cdef struct Histogram:                  # all zero: empty
     uint16_t first
     uint16_t room                       # buckets there are counts for
 
-cdef int histogram_cover(Account* account, Histogram* h, int bucket) except -1
+cdef int histogram_cover(Account* account, Histogram* h, int bucket) noexcept
 cdef void histogram_free(Account* account, Histogram* h) noexcept
 cdef double bucket_end(int bucket) noexcept
 cdef double histogram_percentile(const Histogram* h, double percentile) noexcept
@@ -31,7 +31,7 @@ cdef inline int histogram_bucket(uint64_t duration) noexcept:
     return (power - 3) * 16 + <int>(duration >> (power - 4) & 15)
 
 
-cdef inline int histogram_add(Account* account, Histogram* h, uint64_t duration, uint64_t calls) except -1:
+cdef inline int histogram_add(Account* account, Histogram* h, uint64_t duration, uint64_t calls) noexcept:
     """Count calls that took as long as that."""
     cdef int bucket = histogram_bucket(duration)
 

@@ -7,7 +7,7 @@ cdef enum:
     STEPS = 16                  # buckets of a power of two
 
 
-cdef int histogram_cover(Account* account, Histogram* h, int bucket) except -1:
+cdef int histogram_cover(Account* account, Histogram* h, int bucket) noexcept:
     """Have memory for a bucket, the others of its power, and all between these and those that there were."""
     cdef int first = bucket - bucket % STEPS
     cdef int last = first + STEPS

@@ -19,11 +19,11 @@ cdef enum:
     INTS_HEADER = 8             # bytes of an intset without numbers
 
 # --- life
-cdef uint8_t* ints_new(Account* account) except NULL
+cdef uint8_t* ints_new(Account* account) noexcept
 cdef void ints_free(Account* account, uint8_t* ints) noexcept
-cdef uint8_t* ints_copy(Account* account, const uint8_t* ints) except NULL
+cdef uint8_t* ints_copy(Account* account, const uint8_t* ints) noexcept
 # Copy of foreign bytes that ints_valid(), deep, accepted.
-cdef uint8_t* ints_adopt(Account* account, const uint8_t* data, size_t size) except NULL
+cdef uint8_t* ints_adopt(Account* account, const uint8_t* data, size_t size) noexcept
 cdef size_t ints_charge(const uint8_t* ints) noexcept                   # bytes it takes, as the account has them
 
 # --- reading
@@ -32,8 +32,8 @@ cdef int64_t ints_get(const uint8_t* ints, uint64_t position) noexcept  # 0 is t
 cdef int64_t ints_random(const uint8_t* ints, uint64_t* seed) noexcept  # of at least one; `seed` moves on
 
 # --- changing
-cdef uint8_t* ints_add(Account* account, uint8_t* ints, int64_t number, bint* added) except NULL
-cdef uint8_t* ints_remove(Account* account, uint8_t* ints, int64_t number, bint* removed) except NULL
+cdef uint8_t* ints_add(Account* account, uint8_t* ints, int64_t number, bint* added) noexcept
+cdef uint8_t* ints_remove(Account* account, uint8_t* ints, int64_t number, bint* removed) noexcept
 
 # --- foreign bytes
 cdef bint ints_valid(const uint8_t* data, size_t size, bint deep) noexcept      # size is right; deep: order as well

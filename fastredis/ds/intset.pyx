@@ -1,8 +1,8 @@
 """Intset. The design comment is in intset.pxd."""
-from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport UINT32_MAX, int16_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove
 
-from fastredis.ds.alloc cimport mem_alloc, mem_charge, mem_free, mem_realloc
+from fastredis.ds.alloc cimport mem_alloc, mem_charge, mem_free, mem_give_up, mem_realloc
 from fastredis.ds.listpack cimport lp_block_serves, lp_room
 from fastredis.ds.random cimport random_below
 
@@ -80,8 +80,8 @@ cdef inline bint find(const uint8_t* ints, uint32_t width, uint64_t count, int64
     return search(ints, 8, count, number, position)
 
 
-cdef uint8_t* resize(Account* account, uint8_t* ints, size_t bytes, size_t new_bytes) except NULL:
-    """Room for new_bytes. MemoryError: nothing changed."""
+cdef uint8_t* resize(Account* account, uint8_t* ints, size_t bytes, size_t new_bytes) noexcept:
+    """Room for new_bytes."""
     cdef size_t room = lp_room(bytes), new_room = lp_room(new_bytes)
 
     if room == new_room or lp_block_serves(ints, room, new_room):
@@ -91,7 +91,7 @@ cdef uint8_t* resize(Account* account, uint8_t* ints, size_t bytes, size_t new_b
 
 # ---------------------------------------------------------------- life
 
-cdef uint8_t* ints_new(Account* account) except NULL:
+cdef uint8_t* ints_new(Account* account) noexcept:
     cdef uint8_t* ints = <uint8_t*>mem_alloc(account, lp_room(INTS_HEADER))
 
     write_header(ints, 2, 0)
@@ -103,11 +103,11 @@ cdef void ints_free(Account* account, uint8_t* ints) noexcept:
         mem_free(account, ints, lp_room(ints_bytes(ints)))
 
 
-cdef uint8_t* ints_copy(Account* account, const uint8_t* ints) except NULL:
+cdef uint8_t* ints_copy(Account* account, const uint8_t* ints) noexcept:
     return ints_adopt(account, ints, ints_bytes(ints))
 
 
-cdef uint8_t* ints_adopt(Account* account, const uint8_t* data, size_t size) except NULL:
+cdef uint8_t* ints_adopt(Account* account, const uint8_t* data, size_t size) noexcept:
     cdef uint8_t* ints = <uint8_t*>mem_alloc(account, lp_room(size))
 
     memcpy(ints, data, size)
@@ -139,7 +139,7 @@ cdef int64_t ints_random(const uint8_t* ints, uint64_t* seed) noexcept:
 
 # ---------------------------------------------------------------- changing
 
-cdef uint8_t* widen_and_add(Account* account, uint8_t* ints, int64_t number) except NULL:
+cdef uint8_t* widen_and_add(Account* account, uint8_t* ints, int64_t number) noexcept:
     """Add a number that the width has no room for: it is less, or more, than all that are in."""
     cdef uint32_t old_width = ints_width(ints), width = width_of(number)
     cdef uint64_t count = ints_count(ints), i = count
@@ -154,7 +154,7 @@ cdef uint8_t* widen_and_add(Account* account, uint8_t* ints, int64_t number) exc
     return ints
 
 
-cdef uint8_t* ints_add(Account* account, uint8_t* ints, int64_t number, bint* added) except NULL:
+cdef uint8_t* ints_add(Account* account, uint8_t* ints, int64_t number, bint* added) noexcept:
     """Add a number; `added` tells whether it was not in. O(1) above the largest, else O(n)."""
     cdef uint32_t width = ints_width(ints)
     cdef uint64_t count = ints_count(ints), position = count
@@ -168,8 +168,8 @@ cdef uint8_t* ints_add(Account* account, uint8_t* ints, int64_t number, bint* ad
         return ints
     if count and number <= number_at(ints, width, count - 1) and find(ints, width, count, number, &position):
         return ints
-    if count == 0xFFFFFFFF:
-        raise MemoryError("intset: counts are 32 bits")
+    if count == UINT32_MAX:
+        mem_give_up(b"an intset has no more numbers than", count)
     ints = resize(account, ints, size, size + width)
     p = ints + INTS_HEADER + position * width
     memmove(p + width, p, (count - position) * width)
@@ -179,7 +179,7 @@ cdef uint8_t* ints_add(Account* account, uint8_t* ints, int64_t number, bint* ad
     return ints
 
 
-cdef uint8_t* ints_remove(Account* account, uint8_t* ints, int64_t number, bint* removed) except NULL:
+cdef uint8_t* ints_remove(Account* account, uint8_t* ints, int64_t number, bint* removed) noexcept:
     """Remove a number; `removed` tells whether it was in. O(n). The width stays."""
     cdef uint32_t width = ints_width(ints)
     cdef uint64_t count = ints_count(ints), position

@@ -45,7 +45,7 @@ cdef enum:
     LP_HEADER = 6
     LP_EMPTY = 7                # bytes of a listpack without elements
     LP_MANY = 65535             # value of `count` that says nothing
-    LP_MAX = 1 << 30            # a listpack does not grow beyond this (as in Redis): MemoryError
+    LP_MAX = 1 << 30            # a listpack is not to grow beyond this (as in Redis): its owners see to that
     LP_END = 0xFF               # behind the last element
 
 cdef struct LpItem:
@@ -54,12 +54,12 @@ cdef struct LpItem:
     int64_t number
 
 # --- life
-cdef uint8_t* lp_new(Account* account) except NULL
+cdef uint8_t* lp_new(Account* account) noexcept
 cdef void lp_free(Account* account, uint8_t* lp) noexcept
-cdef uint8_t* lp_copy(Account* account, const uint8_t* lp) except NULL
+cdef uint8_t* lp_copy(Account* account, const uint8_t* lp) noexcept
 cdef size_t lp_charge(const uint8_t* lp) noexcept       # bytes it takes, as the account has them
 # Copy of foreign bytes that lp_valid(), deep, accepted, with each element in its shortest encoding.
-cdef uint8_t* lp_adopt(Account* account, const uint8_t* data, size_t size) except NULL
+cdef uint8_t* lp_adopt(Account* account, const uint8_t* data, size_t size) noexcept
 # Whether a block made for `room` bytes can stay for new_room; both as lp_room() has them.
 cdef bint lp_block_serves(void* block, size_t room, size_t new_room) noexcept
 
@@ -75,18 +75,18 @@ cdef bint lp_equals(const uint8_t* p, const char* text, size_t size) noexcept
 cdef uint8_t* lp_find(const uint8_t* lp, const uint8_t* p, const char* text, size_t size, uint32_t skip) noexcept
 
 # --- changing
-cdef uint8_t* lp_append(Account* account, uint8_t* lp, const char* text, size_t size) except NULL
-cdef uint8_t* lp_append_int(Account* account, uint8_t* lp, int64_t number) except NULL
-cdef uint8_t* lp_prepend(Account* account, uint8_t* lp, const char* text, size_t size) except NULL
+cdef uint8_t* lp_append(Account* account, uint8_t* lp, const char* text, size_t size) noexcept
+cdef uint8_t* lp_append_int(Account* account, uint8_t* lp, int64_t number) noexcept
+cdef uint8_t* lp_prepend(Account* account, uint8_t* lp, const char* text, size_t size) noexcept
 # Insert before p, at the end when p is NULL; `at`, unless NULL, gets the new element's position.
 cdef uint8_t* lp_insert(Account* account, uint8_t* lp, uint8_t* p, const char* text, size_t size,
-                        uint8_t** at) except NULL
-cdef uint8_t* lp_insert_int(Account* account, uint8_t* lp, uint8_t* p, int64_t number, uint8_t** at) except NULL
-cdef uint8_t* lp_replace(Account* account, uint8_t* lp, uint8_t** p, const char* text, size_t size) except NULL
-cdef uint8_t* lp_replace_int(Account* account, uint8_t* lp, uint8_t** p, int64_t number) except NULL
+                        uint8_t** at) noexcept
+cdef uint8_t* lp_insert_int(Account* account, uint8_t* lp, uint8_t* p, int64_t number, uint8_t** at) noexcept
+cdef uint8_t* lp_replace(Account* account, uint8_t* lp, uint8_t** p, const char* text, size_t size) noexcept
+cdef uint8_t* lp_replace_int(Account* account, uint8_t* lp, uint8_t** p, int64_t number) noexcept
 # Delete n elements from p on; `p` gets the position of the element after them (NULL at the end).
-cdef uint8_t* lp_delete(Account* account, uint8_t* lp, uint8_t** p, uint64_t n) except NULL
-cdef uint8_t* lp_concat(Account* account, uint8_t* lp, const uint8_t* other) except NULL    # append all of other
+cdef uint8_t* lp_delete(Account* account, uint8_t* lp, uint8_t** p, uint64_t n) noexcept
+cdef uint8_t* lp_concat(Account* account, uint8_t* lp, const uint8_t* other) noexcept    # append all of other
 
 # --- elements as raw bytes, for those who lay listpacks out themselves (quicklist nodes with room at both ends)
 # (lp_element_size(), lp_write_element() and lp_write_header() are below; these are the rare halves of the first two,

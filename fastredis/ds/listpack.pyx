@@ -3,10 +3,10 @@
 All changes are one splice: bytes at a place go out, others come in, the rest moves. Text is
 searched for as the bytes that it would be stored as, so nothing is decoded on the way.
 """
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport UINT32_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memmove
 
-from fastredis.ds.alloc cimport SMALL, mem_alloc, mem_charge, mem_free, mem_realloc
+from fastredis.ds.alloc cimport SMALL, mem_alloc, mem_charge, mem_free, mem_give_up, mem_realloc
 from fastredis.ds.numbers cimport format_int64, parse_int64
 
 cdef enum:
@@ -193,7 +193,7 @@ cdef int lp_print(char* out, int64_t number) noexcept:
 
 # ---------------------------------------------------------------- life
 
-cdef uint8_t* lp_new(Account* account) except NULL:
+cdef uint8_t* lp_new(Account* account) noexcept:
     cdef uint8_t* lp = <uint8_t*>mem_alloc(account, lp_room(LP_EMPTY))
 
     lp_write_header(lp, LP_EMPTY, 0)
@@ -206,7 +206,7 @@ cdef void lp_free(Account* account, uint8_t* lp) noexcept:
         mem_free(account, lp, lp_room(lp_bytes(lp)))
 
 
-cdef uint8_t* lp_copy(Account* account, const uint8_t* lp) except NULL:
+cdef uint8_t* lp_copy(Account* account, const uint8_t* lp) noexcept:
     cdef size_t size = lp_bytes(lp)
     cdef uint8_t* copy = <uint8_t*>mem_alloc(account, lp_room(size))
 
@@ -218,7 +218,7 @@ cdef size_t lp_charge(const uint8_t* lp) noexcept:
     return mem_charge(<void*>lp, lp_room(lp_bytes(lp)))
 
 
-cdef uint8_t* lp_adopt(Account* account, const uint8_t* data, size_t size) except NULL:
+cdef uint8_t* lp_adopt(Account* account, const uint8_t* data, size_t size) noexcept:
     """Copy foreign bytes that lp_valid(), deep, accepted; elements not in their shortest form are rewritten."""
     cdef uint8_t* lp
 
@@ -258,7 +258,7 @@ cdef const uint8_t* first_odd(const uint8_t* lp) noexcept:
     return NULL
 
 
-cdef uint8_t* rewritten(Account* account, const uint8_t* data) except NULL:
+cdef uint8_t* rewritten(Account* account, const uint8_t* data) noexcept:
     """A copy with each element in its shortest form, which takes no more bytes."""
     cdef uint64_t count = lp_count(data)
     cdef const uint8_t* p = data + LP_HEADER
@@ -491,10 +491,10 @@ cdef bint lp_block_serves(void* block, size_t room, size_t new_room) noexcept:
     return new_room <= there <= new_room + new_room // 4
 
 
-cdef uint8_t* splice(Account* account, uint8_t* lp, size_t at, size_t removed, size_t added) except NULL:
+cdef uint8_t* splice(Account* account, uint8_t* lp, size_t at, size_t removed, size_t added) noexcept:
     """Put `added` bytes, to be written by the caller, in the place of `removed` ones at the offset `at`.
 
-    Sets the total. MemoryError, also beyond LP_MAX: nothing changed.
+    Sets the total.
     """
     cdef size_t total = lp_bytes(lp)
     cdef size_t new_total = total - removed + added
@@ -502,8 +502,8 @@ cdef uint8_t* splice(Account* account, uint8_t* lp, size_t at, size_t removed, s
     cdef size_t tail = total - at - removed
     cdef uint8_t* moved
 
-    if new_total > LP_MAX and added > removed:
-        raise MemoryError(f"listpack: {new_total} bytes are more than {LP_MAX}")
+    if new_total > UINT32_MAX:
+        mem_give_up(b"the bytes of a listpack are counted in 32 bits, which is too few for", new_total)
     if room == new_room and tail == 1:
         lp[at + added] = LP_END
     elif room == new_room:
@@ -533,14 +533,14 @@ cdef inline void add_to_count(uint8_t* lp, uint64_t n) noexcept:
         set_count(lp, count + n)
 
 
-cdef uint8_t* put_element(Account* account, uint8_t* lp, size_t at, const Element* x) except NULL:
+cdef uint8_t* put_element(Account* account, uint8_t* lp, size_t at, const Element* x) noexcept:
     lp = splice(account, lp, at, 0, x.size)
     write_element(lp + at, x)
     add_to_count(lp, 1)
     return lp
 
 
-cdef uint8_t* replace_element(Account* account, uint8_t* lp, uint8_t** p, const Element* x) except NULL:
+cdef uint8_t* replace_element(Account* account, uint8_t* lp, uint8_t** p, const Element* x) noexcept:
     cdef size_t at = p[0] - lp
 
     lp = splice(account, lp, at, lp_bytes_at(p[0]), x.size)
@@ -549,7 +549,7 @@ cdef uint8_t* replace_element(Account* account, uint8_t* lp, uint8_t** p, const 
     return lp
 
 
-cdef uint8_t* lp_append(Account* account, uint8_t* lp, const char* text, size_t size) except NULL:
+cdef uint8_t* lp_append(Account* account, uint8_t* lp, const char* text, size_t size) noexcept:
     cdef Element x
     cdef size_t at = lp_bytes(lp) - 1
 
@@ -557,7 +557,7 @@ cdef uint8_t* lp_append(Account* account, uint8_t* lp, const char* text, size_t 
     return put_element(account, lp, at, &x)
 
 
-cdef uint8_t* lp_append_int(Account* account, uint8_t* lp, int64_t number) except NULL:
+cdef uint8_t* lp_append_int(Account* account, uint8_t* lp, int64_t number) noexcept:
     cdef Element x
     cdef size_t at = lp_bytes(lp) - 1
 
@@ -565,7 +565,7 @@ cdef uint8_t* lp_append_int(Account* account, uint8_t* lp, int64_t number) excep
     return put_element(account, lp, at, &x)
 
 
-cdef uint8_t* lp_prepend(Account* account, uint8_t* lp, const char* text, size_t size) except NULL:
+cdef uint8_t* lp_prepend(Account* account, uint8_t* lp, const char* text, size_t size) noexcept:
     cdef Element x
 
     encode(&x, text, size)
@@ -573,7 +573,7 @@ cdef uint8_t* lp_prepend(Account* account, uint8_t* lp, const char* text, size_t
 
 
 cdef uint8_t* lp_insert(Account* account, uint8_t* lp, uint8_t* p, const char* text, size_t size,
-                        uint8_t** at) except NULL:
+                        uint8_t** at) noexcept:
     cdef Element x
     cdef size_t offset = p - lp if p is not NULL else lp_bytes(lp) - 1
 
@@ -584,7 +584,7 @@ cdef uint8_t* lp_insert(Account* account, uint8_t* lp, uint8_t* p, const char* t
     return lp
 
 
-cdef uint8_t* lp_insert_int(Account* account, uint8_t* lp, uint8_t* p, int64_t number, uint8_t** at) except NULL:
+cdef uint8_t* lp_insert_int(Account* account, uint8_t* lp, uint8_t* p, int64_t number, uint8_t** at) noexcept:
     cdef Element x
     cdef size_t offset = p - lp if p is not NULL else lp_bytes(lp) - 1
 
@@ -595,7 +595,7 @@ cdef uint8_t* lp_insert_int(Account* account, uint8_t* lp, uint8_t* p, int64_t n
     return lp
 
 
-cdef uint8_t* lp_replace(Account* account, uint8_t* lp, uint8_t** p, const char* text, size_t size) except NULL:
+cdef uint8_t* lp_replace(Account* account, uint8_t* lp, uint8_t** p, const char* text, size_t size) noexcept:
     """Put another element in the place of the one at p; `p` gets its position."""
     cdef Element x
 
@@ -603,14 +603,14 @@ cdef uint8_t* lp_replace(Account* account, uint8_t* lp, uint8_t** p, const char*
     return replace_element(account, lp, p, &x)
 
 
-cdef uint8_t* lp_replace_int(Account* account, uint8_t* lp, uint8_t** p, int64_t number) except NULL:
+cdef uint8_t* lp_replace_int(Account* account, uint8_t* lp, uint8_t** p, int64_t number) noexcept:
     cdef Element x
 
     encode_int(&x, number)
     return replace_element(account, lp, p, &x)
 
 
-cdef uint8_t* lp_delete(Account* account, uint8_t* lp, uint8_t** p, uint64_t n) except NULL:
+cdef uint8_t* lp_delete(Account* account, uint8_t* lp, uint8_t** p, uint64_t n) noexcept:
     """Delete up to n elements from p on; `p` gets the position of the element after them, NULL at the end."""
     cdef const uint8_t* end = p[0]
     cdef size_t at = p[0] - lp
@@ -626,7 +626,7 @@ cdef uint8_t* lp_delete(Account* account, uint8_t* lp, uint8_t** p, uint64_t n) 
     return lp
 
 
-cdef uint8_t* lp_concat(Account* account, uint8_t* lp, const uint8_t* other) except NULL:
+cdef uint8_t* lp_concat(Account* account, uint8_t* lp, const uint8_t* other) noexcept:
     """Append all elements of `other`, which is another listpack and stays."""
     cdef size_t at = lp_bytes(lp) - 1
     cdef size_t added = lp_bytes(other) - LP_EMPTY

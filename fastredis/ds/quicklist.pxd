@@ -91,38 +91,38 @@ cdef void ql_limits(int64_t fill, uint64_t* bytes, uint64_t* count) noexcept
 cdef bint ql_exceeds(int64_t fill, uint64_t bytes, uint64_t count) noexcept
 
 # --- life
-cdef Quicklist* ql_new(Account* account, int64_t fill, int64_t depth) except NULL
+cdef Quicklist* ql_new(Account* account, int64_t fill, int64_t depth) noexcept
 cdef void ql_free(Account* account, Quicklist* ql) noexcept
 cdef int64_t ql_drain(Account* account, Quicklist* ql, int64_t elements) noexcept
-cdef Quicklist* ql_copy(Account* account, const Quicklist* ql) except NULL
-cdef bint ql_copy_some(Account* account, Quicklist* copy, const QlNode** node, int64_t nodes) except -1
+cdef Quicklist* ql_copy(Account* account, const Quicklist* ql) noexcept
+cdef bint ql_copy_some(Account* account, Quicklist* copy, const QlNode** node, int64_t nodes) noexcept
 cdef size_t ql_bytes(const Quicklist* ql, int64_t samples) noexcept
-cdef int ql_adopt(Account* account, Quicklist* ql, uint8_t* lp) except -1
-cdef uint8_t* ql_release(Account* account, Quicklist* ql) except NULL
+cdef int ql_adopt(Account* account, Quicklist* ql, uint8_t* lp) noexcept
+cdef uint8_t* ql_release(Account* account, Quicklist* ql) noexcept
 cdef int ql_verify(const Quicklist* ql) except -1
 
 # --- the ends; `large`: bytes from which on an element is a plain node, 0: what does not fit into a node
-cdef int ql_push(Account* account, Quicklist* ql, int where, const char* text, size_t size, int64_t large) except -1
-cdef int ql_drop(Account* account, Quicklist* ql, int where, uint64_t n) except -1
+cdef int ql_push(Account* account, Quicklist* ql, int where, const char* text, size_t size, int64_t large) noexcept
+cdef int ql_drop(Account* account, Quicklist* ql, int where, uint64_t n) noexcept
 cdef void ql_at_end(const Quicklist* ql, int where, LpItem* item) noexcept
 
 # --- anywhere; O(n)
 cdef int ql_insert(Account* account, Quicklist* ql, const QlIter* pivot, bint after, const char* text, size_t size,
-                   int64_t large) except -1
+                   int64_t large) noexcept
 cdef bint ql_replace(Account* account, Quicklist* ql, int64_t index, const char* text, size_t size,
-                     int64_t large) except -1
-cdef int64_t ql_remove(Account* account, Quicklist* ql, const Needle* needle, int64_t most, int where) except -1
+                     int64_t large) noexcept
+cdef int64_t ql_remove(Account* account, Quicklist* ql, const Needle* needle, int64_t most, int where) noexcept
 cdef uint8_t* lp_remove(Account* account, uint8_t* lp, const Needle* needle, int64_t most, int where,
-                        int64_t* removed) except NULL
+                        int64_t* removed) noexcept
 
 # --- reading
-cdef bint ql_iter(Account* account, const Quicklist* ql, int64_t index, bint backward, QlIter* it) except -1
+cdef bint ql_iter(Account* account, const Quicklist* ql, int64_t index, bint backward, QlIter* it) noexcept
 cdef bint ql_iter_listpack(const uint8_t* lp, int64_t index, bint backward, QlIter* it) noexcept
 cdef void ql_iter_end(QlIter* it) noexcept
-cdef bint ql_next(QlIter* it) except -1
-cdef bint ql_next_node(QlIter* it) except -1
-cdef bint ql_find(QlIter* it, const Needle* needle, int64_t most, int64_t* passed) except -1
-cdef int needle_set(Account* account, Needle* needle, const char* text, size_t size) except -1
+cdef bint ql_next(QlIter* it) noexcept
+cdef bint ql_next_node(QlIter* it) noexcept
+cdef bint ql_find(QlIter* it, const Needle* needle, int64_t most, int64_t* passed) noexcept
+cdef int needle_set(Account* account, Needle* needle, const char* text, size_t size) noexcept
 cdef void needle_free(Needle* needle) noexcept
 
 

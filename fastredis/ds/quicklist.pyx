@@ -6,7 +6,7 @@ settle(), which compresses what is to be compressed.
 from libc.stdint cimport INT32_MAX, INT32_MIN, INT64_MAX, UINT32_MAX, UINT64_MAX
 from libc.string cimport memcmp, memcpy, memmove, memset
 
-from fastredis.ds.alloc cimport mem_alloc, mem_calloc, mem_charge, mem_free, mem_realloc
+from fastredis.ds.alloc cimport mem_alloc, mem_calloc, mem_charge, mem_free, mem_give_up, mem_realloc
 from fastredis.ds.listpack cimport (
     LP_EMPTY, LP_END, LP_HEADER, LP_MAX, lp_append, lp_bytes, lp_bytes_at, lp_concat, lp_count, lp_delete,
     lp_element_size, lp_insert, lp_last, lp_prepend, lp_prev, lp_replace, lp_room, lp_seek, lp_valid, lp_verify,
@@ -72,15 +72,11 @@ cdef inline size_t block_bytes(const QlNode* node) noexcept:
     return node.bytes if node.plain else lp_room(node.bytes)
 
 
-cdef QlNode* node_new(Account* account, size_t block) except NULL:
+cdef QlNode* node_new(Account* account, size_t block) noexcept:
     """A node with a block of so many bytes, all else zero."""
     cdef QlNode* node = <QlNode*>mem_calloc(account, sizeof(QlNode))
 
-    try:
-        node.block = <uint8_t*>mem_alloc(account, block)
-    except MemoryError:
-        mem_free(account, node, sizeof(QlNode))
-        raise
+    node.block = <uint8_t*>mem_alloc(account, block)
     return node
 
 
@@ -89,7 +85,7 @@ cdef void node_free(Account* account, QlNode* node) noexcept:
     mem_free(account, node, sizeof(QlNode))
 
 
-cdef QlNode* node_plain(Account* account, const char* text, size_t size) except NULL:
+cdef QlNode* node_plain(Account* account, const char* text, size_t size) noexcept:
     cdef QlNode* node = node_new(account, size)
 
     memcpy(node.block, text, size)
@@ -99,7 +95,7 @@ cdef QlNode* node_plain(Account* account, const char* text, size_t size) except 
     return node
 
 
-cdef QlNode* node_packed(Account* account, const char* text, size_t size) except NULL:
+cdef QlNode* node_packed(Account* account, const char* text, size_t size) noexcept:
     """A tight node with one element."""
     cdef size_t element = lp_element_size(text, size)
     cdef QlNode* node = node_new(account, lp_room(LP_EMPTY + element))
@@ -113,14 +109,14 @@ cdef QlNode* node_packed(Account* account, const char* text, size_t size) except
 
 
 cdef QlNode* node_for(Account* account, const Quicklist* ql, const char* text, size_t size,
-                      int64_t large) except NULL:
+                      int64_t large) noexcept:
     """A node with this one element, plain if it is large."""
     if is_large(ql, size, large):
         return node_plain(account, text, size)
     return node_packed(account, text, size)
 
 
-cdef int link(Account* account, Quicklist* ql, QlNode* node, QlNode* prev) except -1:
+cdef int link(Account* account, Quicklist* ql, QlNode* node, QlNode* prev) noexcept:
     """Put a node behind `prev`, NULL: in front of all. An end that is none any more is made tight."""
     cdef QlNode* following = prev.next if prev is not NULL else ql.head
 
@@ -156,7 +152,7 @@ cdef void remove_node(Account* account, Quicklist* ql, QlNode* node) noexcept:
     node_free(account, node)
 
 
-cdef int tighten(Account* account, QlNode* node) except -1:
+cdef int tighten(Account* account, QlNode* node) noexcept:
     """Make a node's block one that ds.listpack owns, unless it is compressed."""
     if node.room == 0 or node.compressed:
         return 0
@@ -175,7 +171,7 @@ cdef inline void update(QlNode* node, uint8_t* lp, int64_t more) noexcept:
     node.count = <uint32_t>(node.count + more)
 
 
-cdef int shrink_to(Account* account, QlNode* node, size_t bytes, uint32_t count) except -1:
+cdef int shrink_to(Account* account, QlNode* node, size_t bytes, uint32_t count) noexcept:
     """The node's listpack was shortened in place to so many bytes, header included."""
     cdef size_t old_room = lp_room(node.bytes)
 
@@ -188,7 +184,7 @@ cdef int shrink_to(Account* account, QlNode* node, size_t bytes, uint32_t count)
 
 # ---------------------------------------------------------------- compression
 
-cdef const uint8_t* contents(Account* account, const QlNode* node, uint8_t** scratch, size_t* room) except NULL:
+cdef const uint8_t* contents(Account* account, const QlNode* node, uint8_t** scratch, size_t* room) noexcept:
     """The node's listpack or text: where it lies, or decompressed to `scratch`, which is made large enough."""
     if likely(not node.compressed):
         return node.block + node.start
@@ -199,13 +195,13 @@ cdef const uint8_t* contents(Account* account, const QlNode* node, uint8_t** scr
     return scratch[0]
 
 
-cdef int expand(const QlNode* node, uint8_t* to) except -1:
+cdef int expand(const QlNode* node, uint8_t* to) noexcept:
     if lzf_decompress(node.block, node.room, to, node.bytes) != node.bytes:
-        raise AssertionError(f"quicklist: {node.room} compressed bytes are not {node.bytes} bytes")
+        mem_give_up(b"a compressed node of a list is broken, it had bytes:", node.bytes)
     return 0
 
 
-cdef int unpack(Account* account, QlNode* node) except -1:
+cdef int unpack(Account* account, QlNode* node) noexcept:
     """Decompress a node, if it is compressed, for a change or because it is near an end now."""
     cdef size_t room
     cdef uint8_t* block
@@ -222,7 +218,7 @@ cdef int unpack(Account* account, QlNode* node) except -1:
     return 0
 
 
-cdef int pack(Account* account, QlNode* node) except -1:
+cdef int pack(Account* account, QlNode* node) noexcept:
     """Compress a node between the ends, unless it is already, or does not get smaller."""
     cdef size_t room, size
     cdef uint8_t* block
@@ -243,7 +239,7 @@ cdef int pack(Account* account, QlNode* node) except -1:
     return 0
 
 
-cdef int pack_ends(Account* account, Quicklist* ql) except -1:
+cdef int pack_ends(Account* account, Quicklist* ql) noexcept:
     """After nodes came or went: `depth` nodes from either end are unpacked, the next ones packed."""
     cdef QlNode* front = ql.head
     cdef QlNode* back = ql.tail
@@ -276,7 +272,7 @@ cdef bint is_near_end(const Quicklist* ql, const QlNode* node) noexcept:
     return False
 
 
-cdef int settle(Account* account, Quicklist* ql, QlNode* node) except -1:
+cdef int settle(Account* account, Quicklist* ql, QlNode* node) noexcept:
     """After a change in the middle: compress what is to be around this node."""
     cdef QlNode* around
 
@@ -295,7 +291,7 @@ cdef int settle(Account* account, Quicklist* ql, QlNode* node) except -1:
 
 # ---------------------------------------------------------------- life
 
-cdef Quicklist* ql_new(Account* account, int64_t fill, int64_t depth) except NULL:
+cdef Quicklist* ql_new(Account* account, int64_t fill, int64_t depth) noexcept:
     """An empty list."""
     cdef Quicklist* ql = <Quicklist*>mem_calloc(account, sizeof(Quicklist))
     cdef uint64_t bytes, count
@@ -329,7 +325,7 @@ cdef int64_t ql_drain(Account* account, Quicklist* ql, int64_t elements) noexcep
     return ql.count
 
 
-cdef QlNode* node_copy(Account* account, const QlNode* node) except NULL:
+cdef QlNode* node_copy(Account* account, const QlNode* node) noexcept:
     """The same node with a block of its own, tight."""
     cdef size_t bytes = node.room if node.compressed else node.bytes
     cdef QlNode* copy = node_new(account, bytes if node.plain or node.compressed else lp_room(bytes))
@@ -343,19 +339,15 @@ cdef QlNode* node_copy(Account* account, const QlNode* node) except NULL:
     return copy
 
 
-cdef Quicklist* ql_copy(Account* account, const Quicklist* ql) except NULL:
+cdef Quicklist* ql_copy(Account* account, const Quicklist* ql) noexcept:
     cdef Quicklist* copy = ql_new(account, ql.fill, ql.depth)
     cdef const QlNode* node = ql.head
 
-    try:
-        ql_copy_some(account, copy, &node, INT64_MAX)
-    except MemoryError:
-        ql_free(account, copy)
-        raise
+    ql_copy_some(account, copy, &node, INT64_MAX)
     return copy
 
 
-cdef bint ql_copy_some(Account* account, Quicklist* copy, const QlNode** node, int64_t nodes) except -1:
+cdef bint ql_copy_some(Account* account, Quicklist* copy, const QlNode** node, int64_t nodes) noexcept:
     """Append copies of the next nodes from node[0] on, which moves along; whether it is at the end."""
     while nodes > 0 and node[0] is not NULL:
         link(account, copy, node_copy(account, node[0]), copy.tail)
@@ -380,7 +372,7 @@ cdef size_t ql_bytes(const Quicklist* ql, int64_t samples) noexcept:
     return total + mem_charge(<void*>ql, sizeof(Quicklist))
 
 
-cdef int ql_adopt(Account* account, Quicklist* ql, uint8_t* lp) except -1:
+cdef int ql_adopt(Account* account, Quicklist* ql, uint8_t* lp) noexcept:
     """Append a listpack, which is not empty, as a node; it is the list's from now on."""
     cdef QlNode* node = <QlNode*>mem_calloc(account, sizeof(QlNode))
 
@@ -390,7 +382,7 @@ cdef int ql_adopt(Account* account, Quicklist* ql, uint8_t* lp) except -1:
     return pack_ends(account, ql) if ql.depth else 0
 
 
-cdef uint8_t* ql_release(Account* account, Quicklist* ql) except NULL:
+cdef uint8_t* ql_release(Account* account, Quicklist* ql) noexcept:
     """The listpack of the only node, which is not plain; it is the caller's from now on, the list is freed."""
     cdef uint8_t* lp
 
@@ -403,7 +395,7 @@ cdef uint8_t* ql_release(Account* account, Quicklist* ql) except NULL:
 
 # ---------------------------------------------------------------- the ends
 
-cdef int move_to(Account* account, QlNode* node, size_t room, size_t start) except -1:
+cdef int move_to(Account* account, QlNode* node, size_t room, size_t start) noexcept:
     """Lay an end's listpack at `start` in a block of `room` bytes."""
     cdef uint8_t* block
 
@@ -421,7 +413,7 @@ cdef int move_to(Account* account, QlNode* node, size_t room, size_t start) exce
     return 0
 
 
-cdef int make_room(Account* account, QlNode* node, int where, size_t need, size_t most) except -1:
+cdef int make_room(Account* account, QlNode* node, int where, size_t need, size_t most) noexcept:
     """Give an end `need` bytes more on that side; up to `most` in all if it grows on one side only.
 
     The other side keeps its room as long as that is no more than half, so that pushing in turns
@@ -443,7 +435,7 @@ cdef int make_room(Account* account, QlNode* node, int where, size_t need, size_
 
 
 cdef inline int push_into(Account* account, QlNode* node, int where, const char* text, size_t size,
-                          size_t most) except -1:
+                          size_t most) noexcept:
     """Add an element to an end, which takes it."""
     cdef size_t need = size + ELEMENT_MORE
     cdef size_t added
@@ -469,7 +461,7 @@ cdef inline int push_into(Account* account, QlNode* node, int where, const char*
     return 0
 
 
-cdef int push_node(Account* account, Quicklist* ql, int where, const char* text, size_t size, int64_t large) except -1:
+cdef int push_node(Account* account, Quicklist* ql, int where, const char* text, size_t size, int64_t large) noexcept:
     """Add an element as a new end."""
     cdef QlNode* node = node_for(account, ql, text, size, large)
 
@@ -480,7 +472,7 @@ cdef int push_node(Account* account, Quicklist* ql, int where, const char* text,
     return pack_ends(account, ql) if ql.depth else 0
 
 
-cdef int room_for_more(Account* account, const Quicklist* ql, QlNode* node, int where) except -1:
+cdef int room_for_more(Account* account, const Quicklist* ql, QlNode* node, int where) noexcept:
     cdef size_t room = min(ql.node_bytes, <uint32_t>FIRST_ROOM)
 
     if ql.fill >= 0:
@@ -492,7 +484,7 @@ cdef int room_for_more(Account* account, const Quicklist* ql, QlNode* node, int 
     return move_to(account, node, room, 0 if where == QL_TAIL else room - node.bytes)
 
 
-cdef int ql_push(Account* account, Quicklist* ql, int where, const char* text, size_t size, int64_t large) except -1:
+cdef int ql_push(Account* account, Quicklist* ql, int where, const char* text, size_t size, int64_t large) noexcept:
     """Add an element at an end."""
     cdef QlNode* node = ql.tail if where == QL_TAIL else ql.head
 
@@ -504,7 +496,7 @@ cdef int ql_push(Account* account, Quicklist* ql, int where, const char* text, s
     return 0
 
 
-cdef int drop_from(Account* account, QlNode* node, int where, uint32_t n) except -1:
+cdef int drop_from(Account* account, QlNode* node, int where, uint32_t n) noexcept:
     """Take n elements, not all, off an end."""
     cdef uint8_t* lp = node.block + node.start
     cdef uint8_t* p
@@ -529,7 +521,7 @@ cdef int drop_from(Account* account, QlNode* node, int where, uint32_t n) except
     return 0
 
 
-cdef int give_room_back(Account* account, QlNode* node) except -1:
+cdef int give_room_back(Account* account, QlNode* node) noexcept:
     """Halve an end's room until it is not sparse any more; what is left of it is shared by both sides."""
     cdef size_t room = node.room
 
@@ -538,7 +530,7 @@ cdef int give_room_back(Account* account, QlNode* node) except -1:
     return move_to(account, node, room, (room - node.bytes) // 2)
 
 
-cdef int ql_drop(Account* account, Quicklist* ql, int where, uint64_t n) except -1:
+cdef int ql_drop(Account* account, Quicklist* ql, int where, uint64_t n) noexcept:
     """Take n elements off an end; there must be as many. O(nodes and elements dropped)."""
     cdef uint64_t nodes = ql.nodes
     cdef QlNode* node
@@ -572,7 +564,7 @@ cdef void ql_at_end(const Quicklist* ql, int where, LpItem* item) noexcept:
 
 # ---------------------------------------------------------------- anywhere
 
-cdef QlNode* split(Account* account, Quicklist* ql, QlNode* node, size_t offset) except NULL:
+cdef QlNode* split(Account* account, Quicklist* ql, QlNode* node, size_t offset) noexcept:
     """Move what is in a tight node from that offset on, but not all, to a new node behind it, which is returned."""
     cdef const uint8_t* p = node.block + LP_HEADER
     cdef uint32_t count = 0
@@ -598,7 +590,7 @@ cdef inline bint can_merge(const Quicklist* ql, const QlNode* a, const QlNode* b
         not exceeds(ql, a.bytes + b.bytes - LP_EMPTY, <uint64_t>a.count + b.count))
 
 
-cdef QlNode* merge(Account* account, Quicklist* ql, QlNode* a, QlNode* b) except NULL:
+cdef QlNode* merge(Account* account, Quicklist* ql, QlNode* a, QlNode* b) noexcept:
     """Move all of b, the node behind a, to a."""
     unpack(account, a)
     unpack(account, b)
@@ -609,7 +601,7 @@ cdef QlNode* merge(Account* account, Quicklist* ql, QlNode* a, QlNode* b) except
     return a
 
 
-cdef QlNode* merge_around(Account* account, Quicklist* ql, QlNode* node) except NULL:
+cdef QlNode* merge_around(Account* account, Quicklist* ql, QlNode* node) noexcept:
     """Merge the neighbours on either side with their neighbours, then the node with both; returns what it is now."""
     if node.prev is not NULL and can_merge(ql, node.prev.prev, node.prev):
         merge(account, ql, node.prev.prev, node.prev)
@@ -622,7 +614,7 @@ cdef QlNode* merge_around(Account* account, Quicklist* ql, QlNode* node) except 
     return node
 
 
-cdef int add_tight(Account* account, QlNode* node, int where, const char* text, size_t size) except -1:
+cdef int add_tight(Account* account, QlNode* node, int where, const char* text, size_t size) noexcept:
     """Add an element at an end of a node anywhere, which takes it."""
     unpack(account, node)
     tighten(account, node)
@@ -634,7 +626,7 @@ cdef int add_tight(Account* account, QlNode* node, int where, const char* text, 
 
 
 cdef QlNode* insert_between(Account* account, Quicklist* ql, QlNode* node, bint after, const char* text, size_t size,
-                            int64_t large) except NULL:
+                            int64_t large) noexcept:
     """Add an element behind a node, or in front of it: to a neighbour that takes it, else as a node."""
     cdef QlNode* beside = node.next if after else node.prev
 
@@ -647,7 +639,7 @@ cdef QlNode* insert_between(Account* account, Quicklist* ql, QlNode* node, bint 
 
 
 cdef int ql_insert(Account* account, Quicklist* ql, const QlIter* pivot, bint after, const char* text, size_t size,
-                   int64_t large) except -1:
+                   int64_t large) noexcept:
     """Insert an element behind the pivot, or in front of it. The iterator is not good any more."""
     cdef QlNode* node = <QlNode*>pivot.node
     cdef size_t offset = 0
@@ -678,7 +670,7 @@ cdef int ql_insert(Account* account, Quicklist* ql, const QlIter* pivot, bint af
 
 
 cdef bint ql_replace(Account* account, Quicklist* ql, int64_t index, const char* text, size_t size,
-                     int64_t large) except -1:
+                     int64_t large) noexcept:
     """Put another element in the place of the one at `index`, from the end when negative; False: there is none."""
     cdef QlIter it
     cdef QlNode* node
@@ -703,7 +695,7 @@ cdef bint ql_replace(Account* account, Quicklist* ql, int64_t index, const char*
     return True
 
 
-cdef int replace_inside(Account* account, QlNode* node, size_t offset, const char* text, size_t size) except -1:
+cdef int replace_inside(Account* account, QlNode* node, size_t offset, const char* text, size_t size) noexcept:
     cdef uint8_t* p = node.block + offset
 
     update(node, lp_replace(account, node.block, &p, text, size), 0)
@@ -711,7 +703,7 @@ cdef int replace_inside(Account* account, QlNode* node, size_t offset, const cha
 
 
 cdef QlNode* replace_plain(Account* account, Quicklist* ql, QlNode* node, const char* text, size_t size,
-                           int64_t large) except NULL:
+                           int64_t large) noexcept:
     """Another element in the place of a plain node; returns the node it is in."""
     cdef QlNode* beside
 
@@ -725,7 +717,7 @@ cdef QlNode* replace_plain(Account* account, Quicklist* ql, QlNode* node, const 
 
 
 cdef QlNode* replace_apart(Account* account, Quicklist* ql, QlNode* node, size_t offset, const char* text, size_t size,
-                           int64_t large) except NULL:
+                           int64_t large) noexcept:
     """Another element for the one at `offset` of a node that cannot hold it: the node is split around it."""
     cdef QlNode* fresh
     cdef uint8_t* p
@@ -747,7 +739,7 @@ cdef QlNode* replace_apart(Account* account, Quicklist* ql, QlNode* node, size_t
 
 # ---------------------------------------------------------------- removing
 
-cdef int needle_set(Account* account, Needle* needle, const char* text, size_t size) except -1:
+cdef int needle_set(Account* account, Needle* needle, const char* text, size_t size) noexcept:
     """Make a needle of a text, which has to stay where it is."""
     needle.account = account
     needle.text = text
@@ -819,7 +811,7 @@ cdef size_t squeeze(uint8_t* lp, uint64_t count, const Needle* needle, uint64_t 
 
 
 cdef uint8_t* lp_remove(Account* account, uint8_t* lp, const Needle* needle, int64_t most, int where,
-                        int64_t* removed) except NULL:
+                        int64_t* removed) noexcept:
     """Remove up to `most` (0: all) occurrences from a listpack, from that end on. O(n)."""
     cdef uint64_t found = occurrences(lp, needle)
     cdef uint64_t n = min(found, <uint64_t>most) if most else found
@@ -834,7 +826,7 @@ cdef uint8_t* lp_remove(Account* account, uint8_t* lp, const Needle* needle, int
 
 
 cdef uint64_t remove_in(Account* account, Quicklist* ql, QlNode* node, const uint8_t* data, const Needle* needle,
-                        uint64_t most, int where) except? 0xFFFFFFFFFFFFFFFF:
+                        uint64_t most, int where) noexcept:
     """Remove up to `most` occurrences from a node, whose contents are `data`; it may be gone then. How many."""
     cdef uint64_t found, n
     cdef size_t bytes
@@ -858,7 +850,7 @@ cdef uint64_t remove_in(Account* account, Quicklist* ql, QlNode* node, const uin
     return n
 
 
-cdef int64_t ql_remove(Account* account, Quicklist* ql, const Needle* needle, int64_t most, int where) except -1:
+cdef int64_t ql_remove(Account* account, Quicklist* ql, const Needle* needle, int64_t most, int where) noexcept:
     """Remove up to `most` (0: all) elements that equal the needle, from that end on; returns how many. O(n)."""
     cdef QlNode* node = ql.tail if where == QL_TAIL else ql.head
     cdef QlNode* following
@@ -866,15 +858,13 @@ cdef int64_t ql_remove(Account* account, Quicklist* ql, const Needle* needle, in
     cdef uint8_t* scratch = NULL
     cdef size_t room = 0
 
-    try:
-        while node is not NULL and left:
-            following = node.prev if where == QL_TAIL else node.next
-            n = remove_in(account, ql, node, contents(account, node, &scratch, &room), needle, left, where)
-            ql.count -= n
-            left -= n
-            node = following
-    finally:
-        mem_free(account, scratch, room)
+    while node is not NULL and left:
+        following = node.prev if where == QL_TAIL else node.next
+        n = remove_in(account, ql, node, contents(account, node, &scratch, &room), needle, left, where)
+        ql.count -= n
+        left -= n
+        node = following
+    mem_free(account, scratch, room)
     if ql.depth and ql.nodes != nodes:
         pack_ends(account, ql)
     return before - ql.count
@@ -882,7 +872,7 @@ cdef int64_t ql_remove(Account* account, Quicklist* ql, const Needle* needle, in
 
 # ---------------------------------------------------------------- reading
 
-cdef int enter(QlIter* it, const QlNode* node) except -1:
+cdef int enter(QlIter* it, const QlNode* node) noexcept:
     """Go to a node; the caller sets p and left."""
     cdef const uint8_t* data = contents(it.account, node, &it.scratch, &it.scratch_room)
 
@@ -898,7 +888,7 @@ cdef int enter(QlIter* it, const QlNode* node) except -1:
     return 0
 
 
-cdef bint ql_iter(Account* account, const Quicklist* ql, int64_t index, bint backward, QlIter* it) except -1:
+cdef bint ql_iter(Account* account, const Quicklist* ql, int64_t index, bint backward, QlIter* it) noexcept:
     """Set an iterator to the element at `index`, from the end when negative; False: there is none.
 
     Walks over nodes from the nearer end, then over elements from the node's nearer end.
@@ -954,7 +944,7 @@ cdef void ql_iter_end(QlIter* it) noexcept:
         it.scratch = NULL
 
 
-cdef bint ql_next(QlIter* it) except -1:
+cdef bint ql_next(QlIter* it) noexcept:
     """Go to the next element, the one before when backward; False: there is none."""
     if it.left <= 1:
         return ql_next_node(it)
@@ -963,7 +953,7 @@ cdef bint ql_next(QlIter* it) except -1:
     return True
 
 
-cdef bint ql_next_node(QlIter* it) except -1:
+cdef bint ql_next_node(QlIter* it) noexcept:
     """Go to the first element of the next node; the last of the one before when backward. False: there is none."""
     cdef const QlNode* node = it.node
 
@@ -1005,7 +995,7 @@ cdef inline bint find_here(QlIter* it, const Needle* needle, int64_t* left) noex
     return False
 
 
-cdef bint ql_find(QlIter* it, const Needle* needle, int64_t most, int64_t* passed) except -1:
+cdef bint ql_find(QlIter* it, const Needle* needle, int64_t most, int64_t* passed) noexcept:
     """Go to the first element from here on that equals the needle, looking at `most` at most. False: not found.
 
     passed: elements between; when it is not found, those looked at.

@@ -114,12 +114,12 @@ cdef struct Table:
 
 cdef void table_init(Table* t, Account* account, KeyOf key_of) noexcept
 cdef void table_clear(Table* t) noexcept
-cdef int table_reserve(Table* t, uint64_t entries) except -1
+cdef int table_reserve(Table* t, uint64_t entries) noexcept
 cdef void table_set_manual(Table* t, bint manual) noexcept
 
 cdef void* table_find(Table* t, const char* key, size_t size, uint64_t hash) noexcept
 cdef Slot* table_slot(Table* t, const char* key, size_t size, uint64_t hash) noexcept
-cdef int table_add(Table* t, void* entry, uint64_t hash) except -1
+cdef int table_add(Table* t, void* entry, uint64_t hash) noexcept
 cdef void* table_remove(Table* t, const char* key, size_t size, uint64_t hash) noexcept
 
 cdef bint table_rehash(Table* t, int buckets) noexcept

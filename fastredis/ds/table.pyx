@@ -9,7 +9,7 @@ from fastredis.ds.alloc cimport (
     mem_calloc_aligned,
     mem_charge,
     mem_free,
-    mem_map,
+    mem_try_map,
     mem_unmap,
 )
 from fastredis.ds.native cimport bswap64, ctz64, hash_bytes, prefetch
@@ -29,11 +29,12 @@ cdef enum:
 
 # ---------------------------------------------------------------- arrays of buckets
 
-cdef Bucket* array_new(Table* t, uint64_t buckets) except NULL:
+cdef Bucket* array_new(Table* t, uint64_t buckets) noexcept:
+    """NULL: there is no memory for an array of MAPPED_BUCKETS and more."""
     cdef size_t size = buckets * sizeof(Bucket)
 
     if buckets >= MAPPED_BUCKETS:
-        return <Bucket*>mem_map(t.account, size)
+        return <Bucket*>mem_try_map(t.account, size)
     if size > SMALL:
         return <Bucket*>mem_calloc_aligned(t.account, size)
     return <Bucket*>mem_calloc(t.account, size)
@@ -122,16 +123,8 @@ cdef void* chain_at(Bucket* head, uint64_t position) noexcept:
     return entry_of(head.slot[position])
 
 
-cdef Bucket* overflow_new(Table* t, int which) noexcept:
-    """A bucket for the end of a chain; NULL when memory is out."""
-    try:
-        return <Bucket*>mem_alloc(t.account, sizeof(Bucket))
-    except MemoryError:
-        return NULL
-
-
-cdef bint place(Table* t, int which, void* entry, uint64_t hash) noexcept:
-    """Put an entry at the end of its chain. False, and nothing changed: memory is out."""
+cdef void place(Table* t, int which, void* entry, uint64_t hash) noexcept:
+    """Put an entry at the end of its chain."""
     cdef Bucket* bucket = &t.buckets[which][hash & t.mask[which]]
     cdef Bucket* overflow
     cdef uint32_t depth = 0
@@ -141,9 +134,7 @@ cdef bint place(Table* t, int which, void* entry, uint64_t hash) noexcept:
         bucket = next_of(bucket)
         depth += 1
     if bucket.use == FULL:
-        overflow = overflow_new(t, which)
-        if overflow is NULL:
-            return False
+        overflow = <Bucket*>mem_alloc(t.account, sizeof(Bucket))
         overflow.slot[0] = bucket.slot[LAST]
         overflow.tag[0] = bucket.tag[LAST]
         overflow.use = 1
@@ -158,7 +149,6 @@ cdef bint place(Table* t, int which, void* entry, uint64_t hash) noexcept:
     bucket.tag[i] = tag_of(hash)
     bucket.use |= 1 << i
     t.used[which] += 1
-    return True
 
 
 cdef void drop_last(Table* t, int which, Bucket* head) noexcept:
@@ -196,20 +186,16 @@ cdef inline bint above_fill(uint64_t entries, uint64_t buckets) noexcept:
     return entries * 2 > buckets * 13
 
 
-cdef int start_resize(Table* t, uint64_t buckets) except -1:
-    """Make the second array; the rehash has begun. Only while none runs."""
+cdef void start_resize(Table* t, uint64_t buckets) noexcept:
+    """Make the second array; the rehash has begun. Only while none runs.
+
+    Without memory for it: longer chains, or a sparse array, until the next write tries again.
+    """
     cdef Bucket* array = array_new(t, buckets)
 
-    array_set(t, 1, array, buckets)
-    t.rehash_index = 0
-    return 0
-
-
-cdef void try_resize(Table* t, uint64_t buckets) noexcept:
-    try:
-        start_resize(t, buckets)
-    except MemoryError:
-        pass        # longer chains, or a sparse array, until the next write tries again
+    if array is not NULL:
+        array_set(t, 1, array, buckets)
+        t.rehash_index = 0
 
 
 cdef void grow_if_full(Table* t) noexcept:
@@ -218,7 +204,7 @@ cdef void grow_if_full(Table* t) noexcept:
     if t.paused or t.rehash_index >= 0:
         return
     if above_fill(t.used[0] + 1, buckets * OVERDUE if t.manual else buckets):
-        try_resize(t, buckets * 2)
+        start_resize(t, buckets * 2)
 
 
 cdef void table_set_manual(Table* t, bint manual) noexcept:
@@ -231,7 +217,7 @@ cdef void table_set_manual(Table* t, bint manual) noexcept:
     while above_fill(t.used[0], buckets):
         buckets *= 2
     if buckets > t.mask[0] + 1:
-        try_resize(t, buckets)
+        start_resize(t, buckets)
 
 
 cdef void shrink_if_sparse(Table* t) noexcept:
@@ -251,7 +237,7 @@ cdef void shrink_if_sparse(Table* t) noexcept:
     while above_fill(entries * 2, buckets):
         buckets *= 2
     if buckets <= t.mask[0]:
-        try_resize(t, buckets)
+        start_resize(t, buckets)
 
 
 cdef void finish_rehash(Table* t) noexcept:
@@ -305,8 +291,7 @@ cdef void rehash_step(Table* t) noexcept:
             last = last_of(head)
             i = filled(last) - 1
             entry = entry_of(last.slot[i])
-            if not place(t, 1, entry, told_hash(last, index, i) if told else hash_of(t, entry)):
-                break
+            place(t, 1, entry, told_hash(last, index, i) if told else hash_of(t, entry))
             drop_last(t, 0, head)
         if index < skip_end and head.use == 0:
             index += 1
@@ -336,14 +321,22 @@ cdef void table_init(Table* t, Account* account, KeyOf key_of) noexcept:
     t.rehash_index = -1
 
 
-cdef int table_reserve(Table* t, uint64_t entries) except -1:
-    """Room for so many entries in all, where no array or a smaller one without a rehash is there."""
+cdef int table_reserve(Table* t, uint64_t entries) noexcept:
+    """Room for so many entries in all, where no array or a smaller one without a rehash is there.
+
+    Less, if there is not as much memory: then the table grows as others do.
+    """
     cdef uint64_t buckets = 1
+    cdef Bucket* array = NULL
 
     while above_fill(entries, buckets):
         buckets *= 2
     if t.buckets[0] is NULL:
-        array_set(t, 0, array_new(t, buckets), buckets)
+        array = array_new(t, buckets)
+        while array is NULL:
+            buckets //= 2
+            array = array_new(t, buckets)
+        array_set(t, 0, array, buckets)
     elif buckets > t.mask[0] + 1 and t.rehash_index < 0 and not t.paused:
         start_resize(t, buckets)
     return 0
@@ -427,16 +420,15 @@ cdef void* table_find(Table* t, const char* key, size_t size, uint64_t hash) noe
     return entry_of(slot[0]) if slot is not NULL else NULL
 
 
-cdef int table_add(Table* t, void* entry, uint64_t hash) except -1:
-    """Add an entry whose key is not in the table. MemoryError: nothing added."""
+cdef int table_add(Table* t, void* entry, uint64_t hash) noexcept:
+    """Add an entry whose key is not in the table."""
     if t.rehash_index >= 0:
         table_rehash(t, 1)      # which may free the arrays of a table that is empty
     elif t.buckets[0] is not NULL:
         grow_if_full(t)
     if t.buckets[0] is NULL:
         table_reserve(t, 1)
-    if not place(t, t.rehash_index >= 0, entry, hash):
-        raise MemoryError(f"no memory for {sizeof(Bucket)} bytes")
+    place(t, t.rehash_index >= 0, entry, hash)
     return 0
 
 

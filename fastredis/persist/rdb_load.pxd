@@ -11,7 +11,7 @@
 #
 # What cannot be trusted and how that is met: rdb_read.pxd. RESIZEDB is a hint that is believed as far as the bytes
 # that may come could hold so many keys.
-# After an exception (RdbError, OSError, MemoryError) the load can only be dropped; what it put into databases is there.
+# After an exception (RdbError, OSError) the load can only be dropped; what it put into databases is there.
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 

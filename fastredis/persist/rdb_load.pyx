@@ -8,7 +8,7 @@ from libc.string cimport memcpy, memmove
 from fastredis._core cimport Core
 from fastredis._keyspace cimport NO_EXPIRE, new_lru
 from fastredis._resp cimport Arg
-from fastredis.ds.alloc cimport mem_free, mem_realloc
+from fastredis.ds.alloc cimport mem_free, mem_growth_possible, mem_realloc
 from fastredis.ds.crc64 cimport crc64
 from fastredis.ds.native cimport hash_bytes, likely, monotonic_us, unlikely
 from fastredis.ds.table cimport table_add, table_count, table_find, table_prefetch_bucket, table_reserve
@@ -122,6 +122,8 @@ cdef class RdbLoad:
             self.r.size = left
         if self.room - self.r.size < size:
             room = self.r.size + max(size, self.r.size // 2)
+            if not mem_growth_possible(self.room, room):
+                rdb_corrupt(&self.r, f"insufficient memory for {room} bytes of it")
             self.buffer = <uint8_t*>mem_realloc(self.r.account, self.buffer, self.room, room)
             self.room = room
         self.r.data = self.buffer
@@ -193,11 +195,7 @@ cdef class RdbLoad:
             key.size = e.key_size
             key.hash = p.hash
             self.db.delete(&key, False)
-        try:
-            table_add(&self.db.keys, e, p.hash)
-        except MemoryError:
-            entry_free(self.r.account, e)
-            raise
+        table_add(&self.db.keys, e, p.hash)
         entry_set_lru(e, p.lru)
         entry_set_epoch(e, core.epoch)
         if entry_type(e) == TYPE_HASH:

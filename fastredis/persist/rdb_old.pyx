@@ -20,14 +20,10 @@ cdef inline uint32_t load_4(const uint8_t* p) noexcept:
 
 
 cdef uint8_t* append(Account* account, uint8_t* lp, const LpItem* item) except NULL:
-    """Append an element; the listpack is freed on MemoryError."""
-    try:
-        if item.text is NULL:
-            return lp_append_int(account, lp, item.number)
-        return lp_append(account, lp, item.text, item.size)
-    except MemoryError:
-        lp_free(account, lp)
-        raise
+    """Append an element."""
+    if item.text is NULL:
+        return lp_append_int(account, lp, item.number)
+    return lp_append(account, lp, item.text, item.size)
 
 
 # ---------------------------------------------------------------- ziplists

@@ -5,13 +5,13 @@ from libc.string cimport memcmp, memcpy
 
 from fastredis.ds.alloc cimport mem_calloc, mem_free
 from fastredis.ds.crc64 cimport crc64
-from fastredis.ds.intset cimport ints_adopt, ints_count, ints_free, ints_valid
+from fastredis.ds.intset cimport ints_adopt, ints_count, ints_valid
 from fastredis.ds.listpack cimport (
     LP_MAX, LpItem, lp_adopt, lp_bytes_at, lp_count, lp_first, lp_free, lp_get, lp_next, lp_text, lp_valid,
 )
 from fastredis.ds.native cimport hash_bytes, likely, monotonic_us, unlikely
 from fastredis.ds.numbers cimport INT64_TEXT, parse_double
-from fastredis.ds.quicklist cimport Quicklist, ql_adopt, ql_exceeds, ql_free, ql_new, ql_push, ql_release, QL_TAIL
+from fastredis.ds.quicklist cimport Quicklist, ql_adopt, ql_exceeds, ql_new, ql_push, ql_release, QL_TAIL
 from fastredis.ds.table cimport table_reserve
 from fastredis.persist.rdb cimport (
     RDB_CHECKSUM, RDB_FOOTER, RDB_HASH, RDB_HASH_2, RDB_HASH_LISTPACK, RDB_HASH_LISTPACK_EX, RDB_HASH_LISTPACK_EX_RC,
@@ -227,21 +227,13 @@ cdef enum:
 
 
 cdef Entry* pack_entry(RdbReader* r, int kind, const char* key, size_t key_size, uint8_t* lp) except NULL:
-    """A value that has this listpack, which is freed if that does not work."""
+    """A value that has this listpack."""
     cdef Entry* e
     cdef HashTtl* ttl
 
-    try:
-        e = entry_new(r.account, TYPE_HASH if kind == TRIPLES else kind, ENC_LISTPACK, key, key_size, lp)
-    except MemoryError:
-        lp_free(r.account, lp)
-        raise
+    e = entry_new(r.account, TYPE_HASH if kind == TRIPLES else kind, ENC_LISTPACK, key, key_size, lp)
     if kind == TRIPLES:
-        try:
-            ttl = hash_ttl_new(r.account, e)
-        except MemoryError:
-            entry_free(r.account, e)
-            raise
+        ttl = hash_ttl_new(r.account, e)
         ttl.lp = lp
         entry_slot(e)[0] = ttl
         entry_set_encoding(e, ENC_LISTPACK_EX)
@@ -270,7 +262,7 @@ cdef RdbResult pack_value(RdbReader* r, RdbBuild* b, int kind, const char* key, 
         return RDB_EMPTY
     try:
         check_pack(r, b.kind, kind, lp, &longest)
-    except (RdbError, MemoryError):
+    except RdbError:
         lp_free(r.account, lp)
         raise
     b.e = pack_entry(r, kind, key, key_size, lp)
@@ -288,11 +280,7 @@ cdef RdbResult intset_value(RdbReader* r, RdbBuild* b, const char* key, size_t k
     if ints_count(data) == 0:
         return RDB_EMPTY
     ints = ints_adopt(r.account, data, text.size)
-    try:
-        b.e = entry_new(r.account, TYPE_SET, ENC_INTSET, key, key_size, ints)
-    except MemoryError:
-        ints_free(r.account, ints)
-        raise
+    b.e = entry_new(r.account, TYPE_SET, ENC_INTSET, key, key_size, ints)
     set_expect(r.account, r.limits, b.e, ints_count(ints))
     return RDB_DONE
 
@@ -364,19 +352,15 @@ cdef bint list_element(RdbReader* r, RdbBuild* b, const char* key, size_t key_si
 
 
 cdef int add_node(RdbReader* r, RdbBuild* b, const char* key, size_t key_size, uint8_t* lp) except -1:
-    """Append a listpack, which may be empty, to a list. The list has it, or it is freed."""
+    """Append a listpack, which may be empty, to a list, which has it then."""
     if lp_first(lp) is NULL:
         lp_free(r.account, lp)
         return 0
     if b.e is NULL and b.left == 1:
         b.e = pack_entry(r, TYPE_LIST, key, key_size, lp)
         return list_prepare(r.account, r.limits, b.e, 0, 0)
-    try:
-        start_quicklist(r, b, key, key_size)
-        ql_adopt(r.account, list_of(b.e), lp)
-    except MemoryError:
-        lp_free(r.account, lp)
-        raise
+    start_quicklist(r, b, key, key_size)
+    ql_adopt(r.account, list_of(b.e), lp)
     return 0
 
 
@@ -386,11 +370,7 @@ cdef int start_quicklist(RdbReader* r, RdbBuild* b, const char* key, size_t key_
     if b.e is not NULL:
         return 0
     ql = ql_new(r.account, r.limits.list_max_listpack_size, r.limits.list_compress_depth)
-    try:
-        b.e = entry_new(r.account, TYPE_LIST, ENC_QUICKLIST, key, key_size, ql)
-    except MemoryError:
-        ql_free(r.account, ql)
-        raise
+    b.e = entry_new(r.account, TYPE_LIST, ENC_QUICKLIST, key, key_size, ql)
     return 0
 
 

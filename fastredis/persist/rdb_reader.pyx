@@ -1,10 +1,10 @@
 """Reading lengths and strings in the RDB format. The design comment is in rdb_reader.pxd, the format in rdb.pxd."""
-from libc.stdint cimport int16_t, int32_t, int8_t, uint32_t
+from libc.stdint cimport UINT32_MAX, int16_t, int32_t, int8_t, uint32_t
 from libc.string cimport memcpy, memset
 
-from fastredis.ds.alloc cimport mem_alloc, mem_free
+from fastredis.ds.alloc cimport LARGE, mem_alloc, mem_free, mem_possible
 from fastredis.ds.lzf cimport lzf_decompress
-from fastredis.ds.native cimport bswap32, bswap64
+from fastredis.ds.native cimport bswap32, bswap64, unlikely
 from fastredis.ds.numbers cimport format_int64
 from fastredis.persist.rdb cimport (
     RDB_ENC_INT16, RDB_ENC_INT32, RDB_ENC_INT8, RDB_ENC_LZF, RDB_LEN_14, RDB_LEN_32, RDB_LEN_64, RDB_LEN_ENCODED,
@@ -149,6 +149,13 @@ cdef uint8_t* scratch_for(RdbReader* r, int which, size_t size) except NULL:
     return scratch.data
 
 
+cdef inline int check_size(const RdbReader* r, size_t size) except -1:
+    """Whether there can be a string of that size, and there is memory for it."""
+    if unlikely(size >= LARGE and (size > UINT32_MAX or not mem_possible(size))):
+        rdb_corrupt(r, f"insufficient memory for a string of {size} bytes")
+    return 0
+
+
 cdef bint read_compressed(RdbReader* r, int which, RdbText* out) except -1:
     cdef uint64_t packed, size
     cdef const uint8_t* data
@@ -158,9 +165,11 @@ cdef bint read_compressed(RdbReader* r, int which, RdbText* out) except -1:
         return False
     if size // LZF_RATIO > packed:
         rdb_corrupt(r, f"{packed} compressed bytes cannot become {size}")
+    check_size(r, size)
     to = scratch_for(r, which, size)
     if size == 0 or lzf_decompress(data, packed, to, size) != size:
         rdb_corrupt(r, "Invalid LZF compressed string")
+    check_size(r, size)                 # now for the value
     out.text = <const char*>to
     out.size = size
     return True
@@ -209,6 +218,7 @@ cdef bint rdb_read_string(RdbReader* r, int which, RdbText* out) except -1:
         return read_encoded(r, which, code, out)
     if not rdb_read_bytes(r, size, &p):
         return False
+    check_size(r, size)
     out.text = <const char*>p
     out.size = size
     return True

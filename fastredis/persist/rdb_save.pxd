@@ -19,7 +19,7 @@
 # fd may be a file, a pipe or a socket; write(2) is repeated until all is out, so it should be a blocking one. A sink
 # is a Python function that takes what else went to fd, one buffer at a time. With a memory writer the caller takes
 # data[:size] between two calls and then says rdb_taken(), which does the CRC.
-# Errors: OSError of write(2); MemoryError. The writer can only be cleared after one.
+# Errors: OSError of write(2). The writer can only be cleared after one.
 # Source: https://rdb.fnordig.de/file_format.html
 
 from libc.stdint cimport int64_t, uint64_t

@@ -1,7 +1,7 @@
 """The stream of a replica's master, applied. The design comment is in apply.pxd."""
 cimport cython
 
-from libc.stdint cimport uint64_t
+from libc.stdint cimport UINT32_MAX, uint64_t
 
 from fastredis._blocking cimport Blocked
 from fastredis._command cimport CommandTable, find_subcommand
@@ -30,8 +30,6 @@ cdef enum:
     GONE = C_CLOSE_AFTER_REPLY | C_CLOSE_ASAP | C_CLOSED
     QUERY_BUFFER = 16 * 1024
 
-# The master may have a larger proto-max-bulk-len; what it has stored has to be taken.
-cdef int64_t MOST_BULK = <int64_t>1 << 40
 # Commands that run at once although MULTI is under way.
 cdef frozenset NEVER_QUEUED = frozenset([b"exec", b"discard", b"multi", b"watch", b"quit", b"reset"])
 
@@ -138,7 +136,7 @@ cdef class MasterConnection(Connection):
         cdef int status, taken
 
         self.parser.authenticated = True
-        self.parser.max_bulk = MOST_BULK
+        self.parser.max_bulk = UINT32_MAX   # the master's proto-max-bulk-len may be larger: what it has stored is taken
         while True:
             status = parse_batch(&self.parser, batch, base, size, &pos, BATCH)
             if batch.count:

@@ -54,7 +54,7 @@ cdef struct Entry:
 
 
 cdef Entry* entry_new(Account* account, int kind, int encoding, const char* key, size_t key_size,
-                      void* value) except NULL
+                      void* value) noexcept
 
 
 cdef inline int entry_encoding(const Entry* e) noexcept:

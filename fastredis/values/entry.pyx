@@ -2,16 +2,16 @@
 from libc.stdint cimport UINT32_MAX
 from libc.string cimport memcpy
 
-from fastredis.ds.alloc cimport mem_alloc
+from fastredis.ds.alloc cimport mem_alloc, mem_give_up
 
 
 cdef Entry* entry_new(Account* account, int kind, int encoding, const char* key, size_t key_size,
-                      void* value) except NULL:
+                      void* value) noexcept:
     """An entry of type `kind` (TYPE_*) for a value kept outside of it; `value` stays the caller's if this raises."""
     cdef Entry* e
 
     if key_size > UINT32_MAX:
-        raise MemoryError("a key has less than 4 GiB")
+        mem_give_up(b"a key has less than 4 GiB, not bytes:", key_size)
     e = <Entry*>mem_alloc(account, sizeof(Entry) + sizeof(void*) + key_size)
     e.meta = kind << 4 | encoding
     e.key_size = <uint32_t>key_size

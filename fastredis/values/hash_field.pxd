@@ -31,7 +31,7 @@ cdef struct FieldText:                  # what a block holds
     size_t value_size
 
 cdef uint8_t* field_new(Account* account, int flags, const char* field, size_t field_size,
-                        const char* value, size_t value_size) except NULL
+                        const char* value, size_t value_size) noexcept
 cdef void field_free(Account* account, uint8_t* block) noexcept
 cdef bint field_overwrite(uint8_t* block, int flags, const char* value, size_t value_size) noexcept
 

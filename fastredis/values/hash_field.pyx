@@ -1,5 +1,5 @@
 """Blocks of a big hash's fields. The design comment is in hash_field.pxd."""
-from fastredis.ds.alloc cimport mem_alloc, mem_free, same_size_class
+from fastredis.ds.alloc cimport mem_alloc, mem_free, mem_give_up, same_size_class
 
 
 cdef inline void write_sizes(uint8_t* block, int flags, size_t field_size, size_t value_size) noexcept:
@@ -16,13 +16,13 @@ cdef inline void write_sizes(uint8_t* block, int flags, size_t field_size, size_
 
 
 cdef uint8_t* field_new(Account* account, int flags, const char* field, size_t field_size,
-                        const char* value, size_t value_size) except NULL:
+                        const char* value, size_t value_size) noexcept:
     """A block with the flags that field_flags() gave; it is in no heap yet."""
     cdef size_t head = field_head(flags)
     cdef uint8_t* block
 
     if field_size > FIELD_MAX or value_size > FIELD_MAX:
-        raise MemoryError("a field and a value have less than 4 GiB each")
+        mem_give_up(b"a field and a value have less than 4 GiB each, not together bytes:", field_size + value_size)
     block = <uint8_t*>mem_alloc(account, head + field_size + value_size)
     write_sizes(block, flags, field_size, value_size)
     if flags & FIELD_TTL:

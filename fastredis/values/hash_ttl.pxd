@@ -13,7 +13,7 @@ ctypedef int (*FieldVisit)(void* context, const char* field, size_t size) except
 cdef int64_t hash_soonest(const Entry* e) noexcept
 # Give a field a deadline, another one, or (NO_DEADLINE) none; False: there is no such field.
 cdef bint hash_set_when(Account* account, const Limits* limits, Entry* e, const char* field, size_t size,
-                        uint64_t hash, int64_t when_ms) except -1
+                        uint64_t hash, int64_t when_ms) noexcept
 # Remove up to `limit` fields whose deadlines are before now_ms, the soonest first; how many went. visit may be NULL.
 cdef uint64_t hash_remove_due(Account* account, Entry* e, int64_t now_ms, uint64_t limit,
                               FieldVisit visit, void* context) except? 0xFFFFFFFFFFFFFFFF

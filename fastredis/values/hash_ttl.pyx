@@ -54,8 +54,8 @@ cdef inline int64_t when_at(const uint8_t* p) noexcept:
     return item.number
 
 
-cdef int to_triples(Account* account, Entry* e) except -1:
-    """Make a listpack of pairs one of triples. On MemoryError it stays as it is."""
+cdef int to_triples(Account* account, Entry* e) noexcept:
+    """Make a listpack of pairs one of triples."""
     cdef uint8_t* old = hash_listpack(e)
     cdef uint64_t fields = lp_count(old) // 2
     cdef size_t total = lp_bytes(old) + fields * lp_element_size(b"0", 1)
@@ -64,11 +64,7 @@ cdef int to_triples(Account* account, Entry* e) except -1:
     cdef uint8_t* to
     cdef size_t size
 
-    try:
-        ttl.lp = <uint8_t*>mem_alloc(account, lp_room(total))
-    except MemoryError:
-        mem_free(account, ttl, sizeof(HashTtl))
-        raise
+    ttl.lp = <uint8_t*>mem_alloc(account, lp_room(total))
     lp_write_header(ttl.lp, total, fields * 3)
     to = ttl.lp + LP_HEADER
     while p[0] != LP_END:
@@ -105,7 +101,7 @@ cdef inline uint8_t* copied(uint8_t* to, const uint8_t* begin, const uint8_t* en
     return to + (end - begin)
 
 
-cdef int move_triple(Account* account, Entry* e, uint8_t* p, int64_t when_ms) except -1:
+cdef int move_triple(Account* account, Entry* e, uint8_t* p, int64_t when_ms) noexcept:
     """Give the triple at p another deadline, and so another place: the listpack is put together anew."""
     cdef uint8_t* old = hash_listpack(e)
     cdef uint8_t* end = old + lp_bytes(old)
@@ -134,7 +130,7 @@ cdef int move_triple(Account* account, Entry* e, uint8_t* p, int64_t when_ms) ex
     return 0
 
 
-cdef bint set_in_listpack(Account* account, Entry* e, const char* field, size_t size, int64_t when_ms) except -1:
+cdef bint set_in_listpack(Account* account, Entry* e, const char* field, size_t size, int64_t when_ms) noexcept:
     cdef uint8_t* lp = hash_listpack(e)
     cdef uint8_t* p
 
@@ -183,7 +179,7 @@ cdef uint64_t due_in_listpack(Account* account, Entry* e, int64_t now_ms, uint64
 # ---------------------------------------------------------------- tables
 
 cdef bint set_in_table(Account* account, Entry* e, const char* field, size_t size, uint64_t hash,
-                       int64_t when_ms) except -1:
+                       int64_t when_ms) noexcept:
     """A block without room for a heap index is replaced by one that has it."""
     cdef Hash* h = hash_table(e)
     cdef Slot* slot = table_slot(&h.fields, field, size, hash)
@@ -232,7 +228,7 @@ cdef uint64_t due_in_table(Account* account, Hash* h, int64_t now_ms, uint64_t l
 # ---------------------------------------------------------------- the interface
 
 cdef bint hash_set_when(Account* account, const Limits* limits, Entry* e, const char* field, size_t size,
-                        uint64_t hash, int64_t when_ms) except -1:
+                        uint64_t hash, int64_t when_ms) noexcept:
     """Give a field a deadline, another one, or none (NO_DEADLINE). The encoding may change. False: no such field."""
     if entry_encoding(e) == ENC_LISTPACK and lp_bytes(hash_listpack(e)) + hash_count(e) * TTL_ROOM > LP_MAX:
         hash_to_table(account, e, hash_count(e))

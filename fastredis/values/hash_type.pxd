@@ -48,13 +48,13 @@ cdef struct FieldValue:         # a value as hash_get() finds it; not to be copi
     char[INT64_TEXT] scratch    # text of an integer
 
 # --- life
-cdef Entry* hash_new(Account* account, const char* key, size_t key_size) except NULL
+cdef Entry* hash_new(Account* account, const char* key, size_t key_size) noexcept
 cdef void hash_free_value(Account* account, Entry* e) noexcept
 cdef int64_t hash_drain(Account* account, Entry* e, int64_t elements) noexcept
-cdef Entry* hash_copy(Account* account, const Entry* e, const char* key, size_t key_size) except NULL
+cdef Entry* hash_copy(Account* account, const Entry* e, const char* key, size_t key_size) noexcept
 # The same in pieces: an empty copy of a table, to which the fields that a walk of the source comes to are added.
-cdef Entry* hash_copy_begin(Account* account, const Entry* e, const char* key, size_t key_size) except NULL
-cdef bint hash_copy_some(Account* account, Entry* copy, HashIter* it, int64_t fields) except -1     # True: at the end
+cdef Entry* hash_copy_begin(Account* account, const Entry* e, const char* key, size_t key_size) noexcept
+cdef bint hash_copy_some(Account* account, Entry* copy, HashIter* it, int64_t fields) noexcept     # True: at the end
 cdef size_t hash_value_bytes(const Entry* e, int64_t samples) noexcept
 cdef uint64_t hash_count(const Entry* e) noexcept
 cdef int64_t hash_effort(const Entry* e) noexcept
@@ -64,10 +64,10 @@ cdef int hash_verify(Entry* e) except -1
 cdef bint hash_get(const Entry* e, const char* field, size_t size, uint64_t hash, FieldValue* out) noexcept
 # Whether the field is new. Its deadline goes, unless keep_ttl. The encoding may change.
 cdef bint hash_set(Account* account, const Limits* limits, Entry* e, const char* field, size_t size, uint64_t hash,
-                   const char* value, size_t value_size, bint keep_ttl) except -1
-cdef bint hash_delete(Account* account, Entry* e, const char* field, size_t size, uint64_t hash) except -1
+                   const char* value, size_t value_size, bint keep_ttl) noexcept
+cdef bint hash_delete(Account* account, Entry* e, const char* field, size_t size, uint64_t hash) noexcept
 # So many fields will be set, most of them new: a table for them at once where a listpack will not do.
-cdef int hash_expect(Account* account, const Limits* limits, Entry* e, uint64_t fields) except -1
+cdef int hash_expect(Account* account, const Limits* limits, Entry* e, uint64_t fields) noexcept
 
 # --- walking, in no order. The hash must not change; hash_iter_end() even when it was not walked to its end.
 cdef struct HashIter:
@@ -93,8 +93,8 @@ cdef void hash_random(const Entry* e, uint64_t* seed, HashIter* at) noexcept
 cdef void hash_at_block(const Entry* e, uint8_t* block, HashIter* at) noexcept
 
 # --- for hash_ttl
-cdef int hash_to_table(Account* account, Entry* e, uint64_t fields) except -1
-cdef HashTtl* hash_ttl_new(Account* account, Entry* e) except NULL
+cdef int hash_to_table(Account* account, Entry* e, uint64_t fields) noexcept
+cdef HashTtl* hash_ttl_new(Account* account, Entry* e) noexcept
 
 
 cdef inline Hash* hash_table(const Entry* e) noexcept:

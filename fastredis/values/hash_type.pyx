@@ -39,29 +39,21 @@ cdef inline uint64_t hash_of(const char* field, size_t size, uint64_t hash) noex
 
 # ---------------------------------------------------------------- life
 
-cdef Entry* hash_new(Account* account, const char* key, size_t key_size) except NULL:
+cdef Entry* hash_new(Account* account, const char* key, size_t key_size) noexcept:
     """A hash without fields."""
     cdef uint8_t* lp = lp_new(account)
 
-    try:
-        return entry_new(account, TYPE_HASH, ENC_LISTPACK, key, key_size, lp)
-    except MemoryError:
-        lp_free(account, lp)
-        raise
+    return entry_new(account, TYPE_HASH, ENC_LISTPACK, key, key_size, lp)
 
 
-cdef Hash* table_new(Account* account, uint64_t fields) except NULL:
+cdef Hash* table_new(Account* account, uint64_t fields) noexcept:
     """A table without fields, with room for so many."""
     cdef Hash* h = <Hash*>mem_alloc(account, sizeof(Hash))
 
     table_init(&h.fields, account, field_key_of)
     heap_init(&h.expires, account, FIELD_INDEX)
     h.ttl = NULL
-    try:
-        table_reserve(&h.fields, fields)
-    except MemoryError:
-        mem_free(account, h, sizeof(Hash))
-        raise
+    table_reserve(&h.fields, fields)
     return h
 
 
@@ -104,7 +96,7 @@ cdef int64_t hash_drain(Account* account, Entry* e, int64_t elements) noexcept:
     return 0
 
 
-cdef HashTtl* hash_ttl_new(Account* account, Entry* e) except NULL:
+cdef HashTtl* hash_ttl_new(Account* account, Entry* e) noexcept:
     cdef HashTtl* ttl = <HashTtl*>mem_alloc(account, sizeof(HashTtl))
 
     ttl.heap_index = NOT_IN_HEAP
@@ -127,28 +119,18 @@ cdef int64_t hash_effort(const Entry* e) noexcept:
 
 # ---------------------------------------------------------------- copies and conversions
 
-cdef int add_block(Account* account, Hash* h, uint8_t* block, uint64_t hash) except -1:
-    """Add a block, which is freed on MemoryError."""
-    try:
-        table_add(&h.fields, block, hash)
-    except MemoryError:
-        field_free(account, block)
-        raise
-    return 0
-
-
-cdef int add_field(Account* account, Hash* h, const HashIter* it) except -1:
+cdef int add_field(Account* account, Hash* h, const HashIter* it) noexcept:
     """Add what an iterator stands at to another hash's table."""
     cdef uint8_t* block = field_new(account, field_flags(it.field_size, it.value_size, it.when_ms != NO_DEADLINE),
                                     it.field, it.field_size, it.value, it.value_size)
 
-    add_block(account, h, block, hash_bytes(it.field, it.field_size))
+    table_add(&h.fields, block, hash_bytes(it.field, it.field_size))
     if it.when_ms != NO_DEADLINE:
         heap_set(&h.expires, block, it.when_ms)
     return 0
 
 
-cdef bint add_some(Account* account, Hash* h, HashIter* it, int64_t fields) except -1:
+cdef bint add_some(Account* account, Hash* h, HashIter* it, int64_t fields) noexcept:
     """Add the next fields that a walk comes to; whether the walk is at its end."""
     while fields > 0:
         if not hash_next(it):
@@ -158,24 +140,19 @@ cdef bint add_some(Account* account, Hash* h, HashIter* it, int64_t fields) exce
     return False
 
 
-cdef Hash* table_of(Account* account, const Entry* e, uint64_t fields) except NULL:
+cdef Hash* table_of(Account* account, const Entry* e, uint64_t fields) noexcept:
     """A table, with room for so many fields, of copies of e's fields. Without a HashTtl."""
     cdef Hash* h = table_new(account, fields)
     cdef HashIter it
 
     hash_iter(&it, e)
-    try:
-        add_some(account, h, &it, INT64_MAX)
-    except MemoryError:
-        table_free(account, h)
-        raise
-    finally:
-        hash_iter_end(&it)
+    add_some(account, h, &it, INT64_MAX)
+    hash_iter_end(&it)
     return h
 
 
-cdef int hash_to_table(Account* account, Entry* e, uint64_t fields) except -1:
-    """Make a listpack a table with room for so many fields. On MemoryError it stays one."""
+cdef int hash_to_table(Account* account, Entry* e, uint64_t fields) noexcept:
+    """Make a listpack a table with room for so many fields."""
     cdef Hash* h = table_of(account, e, fields)
 
     lp_free(account, hash_listpack(e))
@@ -187,64 +164,52 @@ cdef int hash_to_table(Account* account, Entry* e, uint64_t fields) except -1:
     return 0
 
 
-cdef void* copy_of(Account* account, const Entry* e) except NULL:
+cdef void* copy_of(Account* account, const Entry* e) noexcept:
     """A copy of e's value, its HashTtl included."""
     cdef HashTtl* ttl = hash_ttl_new(account, NULL) if hash_ttl(e) is not NULL else NULL
     cdef Hash* h
 
-    try:
-        if entry_encoding(e) == ENC_HASHTABLE:
-            h = table_of(account, e, hash_count(e))
-            h.ttl = ttl
-            return h
-        if ttl is NULL:
-            return lp_copy(account, hash_listpack(e))
-        ttl.lp = lp_copy(account, hash_listpack(e))
-        return ttl
-    except MemoryError:
-        mem_free(account, ttl, sizeof(HashTtl))
-        raise
+    if entry_encoding(e) == ENC_HASHTABLE:
+        h = table_of(account, e, hash_count(e))
+        h.ttl = ttl
+        return h
+    if ttl is NULL:
+        return lp_copy(account, hash_listpack(e))
+    ttl.lp = lp_copy(account, hash_listpack(e))
+    return ttl
 
 
-cdef Entry* hash_copy(Account* account, const Entry* e, const char* key, size_t key_size) except NULL:
+cdef Entry* hash_copy(Account* account, const Entry* e, const char* key, size_t key_size) noexcept:
     """A deep copy under another key, without a TTL of the key; the fields keep theirs."""
     cdef Entry* copy = entry_new(account, TYPE_HASH, entry_encoding(e), key, key_size, NULL)
 
-    try:
-        entry_slot(copy)[0] = copy_of(account, e)
-    except MemoryError:
-        mem_free(account, copy, sizeof(Entry) + sizeof(void*) + key_size)
-        raise
+    entry_slot(copy)[0] = copy_of(account, e)
     if hash_ttl(copy) is not NULL:
         hash_ttl(copy).entry = copy
     return copy
 
 
-cdef Entry* hash_copy_begin(Account* account, const Entry* e, const char* key, size_t key_size) except NULL:
+cdef Entry* hash_copy_begin(Account* account, const Entry* e, const char* key, size_t key_size) noexcept:
     """For an ENC_HASHTABLE hash: one without fields, but with room for e's, and with a HashTtl if e has one."""
     cdef Entry* copy
     cdef Hash* h = table_new(account, hash_count(e))
 
-    try:
-        if hash_ttl(e) is not NULL:
-            h.ttl = hash_ttl_new(account, NULL)
-        copy = entry_new(account, TYPE_HASH, ENC_HASHTABLE, key, key_size, h)
-    except MemoryError:
-        table_free(account, h)
-        raise
+    if hash_ttl(e) is not NULL:
+        h.ttl = hash_ttl_new(account, NULL)
+    copy = entry_new(account, TYPE_HASH, ENC_HASHTABLE, key, key_size, h)
     if h.ttl is not NULL:
         h.ttl.entry = copy
     return copy
 
 
-cdef bint hash_copy_some(Account* account, Entry* copy, HashIter* it, int64_t fields) except -1:
+cdef bint hash_copy_some(Account* account, Entry* copy, HashIter* it, int64_t fields) noexcept:
     return add_some(account, hash_table(copy), it, fields)
 
 
 # ---------------------------------------------------------------- listpacks
 
 cdef uint8_t* append_field(Account* account, uint8_t* lp, const char* field, size_t size,
-                           const char* value, size_t value_size, bint triples) except NULL:
+                           const char* value, size_t value_size, bint triples) noexcept:
     """Append a field with its value, without a deadline, in one step."""
     cdef size_t total = lp_bytes(lp)
     cdef size_t grown = total + lp_element_size(field, size) + lp_element_size(value, value_size)
@@ -272,7 +237,7 @@ cdef bint fits_listpack(const Limits* limits, const Entry* e, size_t size, size_
 
 
 cdef bint set_in_listpack(Account* account, Entry* e, const char* field, size_t size,
-                          const char* value, size_t value_size, bint keep_ttl) except -1:
+                          const char* value, size_t value_size, bint keep_ttl) noexcept:
     """Whether the field is new. One that loses its deadline goes to the end."""
     cdef uint8_t* lp = hash_listpack(e)
     cdef uint8_t* p = lp_find(lp, lp_first(lp), field, size, width(e) - 1)
@@ -301,7 +266,7 @@ cdef inline int64_t block_when(Hash* h, uint8_t* block) noexcept:
 
 
 cdef bint set_in_table(Account* account, Hash* h, const char* field, size_t size, uint64_t hash,
-                       const char* value, size_t value_size, bint keep_ttl) except -1:
+                       const char* value, size_t value_size, bint keep_ttl) noexcept:
     """Whether the field is new."""
     cdef Slot* slot = table_slot(&h.fields, field, size, hash)
     cdef uint8_t* block
@@ -310,7 +275,7 @@ cdef bint set_in_table(Account* account, Hash* h, const char* field, size_t size
 
     if slot is NULL:
         block = field_new(account, field_flags(size, value_size, False), field, size, value, value_size)
-        add_block(account, h, block, hash)
+        table_add(&h.fields, block, hash)
         return True
     block = <uint8_t*>entry_of(slot[0])
     keep_ttl = keep_ttl and field_has_ttl(block)
@@ -373,7 +338,7 @@ cdef bint hash_get(const Entry* e, const char* field, size_t size, uint64_t hash
 
 
 cdef bint hash_set(Account* account, const Limits* limits, Entry* e, const char* field, size_t size, uint64_t hash,
-                   const char* value, size_t value_size, bint keep_ttl) except -1:
+                   const char* value, size_t value_size, bint keep_ttl) noexcept:
     """Set a field; whether it is new. It loses its deadline, unless keep_ttl."""
     cdef bint added
 
@@ -387,7 +352,7 @@ cdef bint hash_set(Account* account, const Limits* limits, Entry* e, const char*
     return set_in_table(account, hash_table(e), field, size, hash_of(field, size, hash), value, value_size, keep_ttl)
 
 
-cdef bint hash_delete(Account* account, Entry* e, const char* field, size_t size, uint64_t hash) except -1:
+cdef bint hash_delete(Account* account, Entry* e, const char* field, size_t size, uint64_t hash) noexcept:
     """Remove a field; whether it was there."""
     cdef uint8_t* lp
     cdef uint8_t* p
@@ -402,7 +367,7 @@ cdef bint hash_delete(Account* account, Entry* e, const char* field, size_t size
     return True
 
 
-cdef int hash_expect(Account* account, const Limits* limits, Entry* e, uint64_t fields) except -1:
+cdef int hash_expect(Account* account, const Limits* limits, Entry* e, uint64_t fields) noexcept:
     """Convert a listpack to a table if so many new fields are too many for one."""
     if entry_encoding(e) != ENC_HASHTABLE and <int64_t>fields > limits.hash_max_listpack_entries:
         return hash_to_table(account, e, max(fields, hash_count(e)))

@@ -25,27 +25,27 @@ cdef enum:
 # --- for values/value
 cdef void list_free_value(Account* account, Entry* e) noexcept
 cdef int64_t list_drain(Account* account, Entry* e, int64_t elements) noexcept
-cdef Entry* list_copy(Account* account, const Entry* e, const char* key, size_t key_size) except NULL
+cdef Entry* list_copy(Account* account, const Entry* e, const char* key, size_t key_size) noexcept
 # The same in pieces: an empty copy of a quicklist, for ql_copy_some().
-cdef Entry* list_copy_begin(Account* account, const Entry* e, const char* key, size_t key_size) except NULL
+cdef Entry* list_copy_begin(Account* account, const Entry* e, const char* key, size_t key_size) noexcept
 cdef size_t list_value_bytes(const Entry* e, int64_t samples) noexcept
 cdef int64_t list_effort(const Entry* e) noexcept
 cdef int list_verify(Entry* e) except -1
 
 # --- for commands; `where` is LIST_HEAD or LIST_TAIL
-cdef Entry* list_new(Account* account, const char* key, size_t key_size) except NULL
-cdef int list_prepare_small(Account* account, const Limits* limits, Entry* e, size_t bytes, uint64_t count) except -1
-cdef int list_push_small(Account* account, Entry* e, int where, const char* text, size_t size) except -1
-cdef int list_drop(Account* account, const Limits* limits, Entry* e, int where, uint64_t n) except -1
-cdef int list_settle(Account* account, const Limits* limits, Entry* e) except -1
+cdef Entry* list_new(Account* account, const char* key, size_t key_size) noexcept
+cdef int list_prepare_small(Account* account, const Limits* limits, Entry* e, size_t bytes, uint64_t count) noexcept
+cdef int list_push_small(Account* account, Entry* e, int where, const char* text, size_t size) noexcept
+cdef int list_drop(Account* account, const Limits* limits, Entry* e, int where, uint64_t n) noexcept
+cdef int list_settle(Account* account, const Limits* limits, Entry* e) noexcept
 cdef void list_at_end(const Entry* e, int where, LpItem* item) noexcept
-cdef bint list_iter(Account* account, const Entry* e, int64_t index, bint backward, QlIter* it) except -1
+cdef bint list_iter(Account* account, const Entry* e, int64_t index, bint backward, QlIter* it) noexcept
 cdef int list_insert(Account* account, const Limits* limits, Entry* e, const QlIter* pivot, bint after,
-                     const char* text, size_t size) except -1
+                     const char* text, size_t size) noexcept
 cdef bint list_replace(Account* account, const Limits* limits, Entry* e, int64_t index, const char* text,
-                       size_t size) except -1
+                       size_t size) noexcept
 cdef int64_t list_remove(Account* account, const Limits* limits, Entry* e, const Needle* needle, int64_t most,
-                         int where) except -1
+                         int where) noexcept
 
 
 cdef inline Quicklist* list_of(const Entry* e) noexcept:
@@ -63,13 +63,13 @@ cdef inline uint64_t list_count(const Entry* e) noexcept:
 
 
 cdef inline int list_prepare(Account* account, const Limits* limits, Entry* e, size_t bytes,
-                             uint64_t count) except -1:
+                             uint64_t count) noexcept:
     """Before `count` elements, `bytes` of text in all, are added: convert to a quicklist if they are too much."""
     return list_prepare_small(account, limits, e, bytes, count) if list_is_small(e) else 0
 
 
 cdef inline int list_push(Account* account, const Limits* limits, Entry* e, int where, const char* text,
-                          size_t size) except -1:
+                          size_t size) noexcept:
     """Add an element at an end, after list_prepare()."""
     if list_is_small(e):
         return list_push_small(account, e, where, text, size)

@@ -32,7 +32,7 @@ cdef int64_t list_drain(Account* account, Entry* e, int64_t elements) noexcept:
     return 0
 
 
-cdef Entry* list_copy(Account* account, const Entry* e, const char* key, size_t key_size) except NULL:
+cdef Entry* list_copy(Account* account, const Entry* e, const char* key, size_t key_size) noexcept:
     """A deep copy under another key, without a TTL."""
     cdef Entry* copy = entry_new(account, TYPE_LIST, entry_encoding(e), key, key_size, NULL)
 
@@ -43,15 +43,11 @@ cdef Entry* list_copy(Account* account, const Entry* e, const char* key, size_t 
     return copy
 
 
-cdef Entry* list_copy_begin(Account* account, const Entry* e, const char* key, size_t key_size) except NULL:
+cdef Entry* list_copy_begin(Account* account, const Entry* e, const char* key, size_t key_size) noexcept:
     """For an ENC_QUICKLIST list: one without nodes, with the limits that e was made with."""
     cdef Quicklist* ql = ql_new(account, list_of(e).fill, list_of(e).depth)
 
-    try:
-        return entry_new(account, TYPE_LIST, ENC_QUICKLIST, key, key_size, ql)
-    except MemoryError:
-        ql_free(account, ql)
-        raise
+    return entry_new(account, TYPE_LIST, ENC_QUICKLIST, key, key_size, ql)
 
 
 cdef size_t list_value_bytes(const Entry* e, int64_t samples) noexcept:
@@ -70,7 +66,7 @@ cdef int list_verify(Entry* e) except -1:
 
 # --- encodings -------------------------------------------------------------------------------
 
-cdef Entry* list_new(Account* account, const char* key, size_t key_size) except NULL:
+cdef Entry* list_new(Account* account, const char* key, size_t key_size) noexcept:
     """An entry with an empty list: elements have to follow before anybody sees it."""
     cdef Entry* e = entry_new(account, TYPE_LIST, ENC_LISTPACK, key, key_size, NULL)
 
@@ -78,7 +74,7 @@ cdef Entry* list_new(Account* account, const char* key, size_t key_size) except 
     return e
 
 
-cdef int list_prepare_small(Account* account, const Limits* limits, Entry* e, size_t bytes, uint64_t count) except -1:
+cdef int list_prepare_small(Account* account, const Limits* limits, Entry* e, size_t bytes, uint64_t count) noexcept:
     """list_prepare() of a listpack."""
     cdef uint8_t* lp = pack_of(e)
     cdef Quicklist* ql
@@ -95,7 +91,7 @@ cdef int list_prepare_small(Account* account, const Limits* limits, Entry* e, si
     return 0
 
 
-cdef int list_settle(Account* account, const Limits* limits, Entry* e) except -1:
+cdef int list_settle(Account* account, const Limits* limits, Entry* e) noexcept:
     """After elements went, or were replaced: convert to a listpack if the list is small enough now."""
     cdef Quicklist* ql
     cdef uint64_t bytes, count
@@ -115,7 +111,7 @@ cdef int list_settle(Account* account, const Limits* limits, Entry* e) except -1
 
 # --- for commands ----------------------------------------------------------------------------
 
-cdef int list_push_small(Account* account, Entry* e, int where, const char* text, size_t size) except -1:
+cdef int list_push_small(Account* account, Entry* e, int where, const char* text, size_t size) noexcept:
     """list_push() to a listpack."""
     if where == LIST_TAIL:
         entry_slot(e)[0] = lp_append(account, pack_of(e), text, size)
@@ -124,7 +120,7 @@ cdef int list_push_small(Account* account, Entry* e, int where, const char* text
     return 0
 
 
-cdef int list_drop(Account* account, const Limits* limits, Entry* e, int where, uint64_t n) except -1:
+cdef int list_drop(Account* account, const Limits* limits, Entry* e, int where, uint64_t n) noexcept:
     """Take n elements off an end; there must be as many."""
     cdef uint8_t* lp
     cdef uint8_t* p
@@ -147,7 +143,7 @@ cdef void list_at_end(const Entry* e, int where, LpItem* item) noexcept:
         lp_get(lp_first(pack_of(e)) if where == LIST_HEAD else lp_last(pack_of(e)), item)
 
 
-cdef bint list_iter(Account* account, const Entry* e, int64_t index, bint backward, QlIter* it) except -1:
+cdef bint list_iter(Account* account, const Entry* e, int64_t index, bint backward, QlIter* it) noexcept:
     """Set an iterator to the element at `index`, from the end when negative; False: there is none.
 
     ql_iter_end() it after use. O(nodes) and O(elements of a node).
@@ -158,7 +154,7 @@ cdef bint list_iter(Account* account, const Entry* e, int64_t index, bint backwa
 
 
 cdef int list_insert(Account* account, const Limits* limits, Entry* e, const QlIter* pivot, bint after,
-                     const char* text, size_t size) except -1:
+                     const char* text, size_t size) noexcept:
     """Insert an element in front of, or behind, the iterator's, which is not good any more. After list_prepare()."""
     cdef uint8_t* p
 
@@ -172,7 +168,7 @@ cdef int list_insert(Account* account, const Limits* limits, Entry* e, const QlI
 
 
 cdef bint list_replace(Account* account, const Limits* limits, Entry* e, int64_t index, const char* text,
-                       size_t size) except -1:
+                       size_t size) noexcept:
     """Put another element in the place of the one at `index`; False: there is none. After list_prepare()."""
     cdef uint8_t* p
 
@@ -189,7 +185,7 @@ cdef bint list_replace(Account* account, const Limits* limits, Entry* e, int64_t
 
 
 cdef int64_t list_remove(Account* account, const Limits* limits, Entry* e, const Needle* needle, int64_t most,
-                         int where) except -1:
+                         int where) noexcept:
     """Remove up to `most` (0: all) elements that equal the needle, from that end on; returns how many. O(n)."""
     cdef int64_t removed
 

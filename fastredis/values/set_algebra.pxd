@@ -59,4 +59,4 @@ cdef void algebra_end(Algebra* a) noexcept
 cdef bint collect_sink(void* context, Batch* batch) except -1
 cdef void collected_free(Collected* found) noexcept
 cdef Entry* collected_set(Account* account, const Limits* limits, Collected* found, int encoding, bint to_intset,
-                          const char* key, size_t key_size) except NULL
+                          const char* key, size_t key_size) noexcept

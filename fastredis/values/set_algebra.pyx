@@ -603,7 +603,7 @@ cdef int unite_sorted(Algebra* a) except -1:
     return 0
 
 
-cdef int gather(Algebra* a, int first) except -1:
+cdef int gather(Algebra* a, int first) noexcept:
     """Put all members of a.sets[first:] into the scratch table."""
     cdef Source source
     cdef Batch batch
@@ -709,24 +709,20 @@ cdef void collected_free(Collected* found) noexcept:
     found.count = found.room = 0
 
 
-cdef Table* collected_table(Account* account, Collected* found) except NULL:
+cdef Table* collected_table(Account* account, Collected* found) noexcept:
     cdef Table* t = set_table_new(account, found.count)
     cdef char[INT64_TEXT] digits
     cdef const char* text
     cdef size_t size
     cdef uint64_t i
 
-    try:
-        for i in range(found.count):
-            if i + COPY_AHEAD < found.count:
-                prefetch(found.probes[i + COPY_AHEAD].item.text)
-            if t.mask[0] & ~found.probes[i].known or found.probes[i].known == 0:
-                know_all(&found.probes[i])
-            text = lp_text(&found.probes[i].item, digits, &size)
-            set_table_put(account, t, text, size, found.probes[i].hash)
-    except MemoryError:
-        set_table_free(account, t)
-        raise
+    for i in range(found.count):
+        if i + COPY_AHEAD < found.count:
+            prefetch(found.probes[i + COPY_AHEAD].item.text)
+        if t.mask[0] & ~found.probes[i].known or found.probes[i].known == 0:
+            know_all(&found.probes[i])
+        text = lp_text(&found.probes[i].item, digits, &size)
+        set_table_put(account, t, text, size, found.probes[i].hash)
     return t
 
 
@@ -743,7 +739,7 @@ cdef bint all_integers(const Collected* found) noexcept:
 
 
 cdef Entry* collected_set(Account* account, const Limits* limits, Collected* found, int encoding, bint to_intset,
-                          const char* key, size_t key_size) except NULL:
+                          const char* key, size_t key_size) noexcept:
     """A set of what was collected, in the encoding that it has when members come one by one to an empty one.
 
     encoding: that of the empty set, ENC_INTSET or ENC_LISTPACK. to_intset: make it an intset afterwards if it may be.
@@ -758,13 +754,9 @@ cdef Entry* collected_set(Account* account, const Limits* limits, Collected* fou
     if found.count > <uint64_t>max(small, 0):
         return set_new_of(account, collected_table(account, found), key, key_size)
     e = set_new(account, encoding, key, key_size)
-    try:
-        for i in range(found.count):
-            text = lp_text(&found.probes[i].item, digits, &size)
-            set_add(account, limits, e, text, size, 0)
-        if to_intset and all_integers(found):
-            set_to_intset(account, limits, e)
-    except MemoryError:
-        entry_free(account, e)
-        raise
+    for i in range(found.count):
+        text = lp_text(&found.probes[i].item, digits, &size)
+        set_add(account, limits, e, text, size, 0)
+    if to_intset and all_integers(found):
+        set_to_intset(account, limits, e)
     return e

@@ -21,15 +21,15 @@ from fastredis.values.entry cimport Entry, entry_slot
 from fastredis.values.limits cimport Limits
 
 # --- life
-cdef Entry* set_new(Account* account, int encoding, const char* key, size_t key_size) except NULL
+cdef Entry* set_new(Account* account, int encoding, const char* key, size_t key_size) noexcept
 cdef Entry* set_new_for(Account* account, const Limits* limits, const char* key, size_t key_size,
-                        const char* first, size_t first_size, uint64_t members) except NULL
-cdef Entry* set_new_of(Account* account, Table* t, const char* key, size_t key_size) except NULL
+                        const char* first, size_t first_size, uint64_t members) noexcept
+cdef Entry* set_new_of(Account* account, Table* t, const char* key, size_t key_size) noexcept
 cdef void set_free_value(Account* account, Entry* e) noexcept
 cdef int64_t set_drain(Account* account, Entry* e, int64_t elements) noexcept
-cdef Entry* set_copy(Account* account, const Entry* e, const char* key, size_t key_size) except NULL
+cdef Entry* set_copy(Account* account, const Entry* e, const char* key, size_t key_size) noexcept
 # The same in pieces: an empty copy of a table, for set_table_copy_some().
-cdef Entry* set_copy_begin(Account* account, const Entry* e, const char* key, size_t key_size) except NULL
+cdef Entry* set_copy_begin(Account* account, const Entry* e, const char* key, size_t key_size) noexcept
 cdef size_t set_value_bytes(const Entry* e, int64_t samples) noexcept
 cdef int set_verify(Entry* e) except -1
 
@@ -39,21 +39,21 @@ cdef bint set_contains(const Entry* e, const char* text, size_t size, uint64_t h
 cdef uint8_t* set_random(Entry* e, uint64_t* seed, LpItem* item) noexcept    # each member as likely as any other
 
 # --- changing
-cdef int set_expect(Account* account, const Limits* limits, Entry* e, uint64_t members) except -1
+cdef int set_expect(Account* account, const Limits* limits, Entry* e, uint64_t members) noexcept
 cdef bint set_add(Account* account, const Limits* limits, Entry* e, const char* text, size_t size,
-                  uint64_t hash) except -1
-cdef bint set_remove(Account* account, Entry* e, const char* text, size_t size, uint64_t hash) except -1
-cdef int set_remove_item(Account* account, Entry* e, const LpItem* item, uint8_t* p) except -1
-cdef int set_to_intset(Account* account, const Limits* limits, Entry* e) except -1
-cdef int set_take_value(Account* account, Entry* e, Entry* other) except -1
+                  uint64_t hash) noexcept
+cdef bint set_remove(Account* account, Entry* e, const char* text, size_t size, uint64_t hash) noexcept
+cdef int set_remove_item(Account* account, Entry* e, const LpItem* item, uint8_t* p) noexcept
+cdef int set_to_intset(Account* account, const Limits* limits, Entry* e) noexcept
+cdef int set_take_value(Account* account, Entry* e, Entry* other) noexcept
 
 # --- a set's table by itself, for those who lay sets out
-cdef Table* set_table_new(Account* account, uint64_t members) except NULL
+cdef Table* set_table_new(Account* account, uint64_t members) noexcept
 cdef void set_table_free(Account* account, Table* t) noexcept
-cdef bint set_table_add(Account* account, Table* t, const char* text, size_t size, uint64_t hash) except -1
-cdef int set_table_put(Account* account, Table* t, const char* text, size_t size, uint64_t hash) except -1
+cdef bint set_table_add(Account* account, Table* t, const char* text, size_t size, uint64_t hash) noexcept
+cdef int set_table_put(Account* account, Table* t, const char* text, size_t size, uint64_t hash) noexcept
 # Add the next members that a walk of another set's table comes to; True: it is at its end.
-cdef bint set_table_copy_some(Account* account, Table* copy, TableIter* walk, int64_t members) except -1
+cdef bint set_table_copy_some(Account* account, Table* copy, TableIter* walk, int64_t members) noexcept
 
 # --- walk. Begin, next until it is False, end; the set may not change, but for removing the member returned last
 # from a table. An item's text lies in the set.

@@ -1,7 +1,7 @@
 """Sets. The design comment is in set_type.pxd."""
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint64_t
 
-from fastredis.ds.alloc cimport mem_alloc, mem_charge, mem_free
+from fastredis.ds.alloc cimport mem_alloc, mem_charge, mem_free, mem_give_up
 from fastredis.ds.intset cimport (
     ints_add, ints_charge, ints_contains, ints_copy, ints_count, ints_free, ints_get, ints_new, ints_random,
     ints_remove, ints_verify,
@@ -56,16 +56,12 @@ cdef int free_visit(void* context, void* member) except -1:
     return 0
 
 
-cdef Table* set_table_new(Account* account, uint64_t members) except NULL:
+cdef Table* set_table_new(Account* account, uint64_t members) noexcept:
     """An empty table with room for so many members."""
     cdef Table* t = <Table*>mem_alloc(account, sizeof(Table))
 
     table_init(t, account, key_of)
-    try:
-        table_reserve(t, members)
-    except MemoryError:
-        mem_free(account, t, sizeof(Table))
-        raise
+    table_reserve(t, members)
     return t
 
 
@@ -75,22 +71,18 @@ cdef void set_table_free(Account* account, Table* t) noexcept:
         mem_free(account, t, sizeof(Table))
 
 
-cdef int set_table_put(Account* account, Table* t, const char* text, size_t size, uint64_t hash) except -1:
+cdef int set_table_put(Account* account, Table* t, const char* text, size_t size, uint64_t hash) noexcept:
     """Add a member that is not in the table. `hash`: at least the bits that the table looks at."""
     cdef uint8_t* member
 
     if size > MEMBER_MAX:
-        raise MemoryError("a member has less than 4 GiB")
+        mem_give_up(b"a member has less than 4 GiB, not bytes:", size)
     member = <uint8_t*>mem_alloc(account, member_bytes(size))
     member_write(member, text, size)
-    try:
-        return table_add(t, member, hash)
-    except MemoryError:
-        mem_free(account, member, member_bytes(size))
-        raise
+    return table_add(t, member, hash)
 
 
-cdef bint set_table_add(Account* account, Table* t, const char* text, size_t size, uint64_t hash) except -1:
+cdef bint set_table_add(Account* account, Table* t, const char* text, size_t size, uint64_t hash) noexcept:
     """Add a member; False: it is in already."""
     if hash == 0:
         hash = hash_bytes(text, size)
@@ -100,7 +92,7 @@ cdef bint set_table_add(Account* account, Table* t, const char* text, size_t siz
     return True
 
 
-cdef bint table_discard(Account* account, Table* t, const char* text, size_t size, uint64_t hash) except -1:
+cdef bint table_discard(Account* account, Table* t, const char* text, size_t size, uint64_t hash) noexcept:
     cdef void* member = table_remove(t, text, size, hash if hash else hash_bytes(text, size))
 
     if member is NULL:
@@ -111,7 +103,7 @@ cdef bint table_discard(Account* account, Table* t, const char* text, size_t siz
 
 # ---------------------------------------------------------------- change of encoding
 
-cdef int to_table(Account* account, Entry* e, uint64_t members) except -1:
+cdef int to_table(Account* account, Entry* e, uint64_t members) noexcept:
     """Make an intset or a listpack a table with room for so many members."""
     cdef Table* t = set_table_new(account, members)
     cdef SetIter it
@@ -121,36 +113,28 @@ cdef int to_table(Account* account, Entry* e, uint64_t members) except -1:
     cdef char[INT64_TEXT] digits
 
     set_iter(&it, e)
-    try:
-        while set_next(&it, &item):
-            text = lp_text(&item, digits, &size)
-            set_table_put(account, t, text, size, hash_bytes(text, size))
-    except MemoryError:
-        set_table_free(account, t)
-        raise
+    while set_next(&it, &item):
+        text = lp_text(&item, digits, &size)
+        set_table_put(account, t, text, size, hash_bytes(text, size))
     set_free_value(account, e)
     put(e, ENC_HASHTABLE, t)
     return 0
 
 
-cdef int to_listpack(Account* account, Entry* e) except -1:
+cdef int to_listpack(Account* account, Entry* e) noexcept:
     """Make an intset a listpack."""
     cdef const uint8_t* ints = set_bytes(e)
     cdef uint8_t* lp = lp_new(account)
     cdef uint64_t i
 
-    try:
-        for i in range(ints_count(ints)):
-            lp = lp_append_int(account, lp, ints_get(ints, i))
-    except MemoryError:
-        lp_free(account, lp)
-        raise
+    for i in range(ints_count(ints)):
+        lp = lp_append_int(account, lp, ints_get(ints, i))
     set_free_value(account, e)
     put(e, ENC_LISTPACK, lp)
     return 0
 
 
-cdef int set_to_intset(Account* account, const Limits* limits, Entry* e) except -1:
+cdef int set_to_intset(Account* account, const Limits* limits, Entry* e) noexcept:
     """Make a set whose members are all integers an intset, if it is small enough for one."""
     cdef uint8_t* ints
     cdef bint added
@@ -161,22 +145,17 @@ cdef int set_to_intset(Account* account, const Limits* limits, Entry* e) except 
         return 0
     ints = ints_new(account)
     set_iter(&it, e)
-    try:
-        while set_next(&it, &item):
-            if item.text is not NULL and not parse_int64(item.text, item.size, &item.number):
-                raise AssertionError("a member is no integer")
-            ints = ints_add(account, ints, item.number, &added)
-    except (MemoryError, AssertionError):
-        ints_free(account, ints)
-        raise
-    finally:
-        set_iter_end(&it)
+    while set_next(&it, &item):
+        if item.text is not NULL:
+            parse_int64(item.text, item.size, &item.number)
+        ints = ints_add(account, ints, item.number, &added)
+    set_iter_end(&it)
     set_free_value(account, e)
     put(e, ENC_INTSET, ints)
     return 0
 
 
-cdef int set_expect(Account* account, const Limits* limits, Entry* e, uint64_t members) except -1:
+cdef int set_expect(Account* account, const Limits* limits, Entry* e, uint64_t members) noexcept:
     """So many members are going to be added: make it a table now if they are too many for what it is."""
     cdef int encoding = entry_encoding(e)
 
@@ -188,7 +167,7 @@ cdef int set_expect(Account* account, const Limits* limits, Entry* e, uint64_t m
 
 # ---------------------------------------------------------------- life
 
-cdef Entry* set_new(Account* account, int encoding, const char* key, size_t key_size) except NULL:
+cdef Entry* set_new(Account* account, int encoding, const char* key, size_t key_size) noexcept:
     """An empty set in that encoding."""
     cdef void* value
 
@@ -198,15 +177,11 @@ cdef Entry* set_new(Account* account, int encoding, const char* key, size_t key_
         value = lp_new(account)
     else:
         value = set_table_new(account, 1)
-    try:
-        return entry_new(account, TYPE_SET, encoding, key, key_size, value)
-    except MemoryError:
-        free_value(account, encoding, value)
-        raise
+    return entry_new(account, TYPE_SET, encoding, key, key_size, value)
 
 
 cdef Entry* set_new_for(Account* account, const Limits* limits, const char* key, size_t key_size,
-                        const char* first, size_t first_size, uint64_t members) except NULL:
+                        const char* first, size_t first_size, uint64_t members) noexcept:
     """An empty set in the encoding for up to `members` members of which this will be the first."""
     cdef int64_t number
 
@@ -217,13 +192,9 @@ cdef Entry* set_new_for(Account* account, const Limits* limits, const char* key,
     return set_new(account, ENC_HASHTABLE, key, key_size)
 
 
-cdef Entry* set_new_of(Account* account, Table* t, const char* key, size_t key_size) except NULL:
-    """A set that has this table, which it takes over, also when it raises."""
-    try:
-        return entry_new(account, TYPE_SET, ENC_HASHTABLE, key, key_size, t)
-    except MemoryError:
-        set_table_free(account, t)
-        raise
+cdef Entry* set_new_of(Account* account, Table* t, const char* key, size_t key_size) noexcept:
+    """A set that has this table."""
+    return entry_new(account, TYPE_SET, ENC_HASHTABLE, key, key_size, t)
 
 
 cdef void free_value(Account* account, int encoding, void* value) noexcept:
@@ -239,7 +210,7 @@ cdef void set_free_value(Account* account, Entry* e) noexcept:
     free_value(account, entry_encoding(e), entry_slot(e)[0])
 
 
-cdef int set_take_value(Account* account, Entry* e, Entry* other) except -1:
+cdef int set_take_value(Account* account, Entry* e, Entry* other) noexcept:
     """Give e the value of `other`, which is then without one; what e had is freed."""
     set_free_value(account, e)
     put(e, entry_encoding(other), entry_slot(other)[0])
@@ -260,22 +231,17 @@ cdef int64_t set_drain(Account* account, Entry* e, int64_t elements) noexcept:
     return 0
 
 
-cdef Table* table_copy(Account* account, Table* t) except NULL:
+cdef Table* table_copy(Account* account, Table* t) noexcept:
     cdef Table* copy = set_table_new(account, table_count(t))
     cdef TableIter walk
 
     table_iter(&walk, t)
-    try:
-        set_table_copy_some(account, copy, &walk, INT64_MAX)
-    except MemoryError:
-        set_table_free(account, copy)
-        raise
-    finally:
-        table_iter_end(&walk)
+    set_table_copy_some(account, copy, &walk, INT64_MAX)
+    table_iter_end(&walk)
     return copy
 
 
-cdef bint set_table_copy_some(Account* account, Table* copy, TableIter* walk, int64_t members) except -1:
+cdef bint set_table_copy_some(Account* account, Table* copy, TableIter* walk, int64_t members) noexcept:
     """Put the next members that a walk comes to into another table; whether the walk is at its end."""
     cdef const uint8_t* member
     cdef const char* text
@@ -291,7 +257,7 @@ cdef bint set_table_copy_some(Account* account, Table* copy, TableIter* walk, in
     return False
 
 
-cdef Entry* set_copy(Account* account, const Entry* e, const char* key, size_t key_size) except NULL:
+cdef Entry* set_copy(Account* account, const Entry* e, const char* key, size_t key_size) noexcept:
     """A copy under another key, in the same encoding."""
     cdef int encoding = entry_encoding(e)
     cdef void* value
@@ -302,14 +268,10 @@ cdef Entry* set_copy(Account* account, const Entry* e, const char* key, size_t k
         value = lp_copy(account, set_bytes(e))
     else:
         value = table_copy(account, set_table(e))
-    try:
-        return entry_new(account, TYPE_SET, encoding, key, key_size, value)
-    except MemoryError:
-        free_value(account, encoding, value)
-        raise
+    return entry_new(account, TYPE_SET, encoding, key, key_size, value)
 
 
-cdef Entry* set_copy_begin(Account* account, const Entry* e, const char* key, size_t key_size) except NULL:
+cdef Entry* set_copy_begin(Account* account, const Entry* e, const char* key, size_t key_size) noexcept:
     """For an ENC_HASHTABLE set: one without members, but with room for e's."""
     return set_new_of(account, set_table_new(account, table_count(set_table(e))), key, key_size)
 
@@ -441,7 +403,7 @@ cdef void set_iter_end(SetIter* it) noexcept:
 # ---------------------------------------------------------------- changing
 
 cdef bint set_add(Account* account, const Limits* limits, Entry* e, const char* text, size_t size,
-                  uint64_t hash) except -1:
+                  uint64_t hash) noexcept:
     """Add a member; False: it is in already."""
     cdef int encoding = entry_encoding(e)
     cdef int64_t number
@@ -466,7 +428,7 @@ cdef inline bint listpack_may_take(const Limits* limits, uint64_t count, size_t 
         bytes + size <= LP_MAX - LISTPACK_SLACK)
 
 
-cdef bint add_number(Account* account, const Limits* limits, Entry* e, int64_t number) except -1:
+cdef bint add_number(Account* account, const Limits* limits, Entry* e, int64_t number) noexcept:
     """Add to an intset."""
     cdef bint added
 
@@ -476,7 +438,7 @@ cdef bint add_number(Account* account, const Limits* limits, Entry* e, int64_t n
     return added
 
 
-cdef bint add_word(Account* account, const Limits* limits, Entry* e, const char* text, size_t size) except -1:
+cdef bint add_word(Account* account, const Limits* limits, Entry* e, const char* text, size_t size) noexcept:
     """Add what is no integer to an intset, which it cannot stay."""
     cdef uint8_t* ints = set_bytes(e)
     cdef uint64_t count = ints_count(ints)
@@ -493,7 +455,7 @@ cdef bint add_word(Account* account, const Limits* limits, Entry* e, const char*
     return set_table_add(account, set_table(e), text, size, 0)
 
 
-cdef bint set_remove(Account* account, Entry* e, const char* text, size_t size, uint64_t hash) except -1:
+cdef bint set_remove(Account* account, Entry* e, const char* text, size_t size, uint64_t hash) noexcept:
     """Remove a member; False: it is not in. The set may be empty afterwards."""
     cdef int64_t number
     cdef bint removed = False
@@ -512,7 +474,7 @@ cdef bint set_remove(Account* account, Entry* e, const char* text, size_t size, 
     return True
 
 
-cdef int set_remove_item(Account* account, Entry* e, const LpItem* item, uint8_t* p) except -1:
+cdef int set_remove_item(Account* account, Entry* e, const LpItem* item, uint8_t* p) noexcept:
     """Remove a member that set_random() returned, at p if it is a listpack. The item is gone, too."""
     cdef bint removed
 

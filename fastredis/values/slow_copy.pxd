@@ -27,7 +27,7 @@ cdef struct SlowCopy:
     const QlNode* node          # a list
 
 cdef bint copy_is_slow(const Entry* e) noexcept
-cdef int copy_begin(SlowCopy* work, Account* account, Entry* e, const char* key, size_t key_size) except -1
-cdef bint copy_some(SlowCopy* work) except -1
+cdef int copy_begin(SlowCopy* work, Account* account, Entry* e, const char* key, size_t key_size) noexcept
+cdef bint copy_some(SlowCopy* work) noexcept
 cdef void copy_leave(SlowCopy* work) noexcept
 cdef Entry* copy_take(SlowCopy* work) noexcept

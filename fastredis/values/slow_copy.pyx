@@ -25,7 +25,7 @@ cdef bint copy_is_slow(const Entry* e) noexcept:
         entry_effort(e) > AT_ONCE)
 
 
-cdef int copy_begin(SlowCopy* work, Account* account, Entry* e, const char* key, size_t key_size) except -1:
+cdef int copy_begin(SlowCopy* work, Account* account, Entry* e, const char* key, size_t key_size) noexcept:
     """Begin a copy under another key, without a TTL, of a value that is slow to copy."""
     work.account = account
     work.source = work.copy = NULL
@@ -46,11 +46,8 @@ cdef int copy_begin(SlowCopy* work, Account* account, Entry* e, const char* key,
     return 0
 
 
-cdef bint copy_some(SlowCopy* work) except -1:
-    """Copy some more; whether all is copied, and the source not looked at any more.
-
-    On MemoryError the copy is as far as it could be made.
-    """
+cdef bint copy_some(SlowCopy* work) noexcept:
+    """Copy some more; whether all is copied, and the source not looked at any more."""
     cdef int kind = entry_type(work.copy)
 
     if kind == TYPE_SET:

@@ -20,19 +20,24 @@ cdef struct Raw:
 
 
 cdef Entry* string_new(Account* account, const char* key, size_t key_size,
-                       const char* value, size_t size) except NULL
+                       const char* value, size_t size) noexcept
 cdef Entry* string_new_text(Account* account, const char* key, size_t key_size,
-                            const char* value, size_t size) except NULL
-cdef Entry* string_new_int(Account* account, const char* key, size_t key_size, int64_t value) except NULL
-cdef bint string_overwrite(Account* account, Entry* e, const char* value, size_t size) except -1
+                            const char* value, size_t size) noexcept
+cdef Entry* string_new_int(Account* account, const char* key, size_t key_size, int64_t value) noexcept
+cdef bint string_overwrite(Account* account, Entry* e, const char* value, size_t size) noexcept
 cdef bint string_overwrite_int(Entry* e, int64_t value) noexcept
-cdef Entry* string_to_raw(Account* account, Entry* e, size_t size) except NULL
-cdef Entry* string_new_raw(Account* account, const char* key, size_t key_size, size_t size) except NULL
-cdef int string_reserve(Account* account, Entry* e, size_t size) except -1
+cdef Entry* string_to_raw(Account* account, Entry* e, size_t size) noexcept
+cdef Entry* string_new_raw(Account* account, const char* key, size_t key_size, size_t size) noexcept
+cdef int string_reserve(Account* account, Entry* e, size_t size) noexcept
 cdef void string_free_value(Account* account, Entry* e) noexcept
-cdef Entry* string_copy(Account* account, const Entry* e, const char* key, size_t key_size) except NULL
+cdef Entry* string_copy(Account* account, const Entry* e, const char* key, size_t key_size) noexcept
 cdef size_t string_value_bytes(const Entry* e) noexcept
 cdef bint string_to_int(const Entry* e, int64_t* value) noexcept
+
+
+cdef inline size_t string_room(size_t size) noexcept:
+    """Bytes that a string which is changed in place, and has grown to `size`, takes: there is room for more."""
+    return size * 2 if size < 1024 * 1024 else size + 1024 * 1024
 
 
 cdef inline Raw* entry_raw(const Entry* e) noexcept:

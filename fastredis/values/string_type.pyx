@@ -1,7 +1,7 @@
 """The string type. The design comment is in string_type.pxd."""
 from libc.string cimport memcpy, memset
 
-from fastredis.ds.alloc cimport SMALL, mem_alloc, mem_free, mem_realloc, same_size_class
+from fastredis.ds.alloc cimport SMALL, mem_alloc, mem_free, mem_give_up, mem_realloc, same_size_class
 from libc.stdint cimport UINT32_MAX, uint32_t
 
 from fastredis.ds.native cimport unlikely
@@ -10,13 +10,13 @@ from fastredis.values.entry cimport ENC_RAW, NOT_IN_HEAP, TYPE_STRING, entry_byt
 
 
 cdef inline Entry* blank(Account* account, int encoding, const char* key, size_t key_size,
-                         size_t value_size) except NULL:
+                         size_t value_size) noexcept:
     """A new entry with its key; the value is still to be written."""
     cdef size_t size = sizeof(Entry) + key_size + (value_size if encoding == ENC_EMBSTR else sizeof(void*))
     cdef Entry* e
 
     if unlikely(key_size > UINT32_MAX):
-        raise MemoryError("a key has less than 4 GiB")
+        mem_give_up(b"a key has less than 4 GiB, not bytes:", key_size)
     e = <Entry*>mem_alloc(account, size)
     e.meta = TYPE_STRING << 4 | encoding
     e.key_size = <uint32_t>key_size
@@ -30,7 +30,7 @@ cdef inline bint embeds(size_t key_size, size_t size) noexcept:
     return size <= EMBSTR_MAX or sizeof(Entry) + key_size + size <= SMALL
 
 
-cdef Raw* raw_new(Account* account, size_t size, size_t room) except NULL:
+cdef Raw* raw_new(Account* account, size_t size, size_t room) noexcept:
     cdef Raw* raw = <Raw*>mem_alloc(account, sizeof(Raw) + room)
 
     raw.size = size
@@ -39,7 +39,7 @@ cdef Raw* raw_new(Account* account, size_t size, size_t room) except NULL:
 
 
 cdef Entry* string_new(Account* account, const char* key, size_t key_size,
-                       const char* value, size_t size) except NULL:
+                       const char* value, size_t size) noexcept:
     """A new entry with the smallest encoding for the value."""
     cdef int64_t number
 
@@ -49,7 +49,7 @@ cdef Entry* string_new(Account* account, const char* key, size_t key_size,
 
 
 cdef Entry* string_new_text(Account* account, const char* key, size_t key_size,
-                            const char* value, size_t size) except NULL:
+                            const char* value, size_t size) noexcept:
     """A new entry whose value stays text even if it reads as an integer."""
     cdef Entry* e
 
@@ -62,23 +62,19 @@ cdef Entry* string_new_text(Account* account, const char* key, size_t key_size,
     return e
 
 
-cdef Entry* string_new_int(Account* account, const char* key, size_t key_size, int64_t value) except NULL:
+cdef Entry* string_new_int(Account* account, const char* key, size_t key_size, int64_t value) noexcept:
     cdef Entry* e = blank(account, ENC_INT, key, key_size, 0)
 
     (<int64_t*>(e + 1))[0] = value
     return e
 
 
-cdef Entry* string_new_raw(Account* account, const char* key, size_t key_size, size_t size) except NULL:
+cdef Entry* string_new_raw(Account* account, const char* key, size_t key_size, size_t size) noexcept:
     """A new entry with a Raw value of `size` bytes that the caller has to fill."""
     cdef Raw* raw = raw_new(account, size, size)
     cdef Entry* e
 
-    try:
-        e = blank(account, ENC_RAW, key, key_size, 0)
-    except MemoryError:
-        mem_free(account, raw, sizeof(Raw) + size)
-        raise
+    e = blank(account, ENC_RAW, key, key_size, 0)
     entry_slot(e)[0] = raw
     return e
 
@@ -91,7 +87,7 @@ cdef bint string_overwrite_int(Entry* e, int64_t value) noexcept:
     return True
 
 
-cdef bint string_overwrite(Account* account, Entry* e, const char* value, size_t size) except -1:
+cdef bint string_overwrite(Account* account, Entry* e, const char* value, size_t size) noexcept:
     """Store a value in place if the block can hold it as string_new() would have laid it out; else False."""
     cdef int64_t number
     cdef Raw* raw
@@ -116,7 +112,7 @@ cdef bint string_overwrite(Account* account, Entry* e, const char* value, size_t
     return True
 
 
-cdef Entry* string_to_raw(Account* account, Entry* e, size_t size) except NULL:
+cdef Entry* string_to_raw(Account* account, Entry* e, size_t size) noexcept:
     """A new ENC_RAW entry with e's key, TTL slot and LRU and the first `size` bytes of its value.
 
     Bytes beyond the value are zero. The caller puts it in e's place and frees e.
@@ -136,7 +132,7 @@ cdef Entry* string_to_raw(Account* account, Entry* e, size_t size) except NULL:
     return fresh
 
 
-cdef int string_reserve(Account* account, Entry* e, size_t size) except -1:
+cdef int string_reserve(Account* account, Entry* e, size_t size) noexcept:
     """Grow the value of an ENC_RAW entry to `size` bytes, the new ones zero, with room for more to come."""
     cdef Raw* raw = entry_raw(e)
     cdef size_t room
@@ -144,7 +140,7 @@ cdef int string_reserve(Account* account, Entry* e, size_t size) except -1:
     if size <= raw.size:
         return 0
     if size > raw.room:
-        room = size * 2 if size < 1024 * 1024 else size + 1024 * 1024
+        room = string_room(size)
         raw = <Raw*>mem_realloc(account, raw, sizeof(Raw) + raw.room, sizeof(Raw) + room)
         raw.room = room
         entry_slot(e)[0] = raw
@@ -159,7 +155,7 @@ cdef void string_free_value(Account* account, Entry* e) noexcept:
         mem_free(account, entry_raw(e), sizeof(Raw) + entry_raw(e).room)
 
 
-cdef Entry* string_copy(Account* account, const Entry* e, const char* key, size_t key_size) except NULL:
+cdef Entry* string_copy(Account* account, const Entry* e, const char* key, size_t key_size) noexcept:
     """A new entry with another key and the same value, without a TTL."""
     cdef char[INT64_TEXT] scratch
     cdef size_t size

@@ -8,11 +8,11 @@ from fastredis.values.entry cimport Entry
 
 cdef void entry_free(Account* account, Entry* e) noexcept
 cdef int64_t entry_drain(Account* account, Entry* e, int64_t elements) noexcept
-cdef Entry* entry_copy(Account* account, const Entry* e, const char* key, size_t key_size) except NULL
-cdef Entry* entry_rename(Account* account, Entry* e, const char* key, size_t key_size) except NULL
+cdef Entry* entry_copy(Account* account, const Entry* e, const char* key, size_t key_size) noexcept
+cdef Entry* entry_rename(Account* account, Entry* e, const char* key, size_t key_size) noexcept
 cdef uint64_t entry_count(const Entry* e) noexcept
 cdef int64_t entry_effort(const Entry* e) noexcept
 cdef size_t entry_memory(const Entry* e, int64_t samples) noexcept
-cdef int entry_verify(Entry* e) except -1
+cdef int entry_verify(Entry* e) noexcept
 cdef const char* type_name(const Entry* e) noexcept
 cdef const char* encoding_name(const Entry* e) noexcept

@@ -2,7 +2,7 @@
 from libc.stdint cimport UINT32_MAX, int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-from fastredis.ds.alloc cimport mem_alloc, mem_charge, mem_free
+from fastredis.ds.alloc cimport mem_alloc, mem_charge, mem_free, mem_give_up
 from fastredis.values.entry cimport (
     ENC_EMBSTR, ENC_HASHTABLE, ENC_INT, ENC_INTSET, ENC_LISTPACK, ENC_LISTPACK_EX, ENC_OPAQUE, ENC_QUICKLIST, ENC_RAW,
     ENC_SKIPLIST, ENC_STREAM, NOT_IN_HEAP, TYPE_HASH, TYPE_LIST, TYPE_MODULE, TYPE_SET, TYPE_STREAM, TYPE_STRING,
@@ -33,7 +33,7 @@ cdef struct Operations:                 # what a type's own module does; see the
     const char* name
     void (*free)(Account* account, Entry* e) noexcept
     int64_t (*drain)(Account* account, Entry* e, int64_t elements) noexcept
-    Entry* (*copy)(Account* account, const Entry* e, const char* key, size_t key_size) except NULL
+    Entry* (*copy)(Account* account, const Entry* e, const char* key, size_t key_size) noexcept
     size_t (*bytes)(const Entry* e, int64_t samples) noexcept
     uint64_t (*count)(const Entry* e) noexcept
     int64_t (*effort)(const Entry* e) noexcept
@@ -127,25 +127,25 @@ cdef int64_t entry_effort(const Entry* e) noexcept:
     return operations[entry_type(e)].effort(e)
 
 
-cdef int entry_verify(Entry* e) except -1:
+cdef int entry_verify(Entry* e) noexcept:
     """Walk through the memory of the value; raises AssertionError where something is wrong."""
     return operations[entry_type(e)].verify(e)
 
 
-cdef Entry* entry_copy(Account* account, const Entry* e, const char* key, size_t key_size) except NULL:
+cdef Entry* entry_copy(Account* account, const Entry* e, const char* key, size_t key_size) noexcept:
     """A deep copy under another key, without a TTL."""
     return operations[entry_type(e)].copy(account, e, key, key_size)
 
 
-cdef Entry* entry_rename(Account* account, Entry* e, const char* key, size_t key_size) except NULL:
+cdef Entry* entry_rename(Account* account, Entry* e, const char* key, size_t key_size) noexcept:
     """A new entry with another key and e's value, which is not copied; e is freed. Without a TTL.
 
-    For an entry that is in no database. On MemoryError it is as it was.
+    For an entry that is in no database.
     """
     cdef Entry* fresh
 
     if key_size > UINT32_MAX:
-        raise MemoryError("a key has less than 4 GiB")
+        mem_give_up(b"a key has less than 4 GiB, not bytes:", key_size)
     fresh = <Entry*>mem_alloc(account, entry_bytes(e) - e.key_size + key_size)
     fresh.meta = e.meta
     fresh.key_size = <uint32_t>key_size

@@ -79,17 +79,17 @@ cdef struct LexRange:
 # A zset without members: a listpack where size_hint members of up to value_hint bytes fit one, else a
 # Zset with a table of that size. Hints of 0: nothing is known.
 cdef Entry* zset_new(Account* account, const Limits* limits, const char* key, size_t key_size,
-                     uint64_t size_hint, size_t value_hint) except NULL
+                     uint64_t size_hint, size_t value_hint) noexcept
 # Convert a listpack that will not stay one, when so many members of such a size are about to be added.
 cdef int zset_expect(Account* account, const Limits* limits, Entry* e, uint64_t size_hint,
-                     size_t value_hint) except -1
+                     size_t value_hint) noexcept
 cdef void zset_free_value(Account* account, Entry* e) noexcept
 # Free up to so many elements. The elements left; 0: nothing outside of the entry's block is left.
 cdef int64_t zset_drain(Account* account, Entry* e, int64_t elements) noexcept
-cdef Entry* zset_copy(Account* account, const Entry* e, const char* key, size_t key_size) except NULL
+cdef Entry* zset_copy(Account* account, const Entry* e, const char* key, size_t key_size) noexcept
 # The same in pieces: an empty copy of a tree, to which the members from a place in the source on are added, in order.
-cdef Entry* zset_copy_begin(Account* account, const Entry* e, const char* key, size_t key_size) except NULL
-cdef bint zset_copy_some(Account* account, Entry* copy, BtCursor* at, int64_t members) except -1    # True: at the end
+cdef Entry* zset_copy_begin(Account* account, const Entry* e, const char* key, size_t key_size) noexcept
+cdef bint zset_copy_some(Account* account, Entry* copy, BtCursor* at, int64_t members) noexcept    # True: at the end
 cdef size_t zset_value_bytes(const Entry* e, int64_t samples) noexcept
 cdef uint64_t zset_count(const Entry* e) noexcept
 cdef int zset_verify(Entry* e) except -1
@@ -98,8 +98,8 @@ cdef int zset_verify(Entry* e) except -1
 # Add a member or change its score: flags in, what was done out. new_score, unless NULL, gets the
 # member's score after ADDED, UPDATED and SAME. The encoding may change.
 cdef int zset_add(Account* account, const Limits* limits, Entry* e, double score, const char* member, size_t size,
-                  uint64_t hash, int flags, double* new_score) except -1
-cdef bint zset_remove(Account* account, Entry* e, const char* member, size_t size, uint64_t hash) except -1
+                  uint64_t hash, int flags, double* new_score) noexcept
+cdef bint zset_remove(Account* account, Entry* e, const char* member, size_t size, uint64_t hash) noexcept
 cdef bint zset_score(const Entry* e, const char* member, size_t size, uint64_t hash, double* score) noexcept
 # Place of the member, 0 first; counted from the highest score when reverse. -1: it is not there. score may be NULL.
 cdef int64_t zset_rank(const Entry* e, const char* member, size_t size, uint64_t hash, bint reverse,
@@ -111,7 +111,7 @@ cdef uint64_t zset_count_score(const Entry* e, const ScoreRange* range, uint64_t
 cdef uint64_t zset_count_lex(const Entry* e, const LexRange* range, uint64_t* first) noexcept
 # Remove `count` members from rank `first` (forwards) on; both must lie within the zset. ZPOPMIN removes
 # (0, n), ZPOPMAX (zset_count - n, n), ZREMRANGEBY* what zset_count_score() or _lex() found.
-cdef int zset_delete_range(Account* account, Entry* e, uint64_t first, uint64_t count) except -1
+cdef int zset_delete_range(Account* account, Entry* e, uint64_t first, uint64_t count) noexcept
 
 # --- walking: seek, then zset_next() until it says False. Any change of the zset ends a walk.
 #
@@ -162,20 +162,20 @@ cdef struct ZsetBuild:
     Table members               # of blocks; no order yet
 
 cdef void zset_build_init(ZsetBuild* b, Account* account) noexcept
-cdef int zset_build_reserve(ZsetBuild* b, uint64_t members) except -1           # so many will be put in, about
+cdef int zset_build_reserve(ZsetBuild* b, uint64_t members) noexcept           # so many will be put in, about
 # The score of a member, for changing, good until the member goes; NULL: it is not there.
 cdef double* zset_build_find(ZsetBuild* b, const char* member, size_t size, uint64_t hash) noexcept
 # The same, putting it in first when it is not there: then `added` (unless NULL) is True and it has this score.
 cdef double* zset_build_put(ZsetBuild* b, const char* member, size_t size, uint64_t hash, double score,
-                            bint* added) except NULL
+                            bint* added) noexcept
 # Put in a member that certainly is not there.
-cdef int zset_build_put_new(ZsetBuild* b, const char* member, size_t size, uint64_t hash, double score) except -1
+cdef int zset_build_put_new(ZsetBuild* b, const char* member, size_t size, uint64_t hash, double score) noexcept
 cdef bint zset_build_remove(ZsetBuild* b, const char* member, size_t size, uint64_t hash) noexcept
 cdef uint64_t zset_build_count(ZsetBuild* b) noexcept
 # The zset of what was put in, a listpack where the limits allow; the build is empty then. No score may be NaN.
-cdef Entry* zset_build_end(ZsetBuild* b, const Limits* limits, const char* key, size_t key_size) except NULL
+cdef Entry* zset_build_end(ZsetBuild* b, const Limits* limits, const char* key, size_t key_size) noexcept
 # What was put in, in order, for replies: zset_build_count() pairs of a score and a block, which stays the build's.
-cdef BtPair* zset_build_pairs(ZsetBuild* b) except NULL
+cdef BtPair* zset_build_pairs(ZsetBuild* b) noexcept
 cdef void zset_build_free_pairs(ZsetBuild* b, BtPair* pairs) noexcept           # before anything else goes or comes
 cdef void zset_build_clear(ZsetBuild* b) noexcept                               # free what is left; any number of times
 

@@ -3,7 +3,7 @@ from libc.math cimport isnan
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint64_t
 from libc.string cimport memcmp
 
-from fastredis.ds.alloc cimport mem_alloc, mem_charge, mem_free
+from fastredis.ds.alloc cimport mem_alloc, mem_charge, mem_free, mem_give_up
 from fastredis.ds.btree cimport (
     BtLeaf, BtPair, bt_build, bt_bytes, bt_clear, bt_count_lex, bt_count_score, bt_delete_range, bt_drain, bt_init,
     bt_insert, bt_member, bt_next, bt_prefetch, bt_prev, bt_rank, bt_remove, bt_score, bt_seek, bt_sort, bt_update,
@@ -25,6 +25,7 @@ from fastredis.values.member cimport MEMBER_MAX, member_bytes, member_write
 cdef enum:
     AHEAD = 8                   # a walk asks for the block that is so many members ahead
     DRAIN_BUCKETS = 4           # elements that a bucket of the table has, about
+    PAIR_ROOM = 64              # bytes that two elements of a listpack take beside the member's text, at most
 
 
 # ---------------------------------------------------------------- blocks: score, member
@@ -50,11 +51,11 @@ cdef inline size_t block_size(const void* block) noexcept:
     return sizeof(double) + member_bytes(size)
 
 
-cdef void* block_new(Account* account, double score, const char* member, size_t size) except NULL:
+cdef void* block_new(Account* account, double score, const char* member, size_t size) noexcept:
     cdef void* block
 
     if size > MEMBER_MAX:
-        raise MemoryError("a member has less than 4 GiB")
+        mem_give_up(b"a member has less than 4 GiB, not bytes:", size)
     block = mem_alloc(account, sizeof(double) + member_bytes(size))
     block_score(block)[0] = score
     member_write(<uint8_t*>block + sizeof(double), member, size)
@@ -142,36 +143,28 @@ cdef inline const char* text_at(const uint8_t* p, char* scratch, size_t* size) n
     return lp_text(&item, scratch, size)
 
 
-cdef uint8_t* pair_append(Account* account, uint8_t* lp, const char* member, size_t size, double score) except NULL:
-    """Add a pair at the end of a listpack that is being made; it is freed on MemoryError."""
+cdef uint8_t* pair_append(Account* account, uint8_t* lp, const char* member, size_t size, double score) noexcept:
+    """Add a pair at the end of a listpack that is being made."""
     cdef char[DOUBLE_TEXT] text
 
-    try:
-        lp = lp_append(account, lp, member, size)
-        if is_whole(score):
-            return lp_append_int(account, lp, <int64_t>score)
-        return lp_append(account, lp, text, format_double(text, score))
-    except MemoryError:
-        lp_free(account, lp)
-        raise
+    lp = lp_append(account, lp, member, size)
+    if is_whole(score):
+        return lp_append_int(account, lp, <int64_t>score)
+    return lp_append(account, lp, text, format_double(text, score))
 
 
 cdef int pair_insert_before(Account* account, Entry* e, uint8_t* p, const char* member, size_t size,
-                            double score) except -1:
+                            double score) noexcept:
     """Insert a pair before p; at the end when p is NULL."""
     cdef char[DOUBLE_TEXT] text
     cdef uint8_t* at
 
     entry_slot(e)[0] = lp_insert(account, zset_listpack(e), p, member, size, &at)
     p = lp_next(zset_listpack(e), at)
-    try:
-        if is_whole(score):
-            entry_slot(e)[0] = lp_insert_int(account, zset_listpack(e), p, <int64_t>score, NULL)
-        else:
-            entry_slot(e)[0] = lp_insert(account, zset_listpack(e), p, text, format_double(text, score), NULL)
-    except MemoryError:
-        entry_slot(e)[0] = lp_delete(account, zset_listpack(e), &at, 1)
-        raise
+    if is_whole(score):
+        entry_slot(e)[0] = lp_insert_int(account, zset_listpack(e), p, <int64_t>score, NULL)
+    else:
+        entry_slot(e)[0] = lp_insert(account, zset_listpack(e), p, text, format_double(text, score), NULL)
     return 0
 
 
@@ -188,7 +181,7 @@ cdef bint pair_above(const uint8_t* lp, const uint8_t* p, double score, const ch
     return compare_texts(text, text_size, member, size) > 0
 
 
-cdef int pair_insert(Account* account, Entry* e, uint8_t* p, const char* member, size_t size, double score) except -1:
+cdef int pair_insert(Account* account, Entry* e, uint8_t* p, const char* member, size_t size, double score) noexcept:
     """Insert a pair where it belongs, which is not before the one at p (NULL: at the end)."""
     cdef uint8_t* lp = zset_listpack(e)
 
@@ -198,7 +191,7 @@ cdef int pair_insert(Account* account, Entry* e, uint8_t* p, const char* member,
 
 
 cdef int pair_update(Account* account, Entry* e, uint8_t* p, double old, double score, const char* member,
-                     size_t size) except -1:
+                     size_t size) noexcept:
     """Give the member at p, whose score is `old`, another one."""
     cdef char[DOUBLE_TEXT] text
     cdef uint8_t* lp = zset_listpack(e)
@@ -237,7 +230,7 @@ cdef inline uint8_t* pair_find(const Entry* e, const char* member, size_t size) 
 
 # ---------------------------------------------------------------- life
 
-cdef Zset* tree_new(Account* account) except NULL:
+cdef Zset* tree_new(Account* account) noexcept:
     cdef Zset* zset = <Zset*>mem_alloc(account, sizeof(Zset))
 
     table_init(&zset.members, account, block_key)
@@ -252,26 +245,18 @@ cdef void tree_free(Account* account, Zset* zset) noexcept:
 
 
 cdef Entry* zset_new(Account* account, const Limits* limits, const char* key, size_t key_size,
-                     uint64_t size_hint, size_t value_hint) except NULL:
+                     uint64_t size_hint, size_t value_hint) noexcept:
     """A zset without members, of the encoding that the hints ask for."""
     cdef uint8_t* lp
     cdef Zset* zset
 
     if <int64_t>size_hint <= limits.zset_max_listpack_entries and <int64_t>value_hint <= limits.zset_max_listpack_value:
         lp = lp_new(account)
-        try:
-            return entry_new(account, TYPE_ZSET, ENC_LISTPACK, key, key_size, lp)
-        except MemoryError:
-            lp_free(account, lp)
-            raise
+        return entry_new(account, TYPE_ZSET, ENC_LISTPACK, key, key_size, lp)
     zset = tree_new(account)
-    try:
-        if size_hint:
-            table_reserve(&zset.members, size_hint)
-        return entry_new(account, TYPE_ZSET, ENC_SKIPLIST, key, key_size, zset)
-    except MemoryError:
-        tree_free(account, zset)
-        raise
+    if size_hint:
+        table_reserve(&zset.members, size_hint)
+    return entry_new(account, TYPE_ZSET, ENC_SKIPLIST, key, key_size, zset)
 
 
 cdef void zset_free_value(Account* account, Entry* e) noexcept:
@@ -303,7 +288,7 @@ cdef int64_t zset_drain(Account* account, Entry* e, int64_t elements) noexcept:
     return 0
 
 
-cdef Entry* zset_copy(Account* account, const Entry* e, const char* key, size_t key_size) except NULL:
+cdef Entry* zset_copy(Account* account, const Entry* e, const char* key, size_t key_size) noexcept:
     """A deep copy under another key, of the same encoding. O(members)."""
     cdef BtCursor at
     cdef uint8_t* lp
@@ -311,35 +296,22 @@ cdef Entry* zset_copy(Account* account, const Entry* e, const char* key, size_t 
 
     if entry_encoding(e) == ENC_LISTPACK:
         lp = lp_copy(account, zset_listpack(e))
-        try:
-            return entry_new(account, TYPE_ZSET, ENC_LISTPACK, key, key_size, lp)
-        except MemoryError:
-            lp_free(account, lp)
-            raise
+        return entry_new(account, TYPE_ZSET, ENC_LISTPACK, key, key_size, lp)
     copy = zset_copy_begin(account, e, key, key_size)
     at = bt_seek(&zset_of(e).order, 0)
-    try:
-        zset_copy_some(account, copy, &at, INT64_MAX)
-    except MemoryError:
-        tree_free(account, zset_of(copy))
-        mem_free(account, copy, entry_bytes(copy))
-        raise
+    zset_copy_some(account, copy, &at, INT64_MAX)
     return copy
 
 
-cdef Entry* zset_copy_begin(Account* account, const Entry* e, const char* key, size_t key_size) except NULL:
+cdef Entry* zset_copy_begin(Account* account, const Entry* e, const char* key, size_t key_size) noexcept:
     """For an ENC_SKIPLIST zset: one without members, but with room for e's."""
     cdef Zset* zset = tree_new(account)
 
-    try:
-        table_reserve(&zset.members, zset_count(e))
-        return entry_new(account, TYPE_ZSET, ENC_SKIPLIST, key, key_size, zset)
-    except MemoryError:
-        tree_free(account, zset)
-        raise
+    table_reserve(&zset.members, zset_count(e))
+    return entry_new(account, TYPE_ZSET, ENC_SKIPLIST, key, key_size, zset)
 
 
-cdef bint zset_copy_some(Account* account, Entry* copy, BtCursor* at, int64_t members) except -1:
+cdef bint zset_copy_some(Account* account, Entry* copy, BtCursor* at, int64_t members) noexcept:
     cdef Zset* zset = zset_of(copy)
     cdef const char* text
     cdef size_t size
@@ -352,22 +324,13 @@ cdef bint zset_copy_some(Account* account, Entry* copy, BtCursor* at, int64_t me
     return at.leaf is NULL
 
 
-cdef int tree_put_last(Account* account, Zset* zset, const char* text, size_t size, double score) except -1:
-    """Add a member that is not there yet and comes last. On MemoryError nothing has changed."""
+cdef int tree_put_last(Account* account, Zset* zset, const char* text, size_t size, double score) noexcept:
+    """Add a member that is not there yet and comes last."""
     cdef uint64_t hash = hash_bytes(text, size)
     cdef void* block = block_new(account, score, text, size)
 
-    try:
-        table_add(&zset.members, block, hash)
-    except MemoryError:
-        block_free(account, block)
-        raise
-    try:
-        bt_insert(&zset.order, score, block)
-    except MemoryError:
-        table_remove(&zset.members, text, size, hash)
-        block_free(account, block)
-        raise
+    table_add(&zset.members, block, hash)
+    bt_insert(&zset.order, score, block)
     return 0
 
 
@@ -399,22 +362,19 @@ cdef uint64_t zset_count(const Entry* e) noexcept:
 
 # ---------------------------------------------------------------- conversion
 
-cdef int convert_to_tree(Account* account, Entry* e, uint64_t members) except -1:
-    """Make a Zset of a listpack, with a table for so many members. On MemoryError it stays one."""
+cdef int convert_to_tree(Account* account, Entry* e, uint64_t members) noexcept:
+    """Make a Zset of a listpack, with a table for so many members."""
     cdef ZsetBuild b
     cdef ZsetIter it
     cdef Zset* zset
     cdef uint64_t n = zset_count(e)
 
     zset_build_init(&b, account)
-    try:
-        zset_build_reserve(&b, max(n, members))
-        zset_seek_rank(&it, e, 0, n, False)
-        while zset_next(&it):
-            zset_build_put_new(&b, it.text, it.size, 0, it.score)
-        zset = build_tree(&b)
-    finally:
-        zset_build_clear(&b)
+    zset_build_reserve(&b, max(n, members))
+    zset_seek_rank(&it, e, 0, n, False)
+    while zset_next(&it):
+        zset_build_put_new(&b, it.text, it.size, 0, it.score)
+    zset = build_tree(&b)
     lp_free(account, zset_listpack(e))
     entry_set_encoding(e, ENC_SKIPLIST)
     entry_slot(e)[0] = zset
@@ -422,7 +382,7 @@ cdef int convert_to_tree(Account* account, Entry* e, uint64_t members) except -1
 
 
 cdef int zset_expect(Account* account, const Limits* limits, Entry* e, uint64_t size_hint,
-                     size_t value_hint) except -1:
+                     size_t value_hint) noexcept:
     if entry_encoding(e) == ENC_LISTPACK and (<int64_t>size_hint > limits.zset_max_listpack_entries
                                               or <int64_t>value_hint > limits.zset_max_listpack_value):
         convert_to_tree(account, e, size_hint)
@@ -448,11 +408,12 @@ cdef int new_score_of(double old, double score, int flags, double* result) noexc
 cdef bint has_room(const Limits* limits, const Entry* e, size_t size) noexcept:
     """Whether a listpack can take one more member of so many bytes."""
     return (<int64_t>zset_count(e) + 1 <= limits.zset_max_listpack_entries
-            and <int64_t>size <= limits.zset_max_listpack_value and lp_bytes(zset_listpack(e)) + size <= LP_MAX)
+            and <int64_t>size <= limits.zset_max_listpack_value
+            and lp_bytes(zset_listpack(e)) + size + PAIR_ROOM <= LP_MAX)
 
 
 cdef int add_to_tree(Account* account, Zset* zset, double score, const char* member, size_t size, uint64_t hash,
-                     int flags, double* result) except -1:
+                     int flags, double* result) noexcept:
     cdef void* block
     cdef int done
 
@@ -468,23 +429,15 @@ cdef int add_to_tree(Account* account, Zset* zset, double score, const char* mem
         return ZADD_NOP
     bt_prefetch(&zset.order, score)     # the leaf comes while the table is changed
     block = block_new(account, score, member, size)
-    try:
-        table_add(&zset.members, block, hash)
-        try:
-            bt_insert(&zset.order, score, block)
-        except MemoryError:
-            table_remove(&zset.members, member, size, hash)
-            raise
-    except MemoryError:
-        block_free(account, block)
-        raise
+    table_add(&zset.members, block, hash)
+    bt_insert(&zset.order, score, block)
     result[0] = score
     return ZADD_ADDED
 
 
 cdef int zset_add(Account* account, const Limits* limits, Entry* e, double score, const char* member, size_t size,
-                  uint64_t hash, int flags, double* new_score) except -1:
-    """Add a member or change its score. O(log n); O(n) in a listpack. On MemoryError nothing has changed."""
+                  uint64_t hash, int flags, double* new_score) noexcept:
+    """Add a member or change its score. O(log n); O(n) in a listpack."""
     cdef double result = 0, old
     cdef uint8_t* p
     cdef int done
@@ -514,7 +467,7 @@ cdef int zset_add(Account* account, const Limits* limits, Entry* e, double score
     return done
 
 
-cdef bint zset_remove(Account* account, Entry* e, const char* member, size_t size, uint64_t hash) except -1:
+cdef bint zset_remove(Account* account, Entry* e, const char* member, size_t size, uint64_t hash) noexcept:
     """Whether the member was there. O(log n); O(n) in a listpack."""
     cdef uint8_t* p
     cdef void* block
@@ -658,7 +611,7 @@ cdef void release_member(void* context, void* block) noexcept:
     block_free(members.account, block)
 
 
-cdef int zset_delete_range(Account* account, Entry* e, uint64_t first, uint64_t count) except -1:
+cdef int zset_delete_range(Account* account, Entry* e, uint64_t first, uint64_t count) noexcept:
     """O(log n + count); O(n) in a listpack."""
     cdef uint8_t* p
 
@@ -830,7 +783,7 @@ cdef void zset_build_init(ZsetBuild* b, Account* account) noexcept:
     table_init(&b.members, account, block_key)
 
 
-cdef int zset_build_reserve(ZsetBuild* b, uint64_t members) except -1:
+cdef int zset_build_reserve(ZsetBuild* b, uint64_t members) noexcept:
     if members:
         table_reserve(&b.members, members)
     return 0
@@ -842,19 +795,15 @@ cdef double* zset_build_find(ZsetBuild* b, const char* member, size_t size, uint
     return block_score(block) if block is not NULL else NULL
 
 
-cdef double* build_add(ZsetBuild* b, const char* member, size_t size, double score, uint64_t hash) except NULL:
+cdef double* build_add(ZsetBuild* b, const char* member, size_t size, double score, uint64_t hash) noexcept:
     cdef void* block = block_new(b.members.account, score, member, size)
 
-    try:
-        table_add(&b.members, block, hash)
-    except MemoryError:
-        block_free(b.members.account, block)
-        raise
+    table_add(&b.members, block, hash)
     return block_score(block)
 
 
 cdef double* zset_build_put(ZsetBuild* b, const char* member, size_t size, uint64_t hash, double score,
-                            bint* added) except NULL:
+                            bint* added) noexcept:
     """The member's score; it is put in first when it is not there."""
     cdef void* block
 
@@ -865,7 +814,7 @@ cdef double* zset_build_put(ZsetBuild* b, const char* member, size_t size, uint6
     return block_score(block) if block is not NULL else build_add(b, member, size, score, hash)
 
 
-cdef int zset_build_put_new(ZsetBuild* b, const char* member, size_t size, uint64_t hash, double score) except -1:
+cdef int zset_build_put_new(ZsetBuild* b, const char* member, size_t size, uint64_t hash, double score) noexcept:
     build_add(b, member, size, score, hash_of(member, size, hash))
     return 0
 
@@ -888,7 +837,7 @@ cdef void zset_build_clear(ZsetBuild* b) noexcept:
     free_members(&b.members)
 
 
-cdef BtPair* build_pairs(ZsetBuild* b, BTree* order) except NULL:
+cdef BtPair* build_pairs(ZsetBuild* b, BTree* order) noexcept:
     """All that was put in, in order: table_count() pairs, one block of so many and one more, the caller's."""
     cdef Account* account = b.members.account
     cdef uint64_t count = table_count(&b.members)
@@ -905,15 +854,11 @@ cdef BtPair* build_pairs(ZsetBuild* b, BTree* order) except NULL:
         i += 1
         block = table_next(&it)
     table_iter_end(&it)
-    try:
-        bt_sort(order, pairs, count)
-    except MemoryError:
-        mem_free(account, pairs, (count + 1) * sizeof(BtPair))
-        raise
+    bt_sort(order, pairs, count)
     return pairs
 
 
-cdef BtPair* zset_build_pairs(ZsetBuild* b) except NULL:
+cdef BtPair* zset_build_pairs(ZsetBuild* b) noexcept:
     """O(n log n); zset_build_free_pairs() frees them."""
     cdef BTree order                # for its way of comparing
 
@@ -925,42 +870,33 @@ cdef void zset_build_free_pairs(ZsetBuild* b, BtPair* pairs) noexcept:
     mem_free(b.members.account, pairs, (table_count(&b.members) + 1) * sizeof(BtPair))
 
 
-cdef Zset* build_tree(ZsetBuild* b) except NULL:
-    """A Zset of what was put in; the build is empty then. On MemoryError it is as it was."""
+cdef Zset* build_tree(ZsetBuild* b) noexcept:
+    """A Zset of what was put in; the build is empty then."""
     cdef Account* account = b.members.account
     cdef uint64_t count = table_count(&b.members)
     cdef Zset* zset = tree_new(account)
-    cdef BtPair* pairs = NULL
+    cdef BtPair* pairs = build_pairs(b, &zset.order)
 
-    try:
-        pairs = build_pairs(b, &zset.order)
-        bt_build(&zset.order, pairs, count)
-    except MemoryError:
-        tree_free(account, zset)
-        raise
-    finally:
-        mem_free(account, pairs, (count + 1) * sizeof(BtPair))
+    bt_build(&zset.order, pairs, count)
+    mem_free(account, pairs, (count + 1) * sizeof(BtPair))
     zset.members = b.members
     table_init(&b.members, account, block_key)
     return zset
 
 
-cdef Entry* build_end_tree(ZsetBuild* b, const char* key, size_t key_size) except NULL:
+cdef Entry* build_end_tree(ZsetBuild* b, const char* key, size_t key_size) noexcept:
     cdef Zset* zset = build_tree(b)
 
-    try:
-        return entry_new(b.members.account, TYPE_ZSET, ENC_SKIPLIST, key, key_size, zset)
-    except MemoryError:
-        tree_free(b.members.account, zset)
-        raise
+    return entry_new(b.members.account, TYPE_ZSET, ENC_SKIPLIST, key, key_size, zset)
 
 
 cdef bint build_fits_listpack(ZsetBuild* b, const Limits* limits) noexcept:
     cdef TableIter it
     cdef void* block
     cdef size_t size, longest = 0, total = 0
+    cdef uint64_t count = table_count(&b.members)
 
-    if <int64_t>table_count(&b.members) > limits.zset_max_listpack_entries:
+    if <int64_t>count > limits.zset_max_listpack_entries:
         return False
     table_iter(&it, &b.members)
     block = table_next(&it)
@@ -970,10 +906,10 @@ cdef bint build_fits_listpack(ZsetBuild* b, const Limits* limits) noexcept:
         total += size
         block = table_next(&it)
     table_iter_end(&it)
-    return <int64_t>longest <= limits.zset_max_listpack_value and total <= LP_MAX
+    return <int64_t>longest <= limits.zset_max_listpack_value and total + count * PAIR_ROOM <= LP_MAX
 
 
-cdef uint8_t* build_listpack(ZsetBuild* b) except NULL:
+cdef uint8_t* build_listpack(ZsetBuild* b) noexcept:
     cdef Account* account = b.members.account
     cdef uint64_t count = table_count(&b.members), i
     cdef BtPair* pairs
@@ -982,17 +918,15 @@ cdef uint8_t* build_listpack(ZsetBuild* b) except NULL:
     cdef size_t size
 
     pairs = zset_build_pairs(b)
-    try:
-        lp = lp_new(account)
-        for i in range(count):
-            text = zset_block_text(pairs[i].member, &size)
-            lp = pair_append(account, lp, text, size, pairs[i].score)
-    finally:
-        zset_build_free_pairs(b, pairs)
+    lp = lp_new(account)
+    for i in range(count):
+        text = zset_block_text(pairs[i].member, &size)
+        lp = pair_append(account, lp, text, size, pairs[i].score)
+    zset_build_free_pairs(b, pairs)
     return lp
 
 
-cdef Entry* zset_build_end(ZsetBuild* b, const Limits* limits, const char* key, size_t key_size) except NULL:
+cdef Entry* zset_build_end(ZsetBuild* b, const Limits* limits, const char* key, size_t key_size) noexcept:
     """O(n log n); O(n) where members were put in in order."""
     cdef uint8_t* lp
     cdef Entry* e
@@ -1000,11 +934,7 @@ cdef Entry* zset_build_end(ZsetBuild* b, const Limits* limits, const char* key, 
     if not build_fits_listpack(b, limits):
         return build_end_tree(b, key, key_size)
     lp = build_listpack(b)
-    try:
-        e = entry_new(b.members.account, TYPE_ZSET, ENC_LISTPACK, key, key_size, lp)
-    except MemoryError:
-        lp_free(b.members.account, lp)
-        raise
+    e = entry_new(b.members.account, TYPE_ZSET, ENC_LISTPACK, key, key_size, lp)
     zset_build_clear(b)
     return e
 

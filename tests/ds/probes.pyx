@@ -10,8 +10,11 @@ from fastredis.ds.alloc cimport (
     mem_alloc,
     mem_calloc,
     mem_calloc_aligned,
+    mem_fail_at,
     mem_free,
+    mem_growth_possible,
     mem_map,
+    mem_possible,
     mem_realloc,
     mem_unmap,
     same_size_class,
@@ -142,6 +145,16 @@ cdef int append_and_free(void* context, void* entry) except -1:
 cdef int just_free(void* context, void* entry) except -1:
     PyObject_Free(entry)
     return 0
+
+
+def fail_allocation(int64_t n):
+    """The n-th request for memory from now on fails; 0: none does. How many there were since the last call."""
+    return mem_fail_at(n)
+
+
+def is_possible(size_t size, old_size=None):
+    """Whether there is memory for a block, or for one of old_size bytes to grow."""
+    return mem_possible(size) if old_size is None else mem_growth_possible(old_size, size)
 
 
 cdef class BlocksProbe:

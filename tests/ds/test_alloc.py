@@ -1,4 +1,7 @@
 """The accounted allocator: what a block is charged at, and that resizing keeps its bytes."""
+import subprocess
+import sys
+
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -84,23 +87,31 @@ def test_mapped_pages_go_back_in_pieces():
     assert blocks.used == 0
 
 
-@pytest.mark.parametrize("kind", ["alloc", "calloc", "aligned", "map"])
-def test_too_much_is_a_memory_error_and_not_charged(kind):
-    blocks = BlocksProbe()
-    with pytest.raises(MemoryError):
-        blocks.take(1 << 60, kind)
-    assert blocks.used == 0
+TAKE = "blocks.take(1 << 60, {!r})"
+GROW = "blocks.resize(blocks.take({})[0], 1 << 60)"
 
 
-def test_a_failed_resize_leaves_the_block():
-    blocks = BlocksProbe()
-    for size in (100, 1000):
-        number, _ = blocks.take(size)
-        used = blocks.used
-        with pytest.raises(MemoryError):
-            blocks.resize(number, 1 << 60)
-        assert blocks.used == used
-        assert blocks.check(number) == size
+@pytest.mark.parametrize("line", [*map(TAKE.format, ["alloc", "calloc", "aligned", "map"]), GROW.format(100),
+                                  GROW.format(1000)])
+def test_the_process_ends_without_memory(line, tmp_path):
+    """With the report in the log file, too, if there is one."""
+    log = tmp_path / "log"
+    code = ("from fastredis._crash import exit_without_memory, report_trouble\n"
+            "from tests.ds.probes import BlocksProbe\n"
+            f"report_trouble({str(log)!r}, '', False)\nexit_without_memory(True)\nblocks = BlocksProbe()\n{line}\n")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert f"Guru Meditation: out of memory, bytes asked for: {1 << 60}\n" in done.stderr
+    assert log.read_text() in done.stderr
+
+
+def test_what_is_possible():
+    assert probes.is_possible(1 << 20)
+    assert probes.is_possible(64 << 20)
+    assert not probes.is_possible(1 << 60)
+    assert not probes.is_possible(2**64 - 1)
+    assert not probes.is_possible(1 << 60, old_size=1 << 21)
+    assert probes.is_possible(1 << 30, old_size=1 << 31)      # a smaller one
 
 
 @pytest.mark.parametrize(("a", "b", "same"), [(1, 16, True), (16, 17, False), (512, 497, True), (512, 513, False),

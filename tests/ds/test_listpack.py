@@ -279,22 +279,6 @@ def test_concat_of_more_than_the_header_counts():
     whole.verify()
 
 
-def test_a_listpack_has_a_largest_size():
-    """What is refused changes nothing. The header is made to say that the listpack is nearly that large."""
-    listpack = filled([b"first"])
-    before = bytes(listpack)
-    for offset, value in enumerate((1 << 30).to_bytes(4, "little")):
-        listpack.break_byte(offset, value)
-    for change in (lambda: listpack.append(b"x"), lambda: listpack.prepend(b"x"), lambda: listpack.append_int(1),
-                   lambda: listpack.replace(0, b"longer")):
-        with pytest.raises(MemoryError, match="are more than 1073741824"):
-            change()
-    for offset in range(4):
-        listpack.break_byte(offset, before[offset])
-    assert bytes(listpack) == before
-    checked(listpack, [b"first"])
-
-
 # --- room
 
 def test_rooms():

@@ -9,6 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 probes = pytest.importorskip("tests.ds.probes", reason="built with FASTREDIS_PROBES=1 only")
 TableProbe = probes.TableProbe
+fail_allocation = probes.fail_allocation
 
 NUMBERS = st.integers(0, 4000)
 SOME = st.integers(1, 700)
@@ -377,10 +378,31 @@ def test_a_large_array_of_an_empty_table_goes_in_pieces():
 
 def test_reserve_without_memory_changes_nothing():
     table = filled_table(100)
-    with pytest.raises(MemoryError):
-        table.reserve(10**14)
+    table.reserve(10**14)
     table.verify()
     assert len(table) == 100
+
+
+def test_an_empty_table_reserves_what_there_is_memory_for():
+    fail_allocation(1)
+    table = TableProbe()
+    table.reserve(100_000)
+    assert fail_allocation(0) == 2
+    table.add(b"key")
+    table.verify()
+    assert b"key" in table
+
+
+def test_a_table_that_cannot_grow_grows_later():
+    table = filled_table(3328)              # the array that comes next is a mapped one
+    fail_allocation(1)
+    table.add(b"first")
+    assert fail_allocation(0) >= 1
+    table.verify()
+    table.add(b"second")
+    assert table.rehash(1)
+    table.verify()
+    assert b"first" in table and b"second" in table
 
 
 def test_what_a_visit_raises_comes_through():

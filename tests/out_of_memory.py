@@ -1,0 +1,322 @@
+"""The n-th allocation fails, for every n, under each write command and each loader.
+
+    python -m tests.out_of_memory [words of a case's name]      every n of all cases; on any build with FASTREDIS_PROBES
+
+Each n is tried in a child of an engine that holds the case's data. What may come of it:
+  - the process ends, with the report that says so
+  - the command is refused, or its client closed: the data are as they were, nothing is propagated
+  - nothing, where the memory was not needed: reply, data and what is propagated are as ever
+Anything else, a signal, a sanitizer's report, a child that hangs, is a fault.
+"""
+import contextlib
+import functools
+import os
+import pickle
+import resource
+import signal
+import sys
+import tempfile
+import time
+
+from fastredis._crash import exit_without_memory
+from fastredis.persist.aof_load import AofLoad
+from fastredis.persist.rdb_load import load_file
+from fastredis.persist.rdb_read import RdbError
+from tests.ds.probes import fail_allocation
+from tests.resp import Closed, Error
+from tests.test_hash_propagation import EFFECTS as HASH_EFFECTS
+from tests.test_propagation import EFFECTS, Local, words
+from tests.test_set_propagation import EFFECTS as SET_EFFECTS
+
+CHILD_SECONDS = 120
+BUDGET_US = 1_000_000
+DIGEST = 40                     # digits that DEBUG DIGEST replies
+BIG = 2_000_000                 # bytes; so much is asked for before it is taken
+MANY = " ".join(f"member-{i}" for i in range(600))
+PAIRS = " ".join(f"field-{i} {i}" for i in range(600))
+NUMBERS = " ".join(str(i * 7) for i in range(600))
+SCORED = " ".join(f"{i} member-{i}" for i in range(600))
+
+# setup, commands: collections that grow out of what they are, and what takes much at once.
+MORE = {
+    "SET of a new key": ("", "SET k some-longer-value-that-lies-behind-its-key-for-sure"),
+    "SET of 1000 keys": ("", " | ".join(f"SET key-{i} {i}" for i in range(1000))),
+    "MSET of large values": ("", f"MSET a {'x' * 600} b {'y' * 600}"),
+    "RPUSH of many": ("", f"RPUSH k {MANY}"),
+    "LPUSH to a quicklist": (f"RPUSH k {MANY}", f"LPUSH k {MANY}"),
+    "LREM of a quicklist": (f"RPUSH k {MANY}", "LREM k 0 member-300"),
+    "LINSERT into a quicklist": (f"RPUSH k {MANY}", f"LINSERT k BEFORE member-300 {'x' * 9000}"),
+    "LSET in a quicklist": (f"RPUSH k {MANY}", f"LSET k 300 {'x' * 9000}"),
+    "LMOVE": (f"RPUSH k {MANY}", "LMOVE k other LEFT RIGHT"),
+    "SADD of many": ("", f"SADD k {MANY}"),
+    "SADD of many numbers": ("", f"SADD k {NUMBERS}"),
+    "SADD makes a listpack of an intset": ("SADD k 1 2 3", "SADD k four"),
+    "SADD makes a table of a listpack": ("SADD k a b c", f"SADD k {'x' * 100}"),
+    "SUNIONSTORE": (f"SADD a {MANY} | SADD b {NUMBERS}", "SUNIONSTORE c a b"),
+    "SINTERSTORE": (f"SADD a {MANY} | SADD b {MANY} x", "SINTERSTORE c a b"),
+    "HSET of many": ("", f"HSET k {PAIRS}"),
+    "HSET makes a table of a listpack": ("HSET k a 1 b 2", f"HSET k c {'x' * 100}"),
+    "HPEXPIRE of a table": (f"HSET k {PAIRS}", "HPEXPIRE k 1000 FIELDS 2 field-1 field-2"),
+    "ZADD of many": ("", f"ZADD k {SCORED}"),
+    "ZADD makes a tree of a listpack": ("ZADD k 1 a 2 b", f"ZADD k 3 {'x' * 100}"),
+    "ZADD to a tree": (f"ZADD k {SCORED}", "ZADD k 700 x 1 y"),
+    "ZUNIONSTORE": (f"ZADD a {SCORED} | SADD b {MANY}", "ZUNIONSTORE c 2 a b"),
+    "ZRANGESTORE": (f"ZADD a {SCORED}", "ZRANGESTORE c a 0 -1"),
+    "GEOADD": ("", "GEOADD k 13.361389 38.115556 Palermo"),
+    "PFADD": ("", "PFADD k a b c"),
+    "PFMERGE": ("PFADD a 1 2 3 | PFADD b 3 4", "PFMERGE c a b"),
+    "SORT STORE": (f"RPUSH a {MANY}", "SORT a ALPHA STORE c"),
+    "RENAME": (f"RPUSH k {MANY} | SET other x", "RENAME k other"),
+    "COPY of a list": (f"RPUSH k {MANY}", "COPY k other"),
+    "COPY of a set": (f"SADD k {MANY}", "COPY k other"),
+    "COPY of a hash": (f"HSET k {PAIRS}", "COPY k other"),
+    "COPY of a zset": (f"ZADD k {SCORED}", "COPY k other"),
+    "EXPIRE": ("MSET a 1 b 2", "EXPIRE a 100 | EXPIRE b 100"),
+    "MULTI": ("", "MULTI | SET a 1 | RPUSH b 1 2 3 | EXEC"),
+    "DEL of many": (f"SADD k {MANY}", "DEL k"),
+    "a big SETRANGE": ("", f"SETRANGE k {BIG} x"),
+    "a big SETRANGE of a short string": ("SET k short", f"SETRANGE k {BIG} x"),
+    "a big SETRANGE of a big string": (f"SETRANGE k {BIG} x", f"SETRANGE k {2 * BIG} x"),
+    "a big SETBIT": ("", f"SETBIT k {BIG * 8} 1"),
+    "a big BITFIELD": ("", f"BITFIELD k SET u8 {BIG * 8} 1"),
+    "a big BITOP": (f"SETRANGE a {BIG} x", "BITOP NOT b a"),
+    "a big LCS": (f"SET a {'ab' * 500} | SET b {'ba' * 500}", "LCS a b"),
+    "APPEND to a big string": (f"SETRANGE k {BIG} x", "APPEND k more"),
+    "COPY of a big string": (f"SETRANGE k {BIG} x", "COPY k other"),
+    "GETSET of a big string": (f"SETRANGE k {BIG} x", "GETSET k short"),
+}
+
+
+class Case:
+    """Data (lines of commands), and what runs over them in a child: make() -> a function (local, client) -> reply."""
+
+    def __init__(self, setup, make, *words, keeps_data=True):
+        self.setup = setup
+        self.make = functools.partial(make, *words)
+        self.keeps_data = keeps_data            # a refusal leaves the data as they were
+
+    @functools.cached_property
+    def run(self):
+        return self.make()
+
+    @contextlib.contextmanager
+    def engine(self):
+        local = Local("enable-debug-command yes\n")
+        client = local.client()
+        try:
+            for line in lines_of(self.setup):
+                reply = client.call(*words(line))
+                assert not isinstance(reply, Error), f"{line}: {reply}"
+            yield local, client
+        finally:
+            client.close()
+            local.loop.close()
+
+
+def lines_of(text):
+    return list(filter(None, map(str.strip, text.split("|"))))
+
+
+def commands(text):
+    """A run of these commands; up to the first one that is refused."""
+    def run(local, client):
+        replies = []
+        for line in lines_of(text):
+            replies.append(client.call(*words(line)))
+            if isinstance(replies[-1], Error):
+                return replies[-1]
+        return replies
+    return run
+
+
+def in_pieces(*request):
+    """A run of one request that does not come at once."""
+    def run(local, client):
+        data = b"*%d\r\n" % len(request) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in request)
+        for at in range(0, len(data), 300_000):
+            client.socket.sendall(data[at:at + 300_000])
+        return client.read()
+    return run
+
+
+def big_exec():
+    """A run of a transaction with much in it."""
+    queue = in_pieces(b"SET", b"k", b"x" * BIG)
+
+    def run(local, client):
+        client.call("MULTI")
+        reply = queue(local, client)
+        return reply if isinstance(reply, Error) else client.call("EXEC")
+    return run
+
+
+def restore(setup, key):
+    """A run of RESTORE of what a key of another engine holds."""
+    with Case(setup, commands, "").engine() as (_, client):
+        payload = client.call("DUMP", key)
+    return lambda local, client: client.call("RESTORE", "restored", "0", payload)
+
+
+def load_rdb(setup):
+    """A run of loading an RDB file with these data."""
+    from tests.persist.rdb_probes import save
+    with Case(setup, commands, "").engine() as (local, _):
+        data = save(local.engine)
+
+    def run(local, client):
+        load = load_file(local.engine, -1, 0)
+        try:
+            load.give(data)
+            load.give(b"")
+            while not load.step(BUDGET_US):
+                pass
+        except RdbError as error:
+            return Error(f"ERR {error}")
+        return None
+    return run
+
+
+def load_aof(setup):
+    """A run of loading an AOF of these commands."""
+    data = b""
+    for line in lines_of(setup):
+        data += b"*%d\r\n" % len(words(line)) + b"".join(b"$%d\r\n%b\r\n" % (len(w), w) for w in words(line))
+
+    def run(local, client):
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(data)
+            file.flush()
+            load = AofLoad(local.engine, file.name, "test")
+            while not load.step(BUDGET_US):
+                pass
+            load.close()
+        return None
+    return run
+
+
+ALL_TYPES = (f"SET s text | SET n 17 | SET e 1 PX 100000 | SETRANGE big {BIG} x | RPUSH l a b | RPUSH ll {MANY} | "
+             f"SADD i 1 2 3 | SADD t {MANY} | HSET h a 1 | HSET hh {PAIRS} | ZADD z 1 a | ZADD zz {SCORED} | "
+             "HSET x a 1 b 2 | HPEXPIRE x 100000 FIELDS 1 a")
+
+
+def cases():
+    found = {}
+    for effects in (EFFECTS, SET_EFFECTS, HASH_EFFECTS):
+        for name, (setup, line, _) in effects.items():
+            found[f"{name} ({line.split()[0]})"] = Case(setup, commands, line)
+    for name, (setup, line) in MORE.items():
+        found[name] = Case(setup, commands, line)
+    found["SET in pieces"] = Case("SET k old", in_pieces, b"SET", b"k", b"x" * BIG)
+    found["RPUSH in pieces"] = Case("RPUSH k old", in_pieces, b"RPUSH", b"k", b"x" * BIG, b"y" * BIG)
+    found["a big EXEC"] = Case("", big_exec)
+    for key in "s l ll i t h hh z zz x big".split():
+        found[f"RESTORE of {key}"] = Case("SET other 1", restore, ALL_TYPES, key)
+    found["RDB"] = Case("", load_rdb, ALL_TYPES, keeps_data=False)
+    found["AOF"] = Case("", load_aof, ALL_TYPES, keeps_data=False)
+    return found
+
+
+def look(local):
+    """(digest of the data, what was propagated)."""
+    client = local.client()
+    try:
+        digest = client.call("DEBUG", "DIGEST")
+        assert len(digest) == DIGEST, digest
+        return digest, local.notes.take()
+    finally:
+        client.close()
+
+
+class Tried:
+    """What came of a child: `ended`, or (reply, look) in `answer`; `asked` is how often memory was asked for."""
+
+    def __init__(self, ended=False, asked=0, answer=None):
+        self.ended, self.asked, self.answer = ended, asked, answer
+
+
+def work(case, local, client, n, out):
+    """In the child."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(CHILD_SECONDS)
+    exit_without_memory(True)           # a sanitizer takes abort() for an error of its own
+    fail_allocation(n)
+    try:
+        reply = case.run(local, client)
+    except Closed:
+        reply = Error("closed")
+    asked = fail_allocation(0)
+    with os.fdopen(out, "wb") as file:
+        pickle.dump((asked, (reply, look(local))), file)
+
+
+def attempt(case, local, client, n):
+    """Fork a child in which the n-th allocation fails. Raises AssertionError for what may not happen."""
+    reader, writer = os.pipe()
+    with tempfile.TemporaryFile() as errors:
+        pid = os.fork()
+        if pid == 0:
+            status = 70
+            try:
+                os.close(reader)
+                os.dup2(errors.fileno(), 2)
+                work(case, local, client, n, writer)
+                status = 0
+            except BaseException as error:
+                os.write(2, f"{type(error).__name__}: {error}\n".encode())
+            finally:
+                os._exit(status)
+        os.close(writer)
+        with os.fdopen(reader, "rb") as file:
+            answer = file.read()
+        _, status = os.waitpid(pid, 0)
+        errors.seek(0)
+        told = errors.read().decode(errors="replace")
+    assert "Sanitizer" not in told and "runtime error" not in told, told
+    if os.waitstatus_to_exitcode(status) == 1 and "Guru Meditation: out of memory" in told:
+        return Tried(ended=True)
+    assert status == 0, f"status {status}: {told}"
+    asked, answer = pickle.loads(answer)
+    return Tried(asked=asked, answer=answer)
+
+
+def check(case, every):
+    """Try a case with each n, or else with a few; how many outcomes of each kind there were."""
+    counts = {"ended": 0, "refused": 0, "not needed": 0}
+    with case.engine() as (local, client):
+        local.notes.take()
+        before = look(local)
+        plain = attempt(case, local, client, 0)
+        numbers = range(1, plain.asked + 1)
+        if not every and plain.asked > 3:
+            numbers = (1, plain.asked // 2, plain.asked)
+        for n in numbers:
+            tried = attempt(case, local, client, n)
+            if tried.ended:
+                counts["ended"] += 1
+            elif isinstance(tried.answer[0], Error) and tried.answer != plain.answer:
+                counts["refused"] += 1
+                assert not case.keeps_data or tried.answer[1] == before, f"allocation {n}: refused, but {tried.answer}"
+            else:
+                counts["not needed"] += 1
+                assert tried.answer == plain.answer, f"allocation {n}: {tried.answer} instead of {plain.answer}"
+    return counts
+
+
+def main():
+    failed = 0
+    for name, case in cases().items():
+        if not all(word.lower() in name.lower() for word in sys.argv[1:]):
+            continue
+        started = time.monotonic()
+        try:
+            counts = check(case, every=True)
+            print(f"{name}: {counts}, {time.monotonic() - started:.1f} s", flush=True)
+        except AssertionError as error:
+            failed += 1
+            print(f"{name}: FAILED: {error}", flush=True)
+    raise SystemExit(failed > 0)
+
+
+if __name__ == "__main__":
+    main()
