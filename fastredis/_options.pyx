@@ -1,11 +1,12 @@
 """Parsing of arguments. The design comment is in _options.pxd."""
 from libc.string cimport memset, strlen
 
+from fastredis._core cimport GATE_LOADING
 from fastredis._errors cimport (
     ERR_NO_MEMORY, ERR_NOT_INTEGER, ERR_SYNTAX, ERR_TIMEOUT, ERR_TIMEOUT_FLOAT, ERR_TIMEOUT_NEGATIVE,
     ERR_TIMEOUT_RANGE,
 )
-from fastredis.ds.alloc cimport mem_growth_possible
+from fastredis.ds.alloc cimport mem_give_up, mem_growth_possible
 from fastredis.ds.native cimport likely
 from fastredis.ds.numbers cimport parse_double, parse_int64, parse_long_double
 
@@ -17,9 +18,14 @@ cdef extern from "<strings.h>" nogil:
 
 
 cdef bint get_memory_or_reply(Client c, size_t old_size, size_t new_size) except -1:
-    """Asked before anything is changed, where a client chose the size. Nothing is taken."""
+    """Asked before anything is changed, where a client chose the size. Nothing is taken.
+
+    What is in the AOF, or comes from the master, cannot be refused.
+    """
     if likely(mem_growth_possible(old_size, new_size)):
         return True
+    if c.core.obeying or c.core.gate & GATE_LOADING:
+        mem_give_up(b"out of memory, bytes asked for:", new_size)
     c.error(ERR_NO_MEMORY)
     return False
 

@@ -13,7 +13,6 @@ from fastredis._flags cimport CONTAINER, DENYOOM, WRITE
 from fastredis._resp cimport Arg, arg_bytes, arg_hash
 from fastredis.values.entry cimport TYPE_HASH, Entry
 from fastredis.values.hash_type cimport hash_expect, hash_new, hash_set
-from fastredis.values.value cimport entry_free
 
 from fastredis._command import declarer
 from fastredis.declarations import key_at

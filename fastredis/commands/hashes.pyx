@@ -24,7 +24,6 @@ from fastredis.values.hash_type cimport (
     HashIter, hash_at_block, hash_count, hash_delete, hash_expect, hash_iter, hash_iter_end, hash_new, hash_next,
     hash_random, hash_set, hash_table,
 )
-from fastredis.values.value cimport entry_free
 
 from fastredis._command import declarer
 from fastredis.declarations import key_at

@@ -23,7 +23,6 @@ from fastredis.values.list_type cimport (
     LIST_HEAD, LIST_TAIL, list_at_end, list_count, list_drop, list_insert, list_is_small, list_iter, list_new,
     list_prepare, list_push, list_remove, list_replace,
 )
-from fastredis.values.value cimport entry_free
 
 from fastredis._command import declarer
 from fastredis.declarations import key_at

@@ -27,7 +27,7 @@ from fastredis.values.hash_type cimport FieldValue
 from fastredis.values.list_type cimport LIST_TAIL, list_iter, list_new, list_prepare, list_push
 from fastredis.values.set_type cimport SetIter, set_iter, set_iter_end, set_next
 from fastredis.values.string_type cimport string_view
-from fastredis.values.value cimport entry_count, entry_free
+from fastredis.values.value cimport entry_count
 from fastredis.values.zset_type cimport ZsetIter, zset_next, zset_seek_rank
 
 from fastredis._command import declarer

@@ -300,7 +300,7 @@ class Saver:
     def _slices_swept(self) -> None:
         self.sweeping = False
 
-    def _slices_written(self, error: OSError | MemoryError | None) -> None:
+    def _slices_written(self, error: OSError | None) -> None:
         """All is written, or it cannot be. What is written goes to the disk in another thread."""
         if error is not None:
             self._slices_failed(error)

@@ -115,7 +115,7 @@ cdef int walk_visit(void* context, void* entry) except -1:
 cdef class SliceSnapshot(Slices):
     """A snapshot of all databases into a file descriptor, begun when it is made. The loop's timers do the work.
 
-    written(error) is called once, when the file is complete, or with the OSError or MemoryError that ended it. It is
+    written(error) is called once, when the file is complete, or with the OSError that ended it. It is
     not called after cancel(). swept() is called when the walk is over, and the next snapshot may begin.
     """
     cdef Engine engine
@@ -177,7 +177,7 @@ cdef class SliceSnapshot(Slices):
                     if place.db is db:
                         self.save(place, e)
                         break
-        except (OSError, MemoryError) as error:
+        except OSError as error:
             self.fail(error)
         entry_set_epoch(e, self.engine.core.epoch)
         return 0
@@ -244,7 +244,7 @@ cdef class SliceSnapshot(Slices):
         try:
             while self.places and <uint64_t>monotonic_us() < until:
                 self.step()
-        except (OSError, MemoryError) as error:
+        except OSError as error:
             self.fail(error)
         if self.places:
             self.engine.loop.call_later(PAUSE_SECONDS, self.go_on)

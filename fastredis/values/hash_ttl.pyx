@@ -2,7 +2,7 @@
 from libc.stdint cimport uint8_t
 from libc.string cimport memcpy
 
-from fastredis.ds.alloc cimport mem_alloc, mem_free
+from fastredis.ds.alloc cimport mem_alloc
 from fastredis.ds.expire_heap cimport heap_remove, heap_set, heap_top
 from fastredis.ds.listpack cimport (
     LP_END, LP_HEADER, LP_MAX, LpItem, lp_bytes, lp_bytes_at, lp_count, lp_delete, lp_element_size, lp_find,

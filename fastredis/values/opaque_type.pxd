@@ -23,17 +23,17 @@ cdef struct Opaque:
 
 
 # --- being put together. opaque_append() may move the block.
-cdef Opaque* opaque_new(Account* account, int kind) except NULL
-cdef int opaque_append(Account* account, Opaque** opaque, const void* data, size_t size) except -1
+cdef Opaque* opaque_new(Account* account, int kind) noexcept
+cdef int opaque_append(Account* account, Opaque** opaque, const void* data, size_t size) noexcept
 cdef void opaque_free(Account* account, Opaque* opaque) noexcept
 # An entry of it, its room as large as it has to be. type: TYPE_*.
 cdef Entry* opaque_entry(Account* account, int type, int encoding, const char* key, size_t key_size,
-                         Opaque* opaque) except NULL
+                         Opaque* opaque) noexcept
 
 # --- for values/value
 cdef void opaque_free_value(Account* account, Entry* e) noexcept
 cdef int64_t opaque_drain(Account* account, Entry* e, int64_t elements) noexcept
-cdef Entry* opaque_copy(Account* account, const Entry* e, const char* key, size_t key_size) except NULL
+cdef Entry* opaque_copy(Account* account, const Entry* e, const char* key, size_t key_size) noexcept
 cdef size_t opaque_value_bytes(const Entry* e, int64_t samples) noexcept
 cdef uint64_t opaque_count(const Entry* e) noexcept
 cdef int64_t opaque_effort(const Entry* e) noexcept

@@ -9,7 +9,7 @@ cdef inline size_t block_size(size_t room) noexcept:
     return sizeof(Opaque) + room
 
 
-cdef Opaque* opaque_new(Account* account, int kind) except NULL:
+cdef Opaque* opaque_new(Account* account, int kind) noexcept:
     """A value without bytes, and without a name."""
     cdef Opaque* opaque = <Opaque*>mem_alloc(account, block_size(0))
 
@@ -18,7 +18,7 @@ cdef Opaque* opaque_new(Account* account, int kind) except NULL:
     return opaque
 
 
-cdef int opaque_append(Account* account, Opaque** opaque, const void* data, size_t size) except -1:
+cdef int opaque_append(Account* account, Opaque** opaque, const void* data, size_t size) noexcept:
     """Add bytes at the end; the block may be another one then."""
     cdef Opaque* block = opaque[0]
     cdef size_t room
@@ -38,7 +38,7 @@ cdef void opaque_free(Account* account, Opaque* opaque) noexcept:
 
 
 cdef Entry* opaque_entry(Account* account, int type, int encoding, const char* key, size_t key_size,
-                         Opaque* opaque) except NULL:
+                         Opaque* opaque) noexcept:
     """An entry that has this value. The block is the entry's."""
     opaque = <Opaque*>mem_realloc(account, opaque, block_size(opaque.room), block_size(opaque.size))
     opaque.room = opaque.size
@@ -54,7 +54,7 @@ cdef int64_t opaque_drain(Account* account, Entry* e, int64_t elements) noexcept
     return 0
 
 
-cdef Entry* opaque_copy(Account* account, const Entry* e, const char* key, size_t key_size) except NULL:
+cdef Entry* opaque_copy(Account* account, const Entry* e, const char* key, size_t key_size) noexcept:
     cdef Opaque* source = opaque_of(e)
     cdef Opaque* copy = <Opaque*>mem_alloc(account, block_size(source.room))
 

@@ -17,7 +17,6 @@ from fastredis.values.set_type cimport (
     set_add, set_bytes, set_count, set_new, set_new_of, set_table, set_table_add, set_table_free, set_table_new,
     set_table_put, set_to_intset,
 )
-from fastredis.values.value cimport entry_free
 
 cdef enum:
     FEW_SETS = 8                # a union of more distinct sets is made in the scratch table; more are sorted by qsort()

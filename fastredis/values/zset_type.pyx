@@ -18,7 +18,7 @@ from fastredis.ds.table cimport (
     TableIter, table_add, table_bytes, table_clear, table_count, table_drain, table_find, table_init, table_iter,
     table_iter_end, table_next, table_remove, table_reserve, table_scan, table_verify)
 from fastredis.values.entry cimport (
-    ENC_LISTPACK, ENC_SKIPLIST, TYPE_ZSET, entry_bytes, entry_encoding, entry_new, entry_set_encoding,
+    ENC_LISTPACK, ENC_SKIPLIST, TYPE_ZSET, entry_encoding, entry_new, entry_set_encoding,
 )
 from fastredis.values.member cimport MEMBER_MAX, member_bytes, member_write
 
