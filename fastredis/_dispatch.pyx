@@ -622,6 +622,8 @@ cdef int propagate(Client c, bint changed) except -1:
     cdef list words
 
     c.effects = None
+    if c.core.gate & GATE_LOADING:
+        return 0                            # part of an EXEC that is read from the AOF: those who are fed have it
     if effects is not None and len(effects) > 1 and not c.core.nesting:
         c.core.nesting = 1                  # several effects of one command are one transaction
         try:

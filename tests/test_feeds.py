@@ -194,6 +194,7 @@ def test_buffers_grow_with_what_is_in_them_and_not_with_databases(fresh_server, 
         lines = []
         for number_ in range(ROUNDS):
             lines += [("SELECT", number_ % 16), ("SET", f"k{number_}", number_), ("INCR", "n")]
+        lines += [("MULTI",), ("INCR", "one"), ("INCR", "other"), ("EXEC",)]
         *replies, after = client.pipeline([*lines, ("INFO", "memory")])
         assert not [reply for reply in replies if isinstance(reply, Error)]
         assert number(after, "mem_aof_buffer") <= SMALL
@@ -203,6 +204,18 @@ def test_buffers_grow_with_what_is_in_them_and_not_with_databases(fresh_server, 
         assert other.call("DEBUG", "DIGEST") == digest
         assert client.call("DEBUG", "LOADAOF") == Status("OK")
         assert client.call("DEBUG", "DIGEST") == digest
+        assert client.call("SET", "later", "x") == OK
+        assert client.call("WAIT", 1, 60_000) == 1
+        assert other.call("DEBUG", "DIGEST") == client.call("DEBUG", "DIGEST")      # the replica got nothing twice
+
+
+def test_what_has_expired_is_there_for_the_commands_of_an_aof_that_is_loaded_again(fresh_server):
+    with fresh_server("--appendonly", "yes").client() as client:
+        client.call("DEBUG", "SET-ACTIVE-EXPIRE", "0")
+        client.call("DEBUG", "CLOCK", "FREEZE")
+        client.pipeline([("SET", "k", "1", "PX", "10"), ("INCR", "k"), ("DEBUG", "CLOCK", "ADVANCE", "20")])
+        assert client.call("DEBUG", "LOADAOF") == OK
+        assert client.call("GET", "k") is None
 
 
 @pytest.mark.parametrize("room", [6, 14, 28, 40, 60])

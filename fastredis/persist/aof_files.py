@@ -24,7 +24,7 @@ from fastredis.persist.aof_load import AofError, AofLoad
 from fastredis.persist.aof_rewrite import write_base
 from fastredis.persist.child import Child, Outcome
 from fastredis.persist.files import remove_in_background, sync_directory
-from fastredis.persist.loading import SLICE_US
+from fastredis.persist.loading import GATE_LOADING, SLICE_US
 from fastredis.persist.manifest import Manifest, ManifestError
 
 OFF, ON, WAITING = range(3)
@@ -264,6 +264,7 @@ class AofFiles:
     def load_again(self) -> bool:
         """DEBUG LOADAOF, the databases being empty: load all there is, while clients wait. False if it fails."""
         self.feed.suspend(True)
+        self.engine.gate(GATE_LOADING, True)        # nothing expires: its commands find what they found
         try:
             if not self.read_manifest():
                 return False
@@ -273,6 +274,7 @@ class AofFiles:
             self.log.warning(str(error))
             return False
         finally:
+            self.engine.gate(GATE_LOADING, False)
             self.feed.suspend(False)
         if self.state == ON:
             self._closed_size -= self.feed.file_size
