@@ -4,7 +4,7 @@
     expire-cycle             a slice of the removal of expired keys
     eviction-cycle           the eviction of keys, before a command or by itself
     aof-write                write(2) of the append-only file
-    aof-fsync-always         its fdatasync(2), where the event loop waits for that
+    aof-fsync-always         its fdatasync(2), for which the replies of writers wait
     fork                     the fork of a child
 
 Of each event the newest SAMPLES seconds with a sample are kept, of each second the longest. Whoever measures calls
