@@ -372,7 +372,7 @@ import os, sys
 from fastredis.persist import saver
 sync = saver.sync_directory
 def sync_directory(path):
-    os.rename("other.rdb", path)
+    os.rename("other.rdb", "dump.rdb")
     sync(path)
 saver.sync_directory = sync_directory
 from fastredis.cli import main

@@ -152,7 +152,7 @@ import os, sys
 from fastredis.replication import transfer
 sync = transfer.sync_directory
 def sync_directory(path):
-    os.rename("other.rdb", path)
+    os.rename("other.rdb", "dump.rdb")
     sync(path)
 transfer.sync_directory = sync_directory
 from fastredis.cli import main
