@@ -2,7 +2,8 @@
 
 Files: one RDB file, written by redis-server, is loaded by both at their start and saved again with SAVE. Writes: SET
 from 50 connections while a BGSAVE is under way and with appendonly, whose CPU is that of the server's own process
-without its child's. Always: requests a second with appendfsync always, where every group of writes waits for the disk.
+without its child's. Always: requests a second with appendfsync always, where every group of writes waits for the disk,
+and how long a GET takes beside 50 such writers and without them.
 Fork: how long a client that does nothing but PING waits around a BGSAVE, and what the writes during it made the kernel
 copy. All files lie in one temporary directory, so on one disk; the servers take turns.
 """
@@ -13,6 +14,7 @@ import random
 import re
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -28,6 +30,10 @@ PIPELINE = 16
 FILE_BARS = Bar("ratio", "<=", 0.7)
 WRITE_BARS = Bar("ratio", "<=", 0.65)
 ALWAYS_BAR = Bar("ratio", ">=", 1.0)
+BESIDE_BAR = Bar("ours", "<=", 2.0)
+PROBE_SECONDS = 2.0         # GETs are sent, one after another,
+PROBE_PAUSE_SECONDS = 2e-4  # ... with a pause between them
+WRITERS = 50
 PEER_FILE = "written-by-peer.rdb"
 WAIT_SECONDS = 120.0
 POLL_SECONDS = 0.05
@@ -249,6 +255,49 @@ def measure_always(options: Options, form: Form, top: Path) -> Quantities:
     return found
 
 
+def get_p99_ms(server: Server) -> float:
+    """The 99th percentile of how long a GET takes."""
+    waits = []
+    with server.connect() as connection:
+        end = time.monotonic() + PROBE_SECONDS
+        while (began := time.monotonic()) < end:
+            connection.call(b"GET", b"nothing")
+            waits.append(time.monotonic() - began)
+            time.sleep(PROBE_PAUSE_SECONDS)
+    return sorted(waits)[len(waits) * 99 // 100] * 1000
+
+
+@contextlib.contextmanager
+def writers(server: Server, keys: int) -> Iterator[None]:
+    """Connections that SET all the time."""
+    load = subprocess.Popen(
+        ["redis-benchmark", "-p", str(server.port), "-c", str(WRITERS), "-n", "100000000", "-r", str(keys), "-t", "set",
+         "-q"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        time.sleep(POLL_SECONDS)
+        yield
+    finally:
+        load.kill()
+        load.wait()
+
+
+def measure_beside(options: Options, form: Form, top: Path) -> Quantities:
+    """The p99 of a GET, alone and beside writers with appendfsync always."""
+    alone, beside = Quantity("ms"), Quantity("ms")
+    share = Quantity("beside / alone", BESIDE_BAR)
+    for first in LABELS:
+        with both(options, top, first, "--appendonly", "yes", "--appendfsync", "always") as servers:
+            for order in in_turns(max(1, form.rounds // 2)):
+                for label in order:
+                    alone_ms = get_p99_ms(servers[label])
+                    with writers(servers[label], form.keys):
+                        beside_ms = get_p99_ms(servers[label])
+                    for quantity, value in ((alone, alone_ms), (beside, beside_ms), (share, beside_ms / alone_ms)):
+                        quantity.values[label].append(value)
+    return {"GET p99, appendfsync always, alone": alone, f"GET p99 beside {WRITERS} such writers": beside,
+            "GET p99, beside / alone": share}
+
+
 # BGSAVE ----------------------------------------------------------------------------------------------------------
 
 
@@ -343,6 +392,7 @@ def run(options: Options) -> Result:
                                     "--auto-aof-rewrite-percentage", "0")
             found |= measure_saves(options, form, top)
             found |= measure_always(options, form, top)
+            found |= measure_beside(options, form, top)
     finally:
         shutil.rmtree(top, ignore_errors=True)
     for name, quantity in found.items():
