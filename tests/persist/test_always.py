@@ -1,4 +1,5 @@
 """appendfsync always: the disk is slow or fails, and who waits for it."""
+import contextlib
 import socket
 
 import pytest
@@ -48,19 +49,17 @@ def test_replies_of_a_client_keep_their_order(server):
 
 
 def test_what_comes_meanwhile_shares_the_next_fsync(server):
-    writers = [server.client() for _ in range(10)]
-    with server.client() as first, server.client() as reader:
-        with failing(server, "fdatasync:delay_enter=2000000") as trace:
-            first.send("SET", "first", 1)
-            wait_until(lambda: reader.call("EXISTS", "first"), SECONDS)
-            for number, writer in enumerate(writers):
-                writer.send("SET", f"k{number}", 1)
-            wait_until(lambda: reader.call("DBSIZE") == 11, SECONDS)
-            assert first.read() == OK
-            assert [writer.read() for writer in writers] == [OK] * 10
-            assert len(trace.calls("fdatasync")) <= 3
-    for writer in writers:
-        writer.close()
+    with contextlib.ExitStack() as stack:
+        first, reader, *writers = [stack.enter_context(server.client()) for _ in range(12)]
+        trace = stack.enter_context(failing(server, "fdatasync:delay_enter=2000000"))
+        first.send("SET", "first", 1)
+        wait_until(lambda: reader.call("EXISTS", "first"), SECONDS)
+        for number, writer in enumerate(writers):
+            writer.send("SET", f"k{number}", 1)
+        wait_until(lambda: reader.call("DBSIZE") == 11, SECONDS)
+        assert first.read() == OK
+        assert [writer.read() for writer in writers] == [OK] * 10
+        assert len(trace.calls("fdatasync")) <= 3
 
 
 @pytest.mark.parametrize("commands, replies", [
