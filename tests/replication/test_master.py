@@ -13,6 +13,7 @@ OK = Status("OK")
 QUEUED = Status("QUEUED")
 DISKLESS = ("--repl-diskless-sync", "yes", "--repl-diskless-sync-delay", "0")
 DISK = ("--repl-diskless-sync", "no")
+LEAST_BACKLOG = 16 * 1024
 
 
 class RawReplica:
@@ -171,19 +172,19 @@ def test_partial_resynchronisation_byte_by_byte(fresh_server):
 
 
 def test_the_backlog_is_as_long_as_configured(fresh_server):
-    server = fresh_server(*DISKLESS, "--repl-backlog-size", "1000")
+    server = fresh_server(*DISKLESS, "--repl-backlog-size", str(LEAST_BACKLOG))
     with server.client() as client, RawReplica(server, "eof", "psync2") as first:
         _, replid, offset = first.psync()
         first.data_set()
         first.ack(offset)
-        client.call("SET", "k", "x" * 5000)
+        client.call("SET", "k", "x" * 50_000)
         end = int(info(client, "replication")["master_repl_offset"])
-        eventually(lambda: int(info(client, "replication")["repl_backlog_histlen"]) == 1000)
+        eventually(lambda: int(info(client, "replication")["repl_backlog_histlen"]) == LEAST_BACKLOG)
         with RawReplica(server, "psync2") as replica:
-            assert replica.psync(replid, end + 1 - 1000)[0] == "+CONTINUE"
-            assert replica.exactly(1000)[-7:] == b"xxxxx\r\n"
+            assert replica.psync(replid, end + 1 - LEAST_BACKLOG)[0] == "+CONTINUE"
+            assert replica.exactly(LEAST_BACKLOG)[-7:] == b"xxxxx\r\n"
         with RawReplica(server, "eof", "psync2") as replica:
-            assert replica.psync(replid, end - 1000)[0] == "+FULLRESYNC"
+            assert replica.psync(replid, end - LEAST_BACKLOG)[0] == "+FULLRESYNC"
 
 
 def test_a_transaction_stays_one(fresh_server):
