@@ -292,6 +292,8 @@ class Run:
             finding = Finding(self.alike.name(argv), argv, mine, other)
             if finding.signature not in self.passed:
                 raise finding
+        elif isinstance(mine, Error) != isinstance(other, Error):
+            self.counters = False               # only one of the servers has looked for keys
 
     def compare_data(self):
         """Compare every key of every database: type, deadline, encoding, content. Errors: Finding."""
