@@ -48,4 +48,3 @@ cdef bint rdb_dump_valid(const char* payload, size_t size, bint verify, bint any
 # The value; RdbError: it is corrupt, or empty.
 cdef Entry* rdb_read_dump(Account* account, const Limits* limits, const char* payload, size_t size,
                           const char* key, size_t key_size) except NULL
-
