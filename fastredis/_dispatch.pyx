@@ -577,15 +577,16 @@ cdef int serve_key(Engine engine, Database db, bytes name) except -1:
     cdef KeyWaiter waiter
     cdef Entry* e = db.live(&key)
     cdef object line = db.awaited[name].get(entry_type(e)) if e is not NULL and name in db.awaited else None
-    cdef Py_ssize_t passed = 0
+    cdef list stay = []                 # of the line, those who could not be served
 
-    while line and passed < len(line):
-        for waiter in list(islice(line, passed, 2 * passed + 1)):
+    while line and len(stay) < len(line):
+        for waiter in list(islice(line, len(stay), 2 * len(stay) + 1)):
             e = db.live(&key)
             if e is NULL or entry_type(e) != waiter.kind:
                 return 0
             if waiter in line and not retry(engine, waiter):
-                passed += 1
+                stay.append(waiter)
+        stay = [waiter for waiter in stay if waiter in line]    # another's answer may have been the end of one
     return 0
 
 
@@ -593,7 +594,6 @@ cdef bint retry(Engine engine, KeyWaiter waiter) except -1:
     """Run a waiting client's command again; whether it could be answered."""
     cdef Blocked blocked = <Blocked>engine.blocked
     cdef Client c = waiter.client
-
     cdef int64_t dirty = engine.core.dirty
 
     blocked.retry_begin(waiter)

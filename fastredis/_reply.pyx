@@ -237,8 +237,6 @@ cdef class Reply:
         cdef uint64_t _i
 
         for _i in range(count):
-            if unlikely(self.over):
-                return 0
             text = lp_short_text(p, &size)
             if unlikely(text is NULL):
                 lp_get(p, &item)

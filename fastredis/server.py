@@ -135,7 +135,6 @@ class Server:
         engine.configure(config)
         engine.metrics = Metrics(engine)
         engine.saver = Saver(engine)
-        engine.saver.obstacle = LOADING
         engine.loading = Loading(engine)
         engine.aof = AofFiles(engine)
         engine.replication = Replication(engine)
@@ -430,6 +429,7 @@ class Server:
         if not self._start_threads():
             return 1
         self.engine.gate(GATE_LOADING, True)
+        self.engine.saver.obstacle = LOADING
         if not self.listen():
             return 1
         self.log.notice("Server initialized")

@@ -70,8 +70,16 @@ def test_signals_that_change_nothing(either_server):
     assert server.process.poll() is None
 
 
+@pytest.fixture
+def deadly_quit():
+    """A job in the background of a shell ignores QUIT, and so would the servers that it starts."""
+    before = signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGQUIT, before)
+
+
 @pytest.mark.parametrize("name", DEADLY)
-def test_signals_that_end_it(either_server, name):
+def test_signals_that_end_it(deadly_quit, either_server, name):
     code, is_reported = DEADLY[name]
     server = either_server()
     send(server.pid, name)

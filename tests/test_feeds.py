@@ -8,6 +8,7 @@ import resource
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +19,7 @@ from tests.resp import Closed, Error, Status
 from tests.servers import fastredis_server
 from tests.test_propagation import OK, Local, words
 
+TOP = Path(__file__).resolve().parent.parent
 SMALL = 64 * 1024                       # bytes that the buffer of a few hundred short commands may take
 ROUNDS = 50
 BIG = 12_000_000
@@ -167,7 +169,7 @@ print(client.call("SET", "a", "2"))
 
 
 def test_report_of_a_change_that_could_not_be_propagated():
-    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=60, cwd=TOP)
     assert done.returncode == 1, done
     assert "Guru Meditation: A change of the data could not be written to the AOF" in done.stdout
     assert "OSError: disk full" in done.stdout
