@@ -6,6 +6,7 @@ import sys
 __version__ = "0.1.0"
 
 REDIS_VERSION = "7.4.0"     # the command set and behaviour that clients may expect; INFO's redis_version
+ALLOCATOR = "slabs+libc"    # where values live: INFO's mem_allocator, malloc= of --version
 
 
 def build_id() -> str:

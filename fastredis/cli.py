@@ -99,7 +99,7 @@ def version_text() -> str:
     """The line of `redis-server --version`, which tools take apart; what is our own stands behind it."""
     bits = sys.maxsize.bit_length() + 1
     return (
-        f"Redis server v={fastredis.REDIS_VERSION} sha=00000000:0 malloc=pymalloc bits={bits} "
+        f"Redis server v={fastredis.REDIS_VERSION} sha=00000000:0 malloc={fastredis.ALLOCATOR} bits={bits} "
         f"build={fastredis.build_id()} fastredis={fastredis.__version__}"
     )
 

@@ -74,7 +74,7 @@ def heap_figures() -> HeapFigures | None:
     return ask()
 
 
-def small_blocks_report() -> str:
+def small_objects_report() -> str:
     """What CPython's allocator of small objects says of itself. It writes to stderr and nowhere else."""
     with tempfile.TemporaryFile() as report:
         kept = os.dup(2)

@@ -135,7 +135,7 @@ def test_version_and_help_and_what_there_is_not():
     version = fastredis_command("--version")
     assert version.returncode == 0
     assert re.fullmatch(
-        rf"Redis server v={fastredis.REDIS_VERSION} sha=00000000:0 malloc=pymalloc bits=64 build=[0-9a-f]{{16}} "
+        rf"Redis server v={fastredis.REDIS_VERSION} sha=00000000:0 malloc=slabs\+libc bits=64 build=[0-9a-f]{{16}} "
         rf"fastredis={fastredis.__version__}\n",
         version.stdout,
     )

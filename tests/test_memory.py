@@ -1,8 +1,10 @@
 """MEMORY STATS, DOCTOR, PURGE and MALLOC-STATS: that the figures are true."""
 import os
+import re
 
 import pytest
 
+from fastredis.cli import version_text
 from fastredis.commands.memory import MIB, WASTE, complaints
 from tests.resp import Status
 from tests.test_propagation import Local
@@ -80,13 +82,13 @@ def test_the_overhead_of_a_database_is_what_its_tables_take():
     client.call("SELECT", "1")
     before = dict(zip(*[iter(stats(client))] * 2, strict=True))
     for i in range(5000):
-        client.call("SET", f"{i:08}", "v" * 31)         # 16 + 8 + 31 bytes: a block of 64
+        client.call("SET", f"{i:08}", "v" * 31)         # 16 + 8 + 31 bytes: a block of 56
     client.call("EXISTS", "k")
     after = dict(zip(*[iter(stats(client))] * 2, strict=True))
     table = dict(zip(*[iter(after[b"db.1"])] * 2, strict=True))
     assert after[b"keys.count"] == before[b"keys.count"] + 5000
     grown = after[b"total.allocated"] - before[b"total.allocated"]
-    assert grown - 5000 * 64 == pytest.approx(table[b"overhead.hashtable.main"], abs=20_000)
+    assert grown - 5000 * 56 == pytest.approx(table[b"overhead.hashtable.main"], abs=20_000)
     assert table[b"overhead.hashtable.main"] > 5000 * 9
     local.loop.close()
 
@@ -152,12 +154,19 @@ def test_what_the_doctor_complains_of(symptoms, wanted):
     assert [text.split(":")[0] for text in complaints(HEALTHY | symptoms, 10)] == wanted
 
 
+def test_the_allocator_has_one_name(client):
+    assert info(client)["mem_allocator"] == "slabs+libc" == re.search(r"malloc=(\S+) ", version_text())[1]
+
+
 @own_allocator
-def test_malloc_stats_tell_of_both_allocators(client):
+def test_malloc_stats_tell_of_all_allocators(client):
     fill(client, 20_000)
     report = client.call("MEMORY", "MALLOC-STATS").decode()
     used = int(report.split("Taken by the engine: ")[1].split()[0])
     assert used == pytest.approx(int(info(client)["used_memory"]), abs=100_000)
     assert "Small block threshold = 512" in report
+    arenas, slabs, free, kept = map(int, re.search(
+        r"(\d+) arenas, (\d+) slabs: (\d+) free, (\d+) of these keep their pages", report).groups())
+    assert 0 < arenas * 64 == slabs > free >= kept <= 64
     if "Blocks of more than 512 bytes" in report:       # glibc 2.33 and later
         assert int(report.split(" in use,")[0].rsplit(" ", 1)[1]) > 20_000 * 1000

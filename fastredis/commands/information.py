@@ -203,7 +203,7 @@ def memory(engine) -> Fields:
         ("mem_clients_normal", client_memory),
         ("mem_cluster_links", 0),
         ("mem_aof_buffer", engine.aof.feed.buffer_room),
-        ("mem_allocator", "pymalloc+libc"),
+        ("mem_allocator", fastredis.ALLOCATOR),
         ("mem_overhead_db_hashtable_rehashing", rehashing),
         ("active_defrag_running", 0),
         ("lazyfree_pending_objects", counted["lazy_pending"]),

@@ -7,6 +7,7 @@ from fastredis._reply import ErrorReply, Status, Verbatim
 from fastredis.commands import information
 from fastredis.config_text import parse_int, to_text
 from fastredis.declarations import CONTAINER, LOADING, READONLY, STALE, key_at
+from fastredis.ds.alloc import slab_figures
 from fastredis.help_text import help_lines
 
 declare = declarer("server")
@@ -192,7 +193,7 @@ declare(
 def cmd_memory_purge(c):
     """MEMORY PURGE -> OK: give the system back what the allocator holds but does not use.
 
-    What CPython's allocator of small blocks does not use any more, it has given back already.
+    What the slabs of small blocks do not use any more, they have given back already.
     Source: https://redis.io/docs/latest/commands/memory-purge/
     """
     process.trim_heap()
@@ -208,7 +209,7 @@ declare(
 
 
 def cmd_memory_malloc_stats(c):
-    """MEMORY MALLOC-STATS -> verbatim string: what the engine's account and the two allocators below it say.
+    """MEMORY MALLOC-STATS -> verbatim string: what the engine's account, the two allocators below it and CPython's say.
 
     Source: https://redis.io/docs/latest/commands/memory-malloc-stats/
     """
@@ -223,7 +224,15 @@ def cmd_memory_malloc_stats(c):
             f"  mapped {heap.hblkhd} bytes in {heap.hblks} blocks",
             "",
         ]
-    lines += ["Smaller blocks (CPython):", process.small_blocks_report()]
+    slabs = slab_figures()
+    lines += [
+        "Smaller blocks (slabs):",
+        f"  {slabs['arenas']} arenas, {slabs['slabs']} slabs: {slabs['free']} free, {slabs['kept']} of these keep their"
+        " pages",
+        "",
+        "Objects of the interpreter (CPython):",
+        process.small_objects_report(),
+    ]
     c.reply(Verbatim("\n".join(lines)))
 
 

@@ -1,11 +1,18 @@
 # The allocator shim: every byte of data, buffers and tables is taken and returned here.
 #
 # An Account counts what one engine holds, exactly: a block is charged at the size that
-# the allocator really set aside for it. Blocks up to SMALL bytes come from CPython's
-# object allocator (16-byte classes, no header per block), so they have to be returned
-# with the size they were taken with; larger ones come from malloc.
-# Rejected: a size header in front of every block (8 bytes of 64), malloc_usable_size
-# for small blocks (pymalloc has no such call).
+# the allocator really set aside for it. Blocks up to SMALL bytes come from slabs, without
+# a header, so they have to be returned with the size they were taken with; larger ones
+# come from malloc.
+#
+#   arena, 1 MiB  [ slab | slab | ... ]      slab, 16 KiB  [ head | block | block | ... ]
+#
+# All blocks of a slab have one size, a multiple of 8; where a block lies tells its slab.
+# A slab without blocks goes back to its arena, and its pages, but for a few, to the
+# kernel; so does an arena without slabs. Blocks are 8-byte aligned.
+# Rejected: CPython's object allocator: its classes are 16 bytes apart, which cost a set
+# member or a counter 8 bytes, and it has to find out by itself whether a block is its own;
+# a size header in front of every block (8 bytes of 64).
 #
 # Failing: mem_alloc and its kin always succeed. If there is nothing left they end the
 # process with a report (mem_give_up), so nobody has to undo half a change. How much is
@@ -19,7 +26,8 @@
 from libc.stdint cimport int64_t
 
 cdef enum:
-    SMALL = 512             # largest size that pymalloc serves from its pools
+    SMALL = 512             # largest size that comes from slabs
+    CLASS_STEP = 8          # their sizes are multiples of this
 
 cdef struct Account:
     int64_t used            # bytes held now
@@ -60,4 +68,4 @@ cdef int64_t mem_fail_at(int64_t n) noexcept
 
 cdef inline bint same_size_class(size_t a, size_t b) noexcept:
     """Whether blocks of a and b bytes take the same room, so that one can be reused as the other."""
-    return a <= SMALL and b <= SMALL and (a + 15) >> 4 == (b + 15) >> 4
+    return a <= SMALL and b <= SMALL and (a + CLASS_STEP - 1) // CLASS_STEP == (b + CLASS_STEP - 1) // CLASS_STEP

@@ -1,9 +1,9 @@
 """Allocator shim: memory counted per engine. The design comment is in alloc.pxd."""
+from libc.stdint cimport UINT64_MAX, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, memset
-from cpython.mem cimport PyObject_Free, PyObject_Malloc
 
-from fastredis.ds.native cimport unlikely
+from fastredis.ds.native cimport ctz64, likely, popcount64, unlikely
 
 cdef extern from "<stdlib.h>" nogil:
     void* aligned_alloc(size_t alignment, size_t size)
@@ -20,6 +20,9 @@ cdef extern from "<sys/mman.h>" nogil:
     void* MAP_FAILED
     void* mmap(void* address, size_t size, int protection, int flags, int fd, long offset)
     int munmap(void* address, size_t size)
+    enum:
+        MADV_DONTNEED
+    int madvise(void* address, size_t size, int advice)
 
 cdef extern from *:
     """
@@ -27,6 +30,12 @@ cdef extern from *:
     #include <stdio.h>
     #include <stdlib.h>
     #include <unistd.h>
+
+    #if defined(__SANITIZE_ADDRESS__)
+    #define FR_SLABS 0          /* a sanitizer sees overruns between blocks of malloc() only */
+    #else
+    #define FR_SLABS 1
+    #endif
 
     /* Of the process, not of an engine: how it ends. */
     static int fr_report_fd = -1;
@@ -64,6 +73,7 @@ cdef extern from *:
     #define fr_fail_at(n, asked) ((void)(n), (void)(asked))
     #endif
     """
+    const bint SLABS "FR_SLABS"
     int report_fd "fr_report_fd"
     bint exits_at_end "fr_exits"
     void give_up "fr_give_up"(const char* what, size_t number) noexcept nogil
@@ -107,16 +117,21 @@ cdef inline void* granted(void* block, size_t size) noexcept:
     return block
 
 
+cdef void* map_pages(size_t size) noexcept:
+    """Zeroed pages from the kernel; NULL: there are not as many."""
+    cdef void* pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+
+    return pages if pages != MAP_FAILED else NULL
+
+
 cdef bint mem_possible(size_t size) noexcept:
     """Whether there is so much memory in one piece. Asks the kernel, 2 us; nothing is kept."""
     cdef void* pages
 
     if size < LARGE:
         return True
-    if fails() or size > <size_t>-1 // 2:
-        return False
-    pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-    if pages == MAP_FAILED:
+    pages = NULL if fails() else map_pages(size)
+    if pages is NULL:
         return False
     munmap(pages, size)
     return True
@@ -128,11 +143,233 @@ cdef bint mem_growth_possible(size_t old_size, size_t new_size) noexcept:
         new_size - old_size + min(old_size, <size_t>COPIED_MOST))
 
 
+# ---------------------------------------------------------------- slabs
+
+cdef enum:
+    CLASSES = 65                        # SMALL in steps of CLASS_STEP, and the unused 0
+    SLAB = 16 * 1024                    # bytes of a slab, which is aligned to as many
+    ARENA_SLABS = 64
+    ARENA = ARENA_SLABS * SLAB
+    KEPT_SLABS = 64                     # free slabs that keep their pages, at most
+
+cdef struct Slab:                       # the head of one; its blocks follow
+    void* free                          # blocks that came back; each begins with a pointer to the next
+    Slab* prev                          # neighbours in `open_slabs`, if there is a free block
+    Slab* next
+    Arena* arena
+    uint32_t size                       # of each block
+    uint32_t fresh                      # offset of the first block that was never taken; the last ends with the slab
+    uint32_t used                       # blocks that are taken
+
+cdef struct Arena:
+    char* slabs
+    uint64_t free                       # bit i: slab i is
+    uint64_t kept                       # of these, those that keep their pages
+    Arena* prev                         # neighbours in `arenas`, if there is a free slab
+    Arena* next
+
+# Of the process, as malloc() is: blocks belong to engines, slabs do not. Whoever takes one holds the GIL.
+cdef Slab* open_slabs[CLASSES]          # by class: those with a free block, the one to take from first
+cdef Arena* arenas = NULL               # those with a free slab
+cdef int64_t arena_count = 0
+cdef int64_t kept_slabs = 0             # in all arenas
+
+
+cdef inline bint is_full(const Slab* slab) noexcept:
+    return slab.free is NULL and slab.fresh + slab.size > SLAB
+
+
+cdef inline void slab_link(Slab* slab) noexcept:
+    """Put a slab at the head of its class's list."""
+    cdef Slab** head = &open_slabs[slab.size // CLASS_STEP]
+
+    slab.prev = NULL
+    slab.next = head[0]
+    if slab.next is not NULL:
+        slab.next.prev = slab
+    head[0] = slab
+
+
+cdef inline void slab_unlink(Slab* slab) noexcept:
+    if slab.prev is not NULL:
+        slab.prev.next = slab.next
+    else:
+        open_slabs[slab.size // CLASS_STEP] = slab.next
+    if slab.next is not NULL:
+        slab.next.prev = slab.prev
+
+
+cdef void arena_link(Arena* arena) noexcept:
+    global arenas
+
+    arena.prev = NULL
+    arena.next = arenas
+    if arenas is not NULL:
+        arenas.prev = arena
+    arenas = arena
+
+
+cdef void arena_unlink(Arena* arena) noexcept:
+    global arenas
+
+    if arena.prev is not NULL:
+        arena.prev.next = arena.next
+    else:
+        arenas = arena.next
+    if arena.next is not NULL:
+        arena.next.prev = arena.prev
+
+
+cdef char* arena_pages() noexcept:
+    """Pages of an arena, aligned as slabs are; NULL: there is no memory.
+
+    They are at the upper end of what was mapped, as the kernel goes downwards: next to the last arena's. To the
+    kernel both are then one mapping, of which a process may have 65,530.
+    """
+    cdef char* pages = <char*>map_pages(ARENA + SLAB)
+    cdef size_t before
+
+    if pages is NULL:
+        return NULL
+    before = SLAB - (<size_t>pages & (SLAB - 1))
+    munmap(pages, before)
+    if before < SLAB:
+        munmap(pages + before + ARENA, SLAB - before)
+    return pages + before
+
+
+cdef Arena* arena_new() noexcept:
+    """One more arena, all of it free; NULL: there is no memory."""
+    global arena_count
+    cdef Arena* arena = <Arena*>malloc(sizeof(Arena))
+
+    if arena is NULL:
+        return NULL
+    arena.slabs = arena_pages()
+    if arena.slabs is NULL:
+        free(arena)
+        return NULL
+    arena.free = UINT64_MAX
+    arena.kept = 0
+    arena_count += 1
+    arena_link(arena)
+    return arena
+
+
+cdef void arena_free(Arena* arena) noexcept:
+    global arena_count, kept_slabs
+
+    arena_unlink(arena)
+    arena_count -= 1
+    kept_slabs -= popcount64(arena.kept)
+    munmap(arena.slabs, ARENA)
+    free(arena)
+
+
+cdef Slab* slab_new(size_t size) noexcept:
+    """A slab for blocks of that size, open; NULL: there is no memory."""
+    global kept_slabs
+    cdef Arena* arena = arenas
+    cdef Slab* slab
+    cdef uint64_t bit
+    cdef int i
+
+    if arena is NULL:
+        arena = arena_new()
+        if arena is NULL:
+            return NULL
+    i = ctz64(arena.kept if arena.kept else arena.free)
+    bit = <uint64_t>1 << i
+    arena.free ^= bit
+    if arena.free == 0:
+        arena_unlink(arena)
+    if arena.kept & bit:
+        arena.kept ^= bit
+        kept_slabs -= 1
+    slab = <Slab*>(arena.slabs + i * SLAB)
+    slab.free = NULL
+    slab.arena = arena
+    slab.size = <uint32_t>size
+    slab.fresh = sizeof(Slab) + (SLAB - sizeof(Slab)) % size    # so blocks of 64 bytes are cache lines
+    slab.used = 0
+    slab_link(slab)
+    return slab
+
+
+cdef void slab_free(Slab* slab) noexcept:
+    """Give an empty slab back to its arena, and an empty arena to the kernel unless it is the only one with room."""
+    global kept_slabs
+    cdef Arena* arena = slab.arena
+    cdef uint64_t bit = <uint64_t>1 << (<char*>slab - arena.slabs) // SLAB
+
+    slab_unlink(slab)
+    if arena.free == 0:
+        arena_link(arena)
+    arena.free |= bit
+    if arena.free == UINT64_MAX and (arena.prev is not NULL or arena.next is not NULL):
+        arena_free(arena)
+    elif kept_slabs < KEPT_SLABS:
+        arena.kept |= bit
+        kept_slabs += 1
+    else:
+        madvise(slab, SLAB, MADV_DONTNEED)
+
+
+cdef inline void* slab_take(size_t size) noexcept:
+    """A block of that size, which is a class's; NULL: there is no memory."""
+    cdef Slab* slab = open_slabs[size // CLASS_STEP]
+    cdef void* block
+
+    if unlikely(slab is NULL):
+        slab = slab_new(size)
+        if slab is NULL:
+            return NULL
+    slab.used += 1
+    block = slab.free
+    if block is not NULL:
+        slab.free = (<void**>block)[0]
+    else:
+        block = <char*>slab + slab.fresh
+        slab.fresh += slab.size
+    if unlikely(is_full(slab)):
+        slab_unlink(slab)
+    return block
+
+
+cdef inline void slab_give(void* block) noexcept:
+    """Take a block back. The last one of a slab frees that, unless its class has no other open one."""
+    cdef Slab* slab = <Slab*>(<size_t>block & ~<size_t>(SLAB - 1))
+
+    if unlikely(is_full(slab)):
+        slab_link(slab)
+    (<void**>block)[0] = slab.free
+    slab.free = block
+    slab.used -= 1
+    if unlikely(slab.used == 0 and (slab.prev is not NULL or slab.next is not NULL)):
+        slab_free(slab)
+
+
+def slab_figures() -> dict:
+    """What the slabs of this process hold, as counts."""
+    cdef Arena* arena = arenas
+    cdef int64_t free_slabs = 0
+
+    while arena is not NULL:
+        free_slabs += popcount64(arena.free)
+        arena = arena.next
+    return {"arenas": arena_count, "slabs": arena_count * ARENA_SLABS, "free": free_slabs, "kept": kept_slabs}
+
+
 # ---------------------------------------------------------------- blocks
 
 cdef inline size_t class_size(size_t size) noexcept:
     """Bytes of the class that a small block comes from."""
-    return (size + 15) & ~<size_t>15 if size else 16
+    return (size + CLASS_STEP - 1) & ~<size_t>(CLASS_STEP - 1) if size else CLASS_STEP
+
+
+cdef inline void* small_alloc(size_t size) noexcept:
+    """A block of a class; NULL: there is no memory."""
+    return slab_take(size) if SLABS else malloc(size)
 
 
 cdef size_t mem_charge(void* block, size_t size) noexcept:
@@ -143,11 +380,17 @@ cdef size_t mem_charge(void* block, size_t size) noexcept:
 
 
 cdef void* mem_alloc(Account* account, size_t size) noexcept:
-    # The whole class is asked for, as same_size_class() lets a block be used up to there: with
-    # PYTHONMALLOC=malloc or another allocator below Python there would be less.
-    cdef void* block = granted(PyObject_Malloc(class_size(size)) if size <= SMALL else malloc(size), size)
+    cdef void* block
+    cdef size_t charge
 
-    account.used += mem_charge(block, size)
+    if likely(size <= SMALL):
+        # The whole class, as same_size_class() lets a block be used up to there.
+        charge = class_size(size)
+        block = granted(small_alloc(charge), size)
+        account.used += charge
+        return block
+    block = granted(malloc(size), size)
+    account.used += malloc_usable_size(block)
     return block
 
 
@@ -196,8 +439,8 @@ cdef void mem_free(Account* account, void* block, size_t size) noexcept:
     if block is NULL:
         return
     account.used -= mem_charge(block, size)
-    if size <= SMALL:
-        PyObject_Free(block)
+    if SLABS and size <= SMALL:
+        slab_give(block)
     else:
         free(block)
 
@@ -212,13 +455,10 @@ cdef void* mem_map(Account* account, size_t size) noexcept:
 
 cdef void* mem_try_map(Account* account, size_t size) noexcept:
     """mem_map(), or NULL if there is not as much."""
-    cdef void* block = MAP_FAILED
+    cdef void* block = NULL if fails() else map_pages(size)
 
-    if not fails():
-        block = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-    if block == MAP_FAILED:
-        return NULL
-    account.used += size
+    if block is not NULL:
+        account.used += size
     return block
 
 

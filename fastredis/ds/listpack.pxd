@@ -11,7 +11,7 @@
 #
 # An element is named by the pointer to its first byte, good until the next change.
 # Functions that change take the owner's account and return where the listpack is now.
-# A block has lp_room(total) bytes: 16-byte steps while small, an eighth of its size
+# A block has lp_room(total) bytes: 8-byte steps while small, an eighth of its size
 # above, so that most appends move nothing and no room has to be stored. Above SMALL it
 # may have up to two steps more after deletes (the allocator knows); at most SMALL, never.
 # Holds: each element in the shortest encoding for it, so equal elements are equal bytes
@@ -125,7 +125,7 @@ cdef inline size_t lp_room(size_t bytes) noexcept:
     cdef size_t step
 
     if bytes <= 512:
-        return (bytes + 15) & ~<size_t>15
+        return (bytes + 7) & ~<size_t>7
     step = <size_t>1 << (60 - clz64(bytes - 1))
     return (bytes + step - 1) & ~(step - 1)
 

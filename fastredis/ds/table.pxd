@@ -31,7 +31,7 @@
 # costs 10 to 20 bytes of table: 17 for 1M entries in 2^18 buckets. Arrays of 64 KiB and
 # more are whole pages from the kernel, zeroed when touched first; smaller ones are
 # cache-line aligned, apart from those of up to 8 buckets and overflow buckets, which come
-# from the small-object allocator (16-byte aligned): there the room counts for more.
+# from slabs (8-byte aligned): there the room counts for more.
 #
 # Rehash: starting one only maps the new array. Then every table_add and table_remove moves one
 # bucket with its chain, and whoever likes calls table_rehash. A finished PIECE of a mapped

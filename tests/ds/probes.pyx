@@ -204,6 +204,9 @@ cdef class BlocksProbe:
             same += block[i] == (number & 0x7F)
         return same
 
+    def address(self, int number):
+        return self.blocks[number][0]
+
     def resize(self, int number, size_t size):
         """mem_realloc; how many bytes kept their value."""
         address, old_size, kind = self.blocks[number]

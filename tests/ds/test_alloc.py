@@ -1,8 +1,11 @@
 """The accounted allocator: what a block is charged at, and that resizing keeps its bytes."""
+import os
+import random
 import subprocess
 import sys
 
 import pytest
+from fastredis.ds.alloc import slab_figures
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -46,7 +49,7 @@ class BlocksMachine(RuleBasedStateMachine):
         for number, size in self.sizes.items():
             assert self.blocks.check(number) == size
         assert sum(self.sizes.values()) <= self.blocks.used
-        # Small blocks round up to 16 bytes, large ones to what malloc sets aside.
+        # Small blocks round up to 8 bytes, large ones to what malloc sets aside.
         assert self.blocks.used <= sum(size + 64 + size // 8 for size in self.sizes.values())
         if not self.sizes:
             assert self.blocks.used == 0
@@ -56,8 +59,8 @@ TestBlocksMachine = BlocksMachine.TestCase
 TestBlocksMachine.settings = settings(max_examples=60, deadline=None)
 
 
-@pytest.mark.parametrize(("size", "charge"), [(0, 16), (1, 16), (16, 16), (17, 32), (500, 512), (512, 512)])
-def test_small_blocks_are_charged_in_classes_of_16(size, charge):
+@pytest.mark.parametrize(("size", "charge"), [(0, 8), (1, 8), (8, 8), (9, 16), (500, 504), (512, 512)])
+def test_small_blocks_are_charged_in_classes_of_8(size, charge):
     blocks = BlocksProbe()
     number, _ = blocks.take(size)
     assert blocks.used == charge
@@ -87,6 +90,55 @@ def test_mapped_pages_go_back_in_pieces():
     assert blocks.used == 0
 
 
+own_slabs = pytest.mark.skipif(os.environ.get("FASTREDIS_BUILD") == "asan", reason="there all blocks come from malloc")
+
+
+def mappings():
+    with open("/proc/self/maps") as file:
+        return len(file.readlines())
+
+
+def resident_bytes():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@own_slabs
+def test_small_blocks_that_are_freed_go_back_to_the_kernel():
+    """In any order, and others that are left keep their bytes."""
+    blocks = BlocksProbe()
+    numbers = [blocks.take(size)[0] for size in (24, 40, 500) for _ in range(30_000)]
+    before = resident_bytes()
+    random.Random(1).shuffle(numbers)
+    for number in numbers[100:]:
+        blocks.give(number)
+    assert before - resident_bytes() > 12_000_000       # of 16.9 million bytes
+    figures = slab_figures()
+    assert figures["slabs"] > figures["free"] >= figures["kept"] and figures["kept"] <= 64
+    for number in numbers[:100]:
+        assert blocks.check(number) in (24, 40, 500)
+        blocks.give(number)
+    assert blocks.used == 0
+
+
+@own_slabs
+def test_arenas_lie_side_by_side():
+    """As one mapping: the kernel allows a process some 65,000, which would be a limit of the data."""
+    blocks = BlocksProbe()
+    before = mappings()
+    numbers = [blocks.take(504)[0] for _ in range(100_000)]
+    assert mappings() - before < 20                         # 48 arenas
+    for number in numbers:
+        blocks.give(number)
+
+
+@own_slabs
+@pytest.mark.parametrize("size", [64, 128, 512])
+def test_blocks_of_whole_cache_lines_begin_with_one(size):
+    blocks = BlocksProbe()
+    assert {blocks.address(blocks.take(size)[0]) % 64 for _ in range(1000)} == {0}
+
+
 TAKE = "blocks.take(1 << 60, {!r})"
 GROW = "blocks.resize(blocks.take({})[0], 1 << 60)"
 
@@ -114,7 +166,7 @@ def test_what_is_possible():
     assert probes.is_possible(1 << 30, old_size=1 << 31)      # a smaller one
 
 
-@pytest.mark.parametrize(("a", "b", "same"), [(1, 16, True), (16, 17, False), (512, 497, True), (512, 513, False),
+@pytest.mark.parametrize(("a", "b", "same"), [(1, 8, True), (8, 9, False), (512, 505, True), (512, 513, False),
                                               (513, 514, False)])
 def test_same_size_class(a, b, same):
     assert probes.size_class_is_same(a, b) is same

@@ -282,17 +282,17 @@ def test_concat_of_more_than_the_header_counts():
 # --- room
 
 def test_rooms():
-    """Steps of 16 bytes up to 512, then of an eighth."""
+    """Steps of 8 bytes up to 512, as slabs have them, then of an eighth."""
     rooms = [probes.room_for(size) for size in range(1, 5000)]
     assert all(size <= room for size, room in enumerate(rooms, 1))
-    assert all(room <= max(size + 15, size * 1.125) for size, room in enumerate(rooms, 1))
-    assert sorted(set(rooms)) == [*range(16, 513, 16), *range(576, 1025, 64), *range(1152, 2049, 128),
+    assert all(room <= max(size + 7, size * 1.125) for size, room in enumerate(rooms, 1))
+    assert sorted(set(rooms)) == [*range(8, 513, 8), *range(576, 1025, 64), *range(1152, 2049, 128),
                                   *range(2304, 4097, 256), 4608, 5120]
     assert all(probes.room_for(room) == room for room in rooms)
 
 
-def test_an_empty_listpack_costs_16_bytes():
-    assert ListpackProbe().used == 16
+def test_an_empty_listpack_costs_8_bytes():
+    assert ListpackProbe().used == 8
 
 
 def test_room_is_given_back():
@@ -304,7 +304,7 @@ def test_room_is_given_back():
     for _ in range(3000):
         listpack.delete(0, 1)
         assert len(bytes(listpack)) <= listpack.charge == listpack.used <= len(bytes(listpack)) * 1.41 + 24
-    assert listpack.used == 16
+    assert listpack.used == 8
 
 
 # --- foreign bytes
