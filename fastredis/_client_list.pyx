@@ -80,13 +80,19 @@ cdef int put_text(Reply out, const char* name, bytes value) except -1:
     return out.protocol(value, len(value))
 
 
+cdef int put_name(Reply out, const char* name, bytes value) except -1:
+    """A name that a client chose: up to a zero byte, behind which there may be anything."""
+    out.protocol(name, strlen(name))
+    return out.protocol(value, strlen(<const char*>value))
+
+
 cdef int put_line(Reply out, Connection c, int64_t argv_bytes, bint redact) except -1:
     """All fields; argv_bytes: of the arguments of its present command."""
     put_int(out, b"id=", c.id)
     put_text(out, b" addr=", c.peer)
     put_text(out, b" laddr=", c.local)
     put_int(out, b" fd=", c.fd)
-    put_text(out, b" name=", REDACTED if redact else c.name)
+    put_name(out, b" name=", REDACTED if redact else c.name)
     put_int(out, b" age=", (c.core.now_ms - c.created_ms) // 1000)
     put_int(out, b" idle=", (c.core.now_ms - c.active_ms) // 1000)
     put_flags(out, c)
@@ -99,8 +105,8 @@ cdef int put_line(Reply out, Connection c, int64_t argv_bytes, bint redact) exce
     put_text(out, b" user=", REDACTED if redact else c.user)
     out.protocol(b" redir=-1", 9)
     put_int(out, b" resp=", c.resp)
-    put_text(out, b" lib-name=", c.lib_name)
-    put_text(out, b" lib-ver=", c.lib_ver)
+    put_name(out, b" lib-name=", c.lib_name)
+    put_name(out, b" lib-ver=", c.lib_ver)
     put_int(out, b" tot-net-in=", c.bytes_in)
     put_int(out, b" tot-net-out=", c.bytes_out)
     return put_int(out, b" tot-cmds=", c.requests)

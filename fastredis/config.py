@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastredis.config_table import DEPRECATED, ONLY_PASSWORD, PARAMETERS
-from fastredis.config_text import glob_regex, split_args, to_bytes, to_text
+from fastredis.config_text import before_zero, glob_regex, split_args, to_bytes, to_text
 from fastredis.config_types import (
     DENY_LOADING,
     HIDDEN,
@@ -220,7 +220,8 @@ class Config:
             name = asked.lower()
             parameter = self._parameters.get(name)
             if parameter is None:
-                raise ConfigError(f"ERR Unknown option or number of arguments for CONFIG SET - '{asked}'")
+                shown = before_zero(asked)
+                raise ConfigError(f"ERR Unknown option or number of arguments for CONFIG SET - '{shown}'")
             if parameter.flags & IMMUTABLE:
                 raise self._set_failed(asked, "can't set immutable config")
             if parameter.flags & PROTECTED and not self.allows("enable-protected-configs", local):
@@ -248,6 +249,8 @@ class Config:
     def _store(self, name: str, args: list[str]) -> bool:
         """Parse and store; return whether appliers must hear of it."""
         parameter = self._parameters[name]
+        if parameter.ends_at_zero:
+            args = [before_zero(word) for word in args]
         value = parameter.parse(args, self)
         changed = value != self.get(name) or parameter.always_changes or bool(parameter.flags & VOLATILE)
         self.set_value(name, value)

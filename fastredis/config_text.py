@@ -20,6 +20,11 @@ def to_text(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
+def before_zero(text: str) -> str:
+    """What C takes for the whole of a text."""
+    return text.partition("\0")[0]
+
+
 def split_args(line: str) -> list[str] | None:
     r"""Split a line into words as redis.conf and redis-cli do; None when its quotes do not balance.
 
@@ -110,7 +115,7 @@ def strtoll(text: str, base: int = 10) -> tuple[int, bool] | None:
 
     The empty string is 0, as it is in C when only the end pointer is looked at. The text ends at a NUL.
     """
-    text = text.partition("\0")[0]
+    text = before_zero(text)
     if text == "":
         return 0, False
     digits = "0-7" if base == 8 else "0-9"
@@ -158,7 +163,7 @@ def parse_memory(text: str) -> int | None:
     Odd as in Redis: no digits count as 0 ("kb" is 0), what exceeds 64 bits clamps before the unit and wraps after
     it, and the text ends at a NUL.
     """
-    match = re.fullmatch(r"([0-9]{0,127})([a-zA-Z]*)", text.partition("\0")[0])
+    match = re.fullmatch(r"([0-9]{0,127})([a-zA-Z]*)", before_zero(text))
     unit = match and MEMORY_UNITS.get(match[2].lower())
     if not unit:
         return None

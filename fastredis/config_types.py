@@ -49,6 +49,7 @@ class Parameter:
     kind = ""
     multi_arg = False  # a line may hold several values
     always_changes = False  # setting the same value again runs the appliers, too
+    ends_at_zero = False  # a zero byte ends each word of it, as it ends a string in C
 
     def __init__(self, name: str, default: Any, flags: int = 0, *, alias: str = "", check: Check | None = None,
                  inert: str = "", absent: str = ""):
@@ -83,6 +84,7 @@ class Parameter:
 
 class Bool(Parameter):
     kind = "bool"
+    ends_at_zero = True
 
     def read(self, args: list[str]) -> bool:
         word = args[0].lower()
@@ -172,6 +174,7 @@ class Octal(Int):
 
 class Enum(Parameter):
     kind = "enum"
+    ends_at_zero = True
 
     def __init__(self, name: str, default: Any, values: tuple[str, ...], flags: int = 0, **more: Any):
         self.same = more.pop("same", {})  # value -> the one it means
@@ -215,6 +218,7 @@ class String(Parameter):
     """Text; with None as its default, the empty string means "not set", which is None."""
 
     kind = "string"
+    ends_at_zero = True
 
     def read(self, args: list[str]) -> str | None:
         return None if self.default is None and args[0] == "" else args[0]
@@ -226,6 +230,12 @@ class String(Parameter):
         return [] if value is None else [(f"{name} {quote(value)}", value != self.default)]
 
 
+class ByteString(String):
+    """Text that may hold any bytes."""
+
+    ends_at_zero = False
+
+
 class Special(Parameter):
     kind = "special"
     always_changes = True
@@ -233,6 +243,8 @@ class Special(Parameter):
 
 class Directory(Special):
     """The working directory: its value is the process's own, and setting it is chdir(2)."""
+
+    ends_at_zero = True
 
     def read(self, args: list[str]) -> str:
         return args[0]
@@ -369,6 +381,7 @@ class OomValues(Special):
 class KeyspaceEvents(Special):
     """A frozenset of class letters, "A" resolved into what it stands for."""
 
+    ends_at_zero = True
     all_classes = "g$lshzxetd"
     shown_order = all_classes + "nKEm"
 
@@ -393,6 +406,7 @@ class KeyspaceEvents(Special):
 class Addresses(Special):
     """A tuple of addresses to listen at; a leading "-" lets one be missing on this machine."""
 
+    ends_at_zero = True
     multi_arg = True
     most = 16
 

@@ -15,6 +15,7 @@ from queue import SimpleQueue
 from typing import ClassVar
 
 from fastredis.config import Config
+from fastredis.config_text import to_bytes
 from fastredis.logs import Logger
 
 DEFAULT_PIDFILE = "/var/run/redis.pid"
@@ -120,7 +121,8 @@ def set_title(config: Config, program: str = "") -> None:
     except ImportError:
         pass
     else:
-        setproctitle.setproctitle(config.process_title(template, program) or program)
+        title = config.process_title(template, program) or program
+        setproctitle.setproctitle(to_bytes(title).decode("utf-8", "replace"))   # it takes no other bytes
     set_short_name(config.process_title(template, os.path.basename(program)) or "fastredis")
 
 

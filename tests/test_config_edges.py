@@ -1,4 +1,5 @@
-"""Every number of the table at its edges, on fastredis and on redis-server: the reply, and what CONFIG GET says then.
+"""Every number of the table at its edges, and every text with odd bytes, on fastredis and on redis-server: the reply,
+and what CONFIG GET says then.
 
 After each value the server has to work: a client can connect, a key can be written if there is room, nothing is wrong
 in the log.
@@ -7,7 +8,8 @@ import pytest
 
 from fastredis.config import Config
 from fastredis.config_table import PARAMETERS
-from fastredis.config_types import IMMUTABLE, Int
+from fastredis.config_text import to_bytes, to_text
+from fastredis.config_types import IMMUTABLE, PROTECTED, Bool, Enum, Int, KeyspaceEvents, String
 from tests.resp import Error, Status
 from tests.servers import fastredis_server, peer_server
 from tests.test_config import REDIS_SERVER, needs_redis
@@ -39,6 +41,11 @@ COMPOUND = {
     "oom-score-adj-values": ("{} 1 2", "0 {} 2", "0 1 {}"),
     "latency-tracking-info-percentiles": ("{}", "1 {}"),
 }
+# A zero byte ends the text of nearly all settings, as in C. The present text is put in place of {}.
+ODD_TEXTS = ("{}\0x", "{}\0 x\0", "\0", "\0{}", "a\0b", to_text(b"\xff"), to_text(b"{}\0\xff"))
+TEXTS = [parameter for parameter in PARAMETERS if isinstance(parameter, (String, Enum, Bool, KeyspaceEvents))
+         and not parameter.flags & (IMMUTABLE | PROTECTED) and not parameter.absent
+         and parameter.name not in ("requirepass", "loglevel")]     # a password; 7.0 does not name all levels
 
 
 def edges(parameter):
@@ -64,7 +71,7 @@ def real():
 
 def outcome(client, name, value):
     """What CONFIG SET replies, and what CONFIG GET does then."""
-    return client.call("CONFIG", "SET", name, value.encode()), client.call("CONFIG", "GET", name)
+    return client.call("CONFIG", "SET", name, to_bytes(value)), client.call("CONFIG", "GET", name)
 
 
 def connect(server):
@@ -108,6 +115,25 @@ def test_edges(parameter, ours, real):
         if parameter.name in NEWER_LIMITS or not client.call("CONFIG", "GET", parameter.name):
             pytest.skip("redis-server 7.0 has no such setting, or one with other limits")
     try_all(parameter.name, edges(parameter), ours, real)
+
+
+@needs_redis
+@pytest.mark.parametrize("parameter", TEXTS, ids=lambda parameter: parameter.name)
+def test_odd_texts(parameter, ours, real):
+    with real.client() as client:
+        found = client.call("CONFIG", "GET", parameter.name)
+    if not found:
+        pytest.skip("redis-server 7.0 has no such setting")
+    try_all(parameter.name, [text.replace("{}", to_text(found[1])) for text in ODD_TEXTS], ours, real)
+
+
+@needs_redis
+def test_odd_names(ours, real):
+    with ours.client() as client, real.client() as other:
+        for name in ("hz\0", "\0hz", "no\0such", b"h\xffz"):
+            reply = client.call("CONFIG", "SET", name, "1")
+            assert reply.startswith("ERR Unknown option") and reply == other.call("CONFIG", "SET", name, "1")
+            assert client.call("CONFIG", "GET", name) == other.call("CONFIG", "GET", name) == []
 
 
 @needs_redis

@@ -20,7 +20,7 @@ UNBLOCKED = b"UNBLOCKED client unblocked via CLIENT UNBLOCK"
 
 TYPES = {b"normal": "normal", b"slave": "replica", b"replica": "replica", b"pubsub": "pubsub", b"master": "master",
          b"primary": "master"}
-PRINTABLE = re.compile(rb"[!-~]*")
+NAME = re.compile(rb"[!-~]*(\0.*)?", re.DOTALL)        # as in C, nobody looks behind a zero byte
 
 HELP = (
     "CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
@@ -193,7 +193,7 @@ def cmd_client_setname(c):
     Errors: blanks or control characters in it.
     """
     name = c.args[2]
-    if not PRINTABLE.fullmatch(name):
+    if not NAME.fullmatch(name):
         return c.reply(ErrorReply("ERR Client names cannot contain spaces, newlines or special characters."))
     c.name = name
     c.reply(OK)
@@ -215,7 +215,7 @@ def cmd_client_setinfo(c):
     attribute, value = c.args[2:]
     if attribute.lower() not in (b"lib-name", b"lib-ver"):
         return c.reply(ErrorReply(f"ERR Unrecognized option '{text(attribute)}'"))
-    if not PRINTABLE.fullmatch(value):
+    if not NAME.fullmatch(value):
         return c.reply(ErrorReply(f"ERR {text(attribute)} cannot contain spaces, newlines or special characters."))
     setattr(c, attribute.lower().decode().replace("-", "_"), value)
     c.reply(OK)

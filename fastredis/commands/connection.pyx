@@ -69,12 +69,12 @@ declare(
 
 
 cdef bint is_client_name(const Arg* a) noexcept:
-    """Whether it may be shown in a field of CLIENT LIST: no blanks, no control characters."""
+    """Whether it may be shown in a field of CLIENT LIST: no blanks, no control characters up to its first zero byte."""
     cdef size_t i
 
     for i in range(a.size):
         if not c'!' <= a.ptr[i] <= c'~':
-            return False
+            return a.ptr[i] == 0
     return True
 
 

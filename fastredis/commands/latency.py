@@ -4,7 +4,7 @@ import statistics
 
 from fastredis._command import declarer
 from fastredis._inspect import latency_histograms
-from fastredis._reply import ErrorReply, Verbatim
+from fastredis._reply import ErrorReply, Pairs, Verbatim
 from fastredis.config_text import to_text
 from fastredis.declarations import ADMIN, CONTAINER, LOADING, NOSCRIPT, STALE
 from fastredis.help_text import help_lines
@@ -93,15 +93,19 @@ def cmd_latency_histogram(c):
     """LATENCY HISTOGRAM [command ...] -> map of commands: calls, and how many took up to so many microseconds each.
 
     The limits are powers of two of nanoseconds, shown as Redis's own histogram rounds them; those that add no call are
-    left out. A container stands for its subcommands; what was not called, or is no command, is left out.
+    left out. A container stands for its subcommands; what was not called, or is no command, is left out. The order is
+    that of the names, and a name that is given twice is answered twice.
     Source: https://redis.io/docs/latest/commands/latency-histogram/
     """
-    names = [name.lower() for name in c.args[2:]]
-    c.reply({
-        name: {"calls": calls, "histogram_usec": limits}
-        for name, calls, limits in latency_histograms(c.engine)
-        if not names or name in names or name.partition(b"|")[0] in names
-    })
+    pairs = [(name, {"calls": calls, "histogram_usec": limits})
+             for name, calls, limits in latency_histograms(c.engine)]
+    if len(c.args) > 2:
+        found: dict[bytes, list] = {}
+        for pair in pairs:
+            for name in {pair[0], pair[0].partition(b"|")[0]}:
+                found.setdefault(name, []).append(pair)
+        pairs = [pair for name in c.args[2:] for pair in found.get(name.lower(), ())]
+    c.reply(Pairs(pairs))
 
 
 declare(

@@ -177,6 +177,15 @@ CASES = {
         (r'CLIENT SETNAME "a\n"', Error("ERR Client names cannot contain spaces, newlines or special characters.")),
         ("CLIENT SETNAME", wrong_args("client|setname")), ("CLIENT GETNAME x", wrong_args("client|getname")),
     ],
+    "a zero byte hides what follows it in a name": Case([
+        (r'CLIENT SETNAME "a\x00 b"', OK), ("CLIENT GETNAME", "a\0 b"),
+        ("CLIENT INFO", Matching(r".* name=a age=\d.*")),
+        (r'CLIENT SETNAME " \x00b"', Error("ERR Client names cannot contain spaces, newlines or special characters.")),
+        (r'HELLO 2 SETNAME "c\x00\n"', Any(list)), ("CLIENT GETNAME", "c\0\n"),
+        (r'CLIENT SETINFO LIB-NAME "l\x00 x"', OK), (r'CLIENT SETINFO lib-ver "1\x00\xff"', OK),
+        ("CLIENT INFO", Matching(r".* name=c age=\d.* lib-name=l lib-ver=1 .*")),
+        (r'CLIENT SETNAME "\x00"', OK), ("CLIENT GETNAME", "\0"), ("CLIENT INFO", Matching(r".* name= age=\d.*")),
+    ], since="8.2 or valkey 9.1"),
     # From the documentation of Redis 7.2.
     "CLIENT SETINFO": Case([
         ("CLIENT SETINFO lib-name redis-py", OK), ("CLIENT SETINFO LIB-VER 1.2.3", OK),

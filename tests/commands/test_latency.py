@@ -4,12 +4,13 @@ import pytest
 from fastredis.commands.latency import age, diagnosis, graph
 from fastredis.latency import SAMPLES, Event, Sample
 from tests.resp import Status
-from tests.rows import OK, Any, Between, Error, wrong_args
+from tests.rows import OK, Any, Between, Case, Error, wrong_args
 from tests.test_info import info, wait_for
 from tests.test_propagation import Local
 
 TIME = Between(1_600_000_000, 40_000_000_000)
 LONG = Between(35, 60_000)
+ONCE = ["calls", 1, "histogram_usec", Any(list)]
 
 CASES = {
     "nothing is noted without a threshold": [
@@ -28,6 +29,10 @@ CASES = {
         ("DEBUG SLEEP 0.04", Status("QUEUED")), ("EXEC", [OK]), ("LATENCY LATEST", [["command", TIME, LONG, LONG]]),
         ("LATENCY RESET", Any(int)),
     ],
+    "a histogram for each name, in their order": Case([
+        ("CONFIG SET latency-tracking yes", OK), ("CONFIG RESETSTAT", OK), ("SET k v", OK), ("GET k", "v"),
+        ("LATENCY HISTOGRAM get SET nosuch set", ["get", ONCE, "set", ONCE, "set", ONCE]),
+    ], resp=(2,)),                      # in RESP3 it is a map whose keys repeat
     "wrongly": [
         ("LATENCY", wrong_args("latency")), ("LATENCY LATEST x", wrong_args("latency|latest")),
         ("LATENCY HISTORY", wrong_args("latency|history")), ("LATENCY GRAPH", wrong_args("latency|graph")),
