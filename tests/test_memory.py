@@ -93,17 +93,51 @@ def test_the_overhead_of_a_database_is_what_its_tables_take():
     local.loop.close()
 
 
+RATIOS = ("allocator_frag", "allocator_rss", "rss_overhead", "mem_fragmentation")
+
+
 @own_allocator
 def test_an_idle_server_is_not_fragmented(client):
     """What monitoring looks at: alarms begin at 1.5. The interpreter is what the server's memory mostly is."""
     known = info(client)
-    for name in ("mem_fragmentation_ratio", "rss_overhead_ratio"):
-        assert 0.9 < float(known[name]) < 1.4, name
-    resident, used, interpreter = (int(known[name]) for name in ("used_memory_rss", "used_memory", "mem_interpreter"))
-    assert int(known["mem_fragmentation_bytes"]) == resident - used - interpreter
+    for name in RATIOS:
+        assert 0.9 < float(known[f"{name}_ratio"]) < 1.4, name
+    used, interpreter = int(known["used_memory"]), int(known["mem_interpreter"])
     assert interpreter > 10 * MIB > used
-    assert 0.9 < stats(client)[b"fragmentation"] < 1.4
+    found = stats(client)
+    for name in (b"allocator-fragmentation.ratio", b"allocator-rss.ratio", b"rss-overhead.ratio", b"fragmentation"):
+        assert 0.9 < found[name] < 1.4, name
     assert int(known["used_memory_startup"]) <= used
+
+
+@own_allocator
+@pytest.mark.parametrize("keys", [0, 20_000])
+def test_the_figures_of_the_allocators_agree_with_each_other(client, keys):
+    """As in redis-server: each ratio and each difference is that of two of the sizes."""
+    fill(client, keys)
+    fill(client, keys, size=100)
+    known = info(client)
+    allocated, active, held, resident = (int(known[name]) for name in (
+        "allocator_allocated", "allocator_active", "allocator_resident", "used_memory_rss"))
+    assert int(known["used_memory"]) + int(known["mem_interpreter"]) == allocated <= active <= held
+    for name, (over, under) in zip(RATIOS, (
+            (active, allocated), (held, active), (resident, held), (resident, allocated)), strict=True):
+        assert int(known[f"{name}_bytes"]) == over - under
+        assert known[f"{name}_ratio"] == f"{over / under:.2f}"
+
+
+@own_allocator
+def test_holes_between_small_values_are_fragmentation(client):
+    """Of 34 MB in small values every fifth stays: the slabs are still there, of no use for others."""
+    fill(client, 250_000, size=100)
+    full = info(client)
+    for start in range(0, 250_000, 1000):
+        client.call("DEL", *(f"k{i}" for i in range(start, start + 1000) if i % 5))
+    holes = info(client)
+    gone = int(full["used_memory"]) - int(holes["used_memory"])
+    assert int(full["allocator_frag_bytes"]) < 1 * MIB
+    assert int(holes["allocator_frag_bytes"]) > gone * 0.8 > 10 * MIB
+    assert b" * Fragmentation: " in client.call("MEMORY", "DOCTOR")
 
 
 def resident(client):
@@ -133,19 +167,21 @@ def test_doctor(client):
 
 
 HEALTHY = {
-    "peak.allocated": 100 * MIB, "total.allocated": 90 * MIB, "allocator-fragmentation.ratio": 1.2,
-    "allocator-fragmentation.bytes": 2 * WASTE, "clients.normal": 500_000, "clients.slaves": MIB,
+    "peak.allocated": 100 * MIB, "total.allocated": 90 * MIB, "allocator-fragmentation.bytes": 2 * WASTE,
+    "allocator-rss.bytes": 2 * WASTE, "clients.normal": 500_000, "clients.slaves": MIB,
 }
 ILL = {
     "nothing": ({}, []),
     "peak": ({"peak.allocated": 140 * MIB}, ["Peak"]),
-    "fragmentation": ({"allocator-fragmentation.ratio": 1.5}, ["Fragmentation"]),
-    "fragmentation of little": (
-        {"allocator-fragmentation.ratio": 1.5, "allocator-fragmentation.bytes": WASTE}, []),
+    "fragmentation": ({"allocator-fragmentation.bytes": 40 * MIB}, ["Fragmentation"]),
+    "unused memory": ({"allocator-rss.bytes": 40 * MIB}, ["Unused memory"]),
+    "a little": ({"peak.allocated": 10 * MIB, "total.allocated": 8 * MIB, "allocator-fragmentation.bytes": WASTE,
+                  "allocator-rss.bytes": WASTE}, []),
     "clients": ({"clients.normal": 3 * MIB}, ["Clients"]),
     "replicas": ({"clients.slaves": 11 * MIB}, ["Replicas"]),
-    "all": ({"peak.allocated": 900 * MIB, "allocator-fragmentation.ratio": 2.0, "clients.normal": 9 * MIB,
-             "clients.slaves": 99 * MIB}, ["Peak", "Fragmentation", "Clients", "Replicas"]),
+    "all": ({"peak.allocated": 900 * MIB, "allocator-fragmentation.bytes": 90 * MIB, "allocator-rss.bytes": 90 * MIB,
+             "clients.normal": 9 * MIB, "clients.slaves": 99 * MIB},
+            ["Peak", "Fragmentation", "Unused memory", "Clients", "Replicas"]),
 }
 
 

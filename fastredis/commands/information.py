@@ -27,6 +27,7 @@ from fastredis._reply import Verbatim
 from fastredis.commands.migrate import kept_connections
 from fastredis.config_text import to_text
 from fastredis.declarations import LOADING, STALE
+from fastredis.ds.alloc import slab_figures
 from fastredis.metrics import resident_memory
 
 declare = declarer("server")
@@ -195,7 +196,7 @@ def memory(engine) -> Fields:
         ("maxmemory", config["maxmemory"]),
         ("maxmemory_human", human(config["maxmemory"])),
         ("maxmemory_policy", config["maxmemory-policy"]),
-        *fragmentation(engine, counted["used_memory"], allocator_memory(engine, counted, resident), resident),
+        *fragmentation(engine, counted["used_memory"], resident),
         ("mem_not_counted_for_evict", counted["not_evictable"]),
         ("mem_replication_backlog", backlog_memory),
         ("mem_total_replication_buffers", stream_memory),
@@ -211,15 +212,22 @@ def memory(engine) -> Fields:
     ]
 
 
-def allocator_memory(engine, counted, resident: int) -> int:
-    """What the allocator holds, in bytes: known only as the RSS without what the program itself took at its start."""
-    return max(counted["used_memory"], resident - engine.metrics.interpreter)
+def allocators(engine, used: int, resident: int) -> tuple[int, int, int]:
+    """What the allocators of the process gave out, what they took for that, and what of it is in RAM; in bytes.
+
+    The interpreter belongs to it: small as the data of an idle server are, beside them alone a few slabs that have just
+    been opened would look like an alarm. Of the slabs it is known how much of them is not used. What else the process
+    has in RAM counts as resident only: MEMORY PURGE may give it back.
+    """
+    allocated = used + engine.metrics.interpreter
+    active = allocated + slab_figures()["unused"]
+    return allocated, active, max(active, resident)
 
 
 def memory_used(engine, counted, resident: int, overhead: int) -> Fields:
     used, peak, startup = counted["used_memory"], counted["used_memory_peak"], engine.metrics.startup_memory
     dataset = used - overhead
-    allocator = allocator_memory(engine, counted, resident)
+    allocated, active, held = allocators(engine, used, resident)
     return [
         ("used_memory", used),
         ("used_memory_human", human(used)),
@@ -232,27 +240,26 @@ def memory_used(engine, counted, resident: int, overhead: int) -> Fields:
         ("used_memory_startup", startup),
         ("used_memory_dataset", dataset),
         ("used_memory_dataset_perc", f"{dataset * 100 / max(1, used - startup):.2f}%"),
-        ("allocator_allocated", used),
-        ("allocator_active", allocator),
-        ("allocator_resident", allocator),
+        ("allocator_allocated", allocated),
+        ("allocator_active", active),
+        ("allocator_resident", held),
         ("allocator_muzzy", 0),
     ]
 
 
-def fragmentation(engine, used: int, allocator: int, resident: int) -> Fields:
-    """How much more than it gave out the allocator holds, and the process beside that and the interpreter."""
-    interpreter = engine.metrics.interpreter
-    accounted, held = used + interpreter, allocator + interpreter
+def fragmentation(engine, used: int, resident: int) -> Fields:
+    """How much more than they gave out the allocators hold, and the process in turn."""
+    allocated, active, held = allocators(engine, used, resident)
     return [
-        ("allocator_frag_ratio", f"{allocator / used:.2f}"),
-        ("allocator_frag_bytes", allocator - used),
-        ("allocator_rss_ratio", "1.00"),
-        ("allocator_rss_bytes", 0),
+        ("allocator_frag_ratio", f"{active / allocated:.2f}"),
+        ("allocator_frag_bytes", active - allocated),
+        ("allocator_rss_ratio", f"{held / active:.2f}"),
+        ("allocator_rss_bytes", held - active),
         ("rss_overhead_ratio", f"{resident / held:.2f}"),
         ("rss_overhead_bytes", resident - held),
-        ("mem_fragmentation_ratio", f"{resident / accounted:.2f}"),
-        ("mem_fragmentation_bytes", resident - accounted),
-        ("mem_interpreter", interpreter),
+        ("mem_fragmentation_ratio", f"{resident / allocated:.2f}"),
+        ("mem_fragmentation_bytes", resident - allocated),
+        ("mem_interpreter", engine.metrics.interpreter),
     ]
 
 

@@ -101,22 +101,22 @@ def figures(engine) -> dict:
 
 
 def allocator_figures(found: dict) -> dict:
-    """How much more than it gave out the allocator holds, and the process in turn."""
-    used, resident, interpreter = found["used_memory"], found["used_memory_rss"], found["mem_interpreter"]
-    active, mapped = found["allocator_active"], found["allocator_resident"]
+    """How much more than they gave out the allocators hold, and the process in turn."""
+    allocated, active = found["allocator_allocated"], found["allocator_active"]
+    held, resident = found["allocator_resident"], found["used_memory_rss"]
     return {
-        "allocator.allocated": found["allocator_allocated"],
+        "allocator.allocated": allocated,
         "allocator.active": active,
-        "allocator.resident": mapped,
+        "allocator.resident": held,
         "allocator.muzzy": found["allocator_muzzy"],
-        "allocator-fragmentation.ratio": active / used,
-        "allocator-fragmentation.bytes": active - used,
-        "allocator-rss.ratio": mapped / active,
-        "allocator-rss.bytes": mapped - active,
-        "rss-overhead.ratio": resident / (mapped + interpreter),
-        "rss-overhead.bytes": resident - mapped - interpreter,
-        "fragmentation": resident / (used + interpreter),
-        "fragmentation.bytes": resident - used - interpreter,
+        "allocator-fragmentation.ratio": active / allocated,
+        "allocator-fragmentation.bytes": active - allocated,
+        "allocator-rss.ratio": held / active,
+        "allocator-rss.bytes": held - active,
+        "rss-overhead.ratio": resident / held,
+        "rss-overhead.bytes": resident - held,
+        "fragmentation": resident / allocated,
+        "fragmentation.bytes": resident - allocated,
     }
 
 
@@ -153,12 +153,17 @@ def complaints(found: dict, clients: int) -> list[str]:
         wrong.append("Peak: more than 1.5 times as much memory was in use at some time as is now. The process may "
                      "still hold it, so that its RSS and the fragmentation look high; it is used again first. MEMORY "
                      "PURGE gives back what can be given back.")
-    # Not "fragmentation", in which the interpreter hides what the allocator of a small server wastes.
-    if found["allocator-fragmentation.ratio"] > 1.4 and found["allocator-fragmentation.bytes"] > WASTE:
-        wrong.append("Fragmentation: the allocator holds more than 1.4 times the memory that is in use. Either this "
-                     "is what an earlier peak left (compare peak.allocated with total.allocated), or free blocks lie "
-                     "between others that are not, since values of changing sizes were written and deleted. MEMORY "
-                     "PURGE may help, a restart does; MEMORY MALLOC-STATS shows the free blocks.")
+    # Not by the ratios, in which the interpreter hides what a small server wastes.
+    wasteful = max(WASTE, found["total.allocated"] * 0.4)
+    if found["allocator-fragmentation.bytes"] > wasteful:
+        wrong.append("Fragmentation: free blocks lie between others that are in use, and take more than 0.4 times as "
+                     "much memory as these, since small values were written and deleted in great numbers. New ones "
+                     "of the same sizes will use them; a restart gives them back.")
+    if found["allocator-rss.bytes"] > wasteful:
+        wrong.append("Unused memory: the process holds more than 1.4 times the memory that is in use. Either this is "
+                     "what an earlier peak left (compare peak.allocated with total.allocated), or large values of "
+                     "changing sizes were written and deleted. MEMORY PURGE may give some of it back; MEMORY "
+                     "MALLOC-STATS shows the free blocks.")
     if clients and found["clients.normal"] > clients * CLIENT_BUFFERS:
         wrong.append("Clients: their buffers take more than 200 KiB each on average. Some send large requests, or do "
                      "not read their replies: see qbuf and omem in CLIENT LIST, and client-output-buffer-limit.")

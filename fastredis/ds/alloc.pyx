@@ -173,6 +173,8 @@ cdef Slab* open_slabs[CLASSES]          # by class: those with a free block, the
 cdef Arena* arenas = NULL               # those with a free slab
 cdef int64_t arena_count = 0
 cdef int64_t kept_slabs = 0             # in all arenas
+cdef int64_t used_slabs = 0             # those with a class
+cdef int64_t taken_bytes = 0            # of all blocks of slabs that are taken
 
 
 cdef inline bint is_full(const Slab* slab) noexcept:
@@ -268,7 +270,7 @@ cdef void arena_free(Arena* arena) noexcept:
 
 cdef Slab* slab_new(size_t size) noexcept:
     """A slab for blocks of that size, open; NULL: there is no memory."""
-    global kept_slabs
+    global kept_slabs, used_slabs
     cdef Arena* arena = arenas
     cdef Slab* slab
     cdef uint64_t bit
@@ -293,16 +295,18 @@ cdef Slab* slab_new(size_t size) noexcept:
     slab.fresh = sizeof(Slab) + (SLAB - sizeof(Slab)) % size    # so blocks of 64 bytes are cache lines
     slab.used = 0
     slab_link(slab)
+    used_slabs += 1
     return slab
 
 
 cdef void slab_free(Slab* slab) noexcept:
     """Give an empty slab back to its arena, and an empty arena to the kernel unless it is the only one with room."""
-    global kept_slabs
+    global kept_slabs, used_slabs
     cdef Arena* arena = slab.arena
     cdef uint64_t bit = <uint64_t>1 << (<char*>slab - arena.slabs) // SLAB
 
     slab_unlink(slab)
+    used_slabs -= 1
     if arena.free == 0:
         arena_link(arena)
     arena.free |= bit
@@ -317,6 +321,7 @@ cdef void slab_free(Slab* slab) noexcept:
 
 cdef inline void* slab_take(size_t size) noexcept:
     """A block of that size, which is a class's; NULL: there is no memory."""
+    global taken_bytes
     cdef Slab* slab = open_slabs[size // CLASS_STEP]
     cdef void* block
 
@@ -325,6 +330,7 @@ cdef inline void* slab_take(size_t size) noexcept:
         if slab is NULL:
             return NULL
     slab.used += 1
+    taken_bytes += size
     block = slab.free
     if block is not NULL:
         slab.free = (<void**>block)[0]
@@ -338,6 +344,7 @@ cdef inline void* slab_take(size_t size) noexcept:
 
 cdef inline void slab_give(void* block) noexcept:
     """Take a block back. The last one of a slab frees that, unless its class has no other open one."""
+    global taken_bytes
     cdef Slab* slab = <Slab*>(<size_t>block & ~<size_t>(SLAB - 1))
 
     if unlikely(is_full(slab)):
@@ -345,19 +352,20 @@ cdef inline void slab_give(void* block) noexcept:
     (<void**>block)[0] = slab.free
     slab.free = block
     slab.used -= 1
+    taken_bytes -= slab.size
     if unlikely(slab.used == 0 and (slab.prev is not NULL or slab.next is not NULL)):
         slab_free(slab)
 
 
 def slab_figures() -> dict:
-    """What the slabs of this process hold, as counts."""
-    cdef Arena* arena = arenas
-    cdef int64_t free_slabs = 0
+    """The slabs of this process: `arenas` of them; of all `slabs`, those that are `free`, and `kept` with their pages.
 
-    while arena is not NULL:
-        free_slabs += popcount64(arena.free)
-        arena = arena.next
-    return {"arenas": arena_count, "slabs": arena_count * ARENA_SLABS, "free": free_slabs, "kept": kept_slabs}
+    taken: bytes of the blocks that are taken; unused: what else there is of the slabs that are not free.
+    """
+    return {
+        "arenas": arena_count, "slabs": arena_count * ARENA_SLABS, "free": arena_count * ARENA_SLABS - used_slabs,
+        "kept": kept_slabs, "taken": taken_bytes, "unused": used_slabs * SLAB - taken_bytes,
+    }
 
 
 # ---------------------------------------------------------------- blocks

@@ -122,6 +122,24 @@ def test_small_blocks_that_are_freed_go_back_to_the_kernel():
 
 
 @own_slabs
+def test_what_is_unused_in_slabs_is_known():
+    blocks = BlocksProbe()
+    before = slab_figures()
+    numbers = [blocks.take(size)[0] for size in (24, 500) for _ in range(10_000)]
+    full = slab_figures()
+    assert full["taken"] - before["taken"] == blocks.used == 10_000 * (24 + 504)
+    assert full["unused"] - before["unused"] < 400 * 320                # heads, and what is left of two slabs
+    for number in numbers[::2]:
+        blocks.give(number)
+    half = slab_figures()
+    assert half["taken"] - before["taken"] == blocks.used
+    assert half["unused"] - full["unused"] == 5000 * (24 + 504)         # no slab is empty
+    for number in numbers[1::2]:
+        blocks.give(number)
+    assert slab_figures()["taken"] == before["taken"]
+
+
+@own_slabs
 def test_arenas_lie_side_by_side():
     """As one mapping: the kernel allows a process some 65,000, which would be a limit of the data."""
     blocks = BlocksProbe()
