@@ -8,9 +8,9 @@ import sys
 from typing import NamedTuple
 
 import fastredis
-from fastredis.config import Config, FatalConfigError, UnreadableConfigError
-from fastredis.config_text import quote, split_args, to_text
-from fastredis.logs import Logger
+from fastredis.config.config import Config, FatalConfigError, UnreadableConfigError
+from fastredis.host.logs import Logger
+from fastredis.text import quote, split_args, to_text
 
 USAGE = """\
 Usage: fastredis [/path/to/redis.conf] [options] [-]
@@ -152,7 +152,7 @@ def fatal_text(error: FatalConfigError) -> str:
 
 def _serve(config: Config, log: Logger, configured: bool) -> int:
     """Become the server process and run the server in it."""
-    from fastredis import process
+    from fastredis.host import process
 
     supervisor = process.supervised_by(config, log)
     if supervisor:

@@ -18,27 +18,27 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from fastredis import commands
-from fastredis._blocking import PAUSE_SHUTDOWN, Blocked
-from fastredis._client_list import describe
-from fastredis._command import CommandTable, declared_commands
-from fastredis._connection import Connection
-from fastredis._crash import exit_without_memory, report_trouble
-from fastredis._engine import Engine
-from fastredis._evict import Evictor
-from fastredis._monitor import Monitors
-from fastredis._pubsub import PubSub, set_notify
-from fastredis._slowlog import SlowLog
-from fastredis.config import Config, ConfigError
-from fastredis.config_text import address_text, to_bytes
-from fastredis.logs import Logger
-from fastredis.metrics import Metrics
+from fastredis.config.config import Config, ConfigError
+from fastredis.engine.blocking import PAUSE_SHUTDOWN, Blocked
+from fastredis.engine.client_list import describe
+from fastredis.engine.command import CommandTable, declared_commands
+from fastredis.engine.connection import Connection
+from fastredis.engine.engine import Engine
+from fastredis.engine.evict import Evictor
+from fastredis.engine.metrics import Metrics
+from fastredis.engine.monitor import Monitors
+from fastredis.engine.pubsub import PubSub, set_notify
+from fastredis.engine.slowlog import SlowLog
+from fastredis.host.crash import exit_without_memory, report_trouble
+from fastredis.host.logs import Logger
+from fastredis.host.process import OOM_MASTER, OOM_REPLICA, CpuLists, OomScore, Threads, notify_systemd
 from fastredis.persist.aof_files import AofFiles
 from fastredis.persist.loading import Loading
 from fastredis.persist.saver import LOADING, Saver, temporary_name
-from fastredis.process import OOM_MASTER, OOM_REPLICA, CpuLists, OomScore, Threads, notify_systemd
 from fastredis.replication.state import Replication
+from fastredis.text import address_text, to_bytes
 
-GATE_LOADING = 1            # as in _core.pxd
+GATE_LOADING = 1            # as in core.pxd
 LONGEST_PAUSE_MS = 2**62    # since the epoch
 RESOLVERS = 2               # threads that look names up: a name that nobody answers for takes long
 BACKGROUND_THREADS = 3      # ... and for files

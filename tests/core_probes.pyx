@@ -1,7 +1,7 @@
 """The reply buffer and a feed of the engine as Python classes, for tests only."""
-from fastredis._engine cimport Engine, Feed
-from fastredis._reply cimport Reply, reply_new
 from fastredis._resp cimport Arg
+from fastredis.engine.engine cimport Engine, Feed
+from fastredis.engine.reply cimport Reply, reply_new
 
 
 cdef class ReplyProbe:

@@ -22,11 +22,11 @@ import sys
 import threading
 from collections import Counter
 
-from fastredis._command import declared_commands
-from fastredis._inspect import entries
+from fastredis.engine.command import declared_commands
+from fastredis.engine.inspect import entries
 
 from fastredis import commands
-from fastredis.declarations import MAY_REPLICATE, WRITE, argument_docs, parse_args
+from fastredis.engine.declarations import MAY_REPLICATE, WRITE, argument_docs, parse_args
 from tests.resp import Client, Closed, Error, encode
 from tests.soak.draw import DATABASES, WEIGHTS, Draw
 from tests.test_propagation import NOW_MS, Local

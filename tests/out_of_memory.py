@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 
-from fastredis._crash import exit_without_memory
+from fastredis.host.crash import exit_without_memory
 from fastredis.persist.aof_load import AofLoad
 from fastredis.persist.rdb_read import RdbError
 

@@ -14,9 +14,10 @@ from types import SimpleNamespace
 import pytest
 
 import fastredis
-from fastredis import cli, process
-from fastredis.config import Config, FatalConfigError
-from fastredis.logs import Logger
+from fastredis import cli
+from fastredis.config.config import Config, FatalConfigError
+from fastredis.host import process
+from fastredis.host.logs import Logger
 from tests.test_config import REDIS_SERVER, RealServer, needs_redis, theirs_as_ours
 
 ROOT = Path(fastredis.__file__).resolve().parent.parent
@@ -198,7 +199,7 @@ def test_settings_come_without_the_engine():
     )
     assert "Bad directive" in result.stderr
     loaded = result.stdout
-    for module in ("asyncio", "uvloop", "fastredis.server", "fastredis._engine", "ctypes"):
+    for module in ("asyncio", "uvloop", "fastredis.server", "fastredis.engine.engine", "ctypes"):
         assert f"'{module}'" not in loaded
 
 
@@ -242,7 +243,7 @@ def test_systemd_is_told(tmp_path):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
         channel.bind(str(tmp_path / "notify"))
         channel.settimeout(10)
-        body = "from fastredis import process; process.notify_systemd('READY=1\\n', log); print(config.supervised)"
+        body = "from fastredis.host import process; process.notify_systemd('READY=1\\n', log); print(config.supervised)"
         arguments = ("--supervised", "auto", "--daemonize", "yes")
         result = fastredis_command(*arguments, body=body, NOTIFY_SOCKET=str(tmp_path / "notify"))
         assert result.returncode == 7, "a supervised server stays in the foreground"

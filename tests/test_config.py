@@ -15,10 +15,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fastredis import config_types as types
-from fastredis.config import Config, ConfigError, FatalConfigError, UnreadableConfigError
-from fastredis.config_table import PARAMETERS
-from fastredis.config_text import glob_regex, parse_memory, quote, split_args, to_bytes
+from fastredis.config.config import Config, ConfigError, FatalConfigError, UnreadableConfigError
+from fastredis.config.config import types as types
+from fastredis.config.table import PARAMETERS
+from fastredis.text import glob_regex, parse_memory, quote, split_args, to_bytes
 from tests.servers import Peer, free_port
 
 FACTS = json.loads((Path(__file__).parent / "facts" / "config.json").read_text())

@@ -6,10 +6,10 @@ in the log.
 """
 import pytest
 
-from fastredis.config import Config
-from fastredis.config_table import PARAMETERS
-from fastredis.config_text import to_bytes, to_text
-from fastredis.config_types import IMMUTABLE, PROTECTED, Bool, Enum, Int, KeyspaceEvents, String
+from fastredis.config.config import Config
+from fastredis.config.table import PARAMETERS
+from fastredis.config.types import IMMUTABLE, PROTECTED, Bool, Enum, Int, KeyspaceEvents, String
+from fastredis.text import to_bytes, to_text
 from tests.resp import Error, Status
 from tests.servers import fastredis_server, peer_server
 from tests.test_config import REDIS_SERVER, needs_redis

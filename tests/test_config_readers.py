@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 import fastredis
-from fastredis.config import Config, ConfigError, FatalConfigError
-from fastredis.config_table import PARAMETERS
-from fastredis.config_types import IMMUTABLE, Directory
+from fastredis.config.config import Config, ConfigError, FatalConfigError
+from fastredis.config.table import PARAMETERS
+from fastredis.config.types import IMMUTABLE, Directory
 
 SOURCE = Path(fastredis.__file__).parent
-NAMES_ONLY = {"config_table.py", "config_types.py"}     # these say what there is; the others use it
+NAMES_ONLY = {"table.py", "types.py"}     # these say what there is; the others use it
 # Settings whose names are put together where they are read, and how.
 BUILT_NAMES = {
     "enable-debug-command": 'f"enable-{name.decode()}-command"',

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastredis import declarations
-from fastredis.declarations import (
+from fastredis.engine import declarations
+from fastredis.engine.declarations import (
     ARGUMENT_TYPES,
     CONTAINER,
     FLAG_NAMES,
@@ -260,7 +260,7 @@ def test_any_arguments_survive(described):
 
 
 def test_the_pxd_has_the_same_flags():
-    source = (HERE.parent / "fastredis" / "_flags.pxd").read_text()
+    source = (HERE.parent / "fastredis" / "engine" / "flags.pxd").read_text()
     in_pxd = {name: 1 << int(shift) for name, shift in re.findall(r"^    ([A-Z_]+) = 1 << (\d+)$", source, re.M)}
     in_python = {name: value for name, value in vars(declarations).items() if name.isupper() and isinstance(value, int)}
     assert in_pxd == in_python

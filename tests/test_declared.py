@@ -3,9 +3,10 @@ import json
 from pathlib import Path
 
 import pytest
-from fastredis._command import declared_commands
+from fastredis.engine.command import declared_commands
 
-from fastredis import commands, declarations
+from fastredis import commands
+from fastredis.engine import declarations
 
 FACTS = Path(__file__).parent / "facts"
 

@@ -1,8 +1,9 @@
 """Some seconds of tests.differential with fixed seeds, and that it finds what differs, only that, and shrinks it."""
 import pytest
-from fastredis._command import declared_commands
+from fastredis.engine.command import declared_commands
 
-from fastredis import commands, declarations
+from fastredis import commands
+from fastredis.engine import declarations
 from tests.conftest import PEER
 from tests.differential.alike import DIFFERENCES, Alike, frames
 from tests.differential.grammar import Draw, known_commands, pruned

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from fastredis._engine import Feed
 from fastredis.commands import migrate
+from fastredis.engine.engine import Feed
 from tests.core_probes import FeedProbe
 from tests.resp import Closed, Error, Status
 from tests.servers import fastredis_server

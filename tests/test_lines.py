@@ -2,7 +2,7 @@
 import gc
 
 import pytest
-from fastredis._connection import Connection
+from fastredis.engine.connection import Connection
 
 from tests.resp import Push, encode
 from tests.rows import OK, PONG

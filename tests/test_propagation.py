@@ -10,9 +10,9 @@ import time
 
 import pytest
 
-from fastredis._engine import Feed
-from fastredis.config import Config
-from fastredis.logs import Logger
+from fastredis.config.config import Config
+from fastredis.engine.engine import Feed
+from fastredis.host.logs import Logger
 from fastredis.server import Server
 from tests.conftest import PEER
 from tests.resp import NIL_ARRAY, Client, Closed, Error, Status

@@ -2,7 +2,7 @@
 import math
 
 import pytest
-from fastredis._reply import (
+from fastredis.engine.reply import (
     NULL_ARRAY,
     Attributes,
     BigNumber,

@@ -3,16 +3,16 @@
 The first tests run an engine in this process, on a connection whose transport is a list of the bytes written.
 """
 import pytest
-from fastredis._blocking import Blocked
-from fastredis._command import CommandTable, declared_commands
-from fastredis._connection import Connection
-from fastredis._evict import Evictor
-from fastredis._pubsub import PubSub
-from fastredis._slowlog import SlowLog
+from fastredis.engine.blocking import Blocked
+from fastredis.engine.command import CommandTable, declared_commands
+from fastredis.engine.connection import Connection
+from fastredis.engine.evict import Evictor
+from fastredis.engine.pubsub import PubSub
+from fastredis.engine.slowlog import SlowLog
 
 from fastredis import commands
-from fastredis._engine import Engine, Feed
-from fastredis.config import Config
+from fastredis.config.config import Config
+from fastredis.engine.engine import Engine, Feed
 from tests.resp import NIL_ARRAY, encode
 from tests.rows import OK, PONG, QUEUED
 from tests.test_propagation import Local

@@ -2,17 +2,6 @@
 from libc.stdint cimport INT64_MAX, int64_t, uint64_t
 from libc.string cimport memset
 
-from fastredis._client cimport Client
-from fastredis._command cimport native
-from fastredis._core cimport NOTIFY_GENERIC, NOTIFY_STRING
-from fastredis._errors cimport (
-    ERR_BIT_OFFSET, ERR_BIT_SOUGHT, ERR_BIT_VALUE, ERR_BITOP_ANDOR, ERR_BITOP_DIFF, ERR_BITOP_DIFF1, ERR_BITOP_NOT,
-    ERR_FIELD_OVERFLOW, ERR_FIELD_READONLY, ERR_FIELD_TYPE, ERR_SYNTAX,
-)
-from fastredis._flags cimport DENYOOM, FAST, READONLY, WRITE
-from fastredis._options cimport (
-    arg_is, get_int_or_reply, get_int_or_reply_text, get_memory_or_reply, get_range_or_reply,
-)
 from fastredis._resp cimport Arg, arg_hash
 from fastredis.commands.strings cimport string_room_or_reply
 from fastredis.ds.alloc cimport Account, mem_alloc, mem_free
@@ -22,11 +11,22 @@ from fastredis.ds.bits cimport (
     field_get, field_set,
 )
 from fastredis.ds.numbers cimport INT64_TEXT, parse_int64
+from fastredis.engine.client cimport Client
+from fastredis.engine.command cimport native
+from fastredis.engine.core cimport NOTIFY_GENERIC, NOTIFY_STRING
+from fastredis.engine.errors cimport (
+    ERR_BIT_OFFSET, ERR_BIT_SOUGHT, ERR_BIT_VALUE, ERR_BITOP_ANDOR, ERR_BITOP_DIFF, ERR_BITOP_DIFF1, ERR_BITOP_NOT,
+    ERR_FIELD_OVERFLOW, ERR_FIELD_READONLY, ERR_FIELD_TYPE, ERR_SYNTAX,
+)
+from fastredis.engine.flags cimport DENYOOM, FAST, READONLY, WRITE
+from fastredis.engine.options cimport (
+    arg_is, get_int_or_reply, get_int_or_reply_text, get_memory_or_reply, get_range_or_reply,
+)
 from fastredis.values.entry cimport ENC_RAW, Entry, entry_encoding
 from fastredis.values.string_type cimport Raw, entry_raw, raw_data, string_new_raw, string_view
 
-from fastredis._command import declarer
-from fastredis.declarations import bitfield_keys, key_at, key_range
+from fastredis.engine.command import declarer
+from fastredis.engine.declarations import bitfield_keys, key_at, key_range
 
 declare = declarer("bitmap")
 

@@ -3,13 +3,13 @@
 import re
 from collections.abc import Callable, Iterator
 
-from fastredis import _engine as bits
-from fastredis._blocking import PAUSE_BY_CLIENT
-from fastredis._client_list import reply_lines
-from fastredis._command import declarer
-from fastredis._options import parse_integer
-from fastredis._reply import ErrorReply, Status
-from fastredis.declarations import ADMIN, CONTAINER, LOADING, NOSCRIPT, STALE
+from fastredis.engine import engine as bits
+from fastredis.engine.blocking import PAUSE_BY_CLIENT
+from fastredis.engine.client_list import reply_lines
+from fastredis.engine.command import declarer
+from fastredis.engine.declarations import ADMIN, CONTAINER, LOADING, NOSCRIPT, STALE
+from fastredis.engine.options import parse_integer
+from fastredis.engine.reply import ErrorReply, Status
 
 declare = declarer("connection")
 

@@ -5,10 +5,10 @@ Valkey's answer.
 Source: https://valkey.io/commands/readonly/, https://valkey.io/commands/readwrite/
 """
 
-from fastredis._command import declarer
-from fastredis._engine import C_READONLY, C_REDIRECT
-from fastredis._reply import ErrorReply, Status
-from fastredis.declarations import ADMIN, CONTAINER, FAST, LOADING, NO_ASYNC_LOADING, NOSCRIPT, STALE
+from fastredis.engine.command import declarer
+from fastredis.engine.declarations import ADMIN, CONTAINER, FAST, LOADING, NO_ASYNC_LOADING, NOSCRIPT, STALE
+from fastredis.engine.engine import C_READONLY, C_REDIRECT
+from fastredis.engine.reply import ErrorReply, Status
 
 declare = declarer("cluster")
 NO_CLUSTER = ErrorReply("ERR This instance has cluster support disabled")

@@ -1,12 +1,12 @@
-"""CONFIG: read and change the settings. What they are and what each takes is in fastredis.config."""
+"""CONFIG: read and change the settings. What they are and what each takes is in fastredis.config.config."""
 
-from fastredis._command import declarer
-from fastredis._inspect import is_loading, reset_statistics
-from fastredis._reply import ErrorReply, Status
-from fastredis.config import ConfigError
-from fastredis.config_text import to_text
-from fastredis.declarations import ADMIN, CONTAINER, LOADING, NOSCRIPT, STALE
-from fastredis.help_text import help_lines
+from fastredis.commands.help_text import help_lines
+from fastredis.config.config import ConfigError
+from fastredis.engine.command import declarer
+from fastredis.engine.declarations import ADMIN, CONTAINER, LOADING, NOSCRIPT, STALE
+from fastredis.engine.inspect import is_loading, reset_statistics
+from fastredis.engine.reply import ErrorReply, Status
+from fastredis.text import to_text
 
 declare = declarer("server")
 

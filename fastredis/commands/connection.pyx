@@ -3,24 +3,24 @@ import hmac
 
 from libc.stdint cimport INT32_MAX, INT32_MIN, int64_t, uint64_t
 
-from fastredis._client cimport Client
-from fastredis._command cimport native
-from fastredis._engine cimport (
+from fastredis._resp cimport Arg, arg_bytes
+from fastredis.engine.client cimport Client
+from fastredis.engine.command cimport native
+from fastredis.engine.engine cimport (
     C_CLOSE_AFTER_REPLY, C_MASTER, C_MONITOR, C_NO_EVICT, C_NO_TOUCH, C_PUBSUB, C_READONLY, C_REDIRECT, C_REPLICA,
     C_REPLY_OFF, C_REPLY_SKIP, C_REPLY_SKIP_NEXT,
 )
-from fastredis._errors cimport (
+from fastredis.engine.errors cimport (
     ERR_CLIENT_NAME, ERR_DB_INDEX, ERR_HELLO_NOAUTH, ERR_INT_RANGE, ERR_NO_PASSWORD, ERR_NOPROTO, ERR_PROTO_VERSION,
     ERR_RESET, ERR_SYNTAX, ERR_WRONGPASS,
 )
-from fastredis._flags cimport ALLOW_BUSY, FAST, LOADING, NO_AUTH, NOSCRIPT, STALE
-from fastredis._multi cimport discard
-from fastredis._options cimport arg_is, get_int_or_reply, get_int_or_reply_text
-from fastredis._pubsub cimport PubSub
-from fastredis._resp cimport Arg, arg_bytes
+from fastredis.engine.flags cimport ALLOW_BUSY, FAST, LOADING, NO_AUTH, NOSCRIPT, STALE
+from fastredis.engine.multi cimport discard
+from fastredis.engine.options cimport arg_is, get_int_or_reply, get_int_or_reply_text
+from fastredis.engine.pubsub cimport PubSub
 
 import fastredis
-from fastredis._command import declarer
+from fastredis.engine.command import declarer
 
 declare = declarer("connection")
 

@@ -2,27 +2,24 @@
 from libc.float cimport LDBL_MAX
 from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t
 
-from fastredis._client cimport Client
-from fastredis._command cimport native
-from fastredis._core cimport NOTIFY_GENERIC, NOTIFY_STRING
-from fastredis._errors cimport (
-    ERR_BOUNDS, ERR_DECR_OVERFLOW, ERR_ENX, ERR_NAN, ERR_NOT_FLOAT, ERR_NOT_INTEGER, ERR_OVERFLOW,
-    ERR_SYNTAX,
-)
-from fastredis._flags cimport DENYOOM, FAST, WRITE
-from fastredis._options cimport OPT_FLAG, OPT_TEXT, Option, Options, get_int_or_reply, parse_options_or_reply
 from fastredis._resp cimport Arg, arg_bytes
 from fastredis.commands.strings cimport (
     EXPIRE_EX, EXPIRE_EXAT, EXPIRE_PX, EXPIRE_PXAT, SET_EXPIRES, SET_PERSIST, expiry_or_reply,
 )
-from fastredis.ds.numbers cimport (
-    INT64_TEXT, LONG_DOUBLE_TEXT, format_long_double, parse_int64, parse_long_double,
+from fastredis.ds.numbers cimport INT64_TEXT, LONG_DOUBLE_TEXT, format_long_double, parse_int64, parse_long_double
+from fastredis.engine.client cimport Client
+from fastredis.engine.command cimport native
+from fastredis.engine.core cimport NOTIFY_GENERIC, NOTIFY_STRING
+from fastredis.engine.errors cimport (
+    ERR_BOUNDS, ERR_DECR_OVERFLOW, ERR_ENX, ERR_NAN, ERR_NOT_FLOAT, ERR_NOT_INTEGER, ERR_OVERFLOW, ERR_SYNTAX,
 )
+from fastredis.engine.flags cimport DENYOOM, FAST, WRITE
+from fastredis.engine.options cimport OPT_FLAG, OPT_TEXT, Option, Options, get_int_or_reply, parse_options_or_reply
 from fastredis.values.entry cimport Entry, entry_has_ttl
 from fastredis.values.string_type cimport string_to_int, string_view
 
-from fastredis._command import declarer
-from fastredis.declarations import key_at
+from fastredis.engine.command import declarer
+from fastredis.engine.declarations import key_at
 
 declare = declarer("string")
 

@@ -12,18 +12,18 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from fastredis import _inspect
-from fastredis._command import declarer
-from fastredis._engine import REPLY_PEAK_MS
-from fastredis._reply import Attributes, BigNumber, ErrorReply, Push, Status, Verbatim
 from fastredis.commands import dump
-from fastredis.config import ConfigError
-from fastredis.config_text import parse_int, parse_memory, strtod, to_text
-from fastredis.declarations import ADMIN, LOADING, NOSCRIPT, PROTECTED, STALE
-from fastredis.help_text import help_lines
+from fastredis.commands.help_text import help_lines
+from fastredis.config.config import ConfigError
+from fastredis.engine import inspect
+from fastredis.engine.command import declarer
+from fastredis.engine.declarations import ADMIN, LOADING, NOSCRIPT, PROTECTED, STALE
+from fastredis.engine.engine import REPLY_PEAK_MS
+from fastredis.engine.reply import Attributes, BigNumber, ErrorReply, Push, Status, Verbatim
 from fastredis.persist.loading import LoadError
 from fastredis.persist.rdb_save import saved_length
 from fastredis.persist.saver import INCOMPLETE
+from fastredis.text import parse_int, parse_memory, strtod, to_text
 
 declare = declarer("server")
 
@@ -159,7 +159,7 @@ def clock(c, action, *amount):
     1,
 )
 def set_active_expire(c, value):
-    _inspect.set_active_expire(c.engine, is_on(value))
+    inspect.set_active_expire(c.engine, is_on(value))
     return OK
 
 
@@ -192,7 +192,7 @@ def reply_buffer(c, what, value):
 @subcommand("OBJECT <key>", "Show low level info about `key` and associated value.", 1, 2)
 def object_facts(c, key, *fast):
     """The length is that of the value in an RDB file."""
-    facts = _inspect.entry_facts(c, key)
+    facts = inspect.entry_facts(c, key)
     if facts is None:
         raise Refusal(NO_KEY)
     text = f"Value at:0x{facts['address']:x} refcount:1 encoding:{facts['encoding']}"
@@ -212,7 +212,7 @@ MAX_POPULATE = 2**32        # no table holds more keys than the expire heap can 
 
 
 def refuse_while_loading(c) -> None:
-    if _inspect.is_loading(c.engine):
+    if inspect.is_loading(c.engine):
         raise Refusal("LOADING Redis is loading the dataset in memory")
 
 
@@ -229,7 +229,7 @@ def populate(c, count, prefix=b"key", size=b"0"):
     if wanted > MAX_POPULATE:
         raise Refusal(NOT_POSITIVE)
     refuse_while_loading(c)
-    _inspect.populate(c, wanted, prefix, number(size, 0, NOT_POSITIVE))
+    inspect.populate(c, wanted, prefix, number(size, 0, NOT_POSITIVE))
     return OK
 
 
@@ -238,14 +238,14 @@ def table_stats(c, database, *full):
     index = number(database, -I64_MAX)
     if not 0 <= index < c.engine.database_count:
         raise Refusal("ERR Out of range database")
-    return Verbatim(_inspect.table_text(c.engine, index, [word.lower() for word in full] == [b"full"]))
+    return Verbatim(inspect.table_text(c.engine, index, [word.lower() for word in full] == [b"full"]))
 
 
 @subcommand("HTSTATS-KEY <key> [full]", "Like HTSTATS but for the hash table stored at <key>'s value.", 1, 2)
 def key_table_stats(c, key, *full):
-    if _inspect.entry_facts(c, key) is None:
+    if inspect.entry_facts(c, key) is None:
         raise Refusal(NO_KEY)
-    text = _inspect.value_table_text(c, key, [word.lower() for word in full] == [b"full"])
+    text = inspect.value_table_text(c, key, [word.lower() for word in full] == [b"full"])
     if text is None:
         raise Refusal("ERR The value stored at the specified key is not represented using an hash table")
     return Verbatim(text)
@@ -253,7 +253,7 @@ def key_table_stats(c, key, *full):
 
 @subcommand("DICT-RESIZING <0|1>", "Enable or disable the main dict and expire dict resizing.", 1)
 def dict_resizing(c, value):
-    _inspect.set_resizing(c.engine, is_on(value))
+    inspect.set_resizing(c.engine, is_on(value))
     return OK
 
 
@@ -267,7 +267,7 @@ def packed_threshold(c, size):
     value = parse_memory(to_text(size))
     if value is None or value > 2**32 - 2**20:
         raise Refusal("ERR argument must be a memory value bigger than 1 and smaller than 4gb")
-    _inspect.set_packed_threshold(c.engine, value)
+    inspect.set_packed_threshold(c.engine, value)
     return OK
 
 
@@ -365,7 +365,7 @@ def mix(digest: int, data: bytes) -> int:
 
 
 def mix_value(digest: int, kind: int, value: bytes | list, volatile: bool) -> int:
-    """Add a value as _inspect.entries() gives it, its type and whether it has a TTL."""
+    """Add a value as inspect.entries() gives it, its type and whether it has a TTL."""
     digest = mix(digest, kind.to_bytes(4, "big"))
     if isinstance(value, bytes):
         digest = mix(digest, value)
@@ -384,7 +384,7 @@ def mix_value(digest: int, kind: int, value: bytes | list, volatile: bool) -> in
 @subcommand("VERIFY", "Walk through all structures in memory; an error says what is wrong.", 0)
 def verify(c):
     try:
-        _inspect.verify_values(c.engine)
+        inspect.verify_values(c.engine)
     except AssertionError as wrong:
         raise Refusal(f"ERR {wrong}") from wrong
     return OK
@@ -395,7 +395,7 @@ def digest_all(c):
     final = 0
     for index in range(c.engine.database_count):
         found = False
-        for key, kind, value, volatile in _inspect.entries(c.engine, index):
+        for key, kind, value, volatile in inspect.entries(c.engine, index):
             if not found:
                 final = mix(final, index.to_bytes(4, "big"))
                 found = True
@@ -408,7 +408,7 @@ def digest_all(c):
 )
 def digest_values(c, *names):
     """A key that is not there has a signature of zeros."""
-    found = [_inspect.entry_of(c, name) for name in names]
+    found = [inspect.entry_of(c, name) for name in names]
     return [Status(f"{mix_value(0, *entry[1:]) if entry else 0:040x}") for entry in found]
 
 
@@ -470,7 +470,7 @@ def log(c, message):
 
 @subcommand("STRINGMATCH-LEN <pattern> <string>", "Match <string> against <pattern>: 1 or 0.", 2)
 def match(c, pattern, text):
-    return int(_inspect.matches(pattern, text))
+    return int(inspect.matches(pattern, text))
 
 
 @subcommand("CHANGE-REPL-ID", "Change the replication ID of the instance.", 0)

@@ -1,23 +1,25 @@
 """DUMP and RESTORE: a value as bytes that any Redis takes, and back. They belong to the group "generic"."""
 from libc.stdint cimport INT64_MAX, int64_t, uint32_t
 
-from fastredis._client cimport Client
-from fastredis._command cimport native
-from fastredis._core cimport GATE_LOADING, NOTIFY_GENERIC
-from fastredis._engine cimport Engine
-from fastredis._errors cimport (
+from fastredis._resp cimport Arg, arg_bytes, arg_hash, arg_of
+from fastredis.engine.client cimport Client
+from fastredis.engine.command cimport native
+from fastredis.engine.core cimport GATE_LOADING, NOTIFY_GENERIC
+from fastredis.engine.engine cimport Engine
+from fastredis.engine.errors cimport (
     ERR_BUSY_KEY, ERR_DUMP_FOOTER, ERR_DUMP_FORMAT, ERR_DUMP_FREQ, ERR_DUMP_IDLETIME, ERR_DUMP_TTL,
 )
-from fastredis._flags cimport DENYOOM, READONLY, WRITE
-from fastredis._keyspace cimport new_lru
-from fastredis._options cimport OPT_FLAG, OPT_INT, Option, Options, Reader, get_int_or_reply, read_options_or_reply
-from fastredis._resp cimport Arg, arg_bytes, arg_hash, arg_of
+from fastredis.engine.flags cimport DENYOOM, READONLY, WRITE
+from fastredis.engine.keyspace cimport new_lru
+from fastredis.engine.options cimport (
+    OPT_FLAG, OPT_INT, Option, Options, Reader, get_int_or_reply, read_options_or_reply,
+)
 from fastredis.persist.rdb_read cimport rdb_dump_valid, rdb_read_dump
 from fastredis.persist.rdb_save cimport RdbWriter, rdb_version_of, rdb_write_dump, rdb_writer_clear, rdb_writer_init
 from fastredis.values.entry cimport TYPE_STREAM, Entry, entry_has_ttl, entry_set_lru, entry_type
 
-from fastredis._command import declarer
-from fastredis.declarations import key_at
+from fastredis.engine.command import declarer
+from fastredis.engine.declarations import key_at
 from fastredis.persist.kept import kept_of
 from fastredis.persist.rdb_read import RdbError
 

@@ -1,19 +1,19 @@
 """Time to live of keys: the EXPIRE family, TTL and its kin, PERSIST. They belong to the group "generic"."""
 from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t
 
-from fastredis._client cimport Client
-from fastredis._command cimport Command, native
-from fastredis._core cimport GATE_LOADING, NOTIFY_GENERIC
-from fastredis._errors cimport ERR_TTL_GT_LT, ERR_TTL_NX
-from fastredis._flags cimport FAST, READONLY, WRITE
-from fastredis._keyspace cimport Database
-from fastredis._options cimport OPT_FLAG, Option, arg_is, get_int_or_reply
 from fastredis._resp cimport Arg, arg_bytes
 from fastredis.commands.generic cimport glance
+from fastredis.engine.client cimport Client
+from fastredis.engine.command cimport Command, native
+from fastredis.engine.core cimport GATE_LOADING, NOTIFY_GENERIC
+from fastredis.engine.errors cimport ERR_TTL_GT_LT, ERR_TTL_NX
+from fastredis.engine.flags cimport FAST, READONLY, WRITE
+from fastredis.engine.keyspace cimport Database
+from fastredis.engine.options cimport OPT_FLAG, Option, arg_is, get_int_or_reply
 from fastredis.values.entry cimport Entry, entry_has_ttl
 
-from fastredis._command import declarer
-from fastredis.declarations import key_at
+from fastredis.engine.command import declarer
+from fastredis.engine.declarations import key_at
 
 declare = declarer("generic")
 

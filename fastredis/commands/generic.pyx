@@ -7,26 +7,26 @@ another place; values are not copied.
 from libc.stdint cimport INT32_MAX, INT64_MAX, int64_t, uint32_t
 from libc.string cimport memcmp
 
-from fastredis._client cimport Client
-from fastredis._command cimport native
-from fastredis._core cimport NOTIFY_GENERIC, NOTIFY_KEY_MISS
-from fastredis._errors cimport ERR_DB_INDEX, ERR_FREQ, ERR_IDLETIME, ERR_INT_RANGE, ERR_NO_KEY, ERR_SAME_OBJECT
-from fastredis._flags cimport CONTAINER, DENYOOM, FAST, LOADING, READONLY, STALE, WRITE
-from fastredis._keyspace cimport Database, lfu_value
-from fastredis._options cimport (
+from fastredis._resp cimport Arg, arg_hash
+from fastredis.engine.client cimport Client
+from fastredis.engine.command cimport native
+from fastredis.engine.copying cimport copied
+from fastredis.engine.core cimport NOTIFY_GENERIC, NOTIFY_KEY_MISS
+from fastredis.engine.errors cimport ERR_DB_INDEX, ERR_FREQ, ERR_IDLETIME, ERR_INT_RANGE, ERR_NO_KEY, ERR_SAME_OBJECT
+from fastredis.engine.flags cimport CONTAINER, DENYOOM, FAST, LOADING, READONLY, STALE, WRITE
+from fastredis.engine.keyspace cimport Database, lfu_value
+from fastredis.engine.options cimport (
     OPT_FLAG, OPT_INT, Option, Options, Reader, get_int_or_reply, get_memory_or_reply, read_options_or_reply,
 )
-from fastredis._resp cimport Arg, arg_hash
-from fastredis.commands.copying cimport copied
 from fastredis.values.entry cimport (
     ENC_INT, TYPE_STRING, Entry, entry_encoding, entry_has_ttl, entry_lru, entry_set_lru, entry_type,
 )
 from fastredis.values.string_type cimport entry_int, string_value_bytes
 from fastredis.values.value cimport encoding_name, entry_rename, type_name
 
-from fastredis._command import declarer
-from fastredis._reply import Status
-from fastredis.declarations import key_at, key_range
+from fastredis.engine.command import declarer
+from fastredis.engine.reply import Status
+from fastredis.engine.declarations import key_at, key_range
 
 declare = declarer("generic")
 

@@ -6,25 +6,25 @@ milliseconds.
 """
 from libc.stdint cimport INT32_MAX, INT64_MAX, int64_t
 
-from fastredis._client cimport Client
-from fastredis._command cimport Command, native
-from fastredis._core cimport GATE_LOADING, NOTIFY_HASH
-from fastredis._errors cimport (
-    ERR_EXPIRE_NEGATIVE, ERR_FIELDS_MISSING, ERR_FXX_FNX, ERR_NO_EXPIRE_TIME, ERR_NUMFIELDS_BAD, ERR_NUMFIELDS_INVALID,
-    ERR_NUMFIELDS_OTHER, ERR_NUMFIELDS_ZERO, ERR_ONE_EXPIRATION,
-)
-from fastredis._flags cimport DENYOOM, FAST, READONLY, WRITE
-from fastredis._options cimport arg_is, get_int_or_reply, get_range_or_reply
 from fastredis._resp cimport Arg, arg_bytes
 from fastredis.commands.hashes cimport (
     find_field, has_due, is_due, remove_due, reply_field, retrack, set_pairs, wrong_arity,
 )
+from fastredis.engine.client cimport Client
+from fastredis.engine.command cimport Command, native
+from fastredis.engine.core cimport GATE_LOADING, NOTIFY_HASH
+from fastredis.engine.errors cimport (
+    ERR_EXPIRE_NEGATIVE, ERR_FIELDS_MISSING, ERR_FXX_FNX, ERR_NO_EXPIRE_TIME, ERR_NUMFIELDS_BAD, ERR_NUMFIELDS_INVALID,
+    ERR_NUMFIELDS_OTHER, ERR_NUMFIELDS_ZERO, ERR_ONE_EXPIRATION,
+)
+from fastredis.engine.flags cimport DENYOOM, FAST, READONLY, WRITE
+from fastredis.engine.options cimport arg_is, get_int_or_reply, get_range_or_reply
 from fastredis.values.entry cimport TYPE_HASH, Entry
 from fastredis.values.hash_ttl cimport hash_set_when
 from fastredis.values.hash_type cimport NO_DEADLINE, FieldValue, hash_delete
 
-from fastredis._command import declarer
-from fastredis.declarations import key_at
+from fastredis.engine.command import declarer
+from fastredis.engine.declarations import key_at
 
 declare = declarer("hash")
 

@@ -5,17 +5,17 @@ are like all others; Redis keeps them in an encoding of their own, which shows i
 """
 from libc.stdint cimport int64_t
 
-from fastredis._client cimport Client
-from fastredis._command cimport native
-from fastredis._core cimport NOTIFY_HASH
-from fastredis._errors cimport ERR_FIELDSET_COUNT, ERR_FIELDSET_TWICE, ERR_NO_FIELDSET
-from fastredis._flags cimport CONTAINER, DENYOOM, WRITE
 from fastredis._resp cimport Arg, arg_bytes, arg_hash
+from fastredis.engine.client cimport Client
+from fastredis.engine.command cimport native
+from fastredis.engine.core cimport NOTIFY_HASH
+from fastredis.engine.errors cimport ERR_FIELDSET_COUNT, ERR_FIELDSET_TWICE, ERR_NO_FIELDSET
+from fastredis.engine.flags cimport CONTAINER, DENYOOM, WRITE
 from fastredis.values.entry cimport TYPE_HASH, Entry
 from fastredis.values.hash_type cimport hash_expect, hash_new, hash_set
 
-from fastredis._command import declarer
-from fastredis.declarations import key_at
+from fastredis.engine.command import declarer
+from fastredis.engine.declarations import key_at
 
 declare = declarer("hash")
 

@@ -6,9 +6,9 @@
 
 from libc.stdint cimport int64_t
 
-from fastredis._client cimport Client
-from fastredis._core cimport GATE_LOADING
 from fastredis._resp cimport Arg
+from fastredis.engine.client cimport Client
+from fastredis.engine.core cimport GATE_LOADING
 from fastredis.values.entry cimport Entry
 from fastredis.values.hash_ttl cimport hash_soonest
 from fastredis.values.hash_type cimport NO_DEADLINE, FieldValue, hash_get, hash_ttl

@@ -2,31 +2,29 @@
 from libc.float cimport LDBL_MAX
 from libc.stdint cimport INT64_MAX, INT64_MIN, uint8_t, uint64_t
 
-from fastredis._command cimport Command, native
-from fastredis._core cimport NOTIFY_HASH
-from fastredis._errors cimport (
-    ERR_HASH_NOT_FLOAT, ERR_HASH_NOT_INTEGER, ERR_INFINITE, ERR_LONG_RANGE, ERR_NAN, ERR_NOT_FLOAT, ERR_OUT_OF_RANGE,
-    ERR_OVERFLOW, ERR_SYNTAX,
-)
-from fastredis._flags cimport DENYOOM, FAST, READONLY, WRITE
-from fastredis._options cimport arg_is, get_int_or_reply
 from fastredis._resp cimport arg_bytes, arg_hash
-from fastredis.commands.scan cimport (
-    SCAN_NOVALUES, ScanCall, scan_matches, scan_table, scan_value_or_reply, scan_whole,
-)
+from fastredis.commands.scan cimport SCAN_NOVALUES, ScanCall, scan_matches, scan_table, scan_value_or_reply, scan_whole
 from fastredis.ds.alloc cimport Account, mem_alloc, mem_free
 from fastredis.ds.numbers cimport (
     INT64_TEXT, LONG_DOUBLE_TEXT, format_int64, format_long_double, parse_int64, parse_long_double,
 )
 from fastredis.ds.random cimport random_below
+from fastredis.engine.command cimport Command, native
+from fastredis.engine.core cimport NOTIFY_HASH
+from fastredis.engine.errors cimport (
+    ERR_HASH_NOT_FLOAT, ERR_HASH_NOT_INTEGER, ERR_INFINITE, ERR_LONG_RANGE, ERR_NAN, ERR_NOT_FLOAT, ERR_OUT_OF_RANGE,
+    ERR_OVERFLOW, ERR_SYNTAX,
+)
+from fastredis.engine.flags cimport DENYOOM, FAST, READONLY, WRITE
+from fastredis.engine.options cimport arg_is, get_int_or_reply
 from fastredis.values.entry cimport ENC_HASHTABLE, TYPE_HASH, entry_encoding
 from fastredis.values.hash_type cimport (
     HashIter, hash_at_block, hash_count, hash_delete, hash_expect, hash_iter, hash_iter_end, hash_new, hash_next,
     hash_random, hash_set, hash_table,
 )
 
-from fastredis._command import declarer
-from fastredis.declarations import key_at
+from fastredis.engine.command import declarer
+from fastredis.engine.declarations import key_at
 
 declare = declarer("hash")
 

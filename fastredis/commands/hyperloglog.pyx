@@ -2,24 +2,24 @@
 from libc.stdint cimport uint8_t, uint64_t
 from libc.string cimport memset
 
-from fastredis._client cimport Client
-from fastredis._command cimport native
-from fastredis._core cimport NOTIFY_STRING
-from fastredis._errors cimport ERR_HLL_CORRUPT, ERR_HLL_NO_KEY, ERR_HLL_NOT_SPARSE, ERR_HLL_TYPE
-from fastredis._flags cimport ADMIN, DENYOOM, FAST, MAY_REPLICATE, READONLY, WRITE
-from fastredis._options cimport arg_is
 from fastredis._resp cimport Arg, arg_bytes
 from fastredis.ds.hyperloglog cimport (
-    HLL_CHANGED, HLL_CORRUPT, HLL_DENSE, HLL_EMPTY, HLL_FULL, HLL_GROWTH, HLL_HEADER, HLL_REGISTERS,
-    HllCursor, HllOutcome, hll_cache, hll_cached, hll_clear, hll_estimate, hll_is_dense, hll_is_valid, hll_make_dense,
-    hll_merge, hll_rank, hll_read, hll_run, hll_set, hll_uncache,
+    HLL_CHANGED, HLL_CORRUPT, HLL_DENSE, HLL_EMPTY, HLL_FULL, HLL_GROWTH, HLL_HEADER, HLL_REGISTERS, HllCursor,
+    HllOutcome, hll_cache, hll_cached, hll_clear, hll_estimate, hll_is_dense, hll_is_valid, hll_make_dense, hll_merge,
+    hll_rank, hll_read, hll_run, hll_set, hll_uncache,
 )
 from fastredis.ds.numbers cimport INT64_TEXT
+from fastredis.engine.client cimport Client
+from fastredis.engine.command cimport native
+from fastredis.engine.core cimport NOTIFY_STRING
+from fastredis.engine.errors cimport ERR_HLL_CORRUPT, ERR_HLL_NO_KEY, ERR_HLL_NOT_SPARSE, ERR_HLL_TYPE
+from fastredis.engine.flags cimport ADMIN, DENYOOM, FAST, MAY_REPLICATE, READONLY, WRITE
+from fastredis.engine.options cimport arg_is
 from fastredis.values.entry cimport ENC_INT, ENC_RAW, Entry, entry_encoding
 from fastredis.values.string_type cimport Raw, entry_raw, raw_data, string_to_raw, string_view
 
-from fastredis._command import declarer
-from fastredis.declarations import key_at, key_range
+from fastredis.engine.command import declarer
+from fastredis.engine.declarations import key_at, key_range
 
 declare = declarer("hyperloglog")
 

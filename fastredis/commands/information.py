@@ -12,8 +12,11 @@ import select
 import sys
 
 import fastredis
-from fastredis._command import declarer
-from fastredis._inspect import (
+from fastredis.commands.migrate import kept_connections
+from fastredis.ds.alloc import slab_figures
+from fastredis.engine.command import declarer
+from fastredis.engine.declarations import LOADING, STALE
+from fastredis.engine.inspect import (
     COMPILER_VERSION,
     client_statistics,
     command_statistics,
@@ -23,12 +26,9 @@ from fastredis._inspect import (
     statistics,
     table_memory,
 )
-from fastredis._reply import Verbatim
-from fastredis.commands.migrate import kept_connections
-from fastredis.config_text import to_text
-from fastredis.declarations import LOADING, STALE
-from fastredis.ds.alloc import slab_figures
-from fastredis.metrics import resident_memory
+from fastredis.engine.metrics import resident_memory
+from fastredis.engine.reply import Verbatim
+from fastredis.text import to_text
 
 declare = declarer("server")
 

@@ -1,11 +1,11 @@
 """COMMAND: what commands there are, and how they are called. All of it is derived from the declarations."""
 
-from fastredis import declarations
-from fastredis._command import declarer
-from fastredis._inspect import matches
-from fastredis._reply import ErrorReply, Status
-from fastredis.declarations import LOADING, NO_MANDATORY_KEYS, STALE
-from fastredis.help_text import help_lines
+from fastredis.commands.help_text import help_lines
+from fastredis.engine import declarations
+from fastredis.engine.command import declarer
+from fastredis.engine.declarations import LOADING, NO_MANDATORY_KEYS, STALE
+from fastredis.engine.inspect import matches
+from fastredis.engine.reply import ErrorReply, Status
 
 declare = declarer("server")
 

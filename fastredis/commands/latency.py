@@ -1,14 +1,14 @@
-"""LATENCY: what held the server up, and how long commands take. The events are in fastredis.latency."""
+"""LATENCY: what held the server up, and how long commands take. The events are in fastredis.engine.latency."""
 
 import statistics
 
-from fastredis._command import declarer
-from fastredis._inspect import latency_histograms
-from fastredis._reply import ErrorReply, Pairs, Verbatim
-from fastredis.config_text import to_text
-from fastredis.declarations import ADMIN, CONTAINER, LOADING, NOSCRIPT, STALE
-from fastredis.help_text import help_lines
-from fastredis.latency import Event, Sample
+from fastredis.commands.help_text import help_lines
+from fastredis.engine.command import declarer
+from fastredis.engine.declarations import ADMIN, CONTAINER, LOADING, NOSCRIPT, STALE
+from fastredis.engine.inspect import latency_histograms
+from fastredis.engine.latency import Event, Sample
+from fastredis.engine.reply import ErrorReply, Pairs, Verbatim
+from fastredis.text import to_text
 
 declare = declarer("server")
 

@@ -1,18 +1,18 @@
 """LCS: the longest common subsequence of two strings."""
 from libc.stdint cimport UINT32_MAX, int64_t, uint32_t, uint64_t
 
-from fastredis._client cimport Client
-from fastredis._command cimport native
-from fastredis._errors cimport ERR_LCS_BOTH, ERR_LCS_LONG, ERR_LCS_MEMORY, ERR_LCS_TYPE
-from fastredis._flags cimport READONLY
-from fastredis._options cimport OPT_FLAG, OPT_INT, Option, Options, get_memory_or_reply, parse_options_or_reply
 from fastredis.ds.alloc cimport mem_alloc, mem_calloc, mem_free
 from fastredis.ds.numbers cimport INT64_TEXT
+from fastredis.engine.client cimport Client
+from fastredis.engine.command cimport native
+from fastredis.engine.errors cimport ERR_LCS_BOTH, ERR_LCS_LONG, ERR_LCS_MEMORY, ERR_LCS_TYPE
+from fastredis.engine.flags cimport READONLY
+from fastredis.engine.options cimport OPT_FLAG, OPT_INT, Option, Options, get_memory_or_reply, parse_options_or_reply
 from fastredis.values.entry cimport TYPE_STRING, Entry, entry_type
 from fastredis.values.string_type cimport string_view
 
-from fastredis._command import declarer
-from fastredis.declarations import key_range
+from fastredis.engine.command import declarer
+from fastredis.engine.declarations import key_range
 
 declare = declarer("string")
 

@@ -2,9 +2,9 @@
 
 from libc.stdint cimport int64_t
 
-from fastredis._client cimport Client
 from fastredis._resp cimport Arg
 from fastredis.ds.listpack cimport LpItem
+from fastredis.engine.client cimport Client
 from fastredis.values.entry cimport Entry
 
 cdef Entry* new_list(Client c, Arg* key, const Arg* elements, int count, int where) except NULL

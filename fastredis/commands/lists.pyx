@@ -1,16 +1,6 @@
 """Commands on lists. Those that move between lists or from several, and that block, are in lists_blocking.pyx."""
 from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t
 
-from fastredis._command cimport native
-from fastredis._core cimport NOTIFY_LIST
-from fastredis._errors cimport (
-    ERR_COUNT_NEGATIVE, ERR_INDEX_RANGE, ERR_LONG_RANGE, ERR_MAXLEN_NEGATIVE, ERR_NO_KEY, ERR_NOT_POSITIVE,
-    ERR_RANK_ZERO, ERR_SYNTAX,
-)
-from fastredis._flags cimport DENYOOM, FAST, READONLY, WRITE
-from fastredis._options cimport (
-    OPT_INT, Option, Options, Reader, arg_is, get_int_or_reply, get_range_or_reply, read_options_or_reply,
-)
 from fastredis._resp cimport arg_hash
 from fastredis.ds.alloc cimport Account
 from fastredis.ds.listpack cimport lp_text
@@ -18,14 +8,24 @@ from fastredis.ds.numbers cimport INT64_TEXT
 from fastredis.ds.quicklist cimport (
     Needle, QlIter, needle_free, needle_set, ql_find, ql_item, ql_iter_end, ql_next, ql_next_node,
 )
+from fastredis.engine.command cimport native
+from fastredis.engine.core cimport NOTIFY_LIST
+from fastredis.engine.errors cimport (
+    ERR_COUNT_NEGATIVE, ERR_INDEX_RANGE, ERR_LONG_RANGE, ERR_MAXLEN_NEGATIVE, ERR_NO_KEY, ERR_NOT_POSITIVE,
+    ERR_RANK_ZERO, ERR_SYNTAX,
+)
+from fastredis.engine.flags cimport DENYOOM, FAST, READONLY, WRITE
+from fastredis.engine.options cimport (
+    OPT_INT, Option, Options, Reader, arg_is, get_int_or_reply, get_range_or_reply, read_options_or_reply,
+)
 from fastredis.values.entry cimport TYPE_LIST
 from fastredis.values.list_type cimport (
     LIST_HEAD, LIST_TAIL, list_at_end, list_count, list_drop, list_insert, list_is_small, list_iter, list_new,
     list_prepare, list_push, list_remove, list_replace,
 )
 
-from fastredis._command import declarer
-from fastredis.declarations import key_at
+from fastredis.engine.command import declarer
+from fastredis.engine.declarations import key_at
 
 declare = declarer("list")
 

@@ -2,15 +2,6 @@
 from libc.stdint cimport INT64_MAX, int64_t
 from libc.string cimport memcpy
 
-from fastredis._blocking cimport NULL_ARRAY, block_on_keys
-from fastredis._command cimport native
-from fastredis._core cimport NOTIFY_LIST
-from fastredis._engine cimport C_DENY_BLOCKING
-from fastredis._errors cimport ERR_COUNT_LOW, ERR_NUMKEYS_LOW, ERR_SYNTAX
-from fastredis._flags cimport BLOCKING, DENYOOM, WRITE
-from fastredis._options cimport (
-    OPT_INT_ONCE, Option, Options, Reader, arg_is, get_range_or_reply, get_seconds_or_reply, read_options_or_reply,
-)
 from fastredis._resp cimport arg_bytes, arg_hash
 from fastredis.commands.lists cimport (
     Arg, Client, Entry, LpItem, new_list, push_event, reply_elements, reply_item, reply_popped, tell_popped,
@@ -19,14 +10,23 @@ from fastredis.ds.alloc cimport SMALL, Account, mem_alloc, mem_free
 from fastredis.ds.listpack cimport lp_text
 from fastredis.ds.numbers cimport INT64_TEXT
 from fastredis.ds.quicklist cimport QlIter, ql_item, ql_iter_end, ql_next
+from fastredis.engine.blocking cimport NULL_ARRAY, block_on_keys
+from fastredis.engine.command cimport native
+from fastredis.engine.core cimport NOTIFY_LIST
+from fastredis.engine.engine cimport C_DENY_BLOCKING
+from fastredis.engine.errors cimport ERR_COUNT_LOW, ERR_NUMKEYS_LOW, ERR_SYNTAX
+from fastredis.engine.flags cimport BLOCKING, DENYOOM, WRITE
+from fastredis.engine.options cimport (
+    OPT_INT_ONCE, Option, Options, Reader, arg_is, get_range_or_reply, get_seconds_or_reply, read_options_or_reply,
+)
 from fastredis.values.entry cimport TYPE_LIST
 from fastredis.values.list_type cimport (
     LIST_HEAD, LIST_TAIL, list_at_end, list_count, list_drop, list_iter, list_new, list_prepare, list_push,
 )
 from fastredis.values.value cimport entry_free
 
-from fastredis._command import declarer
-from fastredis.declarations import key_at, key_count, key_range
+from fastredis.engine.command import declarer
+from fastredis.engine.declarations import key_at, key_count, key_range
 
 declare = declarer("list")
 

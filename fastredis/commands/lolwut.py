@@ -1,10 +1,10 @@
 """LOLWUT: a picture, as Redis has one for every version. Ours are cellular automata."""
 
 from fastredis import REDIS_VERSION
-from fastredis._command import declarer
-from fastredis._reply import ErrorReply, Verbatim
-from fastredis.config_text import parse_int, to_text
-from fastredis.declarations import FAST, READONLY
+from fastredis.engine.command import declarer
+from fastredis.engine.declarations import FAST, READONLY
+from fastredis.engine.reply import ErrorReply, Verbatim
+from fastredis.text import parse_int, to_text
 
 declare = declarer("server")
 

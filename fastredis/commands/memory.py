@@ -1,14 +1,14 @@
 """MEMORY: what keys cost, and where the rest of the memory is."""
 
-from fastredis import process
-from fastredis._command import declarer
-from fastredis._inspect import database_memory, key_memory
-from fastredis._reply import ErrorReply, Status, Verbatim
 from fastredis.commands import information
-from fastredis.config_text import parse_int, to_text
-from fastredis.declarations import CONTAINER, LOADING, READONLY, STALE, key_at
+from fastredis.commands.help_text import help_lines
 from fastredis.ds.alloc import slab_figures
-from fastredis.help_text import help_lines
+from fastredis.engine.command import declarer
+from fastredis.engine.declarations import CONTAINER, LOADING, READONLY, STALE, key_at
+from fastredis.engine.inspect import database_memory, key_memory
+from fastredis.engine.reply import ErrorReply, Status, Verbatim
+from fastredis.host import process
+from fastredis.text import parse_int, to_text
 
 declare = declarer("server")
 

@@ -19,11 +19,11 @@ import socket
 import weakref
 from dataclasses import dataclass, field
 
-from fastredis._command import declarer
-from fastredis._options import parse_integer
-from fastredis._reply import ErrorReply, Status
 from fastredis.commands.dump import delete_migrated, dump_key
-from fastredis.declarations import WRITE, Range, key_after, key_at, migrate_keys
+from fastredis.engine.command import declarer
+from fastredis.engine.declarations import WRITE, Range, key_after, key_at, migrate_keys
+from fastredis.engine.options import parse_integer
+from fastredis.engine.reply import ErrorReply, Status
 
 declare = declarer("generic")
 

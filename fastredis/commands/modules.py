@@ -1,10 +1,10 @@
 """MODULE: there is no module system, and these commands say so as a server without any module does."""
 
-from fastredis._command import declarer
-from fastredis._reply import ErrorReply
-from fastredis.config_text import to_text
-from fastredis.declarations import ADMIN, CONTAINER, LOADING, NO_ASYNC_LOADING, NOSCRIPT, PROTECTED, STALE
-from fastredis.help_text import help_lines
+from fastredis.commands.help_text import help_lines
+from fastredis.engine.command import declarer
+from fastredis.engine.declarations import ADMIN, CONTAINER, LOADING, NO_ASYNC_LOADING, NOSCRIPT, PROTECTED, STALE
+from fastredis.engine.reply import ErrorReply
+from fastredis.text import to_text
 
 declare = declarer("server")
 

@@ -1,9 +1,9 @@
 """Saving the data set: SAVE, BGSAVE, LASTSAVE, BGREWRITEAOF."""
 
-from fastredis._command import declarer
-from fastredis._inspect import denies_blocking
-from fastredis._reply import ErrorReply, Status
-from fastredis.declarations import ADMIN, FAST, LOADING, NO_ASYNC_LOADING, NO_MULTI, NOSCRIPT, STALE
+from fastredis.engine.command import declarer
+from fastredis.engine.declarations import ADMIN, FAST, LOADING, NO_ASYNC_LOADING, NO_MULTI, NOSCRIPT, STALE
+from fastredis.engine.inspect import denies_blocking
+from fastredis.engine.reply import ErrorReply, Status
 
 declare = declarer("server")
 

@@ -1,16 +1,16 @@
-"""Publish and subscribe: channels, patterns, shard channels. The registry is fastredis._pubsub."""
-from fastredis._client cimport Client
-from fastredis._command cimport native
-from fastredis._engine cimport C_DENY_BLOCKING, C_MULTI
-from fastredis._flags cimport CONTAINER, FAST, LOADING, MAY_REPLICATE, NOSCRIPT, PUBSUB, STALE
-from fastredis._lines cimport Line
-from fastredis._pubsub cimport SUB_CHANNEL, SUB_PATTERN, SUB_SHARD, PubSub, Subscription
+"""Publish and subscribe: channels, patterns, shard channels. The registry is fastredis.engine.pubsub."""
 from fastredis._resp cimport arg_bytes
 from fastredis.ds.glob cimport glob_match
+from fastredis.engine.client cimport Client
+from fastredis.engine.command cimport native
+from fastredis.engine.engine cimport C_DENY_BLOCKING, C_MULTI
+from fastredis.engine.flags cimport CONTAINER, FAST, LOADING, MAY_REPLICATE, NOSCRIPT, PUBSUB, STALE
+from fastredis.engine.lines cimport Line
+from fastredis.engine.pubsub cimport SUB_CHANNEL, SUB_PATTERN, SUB_SHARD, PubSub, Subscription
 
-from fastredis._command import declarer
-from fastredis._reply import Status
-from fastredis.declarations import key_at, key_range
+from fastredis.engine.command import declarer
+from fastredis.engine.reply import Status
+from fastredis.engine.declarations import key_at, key_range
 
 declare = declarer("pubsub")
 

@@ -2,12 +2,8 @@
 
 import re
 
-from fastredis._command import declarer
-from fastredis._engine import C_REPLICA
-from fastredis._options import parse_integer
-from fastredis._reply import ErrorReply, Status
-from fastredis.config_text import to_text
-from fastredis.declarations import (
+from fastredis.engine.command import declarer
+from fastredis.engine.declarations import (
     ADMIN,
     ALLOW_BUSY,
     FAST,
@@ -17,7 +13,11 @@ from fastredis.declarations import (
     NOSCRIPT,
     STALE,
 )
+from fastredis.engine.engine import C_REPLICA
+from fastredis.engine.options import parse_integer
+from fastredis.engine.reply import ErrorReply, Status
 from fastredis.replication.master import ONLINE, replica_of
+from fastredis.text import to_text
 
 declare = declarer("server")
 

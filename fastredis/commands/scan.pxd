@@ -14,10 +14,10 @@
 
 from libc.stdint cimport int64_t, uint64_t
 
-from fastredis._client cimport Client
 from fastredis._resp cimport Arg
 from fastredis.ds.glob cimport glob_match
 from fastredis.ds.table cimport Table
+from fastredis.engine.client cimport Client
 from fastredis.values.entry cimport Entry
 
 cdef enum:                              # ScanCall.flags

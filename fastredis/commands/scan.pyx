@@ -7,14 +7,6 @@ are asked for some steps before they are looked at.
 """
 from libc.stdint cimport INT64_MAX, int64_t, uint64_t
 
-from fastredis._client cimport Client
-from fastredis._command cimport native
-from fastredis._errors cimport ERR_CURSOR, ERR_NOSCORES, ERR_NOVALUES, ERR_SYNTAX
-from fastredis._flags cimport READONLY, TOUCHES_ARBITRARY_KEYS
-from fastredis._keyspace cimport Database
-from fastredis._options cimport (
-    OPT_FLAG, OPT_INT, OPT_TEXT, Option, Options, Reader, arg_is, get_int_or_reply, read_options_or_reply,
-)
 from fastredis._resp cimport Arg
 from fastredis.ds.alloc cimport Account, mem_alloc, mem_free, mem_realloc
 from fastredis.ds.expire_heap cimport heap_top
@@ -22,10 +14,18 @@ from fastredis.ds.glob cimport glob_has_wildcards, glob_match
 from fastredis.ds.native cimport prefetch
 from fastredis.ds.numbers cimport INT64_TEXT, format_uint64, parse_uint64
 from fastredis.ds.table cimport Table, TableIter, table_iter, table_iter_end, table_next, table_scan
+from fastredis.engine.client cimport Client
+from fastredis.engine.command cimport native
+from fastredis.engine.errors cimport ERR_CURSOR, ERR_NOSCORES, ERR_NOVALUES, ERR_SYNTAX
+from fastredis.engine.flags cimport READONLY, TOUCHES_ARBITRARY_KEYS
+from fastredis.engine.keyspace cimport Database
+from fastredis.engine.options cimport (
+    OPT_FLAG, OPT_INT, OPT_TEXT, Option, Options, Reader, arg_is, get_int_or_reply, read_options_or_reply,
+)
 from fastredis.values.entry cimport TYPE_HASH, TYPE_ZSET, Entry, entry_key, entry_type
 from fastredis.values.value cimport type_name
 
-from fastredis._command import declarer
+from fastredis.engine.command import declarer
 
 declare = declarer("generic")
 

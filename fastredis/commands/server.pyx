@@ -1,19 +1,19 @@
 """Commands about whole databases, the time, and all commands: DBSIZE, FLUSHDB, FLUSHALL, SWAPDB, TIME, MONITOR."""
 from libc.stdint cimport INT32_MAX, INT32_MIN, INT64_MAX, int64_t
 
-from fastredis._client cimport Client
-from fastredis._command cimport native
-from fastredis._engine cimport C_DENY_BLOCKING, C_MONITOR, C_REPLICA
-from fastredis._errors cimport ERR_DB_INDEX, ERR_MONITOR_DENIED, ERR_SYNTAX
-from fastredis._flags cimport ADMIN, FAST, LOADING, NOSCRIPT, READONLY, STALE, WRITE
-from fastredis._keyspace cimport Database, Detached
-from fastredis._monitor cimport Monitors
-from fastredis._options cimport arg_is, get_range_or_reply
 from fastredis._resp cimport arg_bytes
 from fastredis.ds.native cimport wall_us
 from fastredis.ds.numbers cimport INT64_TEXT, format_int64
+from fastredis.engine.client cimport Client
+from fastredis.engine.command cimport native
+from fastredis.engine.engine cimport C_DENY_BLOCKING, C_MONITOR, C_REPLICA
+from fastredis.engine.errors cimport ERR_DB_INDEX, ERR_MONITOR_DENIED, ERR_SYNTAX
+from fastredis.engine.flags cimport ADMIN, FAST, LOADING, NOSCRIPT, READONLY, STALE, WRITE
+from fastredis.engine.keyspace cimport Database, Detached
+from fastredis.engine.monitor cimport Monitors
+from fastredis.engine.options cimport arg_is, get_range_or_reply
 
-from fastredis._command import declarer
+from fastredis.engine.command import declarer
 
 declare = declarer("server")
 
@@ -181,7 +181,7 @@ declare(
 
 
 cdef int cmd_monitor(Client c) except -1:
-    """MONITOR -> OK; from now on each command that any client runs comes as a status line, see fastredis._monitor.
+    """MONITOR -> OK; from now on each command that any client runs comes as a status line, see engine.monitor.
 
     It takes no commands that read or write keys then. RESET ends it. A second MONITOR is not answered, as in Redis.
     Errors: inside MULTI.

@@ -5,16 +5,18 @@ count, and the collection that becomes a new set.
 """
 from libc.stdint cimport INT64_MAX, int64_t
 
-from fastredis._client cimport Client
-from fastredis._command cimport native
-from fastredis._core cimport NOTIFY_GENERIC, NOTIFY_SET
-from fastredis._errors cimport ERR_LIMIT_NEGATIVE, ERR_NUMKEYS_ARGS, ERR_NUMKEYS_LOW
-from fastredis._flags cimport DENYOOM, READONLY, WRITE
-from fastredis._options cimport OPT_FLAG, OPT_INT, Option, Options, Reader, get_range_or_reply, read_options_or_reply
 from fastredis._resp cimport Arg, arg_hash
 from fastredis.ds.alloc cimport mem_alloc, mem_free
 from fastredis.ds.listpack cimport lp_text
 from fastredis.ds.numbers cimport INT64_TEXT
+from fastredis.engine.client cimport Client
+from fastredis.engine.command cimport native
+from fastredis.engine.core cimport NOTIFY_GENERIC, NOTIFY_SET
+from fastredis.engine.errors cimport ERR_LIMIT_NEGATIVE, ERR_NUMKEYS_ARGS, ERR_NUMKEYS_LOW
+from fastredis.engine.flags cimport DENYOOM, READONLY, WRITE
+from fastredis.engine.options cimport (
+    OPT_FLAG, OPT_INT, Option, Options, Reader, get_range_or_reply, read_options_or_reply,
+)
 from fastredis.values.entry cimport ENC_INTSET, ENC_LISTPACK, TYPE_SET, Entry, entry_encoding
 from fastredis.values.set_algebra cimport (
     Algebra, Batch, Collected, algebra_end, algebra_intersect, algebra_subtract, algebra_unite, collect_sink,
@@ -22,8 +24,8 @@ from fastredis.values.set_algebra cimport (
 )
 from fastredis.values.set_type cimport set_count
 
-from fastredis._command import declarer
-from fastredis.declarations import key_at, key_count, key_range
+from fastredis.engine.command import declarer
+from fastredis.engine.declarations import key_at, key_count, key_range
 
 declare = declarer("set")
 

@@ -1,12 +1,6 @@
 """Set commands that need one set, or two: all but union, intersection and difference (set_algebra)."""
 from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint8_t, uint64_t
 
-from fastredis._client cimport Client
-from fastredis._command cimport native
-from fastredis._core cimport NOTIFY_GENERIC, NOTIFY_SET
-from fastredis._errors cimport ERR_LONG_RANGE, ERR_NOT_POSITIVE, ERR_SYNTAX
-from fastredis._flags cimport DENYOOM, FAST, READONLY, WRITE
-from fastredis._options cimport get_int_or_reply, get_range_or_reply
 from fastredis._resp cimport Arg, arg_bytes, arg_hash
 from fastredis.commands.scan cimport ScanCall, scan_matches, scan_table, scan_value_or_reply, scan_whole
 from fastredis.ds.alloc cimport Account, mem_alloc, mem_calloc, mem_free
@@ -15,6 +9,12 @@ from fastredis.ds.listpack cimport LpItem, lp_count, lp_delete, lp_first, lp_get
 from fastredis.ds.native cimport clz64
 from fastredis.ds.numbers cimport INT64_TEXT
 from fastredis.ds.random cimport random_below
+from fastredis.engine.client cimport Client
+from fastredis.engine.command cimport native
+from fastredis.engine.core cimport NOTIFY_GENERIC, NOTIFY_SET
+from fastredis.engine.errors cimport ERR_LONG_RANGE, ERR_NOT_POSITIVE, ERR_SYNTAX
+from fastredis.engine.flags cimport DENYOOM, FAST, READONLY, WRITE
+from fastredis.engine.options cimport get_int_or_reply, get_range_or_reply
 from fastredis.values.entry cimport ENC_HASHTABLE, ENC_INTSET, ENC_LISTPACK, TYPE_SET, Entry, entry_encoding, entry_slot
 from fastredis.values.member cimport member_text
 from fastredis.values.set_algebra cimport PROBES, Batch, Collected, collect_sink, collected_free, collected_set
@@ -24,8 +24,8 @@ from fastredis.values.set_type cimport (
 )
 from fastredis.values.value cimport entry_free
 
-from fastredis._command import declarer
-from fastredis.declarations import key_at
+from fastredis.engine.command import declarer
+from fastredis.engine.declarations import key_at
 
 declare = declarer("set")
 

@@ -1,9 +1,9 @@
 """SHUTDOWN: end the server."""
 
-from fastredis._command import declarer
-from fastredis._inspect import denies_blocking
-from fastredis._reply import ErrorReply, Status
-from fastredis.declarations import ADMIN, ALLOW_BUSY, LOADING, NO_MULTI, NOSCRIPT, STALE
+from fastredis.engine.command import declarer
+from fastredis.engine.declarations import ADMIN, ALLOW_BUSY, LOADING, NO_MULTI, NOSCRIPT, STALE
+from fastredis.engine.inspect import denies_blocking
+from fastredis.engine.reply import ErrorReply, Status
 
 declare = declarer("server")
 

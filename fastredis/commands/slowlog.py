@@ -1,10 +1,10 @@
 """SLOWLOG: the commands that took long."""
 
-from fastredis._command import declarer
-from fastredis._reply import ErrorReply, Status
-from fastredis.config_text import parse_int, to_text
-from fastredis.declarations import ADMIN, CONTAINER, LOADING, STALE
-from fastredis.help_text import help_lines
+from fastredis.commands.help_text import help_lines
+from fastredis.engine.command import declarer
+from fastredis.engine.declarations import ADMIN, CONTAINER, LOADING, STALE
+from fastredis.engine.reply import ErrorReply, Status
+from fastredis.text import parse_int, to_text
 
 declare = declarer("server")
 

@@ -8,12 +8,6 @@ their order, as with glibc's qsort(), which Redis uses.
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memchr, memcmp, memcpy, memset
 
-from fastredis._client cimport Client
-from fastredis._command cimport native
-from fastredis._core cimport NOTIFY_GENERIC, NOTIFY_LIST
-from fastredis._errors cimport ERR_SORT_SCORE, ERR_WRONGTYPE
-from fastredis._flags cimport DENYOOM, READONLY, WRITE
-from fastredis._options cimport OPT_FLAG, OPT_INTS, OPT_TEXT, Option, Options, arg_is, parse_options_or_reply
 from fastredis._resp cimport Arg, arg_hash
 from fastredis.commands.hashes cimport find_field, is_due
 from fastredis.ds.alloc cimport Account, mem_alloc, mem_free, mem_realloc
@@ -22,6 +16,12 @@ from fastredis.ds.native cimport bswap64
 from fastredis.ds.numbers cimport INT64_TEXT, parse_double
 from fastredis.ds.quicklist cimport QlIter, ql_item, ql_iter_end, ql_next
 from fastredis.ds.table cimport table_prefetch_bucket, table_prefetch_entry
+from fastredis.engine.client cimport Client
+from fastredis.engine.command cimport native
+from fastredis.engine.core cimport NOTIFY_GENERIC, NOTIFY_LIST
+from fastredis.engine.errors cimport ERR_SORT_SCORE, ERR_WRONGTYPE
+from fastredis.engine.flags cimport DENYOOM, READONLY, WRITE
+from fastredis.engine.options cimport OPT_FLAG, OPT_INTS, OPT_TEXT, Option, Options, arg_is, parse_options_or_reply
 from fastredis.values.entry cimport TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STRING, TYPE_ZSET, Entry, entry_type
 from fastredis.values.hash_type cimport FieldValue
 from fastredis.values.list_type cimport LIST_TAIL, list_iter, list_new, list_prepare, list_push
@@ -30,8 +30,8 @@ from fastredis.values.string_type cimport string_view
 from fastredis.values.value cimport entry_count
 from fastredis.values.zset_type cimport ZsetIter, zset_next, zset_seek_rank
 
-from fastredis._command import declarer
-from fastredis.declarations import key_at, key_unknown, sort_keys, sort_ro_keys
+from fastredis.engine.command import declarer
+from fastredis.engine.declarations import key_at, key_unknown, sort_keys, sort_ro_keys
 
 declare = declarer("generic")
 

@@ -7,11 +7,6 @@ from libc.stdint cimport INT64_MAX, int64_t, uint64_t
 from libc.stdlib cimport qsort
 from libc.string cimport memcpy
 
-from fastredis._client cimport Client
-from fastredis._command cimport native
-from fastredis._errors cimport ERR_LIMIT_NEGATIVE, ERR_SYNTAX, ERR_WEIGHT
-from fastredis._flags cimport DENYOOM, READONLY, WRITE
-from fastredis._options cimport arg_is, get_double_or_reply, get_int_or_reply, get_range_or_reply
 from fastredis.commands.sorted_sets cimport reply_members_header, reply_scored, store_build
 from fastredis.ds.alloc cimport mem_alloc, mem_free
 from fastredis.ds.btree cimport BtPair
@@ -19,6 +14,11 @@ from fastredis.ds.listpack cimport LpItem, lp_text
 from fastredis.ds.native cimport hash_bytes, prefetch
 from fastredis.ds.numbers cimport INT64_TEXT
 from fastredis.ds.table cimport Table, table_find, table_prefetch_bucket, table_prefetch_entry
+from fastredis.engine.client cimport Client
+from fastredis.engine.command cimport native
+from fastredis.engine.errors cimport ERR_LIMIT_NEGATIVE, ERR_SYNTAX, ERR_WEIGHT
+from fastredis.engine.flags cimport DENYOOM, READONLY, WRITE
+from fastredis.engine.options cimport arg_is, get_double_or_reply, get_int_or_reply, get_range_or_reply
 from fastredis.values.entry cimport (
     ENC_HASHTABLE, ENC_SKIPLIST, TYPE_SET, TYPE_ZSET, Entry, entry_encoding, entry_slot, entry_type,
 )
@@ -29,8 +29,8 @@ from fastredis.values.zset_type cimport (
     zset_count, zset_next, zset_score, zset_seek_rank,
 )
 
-from fastredis._command import declarer
-from fastredis.declarations import key_at, key_count
+from fastredis.engine.command import declarer
+from fastredis.engine.declarations import key_at, key_count
 
 declare = declarer("sorted-set")
 

@@ -1,15 +1,17 @@
 """Commands on ranges of sorted sets, by rank, score or bytes: ZRANGE, ZCOUNT, ZREMRANGEBYSCORE and their kin."""
 from libc.stdint cimport int64_t, uint64_t
 
-from fastredis._client cimport Client
-from fastredis._command cimport native
-from fastredis._core cimport NOTIFY_ZSET
-from fastredis._errors cimport ERR_LEX_RANGE, ERR_LEX_SCORES, ERR_LIMIT_BY_RANK, ERR_SCORE_RANGE
-from fastredis._flags cimport DENYOOM, FAST, READONLY, WRITE
-from fastredis._options cimport OPT_FLAG, OPT_INTS, OPT_ONCE, Option, Options, get_int_or_reply, parse_options_or_reply
 from fastredis._resp cimport Arg
 from fastredis.commands.sorted_sets cimport reply_walk, store_build
 from fastredis.ds.numbers cimport parse_bound
+from fastredis.engine.client cimport Client
+from fastredis.engine.command cimport native
+from fastredis.engine.core cimport NOTIFY_ZSET
+from fastredis.engine.errors cimport ERR_LEX_RANGE, ERR_LEX_SCORES, ERR_LIMIT_BY_RANK, ERR_SCORE_RANGE
+from fastredis.engine.flags cimport DENYOOM, FAST, READONLY, WRITE
+from fastredis.engine.options cimport (
+    OPT_FLAG, OPT_INTS, OPT_ONCE, Option, Options, get_int_or_reply, parse_options_or_reply,
+)
 from fastredis.values.entry cimport TYPE_ZSET, Entry
 from fastredis.values.zset_type cimport (
     LEX_CLOSED, LEX_HIGHEST, LEX_LOWEST, LEX_OPEN, LexBound, LexRange, ScoreRange, ZsetBuild, ZsetIter,
@@ -17,8 +19,8 @@ from fastredis.values.zset_type cimport (
     zset_count_score, zset_delete_range, zset_next, zset_seek_lex, zset_seek_rank, zset_seek_score,
 )
 
-from fastredis._command import declarer
-from fastredis.declarations import key_at
+from fastredis.engine.command import declarer
+from fastredis.engine.declarations import key_at
 
 declare = declarer("sorted-set")
 

@@ -2,8 +2,8 @@
 
 from libc.stdint cimport uint64_t
 
-from fastredis._client cimport Client
 from fastredis._resp cimport Arg
+from fastredis.engine.client cimport Client
 from fastredis.values.zset_type cimport ZsetBuild, ZsetIter
 
 # Reply the members that a walk will give, of which there are so many.

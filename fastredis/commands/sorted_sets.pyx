@@ -4,35 +4,34 @@ Ranges are in sorted_set_ranges.pyx, ZUNION, ZINTER and ZDIFF in sorted_set_alge
 """
 from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint64_t
 
-from fastredis._blocking cimport NULL_ARRAY, block_on_keys
-from fastredis._client cimport Client
-from fastredis._command cimport native
-from fastredis._core cimport NOTIFY_GENERIC, NOTIFY_ZSET, Core
-from fastredis._errors cimport (
-    ERR_COUNT_LOW, ERR_LONG_RANGE, ERR_NOT_FLOAT, ERR_NOT_POSITIVE, ERR_NUMKEYS_LOW, ERR_OUT_OF_RANGE, ERR_SCORE_NAN,
-    ERR_SYNTAX, ERR_ZADD_GT_LT, ERR_ZADD_INCR, ERR_ZADD_NX_XX,
-)
-from fastredis._flags cimport BLOCKING, DENYOOM, FAST, READONLY, WRITE
-from fastredis._options cimport (
-    OPT_FLAG, Option, arg_is, get_double_or_reply, get_int_or_reply, get_range_or_reply, get_seconds_or_reply,
-    leading_options,
-)
 from fastredis._resp cimport Arg, arg_bytes, arg_hash
 from fastredis.commands.scan cimport SCAN_NOSCORES, ScanCall, scan_matches, scan_table, scan_value_or_reply, scan_whole
 from fastredis.ds.alloc cimport mem_alloc, mem_calloc, mem_free
 from fastredis.ds.numbers cimport DOUBLE_TEXT, format_double
 from fastredis.ds.random cimport random_below
 from fastredis.ds.table cimport Table, table_prefetch_bucket, table_prefetch_entry
+from fastredis.engine.blocking cimport NULL_ARRAY, block_on_keys
+from fastredis.engine.client cimport Client
+from fastredis.engine.command cimport native
+from fastredis.engine.core cimport NOTIFY_GENERIC, NOTIFY_ZSET, Core
+from fastredis.engine.errors cimport (
+    ERR_COUNT_LOW, ERR_LONG_RANGE, ERR_NOT_FLOAT, ERR_NOT_POSITIVE, ERR_NUMKEYS_LOW, ERR_OUT_OF_RANGE, ERR_SCORE_NAN,
+    ERR_SYNTAX, ERR_ZADD_GT_LT, ERR_ZADD_INCR, ERR_ZADD_NX_XX,
+)
+from fastredis.engine.flags cimport BLOCKING, DENYOOM, FAST, READONLY, WRITE
+from fastredis.engine.options cimport (
+    OPT_FLAG, Option, arg_is, get_double_or_reply, get_int_or_reply, get_range_or_reply, get_seconds_or_reply,
+    leading_options,
+)
 from fastredis.values.entry cimport ENC_LISTPACK, TYPE_ZSET, Entry, entry_encoding
 from fastredis.values.zset_type cimport (
     ZADD_ADDED, ZADD_GT, ZADD_INCR, ZADD_LT, ZADD_NAN, ZADD_NOP, ZADD_NX, ZADD_UPDATED, ZADD_XX, ZsetBuild, ZsetIter,
     zset_add, zset_block_score, zset_block_text, zset_build_count, zset_build_end, zset_count, zset_delete_range,
-    zset_expect, zset_new, zset_next,
-    zset_of, zset_rank, zset_remove, zset_score, zset_seek_rank,
+    zset_expect, zset_new, zset_next, zset_of, zset_rank, zset_remove, zset_score, zset_seek_rank,
 )
 
-from fastredis._command import declarer
-from fastredis.declarations import key_at, key_count, key_range
+from fastredis.engine.command import declarer
+from fastredis.engine.declarations import key_at, key_count, key_range
 
 declare = declarer("sorted-set")
 

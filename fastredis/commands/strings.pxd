@@ -2,8 +2,8 @@
 
 from libc.stdint cimport int64_t
 
-from fastredis._client cimport Client
-from fastredis._options cimport Options
+from fastredis.engine.client cimport Client
+from fastredis.engine.options cimport Options
 from fastredis.values.entry cimport Entry
 
 cdef enum:                          # flags of options; the four of SET_EXPIRES open every list of options

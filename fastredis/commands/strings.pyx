@@ -2,25 +2,25 @@
 from libc.stdint cimport INT32_MAX, INT64_MAX, int64_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
-from fastredis._client cimport Client
-from fastredis._command cimport native
-from fastredis._core cimport NOTIFY_GENERIC, NOTIFY_STRING
-from fastredis._errors cimport (
-    ERR_CONDITION, ERR_DIGEST, ERR_NOT_INTEGER, ERR_NUMKEYS, ERR_NUMKEYS_PAIRS, ERR_OFFSET, ERR_TOO_LONG,
-)
-from fastredis._flags cimport DENYOOM, FAST, READONLY, WRITE
-from fastredis._options cimport (
-    OPT_FLAG, OPT_TEXT, Option, Options, arg_is, get_int_or_reply, get_memory_or_reply, get_range_or_reply,
-    parse_options_or_reply,
-)
 from fastredis._resp cimport Arg, arg_bytes
 from fastredis.ds.numbers cimport INT64_TEXT, parse_int64
 from fastredis.ds.xxh3 cimport xxh3_64
+from fastredis.engine.client cimport Client
+from fastredis.engine.command cimport native
+from fastredis.engine.core cimport NOTIFY_GENERIC, NOTIFY_STRING
+from fastredis.engine.errors cimport (
+    ERR_CONDITION, ERR_DIGEST, ERR_NOT_INTEGER, ERR_NUMKEYS, ERR_NUMKEYS_PAIRS, ERR_OFFSET, ERR_TOO_LONG,
+)
+from fastredis.engine.flags cimport DENYOOM, FAST, READONLY, WRITE
+from fastredis.engine.options cimport (
+    OPT_FLAG, OPT_TEXT, Option, Options, arg_is, get_int_or_reply, get_memory_or_reply, get_range_or_reply,
+    parse_options_or_reply,
+)
 from fastredis.values.entry cimport TYPE_STRING, Entry, entry_type
 from fastredis.values.string_type cimport entry_raw, raw_data, string_room, string_value_bytes, string_view
 
-from fastredis._command import declarer
-from fastredis.declarations import delex_keys, key_at, key_count, key_range, set_keys
+from fastredis.engine.command import declarer
+from fastredis.engine.declarations import delex_keys, key_at, key_count, key_range, set_keys
 
 declare = declarer("string")
 

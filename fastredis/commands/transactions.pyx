@@ -1,20 +1,20 @@
-"""Transactions: MULTI, EXEC, DISCARD, WATCH, UNWATCH. What they stand on is in fastredis._multi."""
-from fastredis._client cimport Client
-from fastredis._command cimport Command, native
-from fastredis._dispatch cimport call_nested
-from fastredis._engine cimport C_DENY_BLOCKING, C_DIRTY_CAS, C_DIRTY_EXEC, C_MULTI
-from fastredis._errors cimport (
+"""Transactions: MULTI, EXEC, DISCARD, WATCH, UNWATCH. What they stand on is in fastredis.engine.multi."""
+from fastredis._resp cimport Arg
+from fastredis.engine.client cimport Client
+from fastredis.engine.command cimport Command, native
+from fastredis.engine.dispatch cimport call_nested
+from fastredis.engine.engine cimport C_DENY_BLOCKING, C_DIRTY_CAS, C_DIRTY_EXEC, C_MULTI
+from fastredis.engine.errors cimport (
     ERR_DISCARD_WITHOUT_MULTI, ERR_EXEC_WITHOUT_MULTI, ERR_EXECABORT, ERR_NESTED_MULTI, ERR_WATCH_IN_MULTI,
 )
-from fastredis._flags cimport ALLOW_BUSY, FAST, LOADING, NOSCRIPT, SKIP_SLOWLOG, STALE
-from fastredis._multi cimport Queue, begin, discard, unwatch_all, watch, watched_expired
-from fastredis._options cimport get_memory_or_reply
-from fastredis._resp cimport Arg
+from fastredis.engine.flags cimport ALLOW_BUSY, FAST, LOADING, NOSCRIPT, SKIP_SLOWLOG, STALE
+from fastredis.engine.multi cimport Queue, begin, discard, unwatch_all, watch, watched_expired
+from fastredis.engine.options cimport get_memory_or_reply
 
 from libc.stdint cimport uint64_t
 
-from fastredis._command import declarer
-from fastredis.declarations import key_range
+from fastredis.engine.command import declarer
+from fastredis.engine.declarations import key_range
 
 declare = declarer("transactions")
 

@@ -1,18 +1,18 @@
 """WAIT and WAITAOF: until other copies of the data have the writes of this connection."""
 from libc.stdint cimport INT64_MAX, int64_t
 
-from fastredis._blocking cimport Blocked, Waiter
-from fastredis._client cimport Client
-from fastredis._command cimport native
-from fastredis._engine cimport C_DENY_BLOCKING, Engine
-from fastredis._errors cimport (
-    ERR_NOT_POSITIVE, ERR_NUMLOCAL, ERR_WAITAOF_OFF, ERR_WAITAOF_REPLICA, ERR_WAIT_REPLICA,
+from fastredis.engine.blocking cimport Blocked, Waiter
+from fastredis.engine.client cimport Client
+from fastredis.engine.command cimport native
+from fastredis.engine.engine cimport C_DENY_BLOCKING, Engine
+from fastredis.engine.errors cimport (
+    ERR_NOT_POSITIVE, ERR_NUMLOCAL, ERR_WAIT_REPLICA, ERR_WAITAOF_OFF, ERR_WAITAOF_REPLICA,
 )
-from fastredis._flags cimport BLOCKING
-from fastredis._options cimport get_int_or_reply, get_range_or_reply, get_timeout_or_reply
+from fastredis.engine.flags cimport BLOCKING
+from fastredis.engine.options cimport get_int_or_reply, get_range_or_reply, get_timeout_or_reply
 from fastredis.persist.aof cimport AppendOnly
 
-from fastredis._command import declarer
+from fastredis.engine.command import declarer
 
 declare = declarer("generic")
 

@@ -3,14 +3,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from fastredis.ds.alloc cimport (
-    SMALL,
-    mem_alloc,
-    mem_calloc,
-    mem_calloc_aligned,
-    mem_charge,
-    mem_free,
-    mem_try_map,
-    mem_unmap,
+    SMALL, mem_alloc, mem_calloc, mem_calloc_aligned, mem_charge, mem_free, mem_try_map, mem_unmap,
 )
 from fastredis.ds.native cimport bswap64, ctz64, hash_bytes, prefetch
 from fastredis.ds.random cimport random_below

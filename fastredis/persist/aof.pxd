@@ -26,9 +26,9 @@
 
 from libc.stdint cimport int64_t
 
-from fastredis._core cimport Core
-from fastredis._engine cimport NO_DATABASE, Engine, Feed
 from fastredis._resp cimport Arg
+from fastredis.engine.core cimport Core
+from fastredis.engine.engine cimport NO_DATABASE, Engine, Feed
 from fastredis.persist.syncer cimport Syncer
 
 cdef enum Fsync:

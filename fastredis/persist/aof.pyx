@@ -8,11 +8,11 @@ from libc.errno cimport EINTR, ENOSPC, errno
 from libc.stdint cimport INT64_MAX
 from libc.string cimport memcpy, memmove, strerror
 
-from fastredis._core cimport LATENCY_US
-from fastredis._engine cimport SELECT_ROOM, Session, put_select
 from fastredis.ds.alloc cimport mem_free, mem_realloc
 from fastredis.ds.native cimport monotonic_us, unlikely
 from fastredis.ds.numbers cimport format_int64
+from fastredis.engine.core cimport LATENCY_US
+from fastredis.engine.engine cimport SELECT_ROOM, Session, put_select
 from fastredis.persist.syncer cimport Syncer
 
 from fastredis.persist.syncer import sync_file

@@ -16,8 +16,8 @@ import os
 import time
 from collections.abc import Iterator
 
-from fastredis._reply import ErrorReply, Status
-from fastredis.config import Config, ConfigError
+from fastredis.config.config import Config, ConfigError
+from fastredis.engine.reply import ErrorReply, Status
 from fastredis.persist import manifest
 from fastredis.persist.aof import AppendOnly
 from fastredis.persist.aof_load import AofError, AofLoad

@@ -20,16 +20,16 @@ from libc.errno cimport EINTR, errno
 from libc.stdint cimport int64_t
 from libc.string cimport memchr, memmove
 
-from fastredis._client cimport Client
-from fastredis._command cimport Command, find_subcommand
-from fastredis._dispatch cimport prepare
-from fastredis._engine cimport C_DENY_BLOCKING, C_MULTI, Engine
-from fastredis._flags cimport CONTAINER
-from fastredis._multi cimport Queue
-from fastredis._reply cimport reply_new
 from fastredis._resp cimport BATCH, Arg, ArgList, Batch, Request, batch_free, batch_init
 from fastredis.ds.alloc cimport mem_free, mem_realloc
 from fastredis.ds.native cimport monotonic_us, unlikely
+from fastredis.engine.client cimport Client
+from fastredis.engine.command cimport Command, find_subcommand
+from fastredis.engine.dispatch cimport prepare
+from fastredis.engine.engine cimport C_DENY_BLOCKING, C_MULTI, Engine
+from fastredis.engine.flags cimport CONTAINER
+from fastredis.engine.multi cimport Queue
+from fastredis.engine.reply cimport reply_new
 
 from fastredis.persist.rdb_load import MAGIC, load_file
 from fastredis.persist.rdb_read import RdbError

@@ -10,14 +10,14 @@ import os
 
 from libc.stdint cimport int64_t, uint64_t
 
-from fastredis._engine cimport Engine
-from fastredis._keyspace cimport NO_EXPIRE, Database
 from fastredis.ds.alloc cimport Account
 from fastredis.ds.listpack cimport LpItem, lp_text
 from fastredis.ds.native cimport wall_us
 from fastredis.ds.numbers cimport DOUBLE_TEXT, INT64_TEXT, format_double, format_int64
 from fastredis.ds.quicklist cimport QlIter, ql_item, ql_iter_end, ql_next
 from fastredis.ds.table cimport TableIter, table_iter, table_iter_end, table_next
+from fastredis.engine.engine cimport Engine
+from fastredis.engine.keyspace cimport NO_EXPIRE, Database
 from fastredis.persist.rdb_save cimport (
     RDB_PROGRESS_KEYS, RdbInfo, RdbWriter, rdb_flush, rdb_save_all, rdb_write_bytes, rdb_write_dump, rdb_writer_clear,
     rdb_writer_configure, rdb_writer_init,
@@ -25,9 +25,7 @@ from fastredis.persist.rdb_save cimport (
 from fastredis.values.entry cimport (
     TYPE_HASH, TYPE_LIST, TYPE_MODULE, TYPE_SET, TYPE_STREAM, TYPE_STRING, TYPE_ZSET, Entry, entry_key, entry_type,
 )
-from fastredis.values.hash_type cimport (
-    NO_DEADLINE, HashIter, hash_count, hash_iter, hash_iter_end, hash_next,
-)
+from fastredis.values.hash_type cimport NO_DEADLINE, HashIter, hash_count, hash_iter, hash_iter_end, hash_next
 from fastredis.values.list_type cimport list_count, list_iter
 from fastredis.values.set_type cimport SetIter, set_count, set_iter, set_iter_end, set_next
 from fastredis.values.string_type cimport string_view

@@ -11,11 +11,11 @@ import sys
 from collections.abc import Callable
 from typing import BinaryIO, NamedTuple
 
-from fastredis._engine import Engine
-from fastredis.config_text import parse_int
+from fastredis.engine.engine import Engine
 from fastredis.persist.check_rdb import known_text, report_error
 from fastredis.persist.manifest import BASE, Manifest, ManifestError, parse
 from fastredis.persist.rdb_load import MAGIC, RdbError, load_file
+from fastredis.text import parse_int
 
 USAGE = "Usage: fastredis --check-aof [--fix|--truncate-to-timestamp $timestamp] <file.manifest|file.aof>"
 RDB_SLICE_US = 1_000_000

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from fastredis._engine import Engine
+from fastredis.engine.engine import Engine
 from fastredis.persist.rdb_load import RdbError, load_file
 
 SLICE_US = 1_000_000

@@ -16,8 +16,8 @@ import os
 import re
 from dataclasses import dataclass, field
 
-from fastredis.config_text import quote, split_args, to_bytes, to_text
 from fastredis.persist.files import sync_directory
+from fastredis.text import quote, split_args, to_bytes, to_text
 
 BASE, HISTORY, INCR = "b", "h", "i"
 MAX_LINE = 1024  # bytes of a line, with its newline

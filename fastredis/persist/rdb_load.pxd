@@ -15,9 +15,9 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from fastredis._engine cimport Engine
-from fastredis._keyspace cimport Database
-from fastredis.persist.rdb_read cimport RdbBuild, RdbResult, RDB_MORE
+from fastredis.engine.engine cimport Engine
+from fastredis.engine.keyspace cimport Database
+from fastredis.persist.rdb_read cimport RDB_MORE, RdbBuild, RdbResult
 from fastredis.persist.rdb_reader cimport RdbReader
 from fastredis.values.entry cimport Entry
 

@@ -1,4 +1,4 @@
-from fastredis._engine import Engine
+from fastredis.engine.engine import Engine
 from fastredis.persist.kept import Kept
 
 class RdbError(Exception):

@@ -5,16 +5,16 @@ from libc.errno cimport EINTR, errno
 from libc.stdint cimport INT32_MAX, int32_t
 from libc.string cimport memcpy, memmove
 
-from fastredis._core cimport Core
-from fastredis._keyspace cimport NO_EXPIRE, new_lru
 from fastredis._resp cimport Arg
 from fastredis.ds.alloc cimport mem_free, mem_growth_possible, mem_realloc
 from fastredis.ds.crc64 cimport crc64
 from fastredis.ds.native cimport hash_bytes, likely, monotonic_us, unlikely
 from fastredis.ds.table cimport table_add, table_count, table_find, table_prefetch_bucket, table_reserve
+from fastredis.engine.core cimport Core
+from fastredis.engine.keyspace cimport NO_EXPIRE, new_lru
 from fastredis.persist.rdb cimport (
-    RDB_CHECKSUM, RDB_OP_AUX, RDB_OP_EOF, RDB_OP_EXPIRETIME, RDB_OP_EXPIRETIME_MS, RDB_OP_FREQ, RDB_OP_FUNCTION2,
-    RDB_OP_FUNCTION_RC, RDB_OP_IDLE, RDB_OP_MODULE_AUX, RDB_OP_RESIZEDB, RDB_OP_SELECTDB, RDB_OP_SLOT_IMPORT,
+    RDB_CHECKSUM, RDB_OP_AUX, RDB_OP_EOF, RDB_OP_EXPIRETIME, RDB_OP_EXPIRETIME_MS, RDB_OP_FREQ, RDB_OP_FUNCTION_RC,
+    RDB_OP_FUNCTION2, RDB_OP_IDLE, RDB_OP_MODULE_AUX, RDB_OP_RESIZEDB, RDB_OP_SELECTDB, RDB_OP_SLOT_IMPORT,
     RDB_OP_SLOT_INFO, RDB_VERSION_MAX, RDB_VERSION_VALKEY, RDB_VERSION_VALKEY_MAX, rdb_delay,
 )
 from fastredis.persist.rdb_opaque cimport opaque_read_module

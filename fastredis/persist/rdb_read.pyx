@@ -11,7 +11,7 @@ from fastredis.ds.listpack cimport (
 )
 from fastredis.ds.native cimport hash_bytes, likely, monotonic_us, unlikely
 from fastredis.ds.numbers cimport INT64_TEXT, parse_double
-from fastredis.ds.quicklist cimport Quicklist, ql_adopt, ql_exceeds, ql_new, ql_push, ql_release, QL_TAIL
+from fastredis.ds.quicklist cimport QL_TAIL, Quicklist, ql_adopt, ql_exceeds, ql_new, ql_push, ql_release
 from fastredis.ds.table cimport table_reserve
 from fastredis.persist.rdb cimport (
     RDB_CHECKSUM, RDB_FOOTER, RDB_HASH, RDB_HASH_2, RDB_HASH_LISTPACK, RDB_HASH_LISTPACK_EX, RDB_HASH_LISTPACK_EX_RC,
@@ -29,8 +29,8 @@ from fastredis.persist.rdb_reader cimport (
     rdb_read_string, rdb_reader_clear, rdb_reader_init,
 )
 from fastredis.values.entry cimport (
-    ENC_HASHTABLE, ENC_INTSET, ENC_LISTPACK, ENC_LISTPACK_EX, ENC_QUICKLIST, TYPE_HASH, TYPE_LIST, TYPE_SET,
-    TYPE_ZSET, entry_encoding, entry_new, entry_set_encoding, entry_slot,
+    ENC_HASHTABLE, ENC_INTSET, ENC_LISTPACK, ENC_LISTPACK_EX, ENC_QUICKLIST, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_ZSET,
+    entry_encoding, entry_new, entry_set_encoding, entry_slot,
 )
 from fastredis.values.hash_ttl cimport hash_set_when
 from fastredis.values.hash_type cimport (

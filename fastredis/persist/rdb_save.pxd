@@ -24,9 +24,9 @@
 
 from libc.stdint cimport int64_t, uint64_t
 
-from fastredis._engine cimport Engine
-from fastredis._keyspace cimport Database
 from fastredis.ds.alloc cimport Account
+from fastredis.engine.engine cimport Engine
+from fastredis.engine.keyspace cimport Database
 from fastredis.values.entry cimport Entry
 
 cdef enum:

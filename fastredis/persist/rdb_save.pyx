@@ -6,8 +6,6 @@ from libc.errno cimport EINTR, errno
 from libc.stdint cimport INT16_MAX, INT16_MIN, INT32_MAX, INT32_MIN, INT8_MAX, INT8_MIN, uint8_t, uint32_t
 from libc.string cimport memcpy, memset, strlen
 
-from fastredis._client cimport Client
-from fastredis._keyspace cimport lfu_value
 from fastredis._resp cimport Arg, arg_of
 from fastredis.ds.alloc cimport mem_alloc, mem_free, mem_realloc
 from fastredis.ds.btree cimport BTree, BtLeaf, leaf_members, leaf_scores
@@ -20,6 +18,8 @@ from fastredis.ds.native cimport bswap32, bswap64, prefetch, unlikely, wall_us
 from fastredis.ds.numbers cimport INT64_TEXT, format_int64, parse_int64
 from fastredis.ds.quicklist cimport QlNode
 from fastredis.ds.table cimport Table, TableIter, table_iter, table_iter_end, table_next
+from fastredis.engine.client cimport Client
+from fastredis.engine.keyspace cimport lfu_value
 from fastredis.persist.rdb cimport (
     RDB_CHECKSUM, RDB_ENC_INT16, RDB_ENC_INT32, RDB_ENC_INT8, RDB_ENC_LZF, RDB_FOOTER, RDB_HASH, RDB_HASH_2,
     RDB_HASH_LISTPACK, RDB_HASH_LISTPACK_EX, RDB_HASH_METADATA, RDB_LEN_14, RDB_LEN_32, RDB_LEN_64, RDB_LEN_ENCODED,

@@ -26,11 +26,11 @@ from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
-from fastredis._engine cimport Engine, Slices
-from fastredis._keyspace cimport Database, Detached, database_new
 from fastredis.ds.alloc cimport Account
 from fastredis.ds.native cimport monotonic_us
 from fastredis.ds.table cimport table_scan
+from fastredis.engine.engine cimport Engine, Slices
+from fastredis.engine.keyspace cimport Database, Detached, database_new
 from fastredis.persist.rdb cimport RDB_OP_RESIZEDB, RDB_OP_SELECTDB
 from fastredis.persist.rdb_save cimport (
     RdbInfo, RdbWriter, rdb_flush, rdb_save_all, rdb_write_begin, rdb_write_bytes, rdb_write_end, rdb_write_key,

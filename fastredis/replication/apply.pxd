@@ -15,9 +15,9 @@
 
 from libc.stdint cimport int64_t
 
-from fastredis._command cimport Command
-from fastredis._connection cimport Connection
 from fastredis._resp cimport Batch, Request
+from fastredis.engine.command cimport Command
+from fastredis.engine.connection cimport Connection
 from fastredis.replication.stream cimport Stream
 
 

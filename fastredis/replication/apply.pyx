@@ -3,22 +3,20 @@ cimport cython
 
 from libc.stdint cimport UINT32_MAX, uint64_t
 
-from fastredis._blocking cimport Blocked
-from fastredis._command cimport CommandTable, find_subcommand
-from fastredis._connection cimport Connection
-from fastredis._core cimport GATE_DISK, GATE_PAUSED, Core
-from fastredis._dispatch cimport call_guarded, execute, prepare
-from fastredis._engine cimport (
+from fastredis._resp cimport BATCH, BIG_ARG, PARSE_ERROR, PARSE_MORE, Arg, Batch, Request, parse_batch, parser_reset
+from fastredis.ds.native cimport monotonic_us, ticks, unlikely
+from fastredis.engine.blocking cimport Blocked
+from fastredis.engine.command cimport CommandTable, find_subcommand
+from fastredis.engine.connection cimport Connection
+from fastredis.engine.core cimport GATE_DISK, GATE_PAUSED, Core
+from fastredis.engine.dispatch cimport call_guarded, execute, prepare
+from fastredis.engine.engine cimport (
     C_CLOSE_AFTER_REPLY, C_CLOSE_ASAP, C_CLOSED, C_DENY_BLOCKING, C_MASTER, C_MULTI, Engine,
 )
-from fastredis._evict cimport Evictor
-from fastredis._flags cimport CONTAINER, WRITE
-from fastredis._multi cimport Queue
-from fastredis._reply cimport reply_new
-from fastredis._resp cimport (
-    BATCH, BIG_ARG, PARSE_ERROR, PARSE_MORE, Arg, Batch, Request, parse_batch, parser_reset,
-)
-from fastredis.ds.native cimport monotonic_us, ticks, unlikely
+from fastredis.engine.evict cimport Evictor
+from fastredis.engine.flags cimport CONTAINER, WRITE
+from fastredis.engine.multi cimport Queue
+from fastredis.engine.reply cimport reply_new
 
 cdef extern from "<string.h>" nogil:
     void* memcpy(void* to, const void* source, size_t size)

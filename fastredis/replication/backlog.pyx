@@ -3,8 +3,8 @@ cimport cython
 
 from libc.string cimport memcpy
 
-from fastredis._engine cimport Engine
 from fastredis.ds.alloc cimport mem_alloc, mem_free
+from fastredis.engine.engine cimport Engine
 
 cdef enum:
     FIRST_ROOM = 64

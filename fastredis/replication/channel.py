@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 import hiredis
 
-from fastredis.replication.transfer import SyncFailed, Transfer, Wait
+from fastredis.replication.receiving import SyncFailed, Transfer, Wait
 
 RDB_OF_VALKEY = "9.0.0"         # told to the master: of which Valkey RDB files can be read here
 LONGEST_LINE = 64 * 1024        # bytes of an answer in the handshake

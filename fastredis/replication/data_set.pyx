@@ -7,11 +7,11 @@
 """
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from fastredis._core cimport Core
-from fastredis._engine cimport Engine
-from fastredis._keyspace cimport Database, Detached, Garbage, database_new
 from fastredis.ds.native cimport monotonic_us
 from fastredis.ds.table cimport table_scan
+from fastredis.engine.core cimport Core
+from fastredis.engine.engine cimport Engine
+from fastredis.engine.keyspace cimport Database, Detached, Garbage, database_new
 from fastredis.persist.rdb_load cimport RdbLoad, rdb_load_new
 from fastredis.values.entry cimport Entry, entry_set_epoch
 

@@ -6,7 +6,7 @@
 Source: https://redis.io/docs/latest/commands/failover/
 """
 
-from fastredis._blocking import PAUSE_FAILOVER
+from fastredis.engine.blocking import PAUSE_FAILOVER
 from fastredis.replication.master import ONLINE, Replica
 
 NONE, WAITING, IN_PROGRESS = "no-failover", "waiting-for-sync", "failover-in-progress"

@@ -22,14 +22,14 @@ import signal
 import time
 from collections.abc import Generator
 
-from fastredis.config_text import address_text
+from fastredis.host.process import notify_systemd
 from fastredis.persist.aof_files import OFF
 from fastredis.persist.loading import SLICE_US
-from fastredis.process import notify_systemd
 from fastredis.replication.apply import MasterConnection
 from fastredis.replication.backlog import Gathered
 from fastredis.replication.channel import RDB_OF_VALKEY, Channel, RdbChannel, answer_text, request
-from fastredis.replication.transfer import SyncFailed, Transfer, Wait, again
+from fastredis.replication.receiving import SyncFailed, Transfer, Wait, again
+from fastredis.text import address_text
 
 AOF_TRIES = 10                  # to switch the AOF on again
 DISK_LOG_SECONDS = 10.0         # between two complaints that the disk takes nothing

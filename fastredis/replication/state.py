@@ -11,15 +11,15 @@ import secrets
 import time
 from collections.abc import Sequence
 
-from fastredis._engine import C_READONLY, C_REDIRECT, C_REPLICA
-from fastredis.declarations import NO_ASYNC_LOADING, READONLY, STALE, WRITE
+from fastredis.engine.declarations import NO_ASYNC_LOADING, READONLY, STALE, WRITE
+from fastredis.engine.engine import C_READONLY, C_REDIRECT, C_REPLICA
 from fastredis.persist.aof_files import OFF
 from fastredis.replication import failover
 from fastredis.replication.link import Link, request
 from fastredis.replication.master import BACKGROUND, ONLINE, TRANSMITTED, FullSync, Replica
 from fastredis.replication.stream import Reader, Stream
 
-GATE_REPLICATION = 1 << 2       # as in _core.pxd
+GATE_REPLICATION = 1 << 2       # as in core.pxd
 NO_ID = "0" * 40
 PING = b"*1\r\n$4\r\nPING\r\n"
 READONLY_REPLICA = b"READONLY You can't write against a read only replica."

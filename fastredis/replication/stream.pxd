@@ -14,10 +14,10 @@
 
 from libc.stdint cimport int64_t
 
-from fastredis._connection cimport Connection
-from fastredis._core cimport Core
-from fastredis._engine cimport Engine, Feed
 from fastredis._resp cimport Arg
+from fastredis.engine.connection cimport Connection
+from fastredis.engine.core cimport Core
+from fastredis.engine.engine cimport Engine, Feed
 from fastredis.replication.backlog cimport Backlog
 
 

@@ -2,10 +2,10 @@
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport INT64_MAX
 
-from fastredis._engine cimport C_CLOSE_AFTER_REPLY, C_CLOSE_ASAP, C_CLOSED, NO_DATABASE, SELECT_ROOM, put_select
 from fastredis._resp cimport arg_of, put_request, request_room
 from fastredis.ds.alloc cimport mem_alloc, mem_free
 from fastredis.ds.native cimport unlikely
+from fastredis.engine.engine cimport C_CLOSE_AFTER_REPLY, C_CLOSE_ASAP, C_CLOSED, NO_DATABASE, SELECT_ROOM, put_select
 from fastredis.replication.backlog cimport backlog_new
 
 cdef enum:

@@ -5,8 +5,8 @@ from libc.string cimport memcpy
 from fastredis.ds.alloc cimport mem_alloc
 from fastredis.ds.expire_heap cimport heap_remove, heap_set, heap_top
 from fastredis.ds.listpack cimport (
-    LP_END, LP_HEADER, LP_MAX, LpItem, lp_bytes, lp_bytes_at, lp_count, lp_delete, lp_element_size, lp_find,
-    lp_first, lp_free, lp_get, lp_room, lp_stored_count, lp_text, lp_write_element, lp_write_header,
+    LP_END, LP_HEADER, LP_MAX, LpItem, lp_bytes, lp_bytes_at, lp_count, lp_delete, lp_element_size, lp_find, lp_first,
+    lp_free, lp_get, lp_room, lp_stored_count, lp_text, lp_write_element, lp_write_header,
 )
 from fastredis.ds.native cimport hash_bytes
 from fastredis.ds.numbers cimport INT64_TEXT, format_int64
@@ -14,9 +14,7 @@ from fastredis.ds.table cimport Slot, entry_of, slot_put, table_remove, table_sl
 from fastredis.values.entry cimport (
     ENC_HASHTABLE, ENC_LISTPACK, ENC_LISTPACK_EX, entry_encoding, entry_set_encoding, entry_slot,
 )
-from fastredis.values.hash_field cimport (
-    FIELD_TTL, FieldText, field_flags, field_free, field_new, field_text,
-)
+from fastredis.values.hash_field cimport FIELD_TTL, FieldText, field_flags, field_free, field_new, field_text
 from fastredis.values.hash_type cimport (
     NO_DEADLINE, Hash, HashTtl, hash_count, hash_listpack, hash_set_listpack, hash_table, hash_to_table, hash_ttl_new,
 )

@@ -7,9 +7,9 @@ from fastredis.ds.expire_heap cimport (
     heap_verify, heap_when,
 )
 from fastredis.ds.listpack cimport (
-    LP_END, LP_MANY, LP_MAX, LpItem, lp_bytes, lp_bytes_at, lp_charge, lp_copy, lp_count, lp_delete,
-    lp_element_size, lp_find, lp_first, lp_free, lp_get, lp_new, lp_next, lp_replace, lp_room, lp_seek,
-    lp_stored_count, lp_text, lp_verify, lp_write_element, lp_write_header,
+    LP_END, LP_MANY, LP_MAX, LpItem, lp_bytes, lp_bytes_at, lp_charge, lp_copy, lp_count, lp_delete, lp_element_size,
+    lp_find, lp_first, lp_free, lp_get, lp_new, lp_next, lp_replace, lp_room, lp_seek, lp_stored_count, lp_text,
+    lp_verify, lp_write_element, lp_write_header,
 )
 from fastredis.ds.native cimport hash_bytes
 from fastredis.ds.random cimport random_below

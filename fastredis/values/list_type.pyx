@@ -1,12 +1,12 @@
 """The list type. The design comment is in list_type.pxd."""
 from fastredis.ds.listpack cimport (
-    LP_EMPTY, lp_append, lp_bytes, lp_bytes_at, lp_charge, lp_copy, lp_delete, lp_first, lp_free, lp_get,
-    lp_insert, lp_last, lp_new, lp_prepend, lp_replace, lp_seek, lp_verify,
+    LP_EMPTY, lp_append, lp_bytes, lp_bytes_at, lp_charge, lp_copy, lp_delete, lp_first, lp_free, lp_get, lp_insert,
+    lp_last, lp_new, lp_prepend, lp_replace, lp_seek, lp_verify,
 )
 from fastredis.ds.native cimport likely
 from fastredis.ds.quicklist cimport (
-    lp_remove, ql_adopt, ql_at_end, ql_bytes, ql_copy, ql_drain, ql_drop, ql_exceeds, ql_free, ql_insert,
-    ql_iter, ql_iter_listpack, ql_limits, ql_new, ql_release, ql_remove, ql_replace, ql_verify,
+    lp_remove, ql_adopt, ql_at_end, ql_bytes, ql_copy, ql_drain, ql_drop, ql_exceeds, ql_free, ql_insert, ql_iter,
+    ql_iter_listpack, ql_limits, ql_new, ql_release, ql_remove, ql_replace, ql_verify,
 )
 from fastredis.values.entry cimport ENC_QUICKLIST, TYPE_LIST, entry_new, entry_set_encoding
 

@@ -18,9 +18,7 @@ from fastredis.values.opaque_type cimport (
     opaque_copy, opaque_count, opaque_drain, opaque_effort, opaque_free_value, opaque_of, opaque_value_bytes,
     opaque_verify,
 )
-from fastredis.values.set_type cimport (
-    set_copy, set_count, set_drain, set_free_value, set_value_bytes, set_verify,
-)
+from fastredis.values.set_type cimport set_copy, set_count, set_drain, set_free_value, set_value_bytes, set_verify
 from fastredis.values.string_type cimport EMBSTR_MAX, string_copy, string_free_value, string_value_bytes
 from fastredis.values.zset_type cimport (
     zset_copy, zset_count, zset_drain, zset_free_value, zset_value_bytes, zset_verify,

@@ -7,19 +7,20 @@ from fastredis.ds.alloc cimport mem_alloc, mem_charge, mem_free, mem_give_up
 from fastredis.ds.btree cimport (
     BtLeaf, BtPair, bt_build, bt_bytes, bt_clear, bt_count_lex, bt_count_score, bt_delete_range, bt_drain, bt_init,
     bt_insert, bt_member, bt_next, bt_prefetch, bt_prev, bt_rank, bt_remove, bt_score, bt_seek, bt_sort, bt_update,
-    bt_verify, leaf_members)
+    bt_verify, leaf_members,
+)
 from fastredis.ds.listpack cimport (
     LP_MAX, LpItem, lp_append, lp_append_int, lp_bytes, lp_charge, lp_copy, lp_count, lp_delete, lp_find, lp_first,
     lp_free, lp_get, lp_insert, lp_insert_int, lp_new, lp_next, lp_prev, lp_replace, lp_replace_int, lp_seek, lp_text,
-    lp_verify)
+    lp_verify,
+)
 from fastredis.ds.native cimport hash_bytes, prefetch
 from fastredis.ds.numbers cimport DOUBLE_TEXT, format_double, parse_double
 from fastredis.ds.table cimport (
     TableIter, table_add, table_bytes, table_clear, table_count, table_drain, table_find, table_init, table_iter,
-    table_iter_end, table_next, table_remove, table_reserve, table_scan, table_verify)
-from fastredis.values.entry cimport (
-    ENC_LISTPACK, ENC_SKIPLIST, TYPE_ZSET, entry_encoding, entry_new, entry_set_encoding,
+    table_iter_end, table_next, table_remove, table_reserve, table_scan, table_verify,
 )
+from fastredis.values.entry cimport ENC_LISTPACK, ENC_SKIPLIST, TYPE_ZSET, entry_encoding, entry_new, entry_set_encoding
 from fastredis.values.member cimport MEMBER_MAX, member_bytes, member_write
 
 cdef enum:

@@ -2,7 +2,7 @@
 import pytest
 
 from fastredis.commands.latency import age, diagnosis, graph
-from fastredis.latency import SAMPLES, Event, Sample
+from fastredis.engine.latency import SAMPLES, Event, Sample
 from tests.resp import Status
 from tests.rows import OK, Any, Between, Case, Error, wrong_args
 from tests.test_info import info, wait_for

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from fastredis import declarations
+from fastredis.engine import declarations
 from tests.resp import Client, Error
 
 CLOCK_SLACK = 90_000                        # between two servers' deadlines that one command set, ms

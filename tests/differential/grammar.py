@@ -8,9 +8,10 @@ import re
 import time
 from dataclasses import dataclass, replace
 
-from fastredis._command import declared_commands
+from fastredis.engine.command import declared_commands
 
-from fastredis import commands, declarations
+from fastredis import commands
+from fastredis.engine import declarations
 
 GROUPS = ("string", "bitmap", "hyperloglog", "list", "hash", "set", "sorted-set", "generic", "transactions")
 TYPES = ("string", "list", "hash", "set", "sorted-set", "hyperloglog")

@@ -2,7 +2,7 @@
 import time
 from collections import Counter
 
-from fastredis import declarations
+from fastredis.engine import declarations
 from tests.differential.alike import Alike
 from tests.differential.grammar import Draw, known_commands, peer_facts
 from tests.differential.run import INLINE, SUBSCRIBERS, WAITERS, WAKE, Finding, Run, kind, opens, printable, shrink

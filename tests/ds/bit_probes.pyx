@@ -6,7 +6,8 @@ from libc.string cimport memcpy
 from fastredis.ds.bits cimport (
     BIT_AND, BIT_ANDOR, BIT_DIFF, BIT_DIFF1, BIT_NOT, BIT_ONE, BIT_OR, BIT_XOR, OVERFLOW_FAIL, OVERFLOW_SAT,
     OVERFLOW_WRAP, BitOp, BitString, Overflow, bit_get, bit_set, bits_combine, bits_count, bits_find, field_add,
-    field_get, field_set)
+    field_get, field_set,
+)
 
 OPS = {"AND": BIT_AND, "OR": BIT_OR, "XOR": BIT_XOR, "NOT": BIT_NOT, "DIFF": BIT_DIFF, "DIFF1": BIT_DIFF1,
        "ANDOR": BIT_ANDOR, "ONE": BIT_ONE}

@@ -8,7 +8,8 @@ from fastredis.ds.alloc cimport Account, mem_alloc, mem_free
 from fastredis.ds.btree cimport (
     BT_LEAF, BTree, BtCursor, BtPair, bt_build, bt_bytes, bt_clear, bt_count_lex, bt_count_score, bt_delete_range,
     bt_drain, bt_init, bt_insert, bt_member, bt_next, bt_prefetch, bt_prev, bt_rank, bt_remove, bt_score, bt_seek,
-    bt_sort, bt_update, bt_verify)
+    bt_sort, bt_update, bt_verify,
+)
 
 LEAF = BT_LEAF
 

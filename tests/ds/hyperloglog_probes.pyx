@@ -6,7 +6,8 @@ from libc.string cimport memcpy
 from fastredis.ds.hyperloglog cimport (
     HLL_CHANGED, HLL_CORRUPT, HLL_DENSE, HLL_EMPTY, HLL_FULL, HLL_GROWTH, HLL_REGISTERS, HLL_SAME, HllCursor,
     hll_cache, hll_cached, hll_clear, hll_estimate, hll_is_dense, hll_is_valid, hll_make_dense, hll_merge, hll_rank,
-    hll_read, hll_run, hll_set, hll_uncache)
+    hll_read, hll_run, hll_set, hll_uncache,
+)
 
 REGISTERS = HLL_REGISTERS
 DENSE = HLL_DENSE

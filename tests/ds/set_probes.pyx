@@ -12,8 +12,8 @@ from fastredis.values.set_algebra cimport (
     collected_free, collected_set,
 )
 from fastredis.values.set_type cimport (
-    SetIter, set_add, set_contains, set_copy, set_count, set_expect, set_iter, set_iter_end, set_new_for,
-    set_next, set_random, set_remove, set_remove_item, set_table, set_to_intset, set_verify,
+    SetIter, set_add, set_contains, set_copy, set_count, set_expect, set_iter, set_iter_end, set_new_for, set_next,
+    set_random, set_remove, set_remove_item, set_table, set_to_intset, set_verify,
 )
 from fastredis.values.value cimport encoding_name, entry_drain, entry_free, entry_memory
 

@@ -166,7 +166,7 @@ GROW = "blocks.resize(blocks.take({})[0], 1 << 60)"
 def test_the_process_ends_without_memory(line, tmp_path):
     """With the report in the log file, too, if there is one."""
     log = tmp_path / "log"
-    code = ("from fastredis._crash import exit_without_memory, report_trouble\n"
+    code = ("from fastredis.host.crash import exit_without_memory, report_trouble\n"
             "from tests.ds.probes import BlocksProbe\n"
             f"report_trouble({str(log)!r}, '', False)\nexit_without_memory(True)\nblocks = BlocksProbe()\n{line}\n")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

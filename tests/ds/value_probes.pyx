@@ -5,7 +5,8 @@ from fastredis.ds.glob cimport glob_has_wildcards, glob_match
 from fastredis.ds.native cimport monotonic_us
 from fastredis.ds.numbers cimport (
     DOUBLE_TEXT, INT64_TEXT, LONG_DOUBLE_TEXT, digits_uint64, format_double, format_int64, format_long_double,
-    format_uint64, parse_double, parse_int64, parse_long_double, parse_uint64)
+    format_uint64, parse_double, parse_int64, parse_long_double, parse_uint64,
+)
 from fastredis.ds.xxh3 cimport xxh3_64
 
 cdef extern from "<float.h>":

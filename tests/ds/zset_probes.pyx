@@ -10,12 +10,14 @@ from fastredis.ds.table cimport table_bytes
 from fastredis.values.entry cimport ENC_LISTPACK, Entry, entry_bytes, entry_encoding, entry_key, entry_slot
 from fastredis.values.limits cimport Limits
 from fastredis.values.zset_type cimport (
-    LEX_CLOSED, LEX_HIGHEST, LEX_LOWEST, LEX_OPEN, ZADD_ADDED, ZADD_GT, ZADD_INCR, ZADD_LT, ZADD_NAN, ZADD_NOP, ZADD_NX,
-    ZADD_SAME, ZADD_UPDATED, ZADD_XX, LexBound, LexRange, ScoreRange, ZsetBuild, ZsetIter, zset_add, zset_build_clear,
-    zset_build_count, zset_build_end, zset_build_find, zset_build_init, zset_build_put, zset_build_put_new,
-    zset_build_remove, zset_build_reserve, zset_copy, zset_count, zset_count_lex, zset_count_score, zset_delete_range,
-    zset_drain, zset_expect, zset_free_value, zset_listpack, zset_new, zset_next, zset_of, zset_rank, zset_remove,
-    zset_scan, zset_score, zset_seek_lex, zset_seek_rank, zset_seek_score, zset_skip, zset_value_bytes, zset_verify)
+    LEX_CLOSED, LEX_HIGHEST, LEX_LOWEST, LEX_OPEN, ZADD_ADDED, ZADD_GT, ZADD_INCR, ZADD_LT, ZADD_NAN, ZADD_NOP,
+    ZADD_NX, ZADD_SAME, ZADD_UPDATED, ZADD_XX, LexBound, LexRange, ScoreRange, ZsetBuild, ZsetIter, zset_add,
+    zset_build_clear, zset_build_count, zset_build_end, zset_build_find, zset_build_init, zset_build_put,
+    zset_build_put_new, zset_build_remove, zset_build_reserve, zset_copy, zset_count, zset_count_lex, zset_count_score,
+    zset_delete_range, zset_drain, zset_expect, zset_free_value, zset_listpack, zset_new, zset_next, zset_of,
+    zset_rank, zset_remove, zset_scan, zset_score, zset_seek_lex, zset_seek_rank, zset_seek_score, zset_skip,
+    zset_value_bytes, zset_verify,
+)
 
 NX, XX, GT, LT, INCR = ZADD_NX, ZADD_XX, ZADD_GT, ZADD_LT, ZADD_INCR
 SAME, ADDED, UPDATED, NOP, NAN = ZADD_SAME, ZADD_ADDED, ZADD_UPDATED, ZADD_NOP, ZADD_NAN

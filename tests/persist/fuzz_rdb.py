@@ -28,7 +28,7 @@ import sys
 import time
 from pathlib import Path
 
-from fastredis import _inspect
+from fastredis.engine import inspect
 from fastredis.persist.rdb_load import RdbError, load_file
 from tests.persist import rdb_probes as probes
 from tests.persist.dataset import READERS
@@ -148,7 +148,7 @@ def payload_round(seed, notes, peer):
 
 def read_again(engine, accepted, notes):
     """Write what was read and read it again: the same. Errors: Finding, AssertionError."""
-    _inspect.verify_values(engine)
+    inspect.verify_values(engine)
     other = new_engine()
     lengths = {}
     for name, payload in accepted.items():
@@ -161,7 +161,7 @@ def read_again(engine, accepted, notes):
         except RdbError as error:
             raise Finding(f"what was written is refused: {error}") from error
         lengths[name] = len(written)
-    _inspect.verify_values(other)
+    inspect.verify_values(other)
     values, again = (contents(each).get(0, {}) for each in (engine, other))
     for name, payload in accepted.items():
         notes.set(payload)
@@ -245,7 +245,7 @@ def file_round(seed, notes, _):
         # A check does not see that a key is there twice, as it keeps none.
         if found and not checked:
             raise Finding("loaded in pieces, but refused by a check")
-        _inspect.verify_values(loaded)
+        inspect.verify_values(loaded)
         other = new_engine()
         load(other, probes.save(loaded), drop_expired=False)
         compare_data_sets(contents(loaded), contents(other))

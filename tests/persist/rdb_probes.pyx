@@ -1,20 +1,20 @@
 """RDB files and DUMP payloads as Python sees them, in an engine without a server. Built for the tests only."""
 from libc.stdint cimport int64_t, uint64_t
 
-from fastredis._engine cimport Engine
-from fastredis._keyspace cimport Database
 from fastredis._resp cimport Arg, arg_hash, arg_of
 from fastredis.ds.crc64 cimport crc64
+from fastredis.ds.listpack cimport LpItem, lp_first, lp_free, lp_get, lp_next, lp_text
 from fastredis.ds.native cimport monotonic_us
+from fastredis.ds.numbers cimport INT64_TEXT
+from fastredis.ds.table cimport TableIter, table_iter, table_iter_end, table_next
+from fastredis.engine.engine cimport Engine
+from fastredis.engine.keyspace cimport Database
 from fastredis.persist.rdb_old cimport old_ziplist, old_zipmap
 from fastredis.persist.rdb_read cimport rdb_dump_valid, rdb_read_dump
 from fastredis.persist.rdb_save cimport (
     RdbInfo, RdbStamp, RdbWriter, rdb_save_all, rdb_taken, rdb_value_length, rdb_write_begin, rdb_write_dump,
     rdb_write_end, rdb_write_key, rdb_write_select, rdb_writer_clear, rdb_writer_init,
 )
-from fastredis.ds.listpack cimport LpItem, lp_first, lp_free, lp_get, lp_next, lp_text
-from fastredis.ds.numbers cimport INT64_TEXT
-from fastredis.ds.table cimport TableIter, table_iter, table_iter_end, table_next
 from fastredis.values.entry cimport Entry, entry_lru, entry_set_lru
 from fastredis.values.value cimport encoding_name, entry_free, entry_verify
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fastredis._engine import Engine
+from fastredis.engine.engine import Engine
 from fastredis.persist.rdb_load import RdbError, load_file
 from tests.conftest import PEER
 from tests.persist import rdb_probes as probes

@@ -5,12 +5,13 @@ import random
 import struct
 
 import pytest
-from fastredis._command import declared_commands
+from fastredis.engine.command import declared_commands
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastredis import _inspect, commands
-from fastredis._engine import Engine
+from fastredis import commands
+from fastredis.engine import inspect
+from fastredis.engine.engine import Engine
 from fastredis.persist.rdb_load import RdbError, load_file
 from tests.conftest import PEER
 from tests.persist import rdb_probes as probes
@@ -135,7 +136,7 @@ def contents(engine):
     """Database -> key -> (type, value in an order of its own, encoding, deadline)."""
     found = {}
     for index in range(16):
-        for name, kind, value, _ in _inspect.entries(engine, index):
+        for name, kind, value, _ in inspect.entries(engine, index):
             encoding, when_ms, _ = probes.facts(engine, index, name)
             ordered = value if kind in (0, 1) else sorted(value)
             found.setdefault(index, {})[name] = (kind, ordered, encoding, when_ms)
@@ -146,7 +147,7 @@ def value_of(engine, value, version=12):
     """What a type byte with a value is read as: (type, value, encoding)."""
     body = value + bytes([version, 0])
     probes.restore(engine, 0, b"k", body + probes.crc_of(body).to_bytes(8, "little"))
-    _inspect.verify_values(engine)
+    inspect.verify_values(engine)
     kind, found, encoding, _ = contents(engine)[0][b"k"]
     return kind, found, encoding
 
@@ -226,12 +227,12 @@ SAMPLES = {
 @pytest.mark.parametrize("depth", [0, 1])
 def test_a_saved_data_set_is_loaded_again(compress, depth):
     engine = sample_engine(list_compress_depth=depth)
-    _inspect.verify_values(engine)
+    inspect.verify_values(engine)
     data = probes.save(engine, compress)
     assert data.startswith(b"REDIS0012")
     other = new_engine(list_compress_depth=depth)
     found = load(other, data, drop_expired=False)
-    _inspect.verify_values(other)
+    inspect.verify_values(other)
     assert contents(other) == contents(engine)
     assert (found.keys, found.expires, found.expired) == (len(SAMPLES) + 101, 3, 0)
     assert found.offset == len(data)
@@ -244,7 +245,7 @@ def test_pieces_of_any_size_give_the_same(piece):
     engine = sample_engine()
     other = new_engine()
     load(other, probes.save(engine), piece, drop_expired=False)
-    _inspect.verify_values(other)
+    inspect.verify_values(other)
     assert contents(other) == contents(engine)
 
 
@@ -394,7 +395,7 @@ def test_files_fit_a_real_server(tmp_path, fresh_server, request):
         assert str(client.call("SAVE")) == "OK"
     other = new_engine()
     load(other, path.read_bytes(), 1000)
-    _inspect.verify_values(other)
+    inspect.verify_values(other)
     ours, theirs = contents(engine), contents(other)
     assert theirs[9] == ours[9]
     assert {name: (kind, value, when_ms) for name, (kind, value, _, when_ms) in theirs[0].items()} == {
@@ -696,7 +697,7 @@ def test_broken_values(name):
     for piece in (None, 1):
         with contextlib.suppress(RdbError):
             load(engine, data, piece)
-        _inspect.verify_values(engine)
+        inspect.verify_values(engine)
 
 
 FILES = {
@@ -746,7 +747,7 @@ def test_a_file_cut_anywhere():
         engine = new_engine()
         with pytest.raises(RdbError, match="unexpected end"):
             load(engine, whole[:generator.randrange(len(whole))])
-        _inspect.verify_values(engine)
+        inspect.verify_values(engine)
 
 
 def test_a_load_that_is_dropped_gives_its_memory_back():
@@ -820,7 +821,7 @@ def test_mutated_files():
         engine = new_engine()
         with contextlib.suppress(RdbError):
             load(engine, data, generator.choice((None, 100, 5000)), verify=False)
-        _inspect.verify_values(engine)
+        inspect.verify_values(engine)
 
 
 @settings(max_examples=50)

@@ -5,7 +5,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from fastredis._engine import Engine
+from fastredis.engine.engine import Engine
 
 BLOCK = 16 * 1024
 FIRST = 1000            # offset of the stream before its first byte

@@ -1,0 +1,1 @@
+"""Parameters: their table, their types, reading and rewriting of files."""

@@ -1,0 +1,1 @@
+"""The engine: clients, commands, the keyspace and what connects them."""

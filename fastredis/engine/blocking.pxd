@@ -1,0 +1,119 @@
+# Blocked: clients that wait, for an event, for a time, or for the end of CLIENT PAUSE.
+#
+#   Client.blocked -> Waiter { client, deadline }          C_BLOCKED is set
+#                                 |
+#   deadlines (heap)  [ ... * ... ]      only those that have one; one loop timer, for the soonest
+#
+# A blocking command that cannot answer makes a Waiter and calls block(). From then on the
+# client's requests stay in its query buffer. Whoever can answer calls answer_begin(),
+# replies as a handler does, and calls answer_end(): the client goes on at the end of the
+# turn. If the time comes first, Waiter.timed_out() replies.
+# What a client waits for is the Waiter's own business: each command that blocks has a
+# subclass, which knows what to reply when the time is over, and what to clear away when the wait has ended.
+#
+# Waiting for keys (BLPOP ...): Database.awaited maps a key to lines of KeyWaiters, one for
+# each type that they want it to be of; who came first is first. A KeyWaiter keeps its command.
+# Whatever changes such a key puts it on Engine.ready; after the command under way, or the EXEC it
+# is part of, the dispatcher runs the commands of those who wait again, as long as the key is of the type they want, and
+# one that still cannot be answered calls block_on_keys() again and keeps its place.
+# So a blocking command has one implementation, and checks and replies in one place.
+#
+# A pause is another way to wait: the command has not run yet, it is still in the
+# query buffer and will be executed, with all checks, when the pause is over. Who pauses the
+# clients (CLIENT PAUSE, FAILOVER, SHUTDOWN) has a pause of its own, with its end and its
+# kind, and lifts no other's; commands are held while any pause that is under way holds them.
+# A command that wants to change a value that is being copied waits in the same way for the
+# end of the copy.
+# Rejected: a loop timer per client (their cost is hidden in the loop, and a test that
+# moves the clock could not fire them), looking at all waiting clients ten times a second.
+
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+from fastredis._resp cimport Arg
+from fastredis.ds.alloc cimport Account
+from fastredis.ds.expire_heap cimport ExpireHeap
+from fastredis.engine.client cimport Client
+from fastredis.engine.engine cimport Engine
+from fastredis.engine.keyspace cimport Database
+from fastredis.engine.reply cimport Reply
+
+cdef struct Deadline:
+    uint32_t heap_index                 # slot in Blocked.deadlines; NOT_IN_HEAP: it waits for ever
+    void* waiter                        # Waiter; Client.blocked keeps it alive
+
+
+cpdef enum:                             # who pauses the clients
+    PAUSE_BY_CLIENT
+    PAUSE_FAILOVER
+    PAUSE_SHUTDOWN
+    PAUSE_PURPOSES                      # how many there are
+
+cdef struct Pause:
+    int64_t ends_ms                     # ms since the epoch; 0: there is none
+    bint all_commands                   # else those that write
+
+
+cdef class Waiter:
+    """Base of what blocked clients wait for."""
+    cdef Client client
+    cdef Deadline deadline
+    cdef Reply out                      # the client's own, while an answer is written to its inbox
+    cdef readonly bint steadfast        # neither time nor CLIENT UNBLOCK ends it
+    cdef bint lasting                   # nor does the end of the connection
+    cdef bint silent                    # CLIENT REPLY says: no reply to this command
+    cdef size_t mark                    # where the answer starts in the inbox
+    cdef int64_t errors                 # of the engine, before the answer
+    cdef int timed_out(self, Client c) except -1    # reply that it did not happen in time
+    cdef int leave(self) except -1      # the wait is over, however it ended: be where one waits for it no more
+
+
+cdef enum KeyReply:                     # what a command that waited for keys in vain replies
+    NULL_BULK
+    NULL_ARRAY
+
+
+cdef class KeyWaiter(Waiter):
+    """Waits for one of some keys of a database to become what its command can work on."""
+    cdef Database db
+    cdef list keys                      # bytes, no key twice
+    cdef int kind                       # TYPE_* that the command works on
+    cdef KeyReply in_vain
+    cdef object command                 # Command
+    cdef Account* account
+    cdef object owner                   # the engine whose account that is
+    cdef Arg* argv                      # the command's copy
+    cdef int argc
+    cdef size_t size                    # bytes of the copy
+    cdef Arg* outer_argv                # what the client's argv was before the command ran again
+    cdef int outer_argc
+
+
+cdef class Blocked:
+    cdef Engine engine
+    cdef dict waiting                   # Client -> None: blocked in a command
+    cdef dict paused                    # Client -> None: their command waits for the end of the pause, or of a copy
+    cdef ExpireHeap deadlines
+    cdef object timer
+    cdef int64_t armed_ms               # what the timer waits for; INT64_MAX: nothing
+    cdef Pause[PAUSE_PURPOSES] pauses
+    cdef bint pause_all                 # one of them holds all commands
+    cdef Py_ssize_t in_lines            # places in all lines of all keys
+
+    cdef int block(self, Client c, Waiter waiter, int64_t deadline_ms) except -1
+    cdef int answer_begin(self, Client c) except -1
+    cdef int answer_end(self, Client c, Waiter waiter) except -1
+    cdef bint holds(self, uint64_t flags) noexcept
+    cdef int postpone(self, Client c) except -1
+    cdef int release(self) except -1
+    cdef int settle_pauses(self) except -1
+    cdef int64_t next_pause_end(self) noexcept
+    cdef int arm(self) except -1
+    cdef int await_keys(self, KeyWaiter waiter) except -1
+    cdef int leave_keys(self, KeyWaiter waiter) except -1
+    cdef int retry_begin(self, KeyWaiter waiter) except -1
+    cdef bint retry_end(self, KeyWaiter waiter, Client c) except -1
+
+
+cdef int keep_command(KeyWaiter waiter, Client c) except -1
+cdef int block_on_keys(Client c, int first, int64_t count, int step, int kind, int64_t deadline_ms,
+                       KeyReply in_vain) except -1

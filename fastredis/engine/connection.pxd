@@ -1,0 +1,52 @@
+# Connection: a Client with a socket; what an asyncio transport calls.
+#
+#   data_received(bytes) --> parse --> run_batch --> reply --> send(2)
+#
+# Requests are parsed where they were received. Only what is left over, a request that is
+# not whole or one that has to wait, is copied to the query buffer; the next bytes are
+# appended there. Replies of one read leave with one send(2); what the kernel does not
+# take goes to transport.write(), and so does all else until that has drained.
+
+from libc.stdint cimport int64_t
+
+from fastredis._resp cimport Parser
+from fastredis.engine.client cimport Client
+from fastredis.engine.reply cimport Reply
+
+
+cdef class Connection(Client):
+    cdef object transport
+    cdef int fd                         # socket; -1: write through the transport only
+    cdef bint writing                   # the transport has unsent bytes
+    cdef Parser parser
+    cdef char* query                    # query buffer: bytes that were not used yet
+    cdef size_t query_size
+    cdef size_t query_room
+    cdef size_t query_peak              # largest use since the last look of the cron
+    cdef int64_t unsent                 # bytes that the transport held when looked at last; in used_memory
+    cdef int64_t replica_unsent         # the same, as it is in Core.replica_unsent
+    cdef int64_t held                   # bytes of all buffers, as they are in Core.client_memory
+    cdef public object drained          # called when the transport has sent all that it held; None: nobody waits
+    cdef public object replica          # what REPLCONF and PSYNC made of it (fastredis.replication.master); else None
+    cdef int64_t owed                   # bytes that it is still to be sent of the stream which all replicas share
+    cdef int64_t soft_since_ms          # since when the output is over the soft limit; 0: it is not
+
+    cdef int vanish(self) except -1
+    cdef int leave_lines(self) except -1
+    cdef int finish_reply(self) except -1
+    cdef int end(self) except -1
+    cdef int set_counted(self, int64_t unsent, int64_t held) noexcept
+    cdef int take(self, const char* data, size_t size) except -1
+    cdef size_t process(self, const char* base, size_t size) except? 0xFFFFFFFFFFFFFFFF
+    cdef int protocol_error(self) except -1
+    cdef int keep(self, const char* data, size_t size) except -1
+    cdef int shrink_query(self) except -1
+    cdef bint reserve_bulk(self) noexcept
+    cdef bint reserve_query(self, size_t room) noexcept
+    cdef int refuse(self) except -1
+    cdef int send(self, Reply reply) except -1
+    cdef bint push(self, const char* data, size_t size) except -1
+    cdef int hold_reply(self) except -1
+    cdef int64_t output_size(self) except -1
+    cdef int check_output(self) except -1
+    cdef int output_class(self) noexcept

@@ -1,0 +1,188 @@
+"""Copies of big values in slices. The design comment is in copying.pxd."""
+cimport cython
+
+from libc.stdint cimport int64_t, uint32_t
+from libc.string cimport memcmp
+
+from fastredis.ds.native cimport monotonic_us
+from fastredis.engine.blocking cimport Blocked, KeyWaiter, keep_command
+from fastredis.engine.core cimport GATE_COPYING, GATE_LOADING, GATE_PAUSED
+from fastredis.engine.dispatch cimport rerun
+from fastredis.engine.engine cimport C_BLOCKED, C_DENY_BLOCKING, C_MASTER, Copies, Engine
+from fastredis.engine.flags cimport WRITE
+from fastredis.engine.keyspace cimport Database
+from fastredis.values.entry cimport ENTRY_KIND
+from fastredis.values.slow_copy cimport SlowCopy, copy_begin, copy_is_slow, copy_leave, copy_some, copy_take
+from fastredis.values.value cimport entry_copy, entry_free
+
+cdef enum:
+    SLICE_US = 500                  # work between two turns of the loop
+    SOURCE = 1                      # place of the source's name in argv
+    MOST_TRIES = 3
+
+HELD_SECONDS = 0.01                 # between two looks at whether a copy that is whole may be put in its place
+
+
+@cython.no_gc_clear                 # __dealloc__ needs the owner, whose memory the copy is counted in
+cdef class CopyWaiter(KeyWaiter):
+    """Waits for its copy."""
+    cdef SlowCopy work
+    cdef int tries                  # begun so far
+
+    def __cinit__(self):
+        self.steadfast = self.lasting = True
+
+    def __dealloc__(self):
+        self.work.source = NULL     # it may be gone already: the engine ends
+        if self.work.copy is not NULL:
+            entry_free(self.account, copy_take(&self.work))
+
+    cdef bint advance(self) except -1:
+        """Copy for a slice; whether the command is to run again: there is no more to copy, or no use in it."""
+        cdef int64_t until = monotonic_us() + SLICE_US
+
+        while self.work.source is not NULL and not self.work.whole:
+            if not copy_some(&self.work) and monotonic_us() >= until:
+                return False
+        return True
+
+    cdef int abandon(self) except -1:
+        """Free what there is of the copy: in slices, if it is much."""
+        cdef Entry* unfinished = copy_take(&self.work)
+
+        if unfinished is not NULL:
+            self.db.release(unfinished, False)
+        return 0
+
+
+cdef class SlowCopies(Copies):
+    """The copies of one engine that are under way, first come first."""
+    cdef Engine engine
+    cdef list waiters               # of CopyWaiter
+    cdef object timer
+
+    def __init__(self, Engine engine not None):
+        self.engine = engine
+        self.waiters = []
+
+    # --- what happens to the data meanwhile -----------------------------------------------
+
+    cdef int before_change(self, Entry* e) noexcept:
+        cdef CopyWaiter waiter
+
+        for waiter in self.waiters:
+            if waiter.work.source is e:
+                copy_leave(&waiter.work)
+        return 0
+
+    cdef int before_leaving(self, Database db) noexcept:
+        cdef CopyWaiter waiter
+
+        for waiter in self.waiters:
+            if waiter.db is db:
+                copy_leave(&waiter.work)
+        return 0
+
+    cdef bint concern(self, Arg* argv, int argc) noexcept:
+        cdef CopyWaiter waiter
+        cdef Arg* source
+        cdef int i
+
+        for waiter in self.waiters:
+            source = &waiter.argv[SOURCE]
+            for i in range(1, argc):
+                if argv[i].size == source.size and memcmp(argv[i].ptr, source.ptr, source.size) == 0:
+                    return True
+        return False
+
+    # --- work -----------------------------------------------------------------------------
+
+    cdef int add(self, CopyWaiter waiter) except -1:
+        self.waiters.append(waiter)
+        self.engine.core.unsaved |= ENTRY_KIND
+        self.engine.core.gate |= GATE_COPYING
+        return self.schedule()
+
+    cdef int schedule(self) except -1:
+        """Have the loop call go_on() in its next turn, if there is anything to do and that is not to be yet."""
+        if self.waiters and self.timer is None:
+            self.timer = self.engine.loop.call_soon(self.go_on)
+        return 0
+
+    cdef int remove(self, CopyWaiter waiter) except -1:
+        """A copy is in its place, or will not be: those who wanted to change its source may."""
+        self.waiters.remove(waiter)
+        waiter.abandon()
+        if not self.waiters:
+            self.engine.core.unsaved &= ~<uint32_t>ENTRY_KIND
+            self.engine.core.gate &= ~GATE_COPYING
+        return (<Blocked>self.engine.blocked).release()
+
+    cdef bint is_held(self) noexcept:
+        """Whether nothing may be changed at present."""
+        cdef int gate = self.engine.core.gate
+
+        return gate & GATE_LOADING or (gate & GATE_PAUSED and (<Blocked>self.engine.blocked).holds(WRITE))
+
+    def go_on(self):
+        """Timer: work on the first copy for a slice; if it is whole, have its COPY put it in its place."""
+        cdef CopyWaiter waiter = self.waiters[0]
+        cdef bint held = False
+
+        self.timer = None
+        try:
+            if waiter.client is None:
+                self.finish(waiter)
+            elif waiter.advance():
+                held = self.is_held()
+                if not held:
+                    self.finish(waiter)
+        finally:
+            if held:
+                self.timer = self.engine.loop.call_later(HELD_SECONDS, self.go_on)
+            else:
+                self.schedule()
+
+    cdef int finish(self, CopyWaiter waiter) except -1:
+        """Run the COPY again, unless somebody else has answered its client (who ends all waits at a change of role)."""
+        self.engine.begin_turn()
+        try:
+            if waiter.client is not None:
+                rerun(self.engine, waiter)
+            if waiter.client is None:
+                self.remove(waiter)
+        finally:
+            self.engine.end_turn()
+        return 0
+
+
+cdef bint may_wait(Client c) noexcept:
+    return (c.engine.loop is not None and not c.core.nesting and not c.core.gate & GATE_LOADING
+            and not c.flags & (C_DENY_BLOCKING | C_MASTER))
+
+
+cdef Entry* copied(Client c, Entry* e, Arg* key) except? NULL:
+    cdef CopyWaiter waiter = None
+
+    if c.blocked is not None:               # it runs again
+        waiter = <CopyWaiter>c.blocked
+        if waiter.work.whole and waiter.work.source is e:
+            return copy_take(&waiter.work)
+        waiter.abandon()
+    elif copy_is_slow(e) and may_wait(c):
+        waiter = CopyWaiter()
+        keep_command(waiter, c)
+    if waiter is None or waiter.tries == MOST_TRIES or not copy_is_slow(e):
+        return entry_copy(&c.core.memory, e, key.ptr, key.size)
+    waiter.tries += 1
+    copy_begin(&waiter.work, &c.core.memory, e, key.ptr, key.size)
+    if waiter.advance() and waiter.work.whole:
+        return copy_take(&waiter.work)
+    if c.blocked is not None:
+        c.flags |= C_BLOCKED
+        return NULL
+    if c.engine.copies is None:
+        c.engine.copies = SlowCopies(c.engine)
+    (<SlowCopies>c.engine.copies).add(waiter)
+    (<Blocked>c.engine.blocked).block(c, waiter, 0)
+    return NULL

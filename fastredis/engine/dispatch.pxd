@@ -1,0 +1,26 @@
+# Dispatch: from a decoded command to its handler, and what surrounds every call.
+#
+#   run_batch   look up, hash and prefetch for a whole batch, then execute one by one
+#   execute     may this client run this command now? refuse, queue (MULTI), or
+#   call        run the handler; count, time, propagate
+#
+# The checks are ordered as Redis orders them, since a client can see which error comes
+# first. A client and a server with nothing special about them (no C_SPECIAL flag, no gate,
+# authenticated) skip all of them but existence and arity.
+
+from fastredis._resp cimport Batch
+from fastredis.engine.blocking cimport KeyWaiter
+from fastredis.engine.client cimport Client
+from fastredis.engine.command cimport Command
+from fastredis.engine.engine cimport Engine
+
+cdef int run_batch(Client c, Batch* batch) except -1
+# Look the commands of a batch up (NULL: there is none), and ask for what they will need of memory.
+cdef int prepare(Client c, Batch* batch, void** commands) except -1
+cdef int execute(Client c, Command command) except -1
+cdef int call(Client c, Command command) except -1
+cdef int call_nested(Client c, Command command) except -1
+cdef int call_guarded(Client c, Command command) except -1
+# From a timer's turn: run a waiting client's command again, then those of who waits for what it changed.
+cdef int rerun(Engine engine, KeyWaiter waiter) except -1
+cdef int refuse(Client c, Command command, bytes text) except -1

@@ -1,0 +1,917 @@
+"""The engine: one owner of all state. The design comment is in engine.pxd."""
+import os
+import secrets
+import traceback
+
+from libc.stdint cimport INT64_MAX, UINT32_MAX, int64_t
+from libc.string cimport memset
+
+from fastredis._resp cimport arg_bytes, arg_of, args_copy, batch_free, batch_init, put_request, request_room
+from fastredis.ds.alloc cimport mem_alloc, mem_calloc, mem_free, mem_realloc
+from fastredis.ds.histogram cimport histogram_free
+from fastredis.ds.native cimport monotonic_us, ticks, unlikely, wall_us
+from fastredis.ds.numbers cimport INT64_TEXT, format_int64
+from fastredis.ds.table cimport table_rehash, table_set_manual
+from fastredis.engine.core cimport (
+    AFTER_FEED, AFTER_READY, GATE_DISK, GATE_LOADING, GATE_PAUSED, LATENCY_US, LISTEN_EVENTS, NOTIFY_EXPIRED,
+    NOTIFY_GENERIC, NOTIFY_HASH,
+)
+from fastredis.engine.keyspace cimport database_new
+from fastredis.engine.lines cimport Line, Place
+from fastredis.engine.reply cimport reply_new
+from fastredis.values.entry cimport ENTRY_EPOCH, entry_has_ttl
+from fastredis.values.limits cimport Limits
+
+cpdef enum:
+    REPLY_PEAK_MS = 5000            # default of Core.reply_peak_ms
+
+cdef enum:
+    FLUSH_SIZE = 1024 * 1024        # Core.flush_size where nothing speaks against it
+    LEAST_FLUSH = 16 * 1024
+    FLUSHES_TO_LIMIT = 16           # ... else so many of them come to maxmemory-clients
+    SLICE_US = 1000                 # longest piece of work in the background, at a time
+    LONGEST_TIMER_MS = 3600 * 1000
+    GARBAGE_BUCKETS = 64            # buckets freed between two looks at the clock
+    REHASH_US = 300                 # share of a cron call that goes to rehashing
+    REHASH_BUCKETS = 16             # buckets moved between two looks at the clock
+    KEPT_ARGS = 64 * 1024           # a batch that had more arguments gives their room back
+    FIRST_TEXT = 1024               # room for a propagated command
+    KEPT_TEXT = 64 * 1024           # ... and more than this is given back
+    SHOWN_ERROR = 4096              # bytes of an error that are logged
+    MAX_ERROR_CODES = 128           # different codes that errorstats keeps
+
+
+cdef int note_turn(Core* core) noexcept:
+    """Add the turn that ends to the statistics; a second end of the same turn adds nothing."""
+    cdef uint64_t now = ticks()
+    cdef uint64_t passed = now - core.turn_start
+
+    if core.turn_start == 0:
+        return 0
+    core.turns += 1
+    core.turn_ticks += passed
+    core.turn_longest = max(core.turn_longest, passed)
+    core.command_ticks += core.tick - core.turn_start
+    core.turn_commands_most = max(core.turn_commands_most, core.commands - core.turn_commands)
+    core.turn_start = 0
+    return 0
+
+
+cdef char* put_select(char* to, int db) noexcept:
+    cdef char[INT64_TEXT] digits
+    cdef Arg argv[2]
+
+    argv[0].ptr = b"SELECT"
+    argv[0].size = 6
+    argv[1].ptr = digits
+    argv[1].size = format_int64(digits, db)
+    return put_request(to, argv, 2)
+
+
+cdef int64_t client_limit_of(config) except -1:
+    """maxmemory-clients in bytes: it may be a share of maxmemory, which is a negative number then."""
+    cdef int64_t limit = config.maxmemory_clients
+
+    if limit < 0:
+        limit = min(config.maxmemory * -limit // 100, INT64_MAX)
+    return limit or INT64_MAX
+
+
+cdef class Session(Writer):
+    cdef int flush(self) except -1:
+        return 0
+
+    cdef int send_reply(self) except -1:
+        return 0
+
+    cdef int close(self) except -1:
+        return 0
+
+    cdef int resume(self) except -1:
+        return 0
+
+
+cdef class Slices:
+    cdef int before_change(self, Database db, Entry* e) noexcept:
+        return 0
+
+    cdef int detached(self, Database db, Detached garbage) except -1:
+        return 0
+
+    cdef int swapped(self, Database one, Database other) except -1:
+        return 0
+
+
+cdef class Copies:
+    cdef int before_change(self, Entry* e) noexcept:
+        return 0
+
+    cdef int before_leaving(self, Database db) noexcept:
+        return 0
+
+    cdef bint concern(self, Arg* argv, int argc) noexcept:
+        return False
+
+
+cdef class Feed:
+    """Base of the takers of propagated commands. A Python subclass defines command(db, argv)."""
+
+    cdef int reserve(self, size_t size) except -1:
+        return 0
+
+    cdef int write(self, int db, Arg* argv, int argc, const char* text, size_t size) except -1:
+        cdef int i
+        self.command(db, [arg_bytes(&argv[i]) for i in range(argc)])
+        return 0
+
+    def command(self, int db, list argv):
+        """Take one command: the database's number, and the arguments as bytes."""
+        raise NotImplementedError("a Feed defines command() or write()")
+
+
+cdef class Clock:
+    """The engine's time. Tests hold it and move it; expiry follows at once."""
+
+    @property
+    def now_ms(self):
+        """Milliseconds since the epoch, as commands see them."""
+        if self.engine.core.turn_depth == 0:
+            self.engine.tick()
+        return self.engine.core.now_ms
+
+    @property
+    def held(self):
+        """Whether the clock stands still."""
+        return self.engine.core.held
+
+    def freeze(self):
+        """Stand still at the present time."""
+        self.engine.tick()
+        self.engine.core.held = True
+        self.moved()
+
+    def set(self, int64_t now_ms):
+        """Stand still at a time in ms since the epoch."""
+        self.engine.core.held = True
+        self.engine.core.now_ms = now_ms
+        self.moved()
+
+    def advance(self, int64_t ms):
+        """Go `ms` milliseconds ahead; a running clock goes on from there."""
+        self.engine.core.shift_ms += ms
+        if self.engine.core.held:
+            self.engine.core.now_ms += ms
+        self.moved()
+
+    def release(self):
+        """Show the real time again, and run."""
+        self.engine.core.held = False
+        self.engine.core.shift_ms = 0
+        self.moved()
+
+    def moved(self):
+        """Do what is due at the new time, all of it, and arm the timers anew."""
+        self.engine.begin_turn()
+        try:
+            self.engine.tick()
+            if self.engine.blocked is not None:
+                self.engine.blocked.expire()
+            self.engine.expire_all_due()
+        finally:
+            self.engine.end_turn()
+
+
+cdef class Engine(Listener):
+    """One server's state. `databases` is how many databases, `command_count` how many commands are declared."""
+
+    def __cinit__(self, int databases, int command_count):
+        memset(&self.core, 0, sizeof(Core))
+        batch_init(&self.batch, &self.core.memory)
+        self.core.armed_ms = INT64_MAX
+        self.core.memory_limit = self.core.client_limit = self.core.sendable = INT64_MAX
+        self.core.flush_size = FLUSH_SIZE
+        self.core.active_expire = True
+        self.core.expire_on_access = True
+        self.core.max_bulk = 512 * 1024 * 1024
+        self.core.query_buffer_limit = 1024 * 1024 * 1024
+        self.core.lfu_log_factor = 10
+        self.core.lfu_decay_minutes = 1
+        self.core.latency_tracking = True
+        self.core.reply_peak_ms = REPLY_PEAK_MS
+        self.core.reply_resizing = True
+        self.core.random = int.from_bytes(os.urandom(8), "little")
+        self.start_us = monotonic_us()
+        self.start_ticks = ticks()
+        self.tick()
+        self.started_ms = self.core.now_ms
+        self.stats_count = command_count
+        self.stats = <CommandStats*>mem_calloc(&self.core.memory, max(1, command_count) * sizeof(CommandStats))
+        self.databases = [database_new(&self.core, self, i) for i in range(databases)]
+
+    def __init__(self, int databases, int command_count):
+        self.clock = Clock()
+        self.clock.engine = self
+        self.reply = reply_new(&self.core, self, 2)
+        self.clients = {}
+        self.next_client_id = 1
+        self.flush_queue = []
+        self.held = []
+        self.close_queue = []
+        self.resume_queue = []
+        self.feed_list = []
+        self.garbage = []
+        self.ready = []
+        self.own_deadlines = set()
+        self.errors = {}
+        self.disk_errors = {}
+        self.password = b""
+        self.run_id = secrets.token_hex(20)
+
+    def __dealloc__(self):
+        cdef int i
+
+        for i in range(self.stats_count):
+            histogram_free(&self.core.memory, &self.stats[i].histogram)
+        mem_free(&self.core.memory, self.stats, max(1, self.stats_count) * sizeof(CommandStats))
+        batch_free(&self.batch)
+        self.free_text()
+        if self.first is not NULL:
+            mem_free(&self.core.memory, self.first, self.first_size)
+
+    # --- settings ---------------------------------------------------------------------
+
+    def configure(self, config):
+        """Take over the settings that the request path reads, at the start and whenever one changes."""
+        cdef Core* core = &self.core
+        cdef int kind
+        cdef str policy = config.maxmemory_policy
+
+        for kind, name in enumerate(("normal", "slave", "pubsub")):
+            limit = config.client_output_buffer_limit[name]
+            core.output_hard[kind] = min(limit.hard_bytes, INT64_MAX)
+            if name == "slave" and limit.hard_bytes:    # else a partial synchronisation could end at once
+                core.output_hard[kind] = max(core.output_hard[kind], <int64_t>config.repl_backlog_size)
+            core.output_soft[kind] = min(limit.soft_bytes, INT64_MAX)
+            core.output_soft_ms[kind] = limit.soft_seconds * 1000
+        core.max_bulk = <int64_t>min(config.proto_max_bulk_len, UINT32_MAX)     # keys count their bytes in 32 bits
+        core.query_buffer_limit = config.client_query_buffer_limit
+        core.memory_limit = min(config.maxmemory or INT64_MAX, INT64_MAX)   # it has 64 bits without a sign
+        core.client_limit = client_limit_of(config)
+        core.flush_size = min(FLUSH_SIZE, max(LEAST_FLUSH, core.client_limit // FLUSHES_TO_LIMIT))
+        self.configure_limits(config)
+        core.lfu = policy.endswith("lfu")
+        core.lfu_log_factor = config.lfu_log_factor
+        core.lfu_decay_minutes = config.lfu_decay_time
+        core.latency_tracking = config.latency_tracking
+        core.lazy_expire = config.lazyfree_lazy_expire
+        core.lazy_server_del = config.lazyfree_lazy_server_del
+        core.lazy_user_del = config.lazyfree_lazy_user_del
+        self.evictor.configure(config)
+        self.slow_log.configure(config)
+        self.password = (config.requirepass or "").encode("utf-8", "surrogateescape")
+
+    def configure_limits(self, config):
+        """Take over at which sizes values change their encoding."""
+        cdef Limits* limits = &self.core.limits
+
+        limits.list_max_listpack_size = config.list_max_listpack_size
+        limits.list_compress_depth = config.list_compress_depth
+        limits.hash_max_listpack_entries = config.hash_max_listpack_entries
+        limits.hash_max_listpack_value = config.hash_max_listpack_value
+        limits.set_max_intset_entries = config.set_max_intset_entries
+        limits.set_max_listpack_entries = config.set_max_listpack_entries
+        limits.set_max_listpack_value = config.set_max_listpack_value
+        limits.zset_max_listpack_entries = config.zset_max_listpack_entries
+        limits.zset_max_listpack_value = config.zset_max_listpack_value
+        limits.hll_sparse_max_bytes = config.hll_sparse_max_bytes
+
+    def gate(self, int bit, bint closed):
+        """Close or open one of the gates that commands are checked at (GATE_*)."""
+        if closed:
+            self.core.gate |= bit
+        else:
+            self.core.gate &= ~bit
+            self.core.rearm = True          # while data was loaded, nothing expired
+
+    def fix_tables(self, int reason, bint fixed):
+        """Have the keyspace's tables keep their size as far as they can, for a reason (FIXED_*), or for it no more."""
+        cdef Database db
+
+        if fixed:
+            self.core.fixed_tables |= reason
+        else:
+            self.core.fixed_tables &= ~reason
+        for db in self.databases:
+            table_set_manual(&db.keys, self.core.fixed_tables != 0)
+
+    def disk_error(self, str source, bytes error):
+        """Refuse writes with an error from now on (None: not any more), because `source` cannot make them durable."""
+        if error is None:
+            self.disk_errors.pop(source, None)
+        else:
+            self.disk_errors[source] = error
+        self.gate(GATE_DISK, bool(self.disk_errors))
+
+    def unexpected_error(self, str sender, str receiver, bytes error, bytes command):
+        """An error goes to who does not read replies: its data are not what they should be, or it is none of ours.
+
+        sender and receiver: "replica" and "master", "master" and "replica", or "server" and "AOF-loading-client".
+        command: the name, b"" if it has none. propagation-error-behavior says whether to end the process, unless we
+        are the master: a replica's nonsense is no harm to us.
+        """
+        name = command.decode("utf-8", "replace") or "<unknown>"
+        behavior = self.config["propagation-error-behavior"]
+
+        self.core.unexpected_errors += 1
+        self.log.warning(f"== CRITICAL == This {sender} is sending an error to its {receiver}: "
+                         f"'{error[:SHOWN_ERROR].decode('utf-8', 'replace')}' after processing the command '{name}'")
+        if sender == "replica":
+            deadly = behavior != "ignore" and self.config["replica-read-only"]
+        else:
+            deadly = behavior == "panic" and sender == "server"
+        if deadly:
+            self.server.panic(f"This {sender} panicked sending an error to its {receiver} after processing the command "
+                              f"'{name}'")
+
+    def release_replies(self):
+        """What held replies back is done: send them. The caller is not in a turn."""
+        self.begin_turn()
+        self.core.holding = False
+        self.end_turn()
+
+    def release_held(self):
+        """More is on the disk (Core.aof_synced): send the replies and the part of the stream that waited for it."""
+        cdef Session session
+        cdef list held
+
+        self.begin_turn()
+        try:
+            held, self.held = self.held, []
+            for session in held:
+                session.flush_queued = False
+                self.queue_flush(session)
+            if self.replication is not None:
+                self.replication.stream.send_all()
+        finally:
+            self.end_turn()
+
+    def send_now(self):
+        """The end of the service: send all that was written to clients and waits for the end of a turn, or was held."""
+        cdef Session session
+
+        self.core.holding = False
+        while self.flush_queue:
+            session = self.flush_queue.pop()
+            session.flush_queued = False
+            session.flush()
+        if self.replication is not None:
+            self.replication.stream.send_all()
+
+    def tune_replies(self, peak_ms=None, resizing=None):
+        """DEBUG REPLYBUFFER: how long unused room of a reply buffer is kept (ms; -1: for ever), and whether at all."""
+        if peak_ms is not None:
+            self.core.reply_peak_ms = peak_ms
+        if resizing is not None:
+            self.core.reply_resizing = resizing
+
+    # --- turns ------------------------------------------------------------------------
+
+    cdef int tick(self) noexcept:
+        """Read the clock. Within a turn all see the same time."""
+        cdef Core* core = &self.core
+
+        if not core.held:
+            core.now_ms = wall_us() // 1000 + core.shift_ms
+        core.lru_clock = <uint64_t>(core.now_ms // 1000) & 0xFFFFFF
+        return 0
+
+    cdef int begin_turn(self) noexcept:
+        """Start a piece of work. A turn inside of a turn (a command that moves the clock) is part of the outer one."""
+        self.core.turn_depth += 1
+        if self.core.turn_depth > 1:
+            return 0
+        self.tick()
+        self.core.tick = self.core.turn_start = ticks()
+        self.core.turn_commands = self.core.commands
+        return 0
+
+    cdef int end_turn(self) except -1:
+        """Do what the turn left to be done: sends, closes, resumed clients, the expiry timer."""
+        if self.core.turn_depth > 1:
+            self.core.turn_depth -= 1
+            return 0
+        try:
+            self.settle()
+        finally:
+            self.core.turn_depth = 0
+        note_turn(&self.core)
+        return 0
+
+    cdef int settle(self) except -1:
+        cdef Session session
+
+        while self.resume_queue or (self.flush_queue and not self.core.holding) or self.close_queue:
+            self.resume_all()
+            while self.flush_queue and not self.core.holding:
+                session = self.flush_queue.pop()
+                session.flush_queued = False
+                session.flush()
+            while self.close_queue:
+                session = self.close_queue.pop()
+                session.close()
+        if self.core.rearm:
+            self.arm_expiry()
+        return 0
+
+    def resume_all(self):
+        """Let go on who may, in the order in which they were queued; others may be queued meanwhile."""
+        cdef Session session
+        cdef Py_ssize_t done = 0
+
+        try:
+            while done < len(self.resume_queue):
+                session = self.resume_queue[done]
+                done += 1
+                session.resume()
+        finally:
+            del self.resume_queue[:done]
+
+    cdef int queue_flush(self, Session session) except -1:
+        """Have a session's own output sent at the end of the turn."""
+        if not session.flush_queued:
+            session.flush_queued = True
+            self.flush_queue.append(session)
+        return 0
+
+    cdef int hold(self, Session session) except -1:
+        """Have a session's output wait until more is synced."""
+        if not session.flush_queued:
+            session.flush_queued = True
+            self.held.append(session)
+        return 0
+
+    cdef int queue_close(self, Session session) except -1:
+        self.close_queue.append(session)
+        return 0
+
+    cdef int queue_resume(self, Session session) except -1:
+        self.resume_queue.append(session)
+        return 0
+
+    cdef Database db(self, int index):
+        return <Database>self.databases[index]
+
+    @property
+    def database_count(self):
+        """Number of databases."""
+        return len(self.databases)
+
+    @property
+    def dirty(self):
+        """Changes since the start."""
+        return self.core.dirty
+
+    def count_keys(self):
+        """The keys of all databases, expired or not."""
+        cdef Database db
+        cdef uint64_t count = 0
+
+        for db in self.databases:
+            count += db.count()
+        return count
+
+    # --- what happens to keys -----------------------------------------------------------
+
+    cdef int key_event(self, Database db, int event_class, const char* event, const char* key, size_t size) except -1:
+        """A key changed, or was missed: tell those who listen."""
+        cdef Core* core = &self.core
+
+        if core.listeners & LISTEN_EVENTS and core.notify & event_class:
+            self.pubsub.key_event(db.index, event_class, event, key[:size])
+        return 0
+
+    cdef int key_expired(self, Database db, const char* key, size_t size) except -1:
+        """A key's time came: replicas and the AOF get its deletion, watchers and subscribers hear of it."""
+        cdef Arg argv[2]
+
+        if self.core.after_call & AFTER_FEED:
+            argv[0] = arg_of(b"UNLINK" if self.core.lazy_expire else b"DEL")
+            argv[1].ptr = key
+            argv[1].size = size
+            self.propagate(db.index, argv, 2)
+        # No dirty: the command on whose way the key expired, maybe a GET, has not changed anything by that.
+        if self.core.listeners:
+            self.touch_watched(db, key, size)
+            self.key_event(db, NOTIFY_EXPIRED, b"expired", key, size)
+        return 0
+
+    cdef int fields_expired(self, Database db, const char* key, size_t size, list names, bint deleted) except -1:
+        """The time of some fields of a hash came. names: which, None when nobody takes what is propagated."""
+        if names is not None:
+            self.propagate_words(db.index, [b"HDEL", key[:size], *names])
+        if self.core.listeners:
+            self.touch_watched(db, key, size)
+            self.key_event(db, NOTIFY_HASH, b"hexpired", key, size)
+            if deleted:
+                self.key_event(db, NOTIFY_GENERIC, b"del", key, size)
+        return 0
+
+    def empty(self):
+        """Remove all keys of all databases. Only those who watch them are told: the caller loads others."""
+        cdef Database db
+        cdef Detached garbage
+
+        for db in self.databases:
+            self.touch_all_watched(db, None)
+            garbage = db.detach()
+            if self.slices is None or not self.slices.detached(db, garbage):
+                garbage.drain(INT64_MAX)
+
+    cdef int before_change(self, Database db, Entry* e) noexcept:
+        """A key changes or goes that the snapshot under way has not saved yet, or that may be being copied."""
+        if self.copies is not None:
+            self.copies.before_change(e)
+        if (e.meta ^ self.core.epoch) & self.core.unsaved & ENTRY_EPOCH:
+            self.slices.before_change(db, e)
+        return 0
+
+    cdef int before_leaving(self, Database db) noexcept:
+        """All keys of a database go, as they are."""
+        return self.copies.before_leaving(db) if self.copies is not None else 0
+
+    cdef int touch_watched(self, Database db, const char* key, size_t size) except -1:
+        """A key changed: transactions of those who watch it will fail."""
+        cdef Line line
+        cdef void* at
+
+        if not db.watchers:
+            return 0
+        line = <Line>db.watchers.get(key[:size])
+        if line is None:
+            return 0
+        at = line.first
+        while at is not NULL:
+            (<Session>(<Place>at).client).flags |= C_DIRTY_CAS
+            at = (<Place>at).after
+        return 0
+
+    cdef int touch_all_watched(self, Database db, Database replaced_by) except -1:
+        """The database is emptied, or gets another's keys: touch the watched keys that are there or will be."""
+        cdef Arg key
+        cdef bytes name
+
+        for name in list(db.watchers):
+            key = arg_of(name)
+            if db.live(&key) is not NULL or (replaced_by is not None and replaced_by.live(&key) is not NULL):
+                self.touch_watched(db, key.ptr, key.size)
+        return 0
+
+    cdef int key_ready(self, Database db, const char* key, size_t size) except -1:
+        """A key changed: whoever waits for it may be served after the command under way."""
+        cdef bytes name
+
+        if db.awaited:
+            name = key[:size]
+            if name in db.awaited:
+                self.ready.append((db, name))
+                self.core.after_call |= AFTER_READY
+        return 0
+
+    cdef int all_ready(self, Database db) except -1:
+        """The database got another's keys: any key that is waited for may be there."""
+        cdef bytes name
+
+        for name in db.awaited:
+            self.key_ready(db, name, len(name))
+        return 0
+
+    cdef int propagate(self, int db, Arg* argv, int argc, bint is_message=False) except -1:
+        """Hand a command's effect to the AOF and the replicas; those of one EXEC, if several, come as one transaction.
+
+        So the first effect of an EXEC is kept until there is a second one, or none. is_message: it changes no data, and
+        is for the replicas only.
+        """
+        if self.core.nesting and not self.in_transaction:
+            if self.first is NULL:
+                self.first = args_copy(&self.core.memory, argv, argc, &self.first_size)
+                self.first_argc, self.first_db, self.first_is_message = argc, db, is_message
+                return 0
+            self.open_transaction()
+        return self.hand_out_effect(db, argv, argc, is_message)
+
+    cdef int open_transaction(self) except -1:
+        """If an effect is kept, others may follow it: begin the transaction with it."""
+        cdef Arg word
+
+        if self.first is NULL:
+            return 0
+        self.in_transaction = True
+        word = arg_of(b"MULTI")
+        self.hand_out(NO_DATABASE, &word, 1)
+        return self.hand_out_first()
+
+    cdef int hand_out_first(self) except -1:
+        cdef Arg* argv = self.first
+
+        self.first = NULL
+        try:
+            return self.hand_out_effect(self.first_db, argv, self.first_argc, self.first_is_message)
+        finally:
+            mem_free(&self.core.memory, argv, self.first_size)
+
+    cdef int hand_out_effect(self, int db, Arg* argv, int argc, bint is_message) except -1:
+        """hand_out(), and count the effect."""
+        self.hand_out(db, argv, argc, is_message)
+        if not self.core.counts_bytes and not is_message:
+            self.core.propagated += 1
+        return 0
+
+    cdef int hand_out(self, int db, Arg* argv, int argc, bint is_message=False) except -1:
+        """Format a command and give it to all feeds, which all have room for it before the first one gets it."""
+        cdef Feed feed
+        cdef size_t room = request_room(argv, argc)
+        cdef size_t size
+
+        try:
+            if unlikely(room > self.text_room):
+                self.grow_text(room)
+            size = put_request(self.text, argv, argc) - self.text
+            for feed in self.feed_list:
+                if not is_message or feed.takes_messages:
+                    feed.reserve(size)
+            for feed in self.feed_list:
+                if not is_message or feed.takes_messages:
+                    feed.write(db, argv, argc, self.text, size)
+        except Exception:
+            self.fatal("A change of the data could not be written to the AOF or sent to the replicas")
+        if unlikely(self.text_room > KEPT_TEXT):
+            self.free_text()
+        return 0
+
+    def fatal(self, str text not None):
+        """From an exception handler: to go on would leave a change without its propagation. End the process."""
+        self.log.warning("Bug: what must not fail has failed\n" + traceback.format_exc())
+        self.server.panic(text)
+
+    def grow_text(self, size_t needed):
+        """Make the buffer of hand_out() large enough."""
+        cdef size_t room = FIRST_TEXT
+
+        while room < needed:
+            room *= 2
+        self.text = <char*>mem_realloc(&self.core.memory, self.text, self.text_room, room)
+        self.text_room = room
+
+    def free_text(self):
+        """Give the buffer of hand_out() back."""
+        mem_free(&self.core.memory, self.text, self.text_room)
+        self.text = NULL
+        self.text_room = 0
+
+    cdef int propagate_words(self, int db, list words) except -1:
+        """The same for arguments that are bytes objects."""
+        cdef Arg* argv = <Arg*>mem_alloc(&self.core.memory, len(words) * sizeof(Arg))
+        cdef int i
+
+        try:
+            for i in range(len(words)):
+                argv[i] = arg_of(words[i])
+            self.propagate(db, argv, len(words))
+        finally:
+            mem_free(&self.core.memory, argv, len(words) * sizeof(Arg))
+        return 0
+
+    cdef int end_transaction(self) except -1:
+        """The outermost EXEC or script is over: hand out what is kept, or close what was opened."""
+        cdef Arg word
+
+        if self.core.nesting:
+            return 0
+        if self.first is not NULL:
+            self.hand_out_first()
+        elif self.in_transaction:
+            self.in_transaction = False
+            word = arg_of(b"EXEC")
+            self.hand_out(NO_DATABASE, &word, 1)
+        return 0
+
+    def add_feed(self, Feed feed not None):
+        """Have a Feed take all that is propagated from now on."""
+        self.open_transaction()
+        self.feed_list.append(feed)
+        self.core.after_call |= AFTER_FEED
+
+    def remove_feed(self, Feed feed not None):
+        self.open_transaction()
+        self.feed_list.remove(feed)
+        if not self.feed_list:
+            self.core.after_call &= ~AFTER_FEED
+
+    # --- expiry -----------------------------------------------------------------------
+
+    cdef int arm_expiry(self) except -1:
+        """Set the timer to the soonest deadline of all databases."""
+        cdef Database db
+        cdef int64_t soonest = INT64_MAX
+        cdef int64_t delay_ms
+
+        self.core.rearm = False
+        for db in self.databases:
+            soonest = min(soonest, db.soonest_ms())
+        self.core.armed_ms = soonest
+        if self.expiry_timer is not None:
+            self.expiry_timer.cancel()
+            self.expiry_timer = None
+        if (soonest == INT64_MAX or self.loop is None or self.core.held or not self.core.active_expire
+                or not self.core.expire_on_access or self.core.gate & GATE_LOADING):
+            return 0
+        # A key lives to the end of its last millisecond.
+        delay_ms = min(max(soonest + 1 - self.core.now_ms, 0), LONGEST_TIMER_MS)
+        self.expiry_timer = self.loop.call_later(delay_ms / 1000.0, self.expire_slice)
+        return 0
+
+    def expire_slice(self):
+        """Timer: remove what is due, for at most a slice, and arm the timer for the rest."""
+        cdef Database db
+        cdef int64_t start = monotonic_us()
+        cdef int64_t until = start + SLICE_US
+
+        self.expiry_timer = None
+        self.begin_turn()
+        try:
+            if self.core.active_expire and self.core.expire_on_access and not self.core.gate & GATE_LOADING:
+                for db in self.databases:
+                    db.expire_due(until)
+                if monotonic_us() > until:
+                    self.core.expire_slices_full += 1
+        except Exception:
+            self.fatal("Removing what has expired failed with an exception")
+        finally:
+            self.core.expire_cycle_us += monotonic_us() - start
+            if monotonic_us() - start >= LATENCY_US:
+                self.note_latency("expire-cycle", monotonic_us() - start)
+            self.core.rearm = True
+            self.end_turn()
+
+    cdef int own_deadline(self, Database db, const char* key, size_t size) except -1:
+        """A client of a replica has set a TTL."""
+        self.own_deadlines.add((db.index, key[:size]))
+        return 0
+
+    def forget_own_deadlines(self):
+        """All keys are the master's now, or this is the master."""
+        self.own_deadlines.clear()
+
+    @property
+    def has_field_deadlines(self):
+        """Whether any hash has fields with deadlines."""
+        cdef Database db
+
+        for db in self.databases:
+            if db.field_expires.count:
+                return True
+        return False
+
+    @property
+    def own_deadline_count(self):
+        """Keys of a replica whose TTLs its own clients have set."""
+        return len(self.own_deadlines)
+
+    def expire_own(self):
+        """Replica: remove keys that only this server knows to have a TTL. The caller frames the turn."""
+        cdef Database db
+        cdef Entry* e
+        cdef Arg key
+
+        for item in list(self.own_deadlines):
+            db = self.db(item[0])
+            key = arg_of(item[1])
+            e = db.peek(&key)
+            if e is NULL or not entry_has_ttl(e):
+                self.own_deadlines.discard(item)
+            elif db.is_expired(e):
+                self.own_deadlines.discard(item)
+                db.expire_entry(e)
+
+    def expire_all_due(self):
+        """Remove all that is due, however long it takes."""
+        cdef Database db
+
+        if self.core.active_expire and self.core.expire_on_access and not self.core.gate & GATE_LOADING:
+            for db in self.databases:
+                db.expire_due(INT64_MAX)
+        self.core.rearm = True
+
+    # --- garbage ----------------------------------------------------------------------
+
+    cdef int discard(self, Garbage garbage) except -1:
+        """Free something big in slices on the loop; at once when there is no loop."""
+        self.core.lazy_pending += garbage.objects()
+        self.garbage.append(garbage)
+        return self.collect()
+
+    cdef int collect(self) except -1:
+        if self.loop is None:
+            while self.garbage:
+                self.free_slice()
+        elif self.garbage and self.garbage_timer is None:
+            self.garbage_timer = self.loop.call_later(0.001, self.garbage_slice)
+        return 0
+
+    def free_slice(self):
+        """Free for at most one slice."""
+        cdef Garbage garbage
+        cdef int64_t until = monotonic_us() + SLICE_US
+        cdef int64_t freed
+        cdef bint done
+
+        while self.garbage and monotonic_us() < until:
+            garbage = self.garbage[0]
+            freed = garbage.objects()
+            done = garbage.drain(GARBAGE_BUCKETS) == 0
+            freed -= garbage.objects()
+            self.core.lazy_pending -= freed
+            self.core.lazy_freed += freed
+            if done:
+                self.garbage.pop(0)
+
+    def garbage_slice(self):
+        """Timer: free for a slice, come back while something is left."""
+        self.garbage_timer = None
+        self.free_slice()
+        self.collect()
+
+    def rehash_slice(self):
+        """Timer: go on with rehashes under way, for a part of a millisecond."""
+        cdef Database db
+        cdef int64_t until = monotonic_us() + REHASH_US
+
+        for db in self.databases:
+            while db.keys.rehash_index >= 0 and monotonic_us() < until:
+                table_rehash(&db.keys, REHASH_BUCKETS)
+
+    def note_latency(self, str event, int64_t us):
+        """Tell the latency monitor how long something held the server up: LATENCY_US or more, less is no news."""
+        if self.metrics is not None:
+            self.metrics.latency.note(event, us)
+
+    def allows_protected(self, client, bytes name):
+        """Whether enable-debug-command (or -module-command) lets this client run DEBUG (or MODULE)."""
+        cdef str setting = self.config.text(f"enable-{name.decode()}-command")
+
+        return setting == "yes" or (setting == "local" and client.is_local)
+
+    def cron(self):
+        """Timer: what the engine itself wants done several times a second. The caller ends this turn: finish_turn()."""
+        self.begin_turn()
+        self.core.memory.peak = max(self.core.memory.peak, self.core.memory.used)
+        self.reply.shrink()
+        if self.batch.args.room > KEPT_ARGS or self.batch.scratch_room > KEPT_ARGS:
+            batch_free(&self.batch)
+        # What was due long ago has no timer: the wall clock was set ahead, or the machine slept.
+        if self.core.armed_ms < self.core.now_ms:
+            self.core.rearm = True
+
+    def start_turn(self):
+        """For callers in Python that are about to write to clients or to mark them: finish_turn() ends it."""
+        self.begin_turn()
+
+    def finish_turn(self):
+        """For callers in Python that wrote to clients or marked them: send, close, arm the timer."""
+        self.end_turn()
+
+    @property
+    def propagated(self):
+        """Offset in the replication stream (Core.propagated)."""
+        return self.core.propagated
+
+    def set_offset(self, int64_t offset):
+        """The data set is that of an offset in some history of changes."""
+        self.core.propagated = offset
+
+    def set_role(self, bint is_replica, bint takes_writes):
+        """Expire keys as a master does, or as a replica. takes_writes: a replica's own clients may write."""
+        if not is_replica:
+            self.forget_own_deadlines()
+        self.core.is_replica = is_replica
+        self.core.takes_writes = is_replica and takes_writes
+        self.core.expire_on_access = not is_replica and not self.core.gate & GATE_PAUSED
+        self.core.rearm = True
+
+    # --- statistics ---------------------------------------------------------------------
+
+    cdef int count_error(self, const char* text, size_t size) except -1:
+        """Note an error reply under its code, the first word of its text."""
+        cdef bytes code = text[:size].split(b" ", 1)[0]
+
+        self.core.errors += 1
+        if code not in self.errors and len(self.errors) >= MAX_ERROR_CODES:
+            code = b"ERRORSTATS_OVERFLOW"
+        self.errors[code] = self.errors.get(code, 0) + 1
+        return 0
+
+    cdef double ticks_per_us(self) noexcept:
+        """Rate of the cycle counter, from the start of the engine to now."""
+        cdef int64_t passed = monotonic_us() - self.start_us
+
+        return <double>(ticks() - self.start_ticks) / passed if passed > 0 else 1.0

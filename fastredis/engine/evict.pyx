@@ -1,0 +1,294 @@
+"""Eviction of keys. The design comment is in evict.pxd."""
+from operator import attrgetter
+
+from libc.stdint cimport INT64_MAX
+from libc.string cimport memmove
+
+from fastredis._resp cimport Arg, arg_hash, arg_of
+from fastredis.ds.expire_heap cimport ROOT, heap_slot, heap_top
+from fastredis.ds.native cimport monotonic_us
+from fastredis.ds.random cimport random_below
+from fastredis.ds.table cimport table_holds, table_random, table_sample
+from fastredis.engine.core cimport LATENCY_US, NOTIFY_EVICTED
+from fastredis.engine.keyspace cimport lfu_value
+from fastredis.values.entry cimport entry_has_ttl, entry_key, entry_lru
+
+cdef enum:
+    EVICT_BATCH = 16                # keys between two looks at the clock
+    SLICE_PER_TENACITY_US = 50      # maxmemory-eviction-tenacity up to 10
+    LRU_MASK = 0xFFFFFF
+    LFU_MAX = 255
+
+evictable_bytes = attrgetter("evictable_bytes")
+
+cdef dict ORDERS = {"lru": ORDER_LRU, "lfu": ORDER_LFU, "random": ORDER_RANDOM, "ttl": ORDER_TTL}
+
+
+cdef int sample_visit(void* context, void* entry) except -1:
+    """Visit of table_sample: the context is a Sampling."""
+    (<Evictor>(<Sampling*>context).evictor).offer(<Database>(<Sampling*>context).db, <Entry*>entry)
+    return 0
+
+
+cdef struct Sampling:
+    void* evictor                   # Evictor
+    void* db                        # Database
+
+
+cdef int64_t slice_of(int tenacity) except -1:
+    """Longest slice in microseconds, as Redis understands maxmemory-eviction-tenacity (0 to 100)."""
+    if tenacity <= 10:
+        return SLICE_PER_TENACITY_US * tenacity
+    if tenacity < 100:
+        return <int64_t>(500 * 1.15 ** (tenacity - 10))
+    return INT64_MAX // 2
+
+
+cdef Room evict_until(Evictor self, int64_t until) except? ROOM_NONE:
+    """make_room(), up to a time (us, monotonic)."""
+    cdef int64_t evicted = 0
+    cdef Entry* e
+    cdef int db = 0
+
+    while self.excess() > 0:
+        if self.engine.garbage:
+            self.engine.free_slice()            # what is evicted already counts until it is freed
+        else:
+            e = self.victim(&db)
+            if e is NULL:
+                return ROOM_NONE
+            self.evict(self.engine.db(db), e)
+            evicted += 1
+        if (evicted % EVICT_BATCH == 0 or self.engine.garbage) and monotonic_us() > until:
+            self.arm()
+            return ROOM_RUNNING
+    self.note_below()
+    return ROOM_OK
+
+
+cdef class Evictor:
+    """Who makes room for one engine."""
+
+    def __init__(self, Engine engine not None):
+        self.engine = engine
+        self.core = &engine.core
+
+    def configure(self, config):
+        """Take the settings over."""
+        cdef str policy = config.maxmemory_policy
+
+        self.order = ORDERS.get(policy.rpartition("-")[2], ORDER_NONE)
+        self.volatile_only = policy.startswith("volatile-")
+        self.spares_replica = config.replica_ignore_maxmemory
+        self.lazy = config.lazyfree_lazy_eviction
+        self.samples = config.maxmemory_samples
+        self.slice_us = slice_of(config.maxmemory_eviction_tenacity)
+        self.count = 0
+        if self.excess() > 0:
+            self.arm()
+
+    @property
+    def by_use(self):
+        """Whether the policy looks at when or how often a key was used; then Redis shares no integers."""
+        return self.order == ORDER_LRU or self.order == ORDER_LFU
+
+    @property
+    def running_us(self):
+        """How long memory has been above maxmemory."""
+        if self.core.memory.used <= self.core.memory_limit:
+            self.note_below()
+        return monotonic_us() - self.above_since_us if self.above_since_us else 0
+
+    cdef int64_t excess(self) noexcept:
+        """Bytes above maxmemory. What waits for the disk or for replicas goes by itself; evictions only add to it."""
+        cdef Core* core = self.core
+
+        if core.is_replica and self.spares_replica:
+            return 0
+        return core.memory.used - core.aof_bytes - core.replica_bytes - core.replica_unsent - core.memory_limit
+
+    cdef Room make_room(self) except? ROOM_NONE:
+        """Evict until used_memory is within maxmemory, or the slice is over, or there is nothing to evict."""
+        cdef int64_t start
+        cdef Room room
+
+        if self.excess() <= 0:
+            self.note_below()
+            return ROOM_OK
+        start = monotonic_us()
+        if self.above_since_us == 0:
+            self.above_since_us = start
+        room = evict_until(self, start + self.slice_us)
+        if monotonic_us() - start >= LATENCY_US:
+            self.engine.note_latency("eviction-cycle", monotonic_us() - start)
+        return room
+
+    def note_below(self):
+        """Memory is within maxmemory again."""
+        if self.above_since_us:
+            self.exceeded_us += monotonic_us() - self.above_since_us
+            self.above_since_us = 0
+
+    def arm(self):
+        """Go on at the next turn of the loop."""
+        if self.timer is None and self.engine.loop is not None:
+            self.timer = self.engine.loop.call_later(0, self.go_on)
+
+    def go_on(self):
+        """Timer: the next slice."""
+        self.timer = None
+        self.engine.begin_turn()
+        try:
+            self.make_room()
+        finally:
+            self.engine.end_turn()
+
+    def evict_clients(self):
+        """maxmemory-clients is passed: close those with the largest buffers until it is not."""
+        for client in sorted(self.engine.clients.values(), key=evictable_bytes, reverse=True):
+            if self.core.client_memory <= self.core.client_limit or not client.evictable_bytes:
+                return
+            self.engine.log.notice(f"Evicting client: {self.engine.server.describe(client)}")
+            self.core.evicted_clients += 1
+            client.kill()
+
+    # --- choice -------------------------------------------------------------------------
+
+    cdef Entry* victim(self, int* db) except? NULL:
+        """The key to go next, and in which database it is; NULL: there is none."""
+        cdef Database each
+        cdef Entry* e
+        cdef bint any_keys = True
+
+        if self.order == ORDER_NONE:
+            return NULL
+        if self.order == ORDER_TTL:
+            return self.soonest(db)
+        if self.order == ORDER_RANDOM:
+            return self.next_random(db)
+        while any_keys:
+            any_keys = False
+            for each in self.engine.databases:
+                if each.expires.count if self.volatile_only else each.count():
+                    any_keys = True
+                    self.fill(each)
+            e = self.best(db)
+            if e is not NULL:
+                return e
+        return NULL
+
+    cdef int fill(self, Database db) except -1:
+        """Offer some keys of a database to the pool."""
+        cdef Sampling sampling
+        cdef uint32_t position
+        cdef int _
+
+        if not self.volatile_only:
+            sampling.evictor = <void*>self
+            sampling.db = <void*>db
+            return table_sample(&db.keys, &self.core.random, self.samples, sample_visit, &sampling)
+        for _ in range(self.samples):
+            position = ROOT + <uint32_t>random_below(&self.core.random, db.expires.count)
+            self.offer(db, <Entry*>heap_slot(&db.expires, position).item)
+        return 0
+
+    cdef uint64_t idle(self, Entry* e) noexcept:
+        """How good a victim an entry is."""
+        if self.order == ORDER_LFU:
+            return LFU_MAX - lfu_value(self.core, e)
+        return (self.core.lru_clock - entry_lru(e)) & LRU_MASK
+
+    cdef int offer(self, Database db, Entry* e) except -1:
+        """Put an entry into the pool if it is better than the worst there, or there is room."""
+        cdef uint64_t idle = self.idle(e)
+        cdef Candidate* c
+        cdef Arg key
+        cdef int place = 0
+        cdef int i
+
+        for i in range(self.count):
+            if self.pool[i].e == e:
+                return 0
+            if self.pool[i].idle < idle:
+                place = i + 1
+        if self.count == POOL:
+            if place == 0:
+                return 0
+            memmove(&self.pool[0], &self.pool[1], (place - 1) * sizeof(Candidate))
+            place -= 1
+        else:
+            memmove(&self.pool[place + 1], &self.pool[place], (self.count - place) * sizeof(Candidate))
+            self.count += 1
+        key.ptr = entry_key(e)
+        key.size = e.key_size
+        key.hash = 0
+        c = &self.pool[place]
+        c.idle = idle
+        c.e = e
+        c.hash = arg_hash(&key)
+        c.db = db.index
+        return 0
+
+    cdef Entry* best(self, int* db) except? NULL:
+        """Take the best candidate that is still what it was out of the pool; NULL: there is none."""
+        cdef Candidate* c
+        cdef Database each
+
+        while self.count:
+            self.count -= 1
+            c = &self.pool[self.count]
+            each = self.engine.db(c.db)
+            if table_holds(&each.keys, c.e, c.hash) and self.idle(c.e) >= c.idle and (
+                    not self.volatile_only or entry_has_ttl(c.e)):
+                db[0] = c.db
+                return c.e
+        return NULL
+
+    cdef Entry* next_random(self, int* db) except? NULL:
+        """Any key, of the databases in turn."""
+        cdef Database each
+        cdef int databases = self.engine.database_count
+        cdef uint32_t position
+        cdef int _
+
+        for _ in range(databases):
+            self.next_db = (self.next_db + 1) % databases
+            each = self.engine.db(self.next_db)
+            db[0] = self.next_db
+            if self.volatile_only and each.expires.count:
+                position = ROOT + <uint32_t>random_below(&self.core.random, each.expires.count)
+                return <Entry*>heap_slot(&each.expires, position).item
+            if not self.volatile_only and each.count():
+                return <Entry*>table_random(&each.keys, &self.core.random)
+        return NULL
+
+    cdef Entry* soonest(self, int* db) except? NULL:
+        """The key of all databases that expires first."""
+        cdef Database each
+        cdef int64_t when_ms = INT64_MAX
+        cdef Entry* e = NULL
+
+        for each in self.engine.databases:
+            if heap_top(&each.expires) is not NULL and heap_top(&each.expires).when_ms < when_ms:
+                when_ms = heap_top(&each.expires).when_ms
+                e = <Entry*>heap_top(&each.expires).item
+                db[0] = each.index
+        return e
+
+    # --- the deed -------------------------------------------------------------------------
+
+    cdef int evict(self, Database db, Entry* e) except -1:
+        """Remove a key, and tell."""
+        cdef bytes name = entry_key(e)[:e.key_size]
+        cdef Arg key = arg_of(name)
+        cdef Arg argv[2]
+
+        db.delete(&key, self.lazy)
+        self.core.evicted += 1
+        argv[0] = arg_of(b"UNLINK" if self.lazy else b"DEL")
+        argv[1] = key
+        self.engine.propagate(db.index, argv, 2)
+        if self.core.listeners:
+            self.engine.touch_watched(db, key.ptr, key.size)
+            self.engine.key_event(db, NOTIFY_EVICTED, b"evicted", key.ptr, key.size)
+        return 0

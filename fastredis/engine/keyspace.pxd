@@ -1,0 +1,135 @@
+# Database: one numbered keyspace; its table of entries and the heap of their TTLs.
+#
+#   keys (table)  --> Entry <-- expires (heap)          both point, the table owns
+#                       |
+#                       +---> HashTtl <-- field_expires (heap): hashes by the soonest deadline of a field
+#
+# lookup_read() and lookup_write() are the two ways to a key. Both remove a key whose time
+# has come first (and tell the listener), stamp LRU or LFU; reading also counts hits and
+# misses. peek() does none of that, for those who look without use.
+# An Entry* is good until the next change of its key.
+
+cimport cython
+
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+from fastredis._resp cimport Arg, arg_hash
+from fastredis.ds.expire_heap cimport ExpireHeap, heap_when
+from fastredis.ds.native cimport unlikely
+from fastredis.ds.table cimport Slot, Table, entry_of, table_count, table_slot_by
+from fastredis.engine.core cimport GATE_LOADING, Core
+from fastredis.values.entry cimport Entry, entry_has_ttl, entry_key_of, entry_lru, entry_set_lru
+
+cdef enum:
+    NO_EXPIRE = -1
+    LFU_INIT = 5
+
+
+cdef class Listener:
+    """Who is told what happens to keys: the engine."""
+    cdef int key_event(self, Database db, int event_class, const char* event, const char* key, size_t size) except -1
+    cdef int key_expired(self, Database db, const char* key, size_t size) except -1
+    cdef int fields_expired(self, Database db, const char* key, size_t size, list names, bint deleted) except -1
+    cdef int own_deadline(self, Database db, const char* key, size_t size) except -1
+    cdef int discard(self, Garbage garbage) except -1
+    cdef int before_change(self, Database db, Entry* e) noexcept
+    cdef int before_leaving(self, Database db) noexcept
+
+
+cdef class Garbage:
+    """What left its database and waits to be freed, in slices."""
+    cdef Core* core
+    cdef Listener owner                 # keeps core alive
+    cdef int64_t drain(self, int64_t steps) except -1
+    cdef int64_t objects(self) noexcept
+
+
+cdef class Detached(Garbage):
+    """All entries of a database."""
+    cdef Table keys
+    cdef ExpireHeap expires
+    cdef ExpireHeap field_expires
+
+
+cdef class Orphan(Garbage):
+    """One big value."""
+    cdef Entry* e
+    cdef bint counted                   # among the objects that INFO calls lazy
+
+
+@cython.final
+cdef class Database:
+    cdef Core* core
+    cdef Listener listener
+    cdef readonly int index
+    cdef Table keys
+    cdef ExpireHeap expires
+    cdef ExpireHeap field_expires
+    cdef dict watchers                  # key (bytes) -> Line of those who watch it (fastredis.engine.lines)
+    cdef dict awaited                   # key (bytes) -> {TYPE_*: {KeyWaiter: None}}, first come first (_blocking)
+
+    cdef Entry* lookup_read(self, Arg* key) except? NULL
+    cdef Entry* lookup_write(self, Arg* key) except? NULL
+    cdef Entry* live(self, Arg* key) except? NULL
+    cdef int touch_rare(self, Entry* e) noexcept
+
+    cdef Entry* set_string(self, Arg* key, const char* value, size_t size, bint keep_ttl) except NULL
+    cdef Entry* store_int(self, Arg* key, Entry* e, int64_t value) except NULL
+    cdef Entry* store_text(self, Arg* key, Entry* e, const char* text, size_t size) except NULL
+    cdef Entry* put(self, Arg* key, Entry* e, Entry* fresh) except NULL
+    cdef Entry* to_raw(self, Arg* key, Entry* e, size_t size) except NULL
+    cdef Entry* add_raw(self, Arg* key, size_t size) except NULL
+    cdef int add(self, Entry* e, uint64_t hash) except -1
+    cdef int replace(self, Arg* key, Entry* old, Entry* fresh, bint keep_ttl) except -1
+    cdef bint delete(self, Arg* key, bint lazy) except -1
+    cdef Entry* take(self, Arg* key) except? NULL
+    cdef int release(self, Entry* e, bint lazy) except -1
+
+    cdef int set_expire(self, Entry* e, int64_t when_ms) except -1
+    cdef bint remove_expire(self, Entry* e) noexcept
+    cdef int expire_entry(self, Entry* e) except -1
+    cdef int64_t expire_due(self, int64_t until_us) except -1
+    cdef int64_t soonest_ms(self) noexcept
+    cdef int track_fields(self, Entry* e) except -1
+    cdef bint expire_fields(self, Entry* e, int64_t until_us) except -1
+    cdef int forget_fields(self, Entry* e) noexcept
+    cdef bint fields_gone(self, Entry* e, list names, uint64_t count, bint anew) except -1
+
+    cdef Detached detach(self)
+    cdef Entry* random(self) except? NULL
+    cdef int swap(self, Database other) except -1
+
+    cdef inline Entry* peek(self, Arg* key) noexcept:
+        """The entry as it lies there, expired or not; NULL when there is none."""
+        cdef Slot* slot = table_slot_by(&self.keys, key.ptr, key.size, arg_hash(key), entry_key_of)
+        return <Entry*>entry_of(slot[0]) if slot is not NULL else NULL
+
+    cdef inline int touch(self, Entry* e) noexcept:
+        """Stamp the entry as used."""
+        if unlikely(self.core.lfu or self.core.no_touch):
+            return self.touch_rare(e)
+        if entry_lru(e) != self.core.lru_clock:
+            entry_set_lru(e, self.core.lru_clock)
+        return 0
+
+    cdef inline bint is_expired(self, Entry* e) noexcept:
+        """Whether its time has come; while data is loaded, none's has: the AOF's commands find what they found."""
+        return (entry_has_ttl(e) and heap_when(&self.expires, e) < self.core.now_ms
+                and not self.core.gate & GATE_LOADING)
+
+    cdef inline void before_change(self, Entry* e) noexcept:
+        """To be called before an entry, or its deadline, changes or goes: a snapshot or a COPY may need it as it is."""
+        if unlikely((e.meta ^ self.core.epoch) & self.core.unsaved):
+            self.listener.before_change(self, e)
+
+    cdef inline int64_t when_ms(self, Entry* e) noexcept:
+        """The entry's deadline in ms since the epoch, or NO_EXPIRE."""
+        return heap_when(&self.expires, e) if entry_has_ttl(e) else NO_EXPIRE
+
+    cdef inline uint64_t count(self) noexcept:
+        return table_count(&self.keys)
+
+
+cdef Database database_new(Core* core, Listener listener, int index)
+cdef uint32_t lfu_value(Core* core, const Entry* e) noexcept
+cdef uint32_t new_lru(Core* core) noexcept

@@ -1,0 +1,553 @@
+"""The keyspace: lookup, change, expiry. The design comment is in keyspace.pxd."""
+cimport cython
+
+from libc.stdint cimport INT64_MAX
+from libc.string cimport memset
+
+from fastredis.ds.alloc cimport Account
+from fastredis.ds.expire_heap cimport HeapSlot, heap_clear, heap_init, heap_remove, heap_replace, heap_set, heap_top
+from fastredis.ds.native cimport monotonic_us
+from fastredis.ds.random cimport random64
+from fastredis.ds.table cimport (
+    SLOTS, Slot, slot_put, table_add, table_drain, table_init, table_random, table_remove, table_slot_by,
+)
+from fastredis.engine.core cimport AFTER_FEED, NOTIFY_KEY_MISS, NOTIFY_NEW
+from fastredis.values.entry cimport (
+    ENC_RAW, NOT_IN_HEAP, TYPE_HASH, entry_encoding, entry_key, entry_key_of, entry_lru, entry_set_epoch,
+    entry_set_lru, entry_type,
+)
+from fastredis.values.hash_ttl cimport FieldVisit, hash_remove_due, hash_soonest
+from fastredis.values.hash_type cimport NO_DEADLINE, HashTtl, hash_count, hash_ttl
+from fastredis.values.string_type cimport (
+    entry_raw, raw_data, string_new, string_new_int, string_new_raw, string_new_text, string_overwrite,
+    string_overwrite_int, string_reserve, string_to_raw,
+)
+from fastredis.values.value cimport entry_drain, entry_effort, entry_free
+
+cdef enum:
+    LFU_MAX = 255
+    EXPIRE_BATCH = 16           # expired keys between two looks at the clock
+    FIELDS_BATCH = 64           # expired fields of a hash between two
+    RANDOM_TRIES = 100
+    LAZY_EFFORT = 64            # a value of more pieces is freed in slices where that is asked for (as in Redis)
+    BIG_VALUE = 4096            # ... and one of more than these always
+
+
+# LFU: the 24 bits are 16 of minutes (last decrement) and 8 of a logarithmic counter.
+# Source: https://redis.io/docs/latest/develop/reference/eviction/
+
+cdef inline uint32_t minutes(Core* core) noexcept:
+    return <uint32_t>(core.now_ms // 60000) & 0xFFFF
+
+
+cdef uint32_t lfu_value(Core* core, const Entry* e) noexcept:
+    """The access counter after the decay that is due."""
+    cdef uint32_t lru = entry_lru(e)
+    cdef uint32_t counter = lru & 0xFF
+    cdef uint32_t passed = (minutes(core) - (lru >> 8)) & 0xFFFF
+    cdef uint32_t periods = passed // core.lfu_decay_minutes if core.lfu_decay_minutes else 0
+
+    return counter - periods if periods < counter else 0
+
+
+cdef uint32_t lfu_increment(Core* core, uint32_t counter) noexcept:
+    cdef double base
+
+    if counter >= LFU_MAX:
+        return LFU_MAX
+    base = counter - LFU_INIT if counter > LFU_INIT else 0
+    if <double>(random64(&core.random) >> 11) / <double>(1 << 53) < 1.0 / (base * core.lfu_log_factor + 1):
+        counter += 1
+    return counter
+
+
+cdef uint32_t new_lru(Core* core) noexcept:
+    """What a new entry's 24 LRU bits are."""
+    return minutes(core) << 8 | LFU_INIT if core.lfu else core.lru_clock
+
+
+cdef class Listener:
+    cdef int key_event(self, Database db, int event_class, const char* event, const char* key, size_t size) except -1:
+        return 0
+
+    cdef int key_expired(self, Database db, const char* key, size_t size) except -1:
+        return 0
+
+    cdef int fields_expired(self, Database db, const char* key, size_t size, list names, bint deleted) except -1:
+        return 0
+
+    cdef int own_deadline(self, Database db, const char* key, size_t size) except -1:
+        return 0
+
+    cdef int discard(self, Garbage garbage) except -1:
+        return 0
+
+    cdef int before_change(self, Database db, Entry* e) noexcept:
+        return 0
+
+    cdef int before_leaving(self, Database db) noexcept:
+        """All entries of a database are about to leave it, as they are."""
+        return 0
+
+
+cdef int note_name(void* context, const char* field, size_t size) except -1:
+    """FieldVisit: the context is a list."""
+    (<list>context).append(field[:size])
+    return 0
+
+
+cdef int free_visit(void* context, void* entry) except -1:
+    """Visit of table_drain: the context is the Core."""
+    entry_free(&(<Core*>context).memory, <Entry*>entry)
+    return 0
+
+
+cdef int put_aside_visit(void* context, void* entry) except -1:
+    """Visit of table_drain: free a small value now, a big one later. The context is the Detached."""
+    cdef Detached garbage = <Detached>context
+
+    if entry_effort(<Entry*>entry) > BIG_VALUE:
+        return garbage.owner.discard(orphan_new(garbage.core, garbage.owner, <Entry*>entry, False))
+    entry_free(&garbage.core.memory, <Entry*>entry)
+    return 0
+
+
+cdef class Garbage:
+    cdef int64_t drain(self, int64_t steps) except -1:
+        """Free about as much as `steps` buckets of a table hold; returns 0 when all is freed."""
+        return 0
+
+    cdef int64_t objects(self) noexcept:
+        """How many values wait to be freed, as INFO counts them."""
+        return 0
+
+
+# no_gc_clear, here and elsewhere: __dealloc__ gives memory back to the engine, which therefore has to be there still.
+@cython.no_gc_clear
+cdef class Detached(Garbage):
+    def __dealloc__(self):
+        if self.core is not NULL:
+            table_drain(&self.keys, INT64_MAX, free_visit, self.core)
+            heap_clear(&self.expires)
+            heap_clear(&self.field_expires)
+
+    cdef int64_t drain(self, int64_t steps) except -1:
+        cdef int64_t left = table_drain(&self.keys, steps, put_aside_visit, <void*>self)
+
+        if left == 0:
+            heap_clear(&self.expires)
+            heap_clear(&self.field_expires)
+        return left
+
+    cdef int64_t objects(self) noexcept:
+        return table_count(&self.keys)
+
+
+@cython.no_gc_clear
+cdef class Orphan(Garbage):
+    def __dealloc__(self):
+        if self.e is not NULL:
+            entry_free(&self.core.memory, self.e)
+
+    cdef int64_t drain(self, int64_t steps) except -1:
+        cdef int64_t left = entry_drain(&self.core.memory, self.e, steps * SLOTS)
+
+        if left == 0:
+            self.e = NULL
+        return left
+
+    cdef int64_t objects(self) noexcept:
+        return self.counted and self.e is not NULL
+
+
+cdef Orphan orphan_new(Core* core, Listener owner, Entry* e, bint counted):
+    """An entry that is in no database any more, to be freed in slices."""
+    cdef Orphan garbage = Orphan()
+
+    garbage.core = core
+    garbage.owner = owner
+    garbage.e = e
+    garbage.counted = counted
+    return garbage
+
+
+@cython.no_gc_clear
+cdef class Database:
+    def __dealloc__(self):
+        if self.core is not NULL:
+            table_drain(&self.keys, INT64_MAX, free_visit, self.core)
+            heap_clear(&self.expires)
+            heap_clear(&self.field_expires)
+
+    # --- lookup ---------------------------------------------------------------------
+
+    cdef int touch_rare(self, Entry* e) noexcept:
+        """The rare half of touch(): with an LFU policy, or by a client that leaves no trace."""
+        if not self.core.no_touch:
+            entry_set_lru(e, minutes(self.core) << 8 | lfu_increment(self.core, lfu_value(self.core, e)))
+        return 0
+
+    cdef Entry* live(self, Arg* key) except? NULL:
+        """The entry unless its time has come; such a key is removed first. Nothing is stamped or counted."""
+        cdef Entry* e = self.peek(key)
+
+        if e is not NULL and self.is_expired(e):
+            if self.core.expire_on_access:
+                self.expire_entry(e)
+            elif self.core.obeying:
+                return e                # the master will say when it goes
+            return NULL
+        return e
+
+    cdef Entry* lookup_read(self, Arg* key) except? NULL:
+        """The key's entry for reading, or NULL: counts a hit or a miss, stamps LRU or LFU."""
+        cdef Entry* e = self.live(key)
+
+        if e is NULL:
+            self.core.misses += 1
+            if self.core.listeners:
+                self.listener.key_event(self, NOTIFY_KEY_MISS, b"keymiss", key.ptr, key.size)
+            return NULL
+        self.core.hits += 1
+        self.touch(e)
+        return e
+
+    cdef Entry* lookup_write(self, Arg* key) except? NULL:
+        """The key's entry for changing, or NULL. After the change the handler calls client.modified()."""
+        cdef Entry* e = self.live(key)
+
+        if e is not NULL:
+            self.before_change(e)
+            self.touch(e)
+        elif not self.core.expire_on_access:
+            # A key whose time has come still lies there: what is written in its place must not stand beside it.
+            e = self.peek(key)
+            if e is not NULL:
+                self.expire_entry(e)
+            return NULL
+        return e
+
+    # --- change ---------------------------------------------------------------------
+
+    cdef int add(self, Entry* e, uint64_t hash) except -1:
+        """Put a new entry in; its key is not there yet. The entry belongs to the database from now on."""
+        table_add(&self.keys, e, hash)
+        entry_set_lru(e, new_lru(self.core))
+        entry_set_epoch(e, self.core.epoch)
+        if entry_type(e) == TYPE_HASH:
+            self.track_fields(e)
+        if self.core.listeners:
+            self.listener.key_event(self, NOTIFY_NEW, b"new", entry_key(e), e.key_size)
+        return 0
+
+    cdef int replace(self, Arg* key, Entry* old, Entry* fresh, bint keep_ttl) except -1:
+        """Put a new entry in the place of the key's old one, which is freed."""
+        cdef Slot* slot = table_slot_by(&self.keys, key.ptr, key.size, arg_hash(key), entry_key_of)
+
+        self.before_change(old)
+        slot_put(slot, fresh)
+        fresh.heap_index = NOT_IN_HEAP
+        if entry_has_ttl(old):
+            if keep_ttl:
+                fresh.heap_index = old.heap_index
+                heap_replace(&self.expires, old, fresh)
+            else:
+                heap_remove(&self.expires, old)
+        entry_set_lru(fresh, entry_lru(old))
+        entry_set_epoch(fresh, self.core.epoch)
+        if entry_type(old) == TYPE_HASH:
+            self.forget_fields(old)
+        if entry_type(fresh) == TYPE_HASH:
+            self.track_fields(fresh)
+        self.release(old, self.core.lazy_server_del)
+        return 0
+
+    cdef Entry* set_string(self, Arg* key, const char* value, size_t size, bint keep_ttl) except NULL:
+        """SET: the key gets a string value, whatever it was before."""
+        cdef Account* account = &self.core.memory
+        cdef Entry* e = self.lookup_write(key)
+        cdef Entry* fresh
+
+        if e is not NULL:
+            if string_overwrite(account, e, value, size):
+                if not keep_ttl:
+                    self.remove_expire(e)
+                return e
+            fresh = string_new(account, key.ptr, key.size, value, size)
+            self.replace(key, e, fresh, keep_ttl)
+            return fresh
+        fresh = string_new(account, key.ptr, key.size, value, size)
+        self.add(fresh, arg_hash(key))
+        return fresh
+
+    cdef Entry* store_int(self, Arg* key, Entry* e, int64_t value) except NULL:
+        """Make an integer the value of a string entry just looked up, or of a new key when e is NULL; keeps the TTL."""
+        cdef Entry* fresh
+
+        if e is not NULL and string_overwrite_int(e, value):
+            return e
+        fresh = string_new_int(&self.core.memory, key.ptr, key.size, value)
+        return self.put(key, e, fresh)
+
+    cdef Entry* store_text(self, Arg* key, Entry* e, const char* text, size_t size) except NULL:
+        """The same for text that stays text (encoding embstr or raw) even if it reads as an integer."""
+        return self.put(key, e, string_new_text(&self.core.memory, key.ptr, key.size, text, size))
+
+    cdef Entry* put(self, Arg* key, Entry* e, Entry* fresh) except NULL:
+        """Put a new entry in the place of the one just looked up, whose TTL it takes over, or in a free one."""
+        if e is not NULL:
+            self.replace(key, e, fresh, True)
+        else:
+            self.add(fresh, arg_hash(key))
+        return fresh
+
+    cdef Entry* to_raw(self, Arg* key, Entry* e, size_t size) except NULL:
+        """Make the key's string changeable in place, at least `size` bytes long, padded with zeros; keeps the TTL."""
+        cdef Entry* fresh
+
+        if entry_encoding(e) == ENC_RAW:
+            string_reserve(&self.core.memory, e, size)
+            return e
+        fresh = string_to_raw(&self.core.memory, e, size)
+        self.replace(key, e, fresh, True)
+        return fresh
+
+    cdef Entry* add_raw(self, Arg* key, size_t size) except NULL:
+        """A new key whose string is `size` zero bytes, changeable in place."""
+        cdef Entry* e = string_new_raw(&self.core.memory, key.ptr, key.size, size)
+
+        memset(raw_data(entry_raw(e)), 0, size)
+        self.add(e, arg_hash(key))
+        return e
+
+    cdef Entry* take(self, Arg* key) except? NULL:
+        """Take the entry out of the database, TTL and all; the caller owns it. NULL when there is none."""
+        cdef Entry* e = <Entry*>table_remove(&self.keys, key.ptr, key.size, arg_hash(key))
+
+        if e is NULL:
+            return NULL
+        self.before_change(e)
+        if entry_has_ttl(e):
+            heap_remove(&self.expires, e)
+            e.heap_index = NOT_IN_HEAP
+        if entry_type(e) == TYPE_HASH:
+            self.forget_fields(e)
+        return e
+
+    cdef bint delete(self, Arg* key, bint lazy) except -1:
+        """Remove a key; False when there is none. lazy: a big value is freed later, in slices."""
+        cdef Entry* e = self.take(key)
+
+        if e is NULL:
+            return False
+        self.release(e, lazy)
+        return True
+
+    cdef int release(self, Entry* e, bint lazy) except -1:
+        """Free an entry that is in the database no more: a big value in slices, whether lazy was asked for or not."""
+        cdef int64_t effort = entry_effort(e)
+
+        if effort > BIG_VALUE or (lazy and effort > LAZY_EFFORT):
+            return self.listener.discard(orphan_new(self.core, self.listener, e, lazy))
+        entry_free(&self.core.memory, e)
+        return 0
+
+    # --- expiry ---------------------------------------------------------------------
+
+    cdef int set_expire(self, Entry* e, int64_t when_ms) except -1:
+        """Give the entry a deadline, ms since the epoch, or another one."""
+        self.before_change(e)
+        heap_set(&self.expires, e, when_ms)
+        if when_ms < self.core.armed_ms:
+            self.core.rearm = True
+        if unlikely(self.core.takes_writes) and not self.core.obeying:
+            self.listener.own_deadline(self, entry_key(e), e.key_size)     # no master will say when it goes
+        return 0
+
+    cdef bint remove_expire(self, Entry* e) noexcept:
+        """Take the entry's deadline away; False when it had none."""
+        if not entry_has_ttl(e):
+            return False
+        self.before_change(e)
+        heap_remove(&self.expires, e)
+        e.heap_index = NOT_IN_HEAP
+        return True
+
+    cdef int expire_entry(self, Entry* e) except -1:
+        """Remove an entry whose time has come, and tell."""
+        cdef Arg key
+        cdef Entry* taken
+
+        key.ptr = entry_key(e)
+        key.size = e.key_size
+        key.hash = 0
+        taken = self.take(&key)
+        self.core.expired += 1
+        try:
+            self.listener.key_expired(self, entry_key(taken), taken.key_size)
+        finally:
+            self.release(taken, self.core.lazy_expire)
+        return 0
+
+    cdef int64_t expire_due(self, int64_t until_us) except -1:
+        """Remove the keys and the fields that are due, the soonest first, until the monotonic clock says until_us.
+
+        Returns how many keys went, and how often fields of one.
+        """
+        cdef int64_t now_ms = self.core.now_ms
+        cdef int64_t gone = 0
+        cdef HeapSlot* key
+        cdef HeapSlot* fields
+
+        while True:
+            key = heap_top(&self.expires)
+            fields = heap_top(&self.field_expires)
+            if key is not NULL and key.when_ms < now_ms and (fields is NULL or key.when_ms <= fields.when_ms):
+                self.expire_entry(<Entry*>key.item)
+                fields = NULL
+            elif fields is not NULL and fields.when_ms < now_ms:
+                self.expire_fields((<HashTtl*>fields.item).entry, until_us)
+            else:
+                return gone
+            gone += 1
+            if (fields is not NULL or gone % EXPIRE_BATCH == 0) and monotonic_us() > until_us:
+                return gone
+
+    cdef int64_t soonest_ms(self) noexcept:
+        """The soonest deadline of a key or a field; INT64_MAX: there is none."""
+        cdef int64_t soonest = INT64_MAX
+
+        if heap_top(&self.expires) is not NULL:
+            soonest = heap_top(&self.expires).when_ms
+        if heap_top(&self.field_expires) is not NULL:
+            soonest = min(soonest, heap_top(&self.field_expires).when_ms)
+        return soonest
+
+    # --- fields of hashes that expire ---------------------------------------------------
+
+    cdef int track_fields(self, Entry* e) except -1:
+        """Note when the first field of a hash is due, after any of its deadlines may have changed."""
+        cdef HashTtl* ttl = hash_ttl(e)
+        cdef int64_t when_ms
+
+        if ttl is NULL:
+            return 0
+        when_ms = hash_soonest(e)
+        if when_ms == NO_DEADLINE:
+            heap_remove(&self.field_expires, ttl)
+            return 0
+        ttl.entry = e
+        if ttl.heap_index == NOT_IN_HEAP or heap_when(&self.field_expires, ttl) != when_ms:
+            heap_set(&self.field_expires, ttl, when_ms)
+            if when_ms < self.core.armed_ms:
+                self.core.rearm = True
+        return 0
+
+    cdef int forget_fields(self, Entry* e) noexcept:
+        """A hash leaves the database, with the deadlines of its fields."""
+        if hash_ttl(e) is not NULL:
+            heap_remove(&self.field_expires, hash_ttl(e))
+        return 0
+
+    cdef bint expire_fields(self, Entry* e, int64_t until_us) except -1:
+        """Remove a hash's fields whose time has come, until the clock says until_us. Whether the key went with them."""
+        cdef list names = [] if self.core.after_call & AFTER_FEED else None
+        cdef uint64_t gone = 0
+        cdef uint64_t some = FIELDS_BATCH
+        cdef FieldVisit visit = NULL
+
+        if names is not None:
+            visit = note_name
+        self.before_change(e)
+        while some == FIELDS_BATCH and (gone == 0 or monotonic_us() <= until_us):
+            some = hash_remove_due(&self.core.memory, e, self.core.now_ms, FIELDS_BATCH, visit, <void*>names)
+            gone += some
+        return self.fields_gone(e, names, gone, False) if gone else False
+
+    cdef bint fields_gone(self, Entry* e, list names, uint64_t count, bint anew) except -1:
+        """Fields of a hash have expired and were removed: tell, and remove the key if it has none left.
+
+        names: of the fields, None when nobody takes what is propagated. anew: a command is about to make the key
+        again, so that its end is no event. Returns whether the key went.
+        """
+        cdef Arg key
+
+        self.core.expired_fields += count
+        self.track_fields(e)
+        if hash_count(e):
+            self.listener.fields_expired(self, entry_key(e), e.key_size, names, False)
+            return False
+        key.ptr = entry_key(e)
+        key.size = e.key_size
+        key.hash = 0
+        self.take(&key)
+        try:
+            self.listener.fields_expired(self, key.ptr, key.size, names, not anew)
+        finally:
+            self.release(e, False)
+        return True
+
+    # --- the whole of it --------------------------------------------------------------
+
+    cdef Detached detach(self):
+        """Empty the database; returns what was in it, to be freed at once or in slices."""
+        cdef Detached garbage = Detached()
+
+        self.listener.before_leaving(self)
+        garbage.core = self.core
+        garbage.owner = self.listener
+        garbage.keys = self.keys
+        garbage.expires = self.expires
+        garbage.field_expires = self.field_expires
+        database_reset(self)
+        return garbage
+
+    cdef Entry* random(self) except? NULL:
+        """A live entry, each with the same chance; NULL when there is none."""
+        cdef Entry* e
+        cdef int tries = 0
+        cdef bint all_volatile = self.expires.count == self.count()
+
+        while self.count():
+            e = <Entry*>table_random(&self.keys, &self.core.random)
+            if not self.is_expired(e):
+                return e
+            tries += 1
+            if not self.core.expire_on_access and all_volatile and tries > RANDOM_TRIES:
+                return e            # a replica may not remove: better an expired key than none
+            if self.core.expire_on_access:
+                self.expire_entry(e)
+        return NULL
+
+    cdef int swap(self, Database other) except -1:
+        """Exchange the data of two databases; who watches stays with the number."""
+        self.listener.before_leaving(self)
+        self.listener.before_leaving(other)
+        self.keys, other.keys = other.keys, self.keys
+        self.expires, other.expires = other.expires, self.expires
+        self.field_expires, other.field_expires = other.field_expires, self.field_expires
+        return 0
+
+
+cdef int database_reset(Database db) except -1:
+    cdef Entry any
+    cdef HashTtl any_hash
+
+    table_init(&db.keys, &db.core.memory, entry_key_of)
+    db.keys.manual = db.core.fixed_tables != 0
+    heap_init(&db.expires, &db.core.memory, <char*>&any.heap_index - <char*>&any)
+    heap_init(&db.field_expires, &db.core.memory, <char*>&any_hash.heap_index - <char*>&any_hash)
+    return 0
+
+
+cdef Database database_new(Core* core, Listener listener, int index):
+    """A new, empty database."""
+    cdef Database db = Database()
+
+    db.core = core
+    db.listener = listener
+    db.index = index
+    db.watchers = {}
+    db.awaited = {}
+    database_reset(db)
+    return db

@@ -1,0 +1,1 @@
+"""What concerns the process and its machine: limits, signals, logs, crash reports."""
