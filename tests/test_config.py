@@ -15,8 +15,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from fastredis.config import types as types
 from fastredis.config.config import Config, ConfigError, FatalConfigError, UnreadableConfigError
-from fastredis.config.config import types as types
 from fastredis.config.table import PARAMETERS
 from fastredis.text import glob_regex, parse_memory, quote, split_args, to_bytes
 from tests.servers import Peer, free_port
