@@ -150,10 +150,17 @@ def fatal_text(error: FatalConfigError) -> str:
     return text
 
 
+def _work_in(config: Config) -> None:
+    """Have the setting `dir` as the process's working directory, too: what is dumped after a crash is found there."""
+    os.fchdir(config["dir"].fd)
+
+
 def _serve(config: Config, log: Logger, configured: bool) -> int:
     """Become the server process and run the server in it."""
     from fastredis.host import process
 
+    _work_in(config)
+    config.on_change("dir", _work_in)
     supervisor = process.supervised_by(config, log)
     if supervisor:
         config.set_value("supervised", supervisor)

@@ -34,7 +34,7 @@ from fastredis.host.logs import Logger
 from fastredis.host.process import OOM_MASTER, OOM_REPLICA, CpuLists, OomScore, Threads, notify_systemd
 from fastredis.persist.aof_files import AofFiles
 from fastredis.persist.loading import Loading
-from fastredis.persist.saver import LOADING, Saver, temporary_name
+from fastredis.persist.saver import LOADING, Saver
 from fastredis.replication.state import Replication
 from fastredis.text import address_text, to_bytes
 
@@ -205,7 +205,8 @@ class Server:
                 return None
         return sockets
 
-    def _listen_unix(self, path: str) -> bool:
+    def _listen_unix(self, name: str) -> bool:
+        path = self.config["dir"].reach(name)
         try:
             with contextlib.suppress(FileNotFoundError):
                 if stat.S_ISSOCK(os.stat(path).st_mode):
@@ -521,7 +522,7 @@ class Server:
         """A second SIGINT, maybe while the data is saved: leave no half of a file, and exit."""
         self.log.warning("You insist... exiting now.")
         with contextlib.suppress(OSError):
-            os.unlink(temporary_name(os.getpid()))
+            self.config["dir"].remove(self.engine.saver.temporary)
         os._exit(1)
 
     def _shutdown_by_signal(self) -> None:

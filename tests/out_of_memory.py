@@ -190,7 +190,7 @@ def load_aof(setup):
         with tempfile.NamedTemporaryFile() as file:
             file.write(data)
             file.flush()
-            load = AofLoad(local.engine, file.name, "test")
+            load = AofLoad(local.engine, os.open(file.name, os.O_RDONLY), "test")
             while not load.step(BUDGET_US):
                 pass
             load.close()

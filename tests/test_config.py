@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from fastredis.config import types as types
 from fastredis.config.config import Config, ConfigError, FatalConfigError, UnreadableConfigError
+from fastredis.config.folder import Folder
 from fastredis.config.table import PARAMETERS
 from fastredis.text import glob_regex, parse_memory, quote, split_args, to_bytes
 from tests.servers import Peer, free_port
@@ -172,7 +173,7 @@ DIFFERENT_VALUES = {"maxclients": "lowered to what the process may open"}
 def test_get_all_answers_what_redis_answers(tmp_path, real):
     config = Config()
     config.load(options=f'port {real.port}\nsave ""\nloglevel warning')
-    config.set_value("dir", real.config("dir")["dir"])
+    config.set_value("dir", Folder(real.config("dir")["dir"]))
     theirs, ours = real.config("*"), config.glob(["*"])
     since_7_0 = {fact["name"] for fact in FACTS if "redis-7.0" not in fact["in"]}
     renamed_since = {fact["name"] for fact in FACTS if "name_in_7.0" in fact.get("differs", {}).get("redis-7.0", {})}
@@ -328,7 +329,7 @@ def test_set_while_loading_and_from_afar(tmp_path):
     config.load(options="enable-protected-configs local")
     assert "protected" in refused(config, "dbfilename", "x")
     config.set_many([("dbfilename", "x"), ("dir", str(tmp_path))], local=True)
-    assert config.dbfilename == "x" and os.getcwd() == str(tmp_path) == config.dir == config.text("dir")
+    assert config.dbfilename == "x" and str(tmp_path) == config.dir.path == config.text("dir")
 
 
 def test_set_restores_dir_when_a_later_pair_fails(tmp_path):
@@ -337,7 +338,7 @@ def test_set_restores_dir_when_a_later_pair_fails(tmp_path):
     (tmp_path / "below").mkdir()
     text = refused(config, "dir", str(tmp_path / "below"), "hz", "x")
     assert text.endswith("'hz') - argument couldn't be parsed into an integer")
-    assert os.getcwd() == str(tmp_path)
+    assert config.dir.path == str(tmp_path)
     assert refused(config, "dir", "/nonexistent").endswith("'dir') - No such file or directory")
 
 

@@ -24,7 +24,6 @@ from fastredis.config.types import (
     SENSITIVE,
     VOLATILE,
     ConfigError,
-    Directory,
     Parameter,
 )
 from fastredis.text import before_zero, glob_regex, split_args, to_bytes, to_text
@@ -92,7 +91,7 @@ class Config:
         self._appliers: dict[str, list[Callable[[Config], None]]] = {}
         self.parameters = tuple(parameters)
         for parameter in self.parameters:
-            self._values[parameter.name] = parameter.default
+            self._values[parameter.name] = parameter.initial()
             for name in (parameter.name, parameter.alias):
                 if name:
                     self._parameters[name] = parameter
@@ -110,10 +109,7 @@ class Config:
 
     def get(self, name: str) -> Any:
         """The typed value of a parameter, by any of its names in lower case; KeyError when there is none."""
-        parameter = self._parameters[name]
-        if isinstance(parameter, Directory):
-            return parameter.current()
-        return self._values[parameter.name]
+        return self._values[self._parameters[name].name]
 
     __getitem__ = get
 
@@ -169,11 +165,7 @@ class Config:
 
     def set_value(self, name: str, value: Any) -> None:
         """Store a typed value as it is, for the server's own changes (REPLICAOF, the default pidfile)."""
-        parameter = self._parameters[name]
-        if isinstance(parameter, Directory):
-            parameter.enter(value)
-        else:
-            self._values[parameter.name] = value
+        self._values[self._parameters[name].name] = value
 
     def set_many(self, pairs: list[tuple[str, str]], *, loading: bool = False, local: bool = False) -> None:
         """CONFIG SET: all pairs or none. `local`: the client comes from this machine; `loading`: data loads.
@@ -257,13 +249,7 @@ class Config:
 
     def _restore(self, before: dict[str, Any], appliers: Iterable[Callable[["Config"], None]] = ()) -> None:
         for name, value in before.items():
-            try:
-                self.set_value(name, value)
-            except ConfigError as refusal:
-                self.warn(
-                    "Failed restoring failed CONFIG SET command. "
-                    f"Error setting {name} to '{self._parameters[name].text(value)}': {refusal}"
-                )
+            self.set_value(name, value)
         for apply in appliers:
             try:
                 apply(self)
@@ -381,6 +367,7 @@ class Config:
         """Read the files that a path with wildcards names (none is fine), or the one that a plain path names."""
         if len(including) >= MAX_INCLUDE_DEPTH:
             raise FatalConfigError("Too many nested includes", line)
+        pattern = self["dir"].absolute(pattern)
         paths = sorted(glob.glob(pattern)) if any(char in pattern for char in "*?[") else [pattern]
         source = _Source()
         for path in paths:
@@ -394,8 +381,7 @@ class Config:
         if self["logfile"]:
             # The server cannot stop later just because its log does not open, so it is tried now.
             try:
-                with open(self["logfile"], "ab"):
-                    pass
+                os.close(self["dir"].open(self["logfile"], os.O_WRONLY | os.O_APPEND | os.O_CREAT))
             except OSError as error:
                 raise FatalConfigError(f"Can't open the log file: {os.strerror(error.errno)}") from None
         for directive in self._users:

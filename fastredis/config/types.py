@@ -15,6 +15,7 @@ import os
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
+from fastredis.config.folder import Folder
 from fastredis.text import (
     I64_MAX,
     format_memory,
@@ -71,6 +72,10 @@ class Parameter:
         self.check = check
         self.inert = inert      # why no value of it changes anything
         self.absent = absent    # what is missing for any value but the default, so that others are refused
+
+    def initial(self) -> Any:
+        """The value before anything is read."""
+        return self.default
 
     def parse(self, args: list[str], config: "Settings") -> Any:
         value = self.read(args)
@@ -253,27 +258,24 @@ class Special(Parameter):
 
 
 class Directory(Special):
-    """The working directory: its value is the process's own, and setting it is chdir(2)."""
+    """Where the server's files are: a Folder. At first it is the process's working directory."""
 
     ends_at_zero = True
 
-    def read(self, args: list[str]) -> str:
-        return args[0]
+    def initial(self) -> Folder:
+        return Folder()
 
-    def enter(self, path: str) -> None:
+    def parse(self, args: list[str], config: "Settings") -> Folder:
         try:
-            os.chdir(path)
+            return Folder(args[0], config[self.name])
         except OSError as error:
             raise ConfigError(os.strerror(error.errno)) from None
 
-    def current(self) -> str:
-        try:
-            return os.getcwd()
-        except OSError:
-            return ""
+    def text(self, value: Folder) -> str:
+        return value.path
 
-    def lines(self, name: str, value: str) -> list[tuple[str, bool]]:
-        return [(f"{name} {quote(value)}", True)] if value else []
+    def lines(self, name: str, value: Folder) -> list[tuple[str, bool]]:
+        return [(f"{name} {quote(value.path)}", True)] if value.path else []
 
 
 class SavePoint(NamedTuple):

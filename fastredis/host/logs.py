@@ -61,7 +61,7 @@ class Logger:
             if not path:
                 os.write(1, line)
                 return
-            descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            descriptor = self._config["dir"].open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
             try:
                 os.write(descriptor, line)
             finally:

@@ -17,13 +17,14 @@ import time
 from collections.abc import Iterator
 
 from fastredis.config.config import Config, ConfigError
+from fastredis.config.folder import Folder
 from fastredis.engine.reply import ErrorReply, Status
 from fastredis.persist import manifest
 from fastredis.persist.aof import AppendOnly
 from fastredis.persist.aof_load import AofError, AofLoad
 from fastredis.persist.aof_rewrite import write_base
 from fastredis.persist.child import Child, Outcome
-from fastredis.persist.files import remove_in_background, sync_directory
+from fastredis.persist.files import remove_in_background
 from fastredis.persist.loading import GATE_LOADING, SLICE_US
 from fastredis.persist.manifest import Manifest, ManifestError
 
@@ -61,7 +62,8 @@ class AofFiles:
         self.last_rewrite_seconds = -1
         self._closed_size = 0               # bytes of all files but the one that is written
         self._rewrite_started_s: int | None = None
-        self._base = ""                     # path of the file that the child writes
+        self._base = ""                     # the file that the child writes,
+        self._base_folder: Folder = self.folder     # ... and where
         self._rewrite_is_rdb = False
         self._rewrite_offset = 0            # Engine.propagated when it began
         self._next_wait_minutes = 0
@@ -89,6 +91,14 @@ class AofFiles:
         return self.config["appendfilename"]
 
     @property
+    def folder(self) -> Folder:
+        return self.config["dir"]
+
+    def _create(self, name: str) -> int:
+        """A new file to write. Raises OSError."""
+        return self.folder.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+
+    @property
     def directory(self) -> str:
         return self.config["appenddirname"]
 
@@ -103,7 +113,7 @@ class AofFiles:
     def _make_directory(self) -> bool:
         try:
             with contextlib.suppress(FileExistsError):
-                os.mkdir(self.directory, 0o755)
+                self.folder.make(self.directory, 0o755)
         except OSError as error:
             self.log.warning(f"Can't open or create append-only dir {self.directory}: {error.strerror}")
             return False
@@ -114,7 +124,7 @@ class AofFiles:
 
         Once it has the old one's place it is the valid one, even if it may lose that again by a crash of the machine.
         """
-        failure, placed = manifest.write(wanted, self.directory, self.stem)
+        failure, placed = manifest.write(wanted, self.folder, self.directory, self.stem)
         if placed:
             self.manifest = wanted
         self._is_durable = failure is None
@@ -125,7 +135,7 @@ class AofFiles:
     def _open(self, name: str, extra: int = 0) -> int:
         """A file to append to; -1, and a line in the log, if there cannot be one."""
         try:
-            return os.open(self._path(name), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | extra, 0o644)
+            return self.folder.open(self._path(name), os.O_WRONLY | os.O_APPEND | os.O_CREAT | extra, 0o644)
         except OSError as error:
             self.log.warning(f"Can't open the append-only file {name}: {error.strerror}")
             return -1
@@ -136,7 +146,7 @@ class AofFiles:
         """Take what the manifest on the disk says; False, and lines in the log, when it makes no sense."""
         path = self._path(self.stem + manifest.SUFFIX)
         try:
-            with open(path, "rb") as stream:
+            with os.fdopen(self.folder.open(path, os.O_RDONLY), "rb") as stream:
                 self.manifest = manifest.parse(stream.read())
         except FileNotFoundError:
             self.manifest = Manifest()
@@ -177,15 +187,15 @@ class AofFiles:
         """Make an AOF of the time before Redis 7, one file in the working directory, the base of a new one."""
         known = self.manifest
         only = known.base is not None and not known.incrs and known.base.name == self.stem
-        if not os.path.exists(self.stem) or not (
-                not known or (only and not os.path.exists(self._path(self.stem)))):
+        if not self.folder.has(self.stem) or not (
+                not known or (only and not self.folder.has(self._path(self.stem)))):
             return True
         base = manifest.AofFile(self.stem, 1, manifest.BASE)
         if not self._make_directory() or not self._write_manifest(Manifest(base=base, base_seq=1)):
             return False
         try:
-            os.rename(self.stem, self._path(self.stem))
-            sync_directory(self.directory)
+            self.folder.rename(self.stem, self._path(self.stem))
+            self.folder.sync(self.directory)
         except OSError as error:
             self.log.warning(f"Error trying to move the old AOF file {self.stem} into dir {self.directory}: "
                              f"{error.strerror}")
@@ -214,7 +224,7 @@ class AofFiles:
 
     def _size(self, name: str) -> int:
         try:
-            return os.stat(self._path(name)).st_size
+            return self.folder.size(self._path(name))
         except OSError as error:
             raise AofError(f"Unable to obtain the AOF file {name} length. stat: {error.strerror}") from error
 
@@ -222,7 +232,8 @@ class AofFiles:
         """Load one file; `done` bytes of others were loaded before."""
         started = time.monotonic()
         try:
-            load = AofLoad(self.engine, self._path(each.name), each.name, each.name == self.stem)
+            load = AofLoad(self.engine, self.folder.open(self._path(each.name), os.O_RDONLY), each.name,
+                           each.name == self.stem)
         except OSError as error:
             raise AofError(f"Fatal error: can't open the append log file {each.name} for reading: "
                            f"{error.strerror}") from error
@@ -255,7 +266,7 @@ class AofFiles:
             raise AofError("Fatal error: the truncated file is not the last file")
         log.warning(f"!!! Truncating the AOF {name} at offset {load.valid} !!!")
         try:
-            os.truncate(self._path(name), load.valid)
+            self.folder.truncate(self._path(name), load.valid)
         except OSError as error:
             raise AofError(f"Error truncating the AOF file {name}: {error.strerror}") from error
         self._closed_size -= load.size - load.valid
@@ -309,14 +320,14 @@ class AofFiles:
         return True
 
     def _write_first_base(self, name: str) -> bool:
-        temporary = f"temp-rewriteaof-{os.getpid()}.aof"
+        temporary = f"temp-rewriteaof-{os.getpid()}-{self.engine.run_id[:8]}.aof"
         try:
-            write_base(self.engine, temporary, self.config["aof-use-rdb-preamble"])
-            os.rename(temporary, self._path(name))
+            write_base(self.engine, self._create(temporary), self.config["aof-use-rdb-preamble"])
+            self.folder.rename(temporary, self._path(name))
         except OSError as error:
             self.log.warning(f"Write error writing append only file on disk: {error.strerror}")
             return False
-        self.base_size = self._closed_size = os.stat(self._path(name)).st_size
+        self.base_size = self._closed_size = self.folder.size(self._path(name))
         return True
 
     # --- switching ----------------------------------------------------------------------
@@ -366,7 +377,7 @@ class AofFiles:
         if self._rewriting:
             self._kill_child()
         if was_waiting:
-            remove_in_background(self.engine.loop, self._path(self._waiting_name))
+            remove_in_background(self.engine.loop, self.folder, self._path(self._waiting_name))
 
     @property
     def _rewriting(self) -> bool:
@@ -420,7 +431,7 @@ class AofFiles:
             if self.state == WAITING:
                 self._drop_waiting()
             return False
-        self._base = child.file
+        self._base, self._base_folder = child.file, child.folder
         self.log.notice(f"Background append only file rewriting started by pid {child.pid}")
         self.scheduled = False
         self._rewrite_started_s = int(time.time())
@@ -458,7 +469,7 @@ class AofFiles:
         """In the child: write the new base."""
         path = self._temporary(os.getpid())
         try:
-            write_base(self.engine, path, self._rewrite_is_rdb, child)
+            write_base(self.engine, self._create(path), self._rewrite_is_rdb, child)
         except OSError as error:
             self.log.warning(f"Write error writing append only file on disk: {error.strerror}")
             return False
@@ -472,7 +483,7 @@ class AofFiles:
             if self._finish_rewrite():
                 self.log.notice("Background AOF rewrite finished successfully")
             else:
-                remove_in_background(self.engine.loop, self._base)
+                remove_in_background(self.engine.loop, self._base_folder, self._base)
                 self._rewrite_failed()
         elif not outcome.signal:
             self._rewrite_failed()
@@ -496,14 +507,14 @@ class AofFiles:
         """The increment that has no base is worth nothing."""
         self.feed.close(True)
         self.log.notice(f"Removing the temp incr aof file {self._waiting_name} in the background")
-        remove_in_background(self.engine.loop, self._path(self._waiting_name))
+        remove_in_background(self.engine.loop, self.folder, self._path(self._waiting_name))
 
     def _finish_rewrite(self) -> bool:
         """Make what the child wrote the base, and what came before it history."""
         wanted = self.manifest.copy()
         base = wanted.new_base(self.stem, self._rewrite_is_rdb)
         moved = []
-        if not self._move(self._base, self._path(base.name), "base", moved):
+        if not self._move(self._base, self._path(base.name), "base", moved, self._base_folder):
             return False
         if self.state == WAITING:
             incr = wanted.new_incr(self.stem)
@@ -518,7 +529,7 @@ class AofFiles:
             if fresh >= 0:
                 os.close(fresh)
             return False
-        self._closed_size = os.stat(self._path(base.name)).st_size
+        self._closed_size = self.folder.size(self._path(base.name))
         if fresh >= 0:
             self.feed.base_ready(fresh)
         self.base_size = self.current_size
@@ -535,7 +546,7 @@ class AofFiles:
         """The files of a rewrite have their names: make them those that count. False: they do not."""
         wanted.retire_incrs(kept=0 if self.state == OFF else 1)
         try:
-            sync_directory(self.directory)
+            self.folder.sync(self.directory)
         except OSError as error:
             self.log.warning(f"Fail to fsync AOF directory {self.directory}: {error.strerror}.")
             return self._undo(moved)
@@ -546,10 +557,10 @@ class AofFiles:
                 return False                # what the AOF has so far is worth nothing if the manifest goes
         return True
 
-    def _move(self, source: str, target: str, kind: str, moved: list[str]) -> bool:
-        """Give a temporary file its name, and note that."""
+    def _move(self, source: str, target: str, kind: str, moved: list[str], folder: Folder | None = None) -> bool:
+        """Give a temporary file its name, and note that. folder: where it is, if it may be elsewhere."""
         try:
-            os.rename(source, target)
+            self.folder.rename(source, target, folder)
         except OSError as error:
             self.log.warning(f"Error trying to rename the temporary AOF {kind} file {source} into {target}: "
                              f"{error.strerror}")
@@ -561,7 +572,7 @@ class AofFiles:
 
     def _undo(self, moved: list[str]) -> bool:
         for path in moved:
-            remove_in_background(self.engine.loop, path)
+            remove_in_background(self.engine.loop, self.folder, path)
         return False
 
     def delete_history(self) -> None:
@@ -571,7 +582,7 @@ class AofFiles:
         wanted = self.manifest.copy()
         for each in self.manifest.history:
             self.log.notice(f"Removing the history file {each.name} in the background")
-            remove_in_background(self.engine.loop, self._path(each.name))
+            remove_in_background(self.engine.loop, self.folder, self._path(each.name))
         wanted.history = []
         self._write_manifest(wanted)
 
@@ -579,7 +590,7 @@ class AofFiles:
         """Have the manifest's place on the disk, if it is not yet."""
         if not self._is_durable:
             try:
-                sync_directory(self.directory)
+                self.folder.sync(self.directory)
             except OSError as error:
                 self.log.warning(f"Fail to fsync AOF directory {self.directory}: {error.strerror}. Files that an older "
                                  "manifest needs are kept.")

@@ -89,8 +89,8 @@ cdef class AofLoad:
     cdef bint ended                     # all is read
     cdef int64_t before_multi           # where in the file the MULTI stands that is open
 
-    def __init__(self, Engine engine not None, str path, str name, bint old_style=False):
-        """Open a file; old_style: one of the time before an AOF had several parts. Raises OSError."""
+    def __init__(self, Engine engine not None, int fd, str name, bint old_style=False):
+        """fd: the file, which close() closes. old_style: it is of the time before an AOF had several parts."""
         self.engine = engine
         batch_init(&self.batch, &engine.core.memory)
         self.name = name
@@ -98,8 +98,7 @@ cdef class AofLoad:
         self.client = Client(engine)
         self.client.out = reply_new(&engine.core, engine, 2)
         self.client.flags |= C_DENY_BLOCKING
-        self.fd = -1
-        self.fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self.fd = fd
         self.size = os.fstat(self.fd).st_size
         self.is_rdb = os.pread(self.fd, 8, 0).startswith(MAGIC)
         if self.is_rdb:

@@ -1,6 +1,6 @@
 """Writing the base of an AOF: the whole data set as an RDB file, or as the commands that make it.
 
-    write_base(engine, path, as_rdb, child)
+    write_base(engine, fd, as_rdb, child)
 
 In a child process, or in a server that has no clients yet. As commands, collections come in pieces of ITEMS elements,
 so that loading them takes no argument list of millions; deadlines follow their key.
@@ -48,11 +48,10 @@ cdef struct Base:                       # a base that is being written
     Account* account
 
 
-def write_base(Engine engine not None, str path, bint as_rdb, child=None):
-    """Write the data set to a file, which is synced then; reports to the Child. Raises OSError."""
+def write_base(Engine engine not None, int fd, bint as_rdb, child=None):
+    """Write the data set to a file, which is synced and closed then; reports to the Child. Raises OSError."""
     cdef Account account
     cdef Base base
-    cdef int fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
 
     account.used = account.peak = 0
     try:

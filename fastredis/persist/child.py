@@ -29,7 +29,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from fastredis.host.process import OOM_CHILD, set_title
-from fastredis.persist.files import here, remove_in_background
+from fastredis.persist.files import remove_in_background
 
 FIXED_BY_CHILD = 2              # as in core.pxd
 REPORT = struct.Struct("=?QQ")  # whether it is the last one, bytes copied on write, keys written
@@ -76,7 +76,7 @@ class Child:
                   is None again
     temporary     function of a process id: the file that the child writes. It is removed unless the child succeeds.
     pid           of the child
-    file          that file's path, absolute; "": there is none
+    file, folder  that file, "": there is none; and where it is
     keys_total    keys there were at the fork
     keys_done     keys that the child has reported
     cow_size      bytes that were copied on write, at the latest report
@@ -108,7 +108,8 @@ class Child:
             self._pipe = end
             self._run(work)
         os.close(end)
-        self.file = os.path.join(here(), temporary(self.pid)) if temporary is not None else ""
+        self.folder = engine.config["dir"]
+        self.file = temporary(self.pid) if temporary is not None else ""
         engine.child = self
         engine.fix_tables(FIXED_BY_CHILD, True)
         os.set_blocking(self._pipe, False)
@@ -274,7 +275,7 @@ class Child:
     def remove_file(self) -> None:
         """Remove what the child wrote, if it is there still."""
         if self.file:
-            remove_in_background(self.engine.loop, self.file)
+            remove_in_background(self.engine.loop, self.folder, self.file)
 
 
 def wait_for(pid: int) -> tuple[int, int]:

@@ -97,7 +97,7 @@ class Loading:
     def open_rdb(self, path: str) -> int:
         """A descriptor to read a file by; -1 if there is no file. LoadError if it cannot be read."""
         try:
-            return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            return self.engine.config["dir"].open(path, os.O_RDONLY)
         except FileNotFoundError:
             return -1
         except OSError as error:
@@ -221,7 +221,7 @@ class Loading:
         except LoadError as error:
             if error.within:                # read it once more, to tell in which key that is
                 names_key = not engine.config["hide-user-data-from-log"]
-                check_file(engine.config["dbfilename"], engine.log.warning, names_key)
+                check_file(engine.config["dir"].absolute(engine.config["dbfilename"]), engine.log.warning, names_key)
             engine.log.warning("Terminating server after rdb file reading failure." if error.within
                                else f"Fatal error loading the DB: {error}. Exiting.")
             return False

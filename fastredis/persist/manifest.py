@@ -16,7 +16,7 @@ import os
 import re
 from dataclasses import dataclass, field
 
-from fastredis.persist.files import sync_directory
+from fastredis.config.folder import Folder
 from fastredis.text import quote, split_args, to_bytes, to_text
 
 BASE, HISTORY, INCR = "b", "h", "i"
@@ -151,8 +151,8 @@ def _add(manifest: Manifest, found: AofFile) -> None:
         raise ManifestError("Unknown AOF file type")
 
 
-def write(manifest: Manifest, directory: str, stem: str) -> tuple[str | None, bool]:
-    """Put the manifest in the place of the one on the disk.
+def write(manifest: Manifest, folder: Folder, directory: str, stem: str) -> tuple[str | None, bool]:
+    """Put the manifest in the place of the one on the disk, in a directory in the folder.
 
     Returns what went wrong as Redis logs it, or None; and whether it is in that place. It may be, and something went
     wrong all the same: then a crash of the machine could bring the old one back.
@@ -163,7 +163,7 @@ def write(manifest: Manifest, directory: str, stem: str) -> tuple[str | None, bo
     path = os.path.join(directory, temporary)
     step = "Can't open the AOF manifest file {0}: {2}"
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = folder.open(path, os.O_WRONLY | os.O_TRUNC | os.O_CREAT, 0o644)
         try:
             step = "Error trying to write the temporary AOF manifest file {0}: {2}"
             write_all(descriptor, to_bytes(manifest.text()))
@@ -172,10 +172,10 @@ def write(manifest: Manifest, directory: str, stem: str) -> tuple[str | None, bo
         finally:
             os.close(descriptor)
         step = "Error trying to rename the temporary AOF manifest file {0} into {1}: {2}"
-        os.rename(path, os.path.join(directory, name))
+        folder.rename(path, os.path.join(directory, name))
         placed = True
         step = "Fail to fsync AOF directory {1}: {2}."
-        sync_directory(directory)
+        folder.sync(directory)
     except OSError as error:
         return step.format(temporary, name, error.strerror), placed
     return None, placed

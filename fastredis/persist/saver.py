@@ -9,8 +9,9 @@ import asyncio
 import contextlib
 import os
 
+from fastredis.config.folder import Folder
 from fastredis.persist.child import Child, Outcome
-from fastredis.persist.files import here, remove_in_background, sync_and_close, sync_directory
+from fastredis.persist.files import remove_in_background, sync_and_close
 from fastredis.persist.snapshot import SliceSnapshot, write_data_set
 
 RETRY_SECONDS = 5               # between a failed background save and the next one by itself
@@ -47,11 +48,11 @@ def write_file(engine, temporary: str, report=None) -> bool:
 
 def write_and_keep(engine, temporary: str, report=None) -> int:
     """The same; returns a descriptor to read the file by, whatever its name becomes, or -1."""
-    log = engine.log
+    log, folder = engine.log, engine.config["dir"]
     try:
-        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        descriptor = folder.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
     except OSError as error:
-        log.warning(f"Failed opening the temp RDB file {temporary} (in server root dir {here()}) for saving: "
+        log.warning(f"Failed opening the temp RDB file {temporary} (in server root dir {folder.path}) for saving: "
                     f"{os.strerror(error.errno)}")
         return -1
     try:
@@ -61,7 +62,7 @@ def write_and_keep(engine, temporary: str, report=None) -> int:
         log.warning(f"Write error saving DB to disk({temporary}): {os.strerror(error.errno)}")
         os.close(descriptor)
         with contextlib.suppress(OSError):
-            os.unlink(temporary)
+            folder.remove(temporary)
         return -1
     os.lseek(descriptor, 0, os.SEEK_SET)
     return descriptor
@@ -98,7 +99,8 @@ class Saver:
         self.sweeping = False
         self.obstacle: str | None = None
         self._child: Child | None = None
-        self._target = ""                   # path of the file that is being written
+        self._target = ""                   # the file that is being written,
+        self._folder: Folder = engine.config["dir"]     # ... and where
         self._moving: asyncio.Future | None = None      # it has its name, which is being made durable
         self._slices: SliceSnapshot | None = None
         self._slices_file = -1
@@ -129,6 +131,11 @@ class Saver:
     def path(self) -> str:
         return self.engine.config["dbfilename"]
 
+    @property
+    def temporary(self) -> str:
+        """What the file is called while this process writes it."""
+        return temporary_name(f"{os.getpid()}-{self.engine.run_id[:8]}")
+
     def _now_s(self) -> int:
         return self.engine.clock.now_ms // 1000
 
@@ -147,15 +154,15 @@ class Saver:
         if self._is_barred():
             return -1
         self.saves += 1
-        temporary = temporary_name(os.getpid())
+        temporary, folder = self.temporary, self.engine.config["dir"]
         descriptor = write_and_keep(self.engine, temporary)
         if descriptor < 0:
             return -1
         try:
-            os.rename(temporary, self.path)
-            sync_directory(".")
+            folder.rename(temporary, self.path)
+            folder.sync()
         except OSError as error:
-            self._not_moved(temporary, self.path, error)
+            self._not_moved(folder, temporary, self.path, error)
             os.close(descriptor)
             return -1
         self.engine.log.notice("DB saved on disk")
@@ -173,7 +180,7 @@ class Saver:
         self.saves += 1
         self._dirty_at_start = engine.dirty
         self._last_try_s = self._now_s()
-        self._target = os.path.join(here(), self.path)      # CONFIG SET may change either meanwhile
+        self._target, self._folder = self.path, engine.config["dir"]    # CONFIG SET may change either meanwhile
         if self.forkless:
             return self._begin_slices()
         try:
@@ -215,12 +222,12 @@ class Saver:
         """A background save has written its file: give it its name. That this is durable is seen to in a thread."""
         loop = self.engine.loop
         try:
-            os.rename(temporary, self._target)
+            self._folder.rename(temporary, self._target)
         except OSError as error:
-            self._not_moved(temporary, self._target, error)
+            self._not_moved(self._folder, temporary, self._target, error)
             self._background_failed()
             return
-        self._moving = loop.run_in_executor(None, sync_directory, os.path.dirname(self._target))
+        self._moving = loop.run_in_executor(None, self._folder.sync)
         self._moving.add_done_callback(self._moved)
 
     def _moved(self, future: asyncio.Future) -> None:
@@ -239,10 +246,10 @@ class Saver:
         self._saved(self._dirty_at_start)
         self._tell_replicas(True)
 
-    def _not_moved(self, temporary: str, target: str, error: OSError) -> None:
+    def _not_moved(self, folder: Folder, temporary: str, target: str, error: OSError) -> None:
         self.engine.log.warning(f"Error moving temp DB file {temporary} on the final destination {target} (in server "
-                                f"root dir {here()}): {os.strerror(error.errno)}")
-        remove_in_background(self.engine.loop, temporary)
+                                f"root dir {folder.path}): {os.strerror(error.errno)}")
+        remove_in_background(self.engine.loop, folder, temporary)
 
     def _background_failed(self, is_failure: bool = True) -> None:
         """The background save under way has come to nothing. is_failure: though it was wanted."""
@@ -282,11 +289,11 @@ class Saver:
         engine = self.engine
         path = self._slices_path()
         try:
-            self._slices_file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+            self._slices_file = self._folder.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         except OSError as error:
             self._failed()
-            engine.log.warning(f"Failed opening the temp RDB file {path} (in server root dir {here()}) for saving: "
-                               f"{os.strerror(error.errno)}")
+            engine.log.warning(f"Failed opening the temp RDB file {path} (in server root dir {self._folder.path}) for "
+                               f"saving: {os.strerror(error.errno)}")
             return False
         self._slices = SliceSnapshot(engine, self._slices_file, self._slices_written, self._slices_swept)
         self.sweeping = True
@@ -295,7 +302,7 @@ class Saver:
         return True
 
     def _slices_path(self) -> str:
-        return os.path.join(os.path.dirname(self._target), temporary_name(f"{os.getpid()}-slices"))
+        return temporary_name(f"{os.getpid()}-{self.engine.run_id[:8]}-slices")
 
     def _slices_swept(self) -> None:
         self.sweeping = False
@@ -330,7 +337,7 @@ class Saver:
         slices, self._slices = self._slices, None
         slices.cancel()
         os.close(self._slices_file)
-        remove_in_background(self.engine.loop, self._slices_path())
+        remove_in_background(self.engine.loop, self._folder, self._slices_path())
 
     # --- ending a save ------------------------------------------------------------------
 

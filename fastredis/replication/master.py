@@ -291,7 +291,7 @@ class FullSync:
 
     def _send_file(self, replica: Replica) -> None:
         try:
-            replica.file = os.open(self.engine.saver.path, os.O_RDONLY | os.O_CLOEXEC)
+            replica.file = self.engine.config["dir"].open(self.engine.saver.path, os.O_RDONLY)
         except OSError as error:
             self.log.warning(f"SYNC failed. Can't open/stat DB after BGSAVE: {os.strerror(error.errno)}")
             replica.drop()
@@ -354,7 +354,7 @@ class FullSync:
             return
         self.file_is_ours = False
         self.log.notice("Removing the RDB file used to feed replicas in a persistence-less instance")
-        remove_in_background(self.engine.loop, self.engine.saver.path)
+        remove_in_background(self.engine.loop, self.engine.config["dir"], self.engine.saver.path)
 
     # --- through a pipe, or right to the sockets -------------------------------------------
 

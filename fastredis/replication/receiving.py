@@ -19,8 +19,9 @@ import os
 import time
 from collections.abc import Generator, Iterator
 
+from fastredis.config.folder import Folder
 from fastredis.persist.aof_files import OFF
-from fastredis.persist.files import close_in_background, remove_in_background, sync_directory
+from fastredis.persist.files import close_in_background, remove_in_background
 from fastredis.persist.loading import SLICE_US
 from fastredis.persist.rdb_load import RdbError
 from fastredis.persist.saver import INCOMPLETE, REPLACING, keeps_nothing
@@ -59,14 +60,14 @@ class Spool:
     What is written goes to the disk now and then, in another thread, so that little is left for the end.
     """
 
-    def __init__(self, loop):
-        self._loop = loop
+    def __init__(self, loop, folder: Folder):
+        self._loop, self.folder = loop, folder
         self._syncing = None
         self._written = self._synced = 0
         for attempt in range(NAME_TRIES):
             self.path = f"temp-{int(time.time()) + attempt}.{os.getpid()}.rdb"
             try:
-                self.file = os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_EXCL | os.O_CLOEXEC, 0o644)
+                self.file = folder.open(self.path, os.O_CREAT | os.O_RDWR | os.O_EXCL, 0o644)
                 return
             except FileExistsError:
                 if attempt == NAME_TRIES - 1:
@@ -93,7 +94,7 @@ class Spool:
     def close(self) -> None:
         """Close the file; it is removed unless it has another name by now. A large one takes time, so not here."""
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(self.path)
+            self.folder.remove(self.path)
         if self._syncing is not None and not self._syncing.done():
             self._syncing.add_done_callback(lambda future: os.close(self.file))
         else:
@@ -122,7 +123,7 @@ class Transfer:
             with self._no_saving():
                 return (yield from self._load_directly())
         try:
-            spool = Spool(self.engine.loop)
+            spool = Spool(self.engine.loop, self.config["dir"])
         except OSError as error:
             raise SyncFailed("Opening the temp file needed for MASTER <-> REPLICA synchronization: "
                              f"{os.strerror(error.errno)}") from None
@@ -204,12 +205,12 @@ class Transfer:
                         f"{os.strerror(error.errno)}") from None
         self._end_background_save()         # which would put an older file in its place
         try:
-            os.rename(spool.path, path)
+            spool.folder.rename(spool.path, path)
         except OSError as error:
             raise again(f"Failed trying to rename the temp DB into {path} in MASTER <-> REPLICA synchronization: "
                         f"{os.strerror(error.errno)}") from None
         try:
-            (yield self.engine.loop.run_in_executor(None, sync_directory, os.path.dirname(path))).result()
+            (yield self.engine.loop.run_in_executor(None, spool.folder.sync)).result()
         except OSError as error:
             raise again(f"Failed trying to sync DB directory {path} in MASTER <-> REPLICA synchronization: "
                         f"{os.strerror(error.errno)}") from None
@@ -348,7 +349,7 @@ class Transfer:
         """rdb-del-sync-files: a server that saves nothing should not have a file on its disk."""
         if self.config["rdb-del-sync-files"] and keeps_nothing(self.config):
             self.log.notice("Removing the RDB file obtained from the master. This replica has persistence disabled")
-            remove_in_background(self.engine.loop, path)
+            remove_in_background(self.engine.loop, self.config["dir"], path)
 
     @staticmethod
     def _database_of(load) -> int:

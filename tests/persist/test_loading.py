@@ -369,12 +369,12 @@ def test_reload_loads_what_it_has_saved(start, tmp_path):
 
 RACE = """
 import os, sys
-from fastredis.persist import saver
-sync = saver.sync_directory
-def sync_directory(path):
+from fastredis.config.folder import Folder
+sync = Folder.sync
+def race(folder, name=""):
     os.rename("other.rdb", "dump.rdb")
-    sync(path)
-saver.sync_directory = sync_directory
+    sync(folder, name)
+Folder.sync = race
 from fastredis.cli import main
 sys.exit(main(sys.argv[1:]))
 """

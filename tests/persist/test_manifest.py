@@ -4,6 +4,7 @@ import subprocess
 
 import pytest
 
+from fastredis.config.folder import Folder
 from fastredis.persist import manifest
 from fastredis.persist.manifest import AofFile, Manifest, ManifestError, parse
 from tests.conftest import PEER
@@ -109,17 +110,17 @@ def test_new_parts_and_history():
 
 def test_write_replaces_the_file_as_a_whole(tmp_path):
     path = tmp_path / "x.aof.manifest"
-    assert manifest.write(Manifest(base=AofFile("a", 1, "b")), str(tmp_path), "x.aof") == (None, True)
+    assert manifest.write(Manifest(base=AofFile("a", 1, "b")), Folder(), str(tmp_path), "x.aof") == (None, True)
     inode = path.stat().st_ino
-    assert manifest.write(Manifest(base=AofFile("b", 2, "b")), str(tmp_path), "x.aof") == (None, True)
+    assert manifest.write(Manifest(base=AofFile("b", 2, "b")), Folder(), str(tmp_path), "x.aof") == (None, True)
     assert path.read_text() == "file b seq 2 type b\n"
     assert path.stat().st_ino != inode and os.listdir(tmp_path) == ["x.aof.manifest"]
 
 
 def test_write_tells_what_went_wrong(tmp_path):
-    assert manifest.write(Manifest(), str(tmp_path / "none"), "x.aof") == (
+    assert manifest.write(Manifest(), Folder(), str(tmp_path / "none"), "x.aof") == (
         "Can't open the AOF manifest file temp-x.aof.manifest: No such file or directory", False)
     (tmp_path / "x.aof.manifest").mkdir()
-    failure, placed = manifest.write(Manifest(), str(tmp_path), "x.aof")
+    failure, placed = manifest.write(Manifest(), Folder(), str(tmp_path), "x.aof")
     assert not placed and failure.startswith(
         "Error trying to rename the temporary AOF manifest file temp-x.aof.manifest into x.aof.manifest: ")
