@@ -26,7 +26,8 @@ from fastredis.engine.command import declared_commands
 from fastredis.engine.inspect import entries
 
 from fastredis import commands
-from fastredis.engine.declarations import MAY_REPLICATE, WRITE, argument_docs, parse_args
+from fastredis.engine.arguments import argument_docs, parse_args
+from fastredis.engine.declarations import MAY_REPLICATE, WRITE
 from tests.resp import Client, Closed, Error, encode
 from tests.soak.draw import DATABASES, WEIGHTS, Draw
 from tests.test_propagation import NOW_MS, Local

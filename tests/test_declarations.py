@@ -10,16 +10,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from fastredis.engine.command import declared_commands
+from fastredis.engine.keys import KEY_FLAGS, KeySpecs
+from fastredis.engine.reply import Status
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fastredis import commands
 from fastredis.engine import declarations
+from fastredis.engine.arguments import ARGUMENT_TYPES, Argument, format_args, parse_args
 from fastredis.engine.declarations import (
-    ARGUMENT_TYPES,
     CONTAINER,
     FLAG_NAMES,
     MOVABLE_KEYS,
-    Argument,
     Declaration,
     Index,
     KeyNum,
@@ -28,10 +31,7 @@ from fastredis.engine.declarations import (
     Range,
     acl_categories,
     docs,
-    find_keys,
     flag_names,
-    format_args,
-    has_keys,
     info,
     key_after,
     key_at,
@@ -42,12 +42,14 @@ from fastredis.engine.declarations import (
     key_unknown,
     legacy_range,
     movable,
-    parse_args,
 )
 
 HERE = Path(__file__).parent
 COMMANDS = json.loads((HERE / "facts" / "commands.json").read_text())
 LATER = json.loads((HERE / "facts" / "commands-later.json").read_text())
+commands.load()
+FINDERS = {command.name.decode(): spec.finder for command in declared_commands()
+           for spec in command.declaration.keys if spec.finder}
 CONTAINERS = {row["container"] for row in COMMANDS if "container" in row}
 
 # Categories that neither flags nor group imply; what a declaration gives as `acl`.
@@ -309,10 +311,42 @@ def test_constructors():
         key_flags("readonly")
 
 
-def test_has_keys():
-    assert has_keys([key_at(1, "RO")])
-    assert not has_keys([key_at(1, "not_key")])
-    assert not has_keys(())
+def test_whether_a_command_has_keys():
+    assert KeySpecs([key_at(1, "RO")]).any
+    assert not KeySpecs([key_at(1, "not_key")]).any
+    assert not KeySpecs(()).any
+
+
+def find_keys(specs, argv):
+    return KeySpecs(specs).positions(argv)
+
+
+def test_the_names_of_key_flags_are_in_the_order_of_their_bits():
+    assert list(KEY_FLAGS.values()) == [1 << bit for bit in range(len(KEY_FLAGS))]
+
+
+def test_find_keys_of_which_there_are_many():
+    argv = [b"DEL"] + [b"k%d" % number for number in range(1000)]
+    assert find_keys([key_range(1, -1, 1, "RM delete")], argv) == [(at, ("RM", "delete")) for at in range(1, 1001)]
+
+
+def test_find_keys_before_as_many_ids():
+    # XREADGROUP: half of what follows STREAMS.
+    spec = key_after("STREAMS", 4, "RO access", Range(-1, 1, 2))
+    argv = b"XREADGROUP GROUP g c COUNT 1 streams a b > >".split()
+    assert find_keys([spec], argv) == [(7, ("RO", "access")), (8, ("RO", "access"))]
+
+
+@pytest.mark.parametrize("number", [b"02", b"+2", b" 2", b"2x", b"\v2"])
+def test_find_keys_of_a_number_that_is_not_spelled_properly(number):
+    specs = [key_at(1, "OW update"), key_count(2, "RO access")]
+    assert find_keys(specs, [b"ZUNIONSTORE", b"to", number, b"a", b"b"]) == [(3, ()), (4, ()), (1, ())]
+
+
+@pytest.mark.parametrize("number", [b"0", b"-1", b"", b"x", b"3", b"9" * 18, b"9" * 30, b" ", b"-"])
+def test_find_keys_of_a_number_that_is_wrong(number):
+    with pytest.raises(ValueError, match="Invalid arguments"):
+        find_keys([key_count(1, "RO access", keystep=2)], [b"ZUNION", number, b"a", b"b"])
 
 
 def test_find_keys_takes_every_second_key_of_a_count():
@@ -336,20 +370,12 @@ def test_find_keys_without_the_argument_that_counts_them():
 
 
 def test_delex_reads_only_with_a_condition():
-    spec = key_at(1, "RW delete variable_flags", finder=declarations.delex_keys)
+    spec = key_at(1, "RW delete variable_flags", finder=FINDERS["delex"])
     assert find_keys([spec], b"DELEX k".split()) == [(1, ("RM", "delete"))]
     assert find_keys([spec], b"DELEX k IFEQ v".split()) == [(1, ("RW", "delete"))]
 
 
 # ---- Against redis-server ----
-
-FINDERS = {
-    "SET": declarations.set_keys,
-    "BITFIELD": declarations.bitfield_keys,
-    "SORT": declarations.sort_keys,
-    "SORT_RO": declarations.sort_ro_keys,
-    "MIGRATE": declarations.migrate_keys,
-}
 
 CALLS = """
 GET k
@@ -454,7 +480,7 @@ def read_reply(stream):
     if kind == b"$":
         return stream.read(int(rest) + 2)[:-2].decode()
     if kind == b"+":
-        return declarations.Status(rest)
+        return Status(rest)
     if kind == b":":
         return int(rest)
     if kind == b"-":
@@ -526,9 +552,8 @@ def test_find_keys_as_redis_does(redis_server, call):
     argv = [b"" if part == '""' else part.encode() for part in call.split()]
     names = (call.split()[0], " ".join(call.split()[:2]))
     row = next(row for row in COMMANDS if row["name"] in names and "key_specs" in row)
-    specs = [
-        KeySpec(spec.flags, spec.begin, spec.find, finder=FINDERS.get(row["name"])) for spec in declaration_of(row).keys
-    ]
+    finder = FINDERS.get(row["name"].lower())
+    specs = [KeySpec(spec.flags, spec.begin, spec.find, finder=finder) for spec in declaration_of(row).keys]
     theirs = redis_server(b"COMMAND", b"GETKEYSANDFLAGS", *argv)
     try:
         found = find_keys(specs, argv)

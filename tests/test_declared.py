@@ -7,6 +7,7 @@ from fastredis.engine.command import declared_commands
 
 from fastredis import commands
 from fastredis.engine import declarations
+from fastredis.engine.arguments import argument_docs, parse_args
 
 FACTS = Path(__file__).parent / "facts"
 
@@ -68,8 +69,8 @@ def test_arguments(name):
             found["arguments"] = [shape(each) for each in argument["arguments"]]
         return found
 
-    arguments = declarations.parse_args(DECLARED[name].declaration.args)
-    ours = [shape(declarations.argument_docs(each)) for each in arguments]
+    arguments = parse_args(DECLARED[name].declaration.args)
+    ours = [shape(argument_docs(each)) for each in arguments]
     assert ours == [shape(each) for each in ROWS[name].get("arguments", ())]
 
 

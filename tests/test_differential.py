@@ -3,7 +3,7 @@ import pytest
 from fastredis.engine.command import declared_commands
 
 from fastredis import commands
-from fastredis.engine import declarations
+from fastredis.engine.arguments import parse_args
 from tests.conftest import PEER
 from tests.differential.alike import DIFFERENCES, Alike, frames
 from tests.differential.grammar import Draw, known_commands, pruned
@@ -81,7 +81,7 @@ def test_what_the_peer_does_not_have_is_not_drawn():
     draw = Draw(1, [known])
     words = {word.upper() for _ in range(3000) for word in draw.command()[1][3:]}
     assert b"NX" in words and b"XX" not in words and b"KEEPTTL" not in words
-    argument, = declarations.parse_args("[condition=(NX | XX value)]")
+    argument, = parse_args("[condition=(NX | XX value)]")
     assert [each.token for each in pruned(argument, {"NX"}).arguments] == ["NX"] and pruned(argument, set()) is None
     draw = Draw(1, known_commands({"zrank": (3, set())}))
     assert {len(draw.command()[1]) for _ in range(2000)}.isdisjoint({4})

@@ -19,6 +19,7 @@ from fastredis.engine.errors cimport (
     ERR_FIELD_OVERFLOW, ERR_FIELD_READONLY, ERR_FIELD_TYPE, ERR_SYNTAX,
 )
 from fastredis.engine.flags cimport DENYOOM, FAST, READONLY, WRITE
+from fastredis.engine.keys cimport KEY_ACCESS, KEY_RO, KEY_RW, KEY_UPDATE, KeyList, key_add, key_finder
 from fastredis.engine.options cimport (
     arg_is, get_int_or_reply, get_int_or_reply_text, get_memory_or_reply, get_range_or_reply,
 )
@@ -26,7 +27,7 @@ from fastredis.values.entry cimport ENC_RAW, Entry, entry_encoding
 from fastredis.values.string_type cimport Raw, entry_raw, raw_data, string_new_raw, string_view
 
 from fastredis.engine.command import declarer
-from fastredis.engine.declarations import bitfield_keys, key_at, key_range
+from fastredis.engine.declarations import key_at, key_range
 
 declare = declarer("bitmap")
 
@@ -569,13 +570,22 @@ cdef int cmd_bitfield(Client c) except -1:
     return bitfield(c, False)
 
 
+cdef void bitfield_keys(const Arg* argv, int argc, KeyList* found) noexcept:
+    """BITFIELD only reads if it has nothing but GET and OVERFLOW; a syntax error counts as a write."""
+    cdef int i = 2
+
+    while i < argc:
+        i += 3 if arg_is(&argv[i], b"get") else 2 if arg_is(&argv[i], b"overflow") else argc
+    key_add(found, 1, KEY_RO | KEY_ACCESS if i == argc else KEY_RW | KEY_ACCESS | KEY_UPDATE)
+
+
 declare(
     b"bitfield", native(cmd_bitfield), arity=-2, flags=WRITE | DENYOOM,
     keys=key_at(
         1,
         "RW access update variable_flags",
         notes="Reads only, if there is nothing but `GET`",
-        finder=bitfield_keys,
+        finder=key_finder(bitfield_keys),
     ), since="3.2.0",
     complexity="O(1) for each operation",
     summary="Reads, sets and increments integers of any width inside a string.",

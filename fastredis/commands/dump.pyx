@@ -10,9 +10,10 @@ from fastredis.engine.errors cimport (
     ERR_BUSY_KEY, ERR_DUMP_FOOTER, ERR_DUMP_FORMAT, ERR_DUMP_FREQ, ERR_DUMP_IDLETIME, ERR_DUMP_TTL,
 )
 from fastredis.engine.flags cimport DENYOOM, READONLY, WRITE
+from fastredis.engine.keys cimport KEY_ACCESS, KEY_DELETE, KEY_RW, KeyList, key_add, key_finder
 from fastredis.engine.keyspace cimport new_lru
 from fastredis.engine.options cimport (
-    OPT_FLAG, OPT_INT, Option, Options, Reader, get_int_or_reply, read_options_or_reply,
+    OPT_FLAG, OPT_INT, Option, Options, Reader, arg_is, get_int_or_reply, read_options_or_reply,
 )
 from fastredis.persist.rdb_read cimport rdb_dump_valid, rdb_read_dump
 from fastredis.persist.rdb_save cimport RdbWriter, rdb_version_of, rdb_write_dump, rdb_writer_clear, rdb_writer_init
@@ -226,3 +227,21 @@ def delete_migrated(Client c not None, list keys not None):
         c.modified(&name, NOTIFY_GENERIC, b"del")
     if c.propagates():
         c.effect([b"DEL", *keys])
+
+
+cdef void find_migrated(const Arg* argv, int argc, KeyList* found) noexcept:
+    """MIGRATE's one key, or those after KEYS; none if both are given, which the command refuses."""
+    cdef uint32_t flags = KEY_RW | KEY_ACCESS | KEY_DELETE
+    cdef int i = 6
+
+    while i < argc:
+        if arg_is(&argv[i], b"keys"):
+            if argv[3].size == 0:
+                for i in range(i + 1, argc):
+                    key_add(found, i, flags)
+            return
+        i += 3 if arg_is(&argv[i], b"auth2") else 2 if arg_is(&argv[i], b"auth") else 1
+    key_add(found, 3, flags)
+
+
+migrate_keys = key_finder(find_migrated)

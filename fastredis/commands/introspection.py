@@ -136,13 +136,12 @@ def keys_of(c):
         command = command.subcommands.get(argv[1].lower())
     if command is None:
         return ErrorReply("ERR Invalid command specified")
-    specs = command.declaration.keys
-    if not declarations.has_keys(specs):
+    if not command.keys.any:
         return ErrorReply("ERR The command has no key arguments")
     if len(argv) != command.arity and (command.arity > 0 or len(argv) < -command.arity):
         return ErrorReply("ERR Invalid number of arguments specified for command")
     try:
-        return [(argv[position], flags) for position, flags in declarations.find_keys(specs, argv)]
+        return [(argv[position], flags) for position, flags in command.keys.positions(argv)]
     except ValueError:
         if command.flags & NO_MANDATORY_KEYS:
             return []

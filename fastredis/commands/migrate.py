@@ -19,9 +19,9 @@ import socket
 import weakref
 from dataclasses import dataclass, field
 
-from fastredis.commands.dump import delete_migrated, dump_key
+from fastredis.commands.dump import delete_migrated, dump_key, migrate_keys
 from fastredis.engine.command import declarer
-from fastredis.engine.declarations import WRITE, Range, key_after, key_at, migrate_keys
+from fastredis.engine.declarations import WRITE, Range, key_after, key_at
 from fastredis.engine.options import parse_integer
 from fastredis.engine.reply import ErrorReply, Status
 

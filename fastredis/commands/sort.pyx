@@ -21,6 +21,7 @@ from fastredis.engine.command cimport native
 from fastredis.engine.core cimport NOTIFY_GENERIC, NOTIFY_LIST
 from fastredis.engine.errors cimport ERR_SORT_SCORE, ERR_WRONGTYPE
 from fastredis.engine.flags cimport DENYOOM, READONLY, WRITE
+from fastredis.engine.keys cimport KEY_ACCESS, KEY_OW, KEY_RO, KEY_UPDATE, KeyList, key_add, key_finder
 from fastredis.engine.options cimport OPT_FLAG, OPT_INTS, OPT_TEXT, Option, Options, arg_is, parse_options_or_reply
 from fastredis.values.entry cimport TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STRING, TYPE_ZSET, Entry, entry_type
 from fastredis.values.hash_type cimport FieldValue
@@ -31,7 +32,7 @@ from fastredis.values.value cimport entry_count
 from fastredis.values.zset_type cimport ZsetIter, zset_next, zset_seek_rank
 
 from fastredis.engine.command import declarer
-from fastredis.engine.declarations import key_at, key_unknown, sort_keys, sort_ro_keys
+from fastredis.engine.declarations import key_at, key_unknown
 
 declare = declarer("generic")
 
@@ -642,6 +643,28 @@ BY_AND_GET = "The keys of `BY` and `GET` are made from the elements of the key t
 STORE_ANYWHERE = "The keyword `STORE` may stand anywhere among the options"
 
 
+cdef void sort_ro_keys(const Arg* argv, int argc, KeyList* found) noexcept:
+    """SORT_RO's source. Keys made from BY and GET patterns are not known."""
+    key_add(found, 1, KEY_RO | KEY_ACCESS)
+
+
+cdef void sort_keys(const Arg* argv, int argc, KeyList* found) noexcept:
+    """SORT's source, and the destination of the last STORE."""
+    cdef int i = 2
+
+    sort_ro_keys(argv, argc, found)
+    while i < argc:
+        if arg_is(&argv[i], b"store") and i + 1 < argc:
+            # The search goes on at the next argument: a destination called "store" confuses Redis as well.
+            found.count = 1
+            key_add(found, i + 1, KEY_OW | KEY_UPDATE)
+        elif arg_is(&argv[i], b"limit"):
+            i += 2
+        elif arg_is(&argv[i], b"get") or arg_is(&argv[i], b"by"):
+            i += 1
+        i += 1
+
+
 cdef int cmd_sort(Client c) except -1:
     """SORT key [BY pattern] [LIMIT offset count] [GET pattern ...] [ASC | DESC] [ALPHA] [STORE destination]
     -> array: the elements, sorted as numbers or, with ALPHA, as texts; with STORE integer: their number.
@@ -659,7 +682,7 @@ cdef int cmd_sort(Client c) except -1:
 declare(
     b"sort", native(cmd_sort), arity=-2, flags=WRITE | DENYOOM, acl=("set", "sortedset", "list", "dangerous"),
     keys=(key_at(1, "RO access"), key_unknown("RO access", BY_AND_GET),
-          key_unknown("OW update", STORE_ANYWHERE, finder=sort_keys)), since="1.0.0",
+          key_unknown("OW update", STORE_ANYWHERE, finder=key_finder(sort_keys))), since="1.0.0",
     complexity="O(N*log(N)) where N is the number of elements, O(N) for those not sorted",
     summary="Returns or stores the elements of a list, a set or a sorted set in order.",
     args="key [BY by-pattern<pattern>:pattern#1] [LIMIT limit={offset:integer count:integer}] "
@@ -676,7 +699,7 @@ cdef int cmd_sort_ro(Client c) except -1:
 
 declare(
     b"sort_ro", native(cmd_sort_ro), arity=-2, flags=READONLY, acl=("set", "sortedset", "list", "dangerous"),
-    keys=(key_at(1, "RO access"), key_unknown("RO access", BY_AND_GET, finder=sort_ro_keys)), since="7.0.0",
+    keys=(key_at(1, "RO access"), key_unknown("RO access", BY_AND_GET, finder=key_finder(sort_ro_keys))), since="7.0.0",
     complexity="O(N*log(N)) where N is the number of elements, O(N) for those not sorted",
     summary="Returns the elements of a list, a set or a sorted set in order.",
     args="key [BY by-pattern<pattern>:pattern#1] [LIMIT limit={offset:integer count:integer}] "

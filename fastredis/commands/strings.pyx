@@ -1,5 +1,5 @@
 """Commands on strings as a whole: SET, GET and their kin. Counting is in counters.pyx, LCS in lcs.pyx."""
-from libc.stdint cimport INT32_MAX, INT64_MAX, int64_t, uint64_t
+from libc.stdint cimport INT32_MAX, INT64_MAX, int64_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
 from fastredis._resp cimport Arg, arg_bytes
@@ -12,6 +12,9 @@ from fastredis.engine.errors cimport (
     ERR_CONDITION, ERR_DIGEST, ERR_NOT_INTEGER, ERR_NUMKEYS, ERR_NUMKEYS_PAIRS, ERR_OFFSET, ERR_TOO_LONG,
 )
 from fastredis.engine.flags cimport DENYOOM, FAST, READONLY, WRITE
+from fastredis.engine.keys cimport (
+    KEY_ACCESS, KEY_DELETE, KEY_OW, KEY_RM, KEY_RW, KEY_UPDATE, KeyList, key_add, key_finder,
+)
 from fastredis.engine.options cimport (
     OPT_FLAG, OPT_TEXT, Option, Options, arg_is, get_int_or_reply, get_memory_or_reply, get_range_or_reply,
     parse_options_or_reply,
@@ -20,7 +23,7 @@ from fastredis.values.entry cimport TYPE_STRING, Entry, entry_type
 from fastredis.values.string_type cimport entry_raw, raw_data, string_room, string_value_bytes, string_view
 
 from fastredis.engine.command import declarer
-from fastredis.engine.declarations import delex_keys, key_at, key_count, key_range, set_keys
+from fastredis.engine.declarations import key_at, key_count, key_range
 
 declare = declarer("string")
 
@@ -230,9 +233,21 @@ cdef bint condition_holds(Entry* e, Options* given) noexcept:
     return not given.flags & SET_NX and (not given.flags & SET_COMPARES or compares(e, given, 6))
 
 
+cdef void set_keys(const Arg* argv, int argc, KeyList* found) noexcept:
+    """SET reads the old value only with GET."""
+    cdef uint32_t flags = KEY_OW | KEY_UPDATE
+    cdef int i
+
+    for i in range(3, argc):
+        if arg_is(&argv[i], b"get"):
+            flags = KEY_RW | KEY_ACCESS | KEY_UPDATE
+    key_add(found, 1, flags)
+
+
 declare(
     b"set", native(cmd_set), arity=-3, flags=WRITE | DENYOOM,
-    keys=key_at(1, "RW access update variable_flags", notes="Reads the old value only with `GET`", finder=set_keys),
+    keys=key_at(1, "RW access update variable_flags", notes="Reads the old value only with `GET`",
+                finder=key_finder(set_keys)),
     since="1.0.0",
     complexity="O(1)",
     summary="Sets a key to a string, whatever it held; options make that conditional or temporary.",
@@ -737,13 +752,19 @@ cdef int cmd_delex(Client c) except -1:
         return 0
     return delete_if(c, e is not NULL and (not given.flags or compares(e, &given, 0)))
 
+
+cdef void delex_keys(const Arg* argv, int argc, KeyList* found) noexcept:
+    """DELEX looks at the value only with a condition."""
+    key_add(found, 1, KEY_DELETE | (KEY_RW if argc > 2 else KEY_RM))
+
+
 declare(
     b"delex", native(cmd_delex), arity=-2, flags=WRITE | FAST,
     keys=key_at(
         1,
         "RW delete variable_flags",
         notes="Without a condition the value is not looked at",
-        finder=delex_keys,
+        finder=key_finder(delex_keys),
     ), since="8.4.0",
     complexity="O(1) without a condition, O(N) with one, where N is the length of the value",
     summary="Deletes a key if its string value, or its digest, meets a condition.",

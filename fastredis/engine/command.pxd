@@ -14,6 +14,7 @@
 from libc.stdint cimport uint64_t
 
 from fastredis.engine.client cimport Client
+from fastredis.engine.keys cimport KeySpecs
 
 cdef extern from *:
     """
@@ -51,7 +52,8 @@ cdef class Command:
     cdef readonly int arity             # arguments with the name; negative: at least
     cdef readonly uint64_t flags        # see flags.pxd
     cdef readonly int index             # in Engine.stats
-    cdef readonly int first_key         # position of the keys that may be prefetched; 0: none
+    cdef readonly KeySpecs keys         # finds all keys of a call
+    cdef readonly int first_key         # position of the keys in one range, as COMMAND INFO has it; 0: none
     cdef readonly int last_key
     cdef readonly int key_step
     cdef readonly int first_member      # position of the members or fields that may be prefetched; 0: none

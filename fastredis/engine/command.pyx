@@ -19,8 +19,6 @@ cdef object native(Handler handler):
 
 cdef class Command:
     def __init__(self, declaration, handler, int index):
-        cdef object specs = declaration.keys
-
         self.declaration = declaration
         self.name = declaration.name
         self.arity = declaration.arity
@@ -30,10 +28,10 @@ cdef class Command:
             self.handler = <Handler>PyCapsule_GetPointer(handler, NULL)
         elif handler is not None:
             self.function = handler
-        if specs:
-            self.first_key, self.last_key, self.key_step = declarations.legacy_range(specs)
-            if declarations.movable(specs):
-                self.flags |= MOVABLE_KEYS
+        self.keys = KeySpecs(declaration.keys)
+        self.first_key, self.last_key, self.key_step = declarations.legacy_range(declaration.keys)
+        if declarations.movable(declaration.keys):
+            self.flags |= MOVABLE_KEYS
         if declaration.members is not None:
             self.first_member, self.member_step = declaration.members
         if handler is None:

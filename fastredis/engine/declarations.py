@@ -3,19 +3,18 @@
     declare(b"expire", native(cmd_expire), arity=-3, flags=WRITE | FAST, keys=key_at(1, "RW update"), since="1.0.0",
             complexity="O(1)", summary="...", args="key seconds:integer [condition=(NX | XX | GT | LT)@7.0.0]")
 
-Four parts: command flags, ACL categories, key specs, arguments. None of it runs while a request is served: texts
-are parsed when COMMAND DOCS asks for them.
+Three parts: command flags, ACL categories, key specs; what `args` says is in arguments.py. None of it runs while a
+request is served.
 
-Source: https://redis.io/docs/latest/develop/reference/command-arguments/ and .../key-specs/, /commands/command-docs/
+Source: https://redis.io/docs/latest/develop/reference/key-specs/ and /commands/command-docs/
 """
 
-import functools
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import zip_longest
-from typing import Any
+from typing import Any, ClassVar
 
+from fastredis.engine import keys
+from fastredis.engine.arguments import argument_docs, parse_args
 from fastredis.engine.reply import Status
 
 # ---- Flags ----
@@ -128,27 +127,14 @@ def acl_categories(flags: int, group: str, extra: Iterable[str] = ()) -> set[str
 
 # ---- Key specs ----
 #
-# Where a command's keys are, and what it does to them:
-#
-#     argv     ZUNIONSTORE  dest  2  a  b  WEIGHTS ...
-#     spec 0   begin=Index(1)  find=Range(0, 1, 0)      -> dest     OW update
-#     spec 1   begin=Index(2)  find=KeyNum(0, 1, 1)     -> a, b     RO access
-#
-# Flags, written in this order: one of RO, RW, OW (overwritten unread), RM (removed unread); access (the value is
-# returned or copied), update, insert, delete; not_key (routed like a key, but is none), incomplete (there may be
-# more keys than the spec finds), variable_flags (the flags are the worst case; the finder knows better).
-
-KEY_FLAGS = (
-    "RO", "RW", "OW", "RM", "access", "update", "insert", "delete", "not_key", "incomplete", "variable_flags",
-)  # fmt: skip
-
-KeyPosition = tuple[int, tuple[str, ...]]  # index into argv, key flags
+# Where a command's keys are, and what it does to them; engine/keys.pxd explains it and finds them.
 
 
 @dataclass(frozen=True, slots=True)
 class Index:
     """The first key is argv[index]."""
 
+    kind: ClassVar[int] = keys.FROM_INDEX
     index: int
 
 
@@ -156,6 +142,7 @@ class Index:
 class Keyword:
     """The first key follows a keyword, searched from argv[startfrom]; backwards if startfrom is negative."""
 
+    kind: ClassVar[int] = keys.FROM_KEYWORD
     keyword: str
     startfrom: int
 
@@ -168,6 +155,7 @@ class Range:
     range after that fraction of the arguments: XREAD's ids follow as many keys.
     """
 
+    kind: ClassVar[int] = keys.RANGE
     lastkey: int
     keystep: int = 1
     limit: int = 0
@@ -177,6 +165,7 @@ class Range:
 class KeyNum:
     """As many keys as an argument says: its offset and that of the first key count from where the search began."""
 
+    kind: ClassVar[int] = keys.KEY_NUMBER
     keynumidx: int
     firstkey: int
     keystep: int = 1
@@ -190,13 +179,13 @@ class KeySpec:
     begin: Index | Keyword | None = None
     find: Range | KeyNum | None = None
     notes: str | None = None
-    finder: Callable[[Sequence[bytes]], list[KeyPosition]] | None = None
+    finder: object = None  # a capsule, see keys.key_finder()
 
 
 def key_flags(text: str) -> tuple[str, ...]:
     """Key flags from their names, separated by spaces; ValueError for an unknown name."""
     flags = tuple(text.split())
-    unknown = set(flags).difference(KEY_FLAGS)
+    unknown = set(flags) - keys.KEY_FLAGS.keys()
     if unknown:
         raise ValueError(f"unknown key flags {sorted(unknown)} in {text!r}")
     return flags
@@ -232,11 +221,6 @@ def key_specs(keys: KeySpec | Iterable[KeySpec]) -> tuple[KeySpec, ...]:
     return (keys,) if isinstance(keys, KeySpec) else tuple(keys)
 
 
-def has_keys(specs: Iterable[KeySpec]) -> bool:
-    """Whether a command has keys at all; a not_key argument (SPUBLISH's channel) is none."""
-    return any("not_key" not in spec.flags for spec in specs)
-
-
 def _legacy(specs: Sequence[KeySpec]) -> tuple[tuple[int, int, int], bool]:
     """legacy_range and movable in one pass: specs the old (first, last, step) triple can join, and whether any is left.
 
@@ -268,386 +252,6 @@ def legacy_range(specs: Sequence[KeySpec]) -> tuple[int, int, int]:
 def movable(specs: Sequence[KeySpec]) -> bool:
     """Whether a command has keys that legacy_range does not find (flag movablekeys)."""
     return _legacy(specs)[1]
-
-
-def find_keys(specs: Sequence[KeySpec], argv: Sequence[bytes]) -> list[KeyPosition]:
-    """The keys of one call: [(index into argv, key flags), ...], never empty.
-
-    A finder is asked where specs are not enough: their flags vary, or they are incomplete or unknown.
-    Errors: ValueError if the arguments are invalid or name no key. A caller whose command has NO_MANDATORY_KEYS
-    takes that for "no keys".
-    """
-    finder = next((spec.finder for spec in specs if spec.finder), None)
-    if finder and any("variable_flags" in spec.flags for spec in specs):
-        found = finder(argv)
-    else:
-        try:
-            found = [key for spec in specs if "not_key" not in spec.flags for key in _spec_keys(spec, argv)]
-        except ValueError:
-            if not finder:
-                raise
-            found = finder(argv)
-    if not found:
-        raise ValueError("Invalid arguments specified for command")
-    if any(not flags for _, flags in found):
-        # A number of keys that is not spelled properly: Redis then names the sources first, and the destination.
-        return [(at, ()) for at, flags in sorted(found, key=lambda key: bool(key[1]))]
-    return found
-
-
-def _spec_keys(spec: KeySpec, argv: Sequence[bytes]) -> list[KeyPosition]:
-    """The keys one spec finds. Errors: ValueError where the spec does not fit argv, or is not the whole truth."""
-    flags = spec.flags
-    if isinstance(spec.begin, Keyword):
-        begin = _after_keyword(spec.begin, argv)
-        if begin is None:
-            return []
-    elif spec.begin:
-        begin = spec.begin.index
-    else:
-        raise ValueError("Invalid arguments specified for command")
-
-    if isinstance(spec.find, Range):
-        first, last = begin, spec.find.lastkey
-        if last >= 0:
-            last += first
-        elif spec.find.limit:
-            last += first + (len(argv) - first) // spec.find.limit
-        else:
-            last += len(argv)
-    elif spec.find and begin + spec.find.keynumidx < len(argv):
-        first = begin + spec.find.firstkey
-        number, proper = _decimal(argv[begin + spec.find.keynumidx])
-        last = first + (number - 1) * spec.find.keystep
-        if not proper:
-            flags = ()
-    else:
-        raise ValueError("Invalid arguments specified for command")
-
-    if last < first or last >= len(argv) or "incomplete" in spec.flags:
-        raise ValueError("Invalid arguments specified for command")
-    return [(position, flags) for position in range(first, last + 1, spec.find.keystep)]
-
-
-def _after_keyword(begin: Keyword, argv: Sequence[bytes]) -> int | None:
-    """The position after the keyword; None if it is not there. The last argument is no keyword going forward,
-    nor is argv[1] going backward: Redis stops one short."""
-    if begin.startfrom > 0:
-        positions = range(begin.startfrom, len(argv) - 1)
-    else:
-        positions = range(len(argv) + begin.startfrom, 1, -1)
-    keyword = begin.keyword.encode().lower()
-    return next((position + 1 for position in positions if argv[position].lower() == keyword), None)
-
-
-def _decimal(argument: bytes) -> tuple[int, bool]:
-    """A number of keys, and whether it is spelled properly.
-
-    Read as atoi() does, so that the keys of a call are named that the command then refuses (ZUNION 02x a b); what
-    happens to them is not said then. ValueError if it does not begin with a number.
-    """
-    found = re.match(rb"[ \t-\r]*([-+]?[0-9]{1,18})", argument)
-    if not found:
-        raise ValueError("Invalid arguments specified for command")
-    return int(found[1]), re.fullmatch(rb"0|[1-9][0-9]{0,18}", argument) is not None
-
-
-# Finders: commands whose options change what happens to a key, or whose keys no spec finds.
-
-
-def set_keys(argv: Sequence[bytes]) -> list[KeyPosition]:
-    """SET reads the old value only with GET."""
-    if any(argument.lower() == b"get" for argument in argv[3:]):
-        return [(1, ("RW", "access", "update"))]
-    return [(1, ("OW", "update"))]
-
-
-def bitfield_keys(argv: Sequence[bytes]) -> list[KeyPosition]:
-    """BITFIELD only reads if it has nothing but GET and OVERFLOW; a syntax error counts as a write."""
-    position = 2
-    while position < len(argv):
-        operands = {b"get": 2, b"overflow": 1}.get(argv[position].lower())
-        if operands is None or position + operands >= len(argv):
-            return [(1, ("RW", "access", "update"))]
-        position += 1 + operands
-    return [(1, ("RO", "access"))]
-
-
-def delex_keys(argv: Sequence[bytes]) -> list[KeyPosition]:
-    """DELEX looks at the value only with a condition."""
-    return [(1, ("RW", "delete") if len(argv) > 2 else ("RM", "delete"))]
-
-
-def sort_keys(argv: Sequence[bytes]) -> list[KeyPosition]:
-    """SORT's source, and the destination of the last STORE. Keys made from BY and GET patterns are not known."""
-    found: list[KeyPosition] = [(1, ("RO", "access"))]
-    position = 2
-    while position < len(argv):
-        option = argv[position].lower()
-        if option == b"store" and position + 1 < len(argv):
-            # The search goes on at the next argument: a destination called "store" confuses Redis as well.
-            found[1:] = [(position + 1, ("OW", "update"))]
-        position += 1 + {b"limit": 2, b"get": 1, b"by": 1}.get(option, 0)
-    return found
-
-
-def sort_ro_keys(argv: Sequence[bytes]) -> list[KeyPosition]:
-    """SORT_RO's source."""
-    return [(1, ("RO", "access"))]
-
-
-def migrate_keys(argv: Sequence[bytes]) -> list[KeyPosition]:
-    """MIGRATE's one key, or those after KEYS; none if both are given, which the command refuses."""
-    flags = ("RW", "access", "delete")
-    position = 6
-    while position < len(argv):
-        option = argv[position].lower()
-        if option == b"keys":
-            return [] if argv[3] else [(key, flags) for key in range(position + 1, len(argv))]
-        position += 1 + {b"auth": 1, b"auth2": 2}.get(option, 0)
-    return [(3, flags)]
-
-
-# ---- Arguments ----
-#
-# Read as a line of Redis's documentation, plus what COMMAND DOCS has to know. SET, for example:
-#
-#     key value [condition=(NX | XX)@2.6.12] [GET@6.2.0]
-#     [expiration=(EX seconds:integer@2.6.12 | EXAT unix-time-seconds:unix-time@6.2.0 | KEEPTTL@6.0.0)]
-#
-#     arguments = { argument }
-#     argument  = item | "[" item "]"                              in brackets: optional
-#     item      = [ token [ "..." ] ] value | pure                 token "...": the token is repeated, too
-#     value     = name [ "<" text ">" ] [ ":" type ] suffix        text: shown instead of the name
-#               | name "=" "(" argument { "|" argument } ")" suffix    type oneof
-#               | name "=" "{" arguments "}" suffix                    type block
-#     pure      = [ name "=" ] token suffix                        type pure-token; its name: the token in lower case
-#     suffix    = [ "#" number ] [ "@" [ since ] [ "-" deprecated ] ] [ "..." ]     ...: multiple
-#     name      = word in small letters, digits, "-" and "_"
-#     token     = word in capitals | text in double quotes
-#
-# type is string unless given, but key for the name `key`. #number is the key spec; the first key has 0, each further
-# one is one above the highest so far. A token takes the name after it, so that a lone token before a name is
-# written with its own name: `nx=NX key`.
-
-ARGUMENT_TYPES = ("string", "integer", "double", "key", "pattern", "unix-time", "pure-token", "oneof", "block")
-
-
-@dataclass(frozen=True, slots=True)
-class Argument:
-    """One argument of a command as COMMAND DOCS describes it; `arguments` are those of a oneof or a block."""
-
-    name: str
-    type: str = "string"
-    token: str | None = None
-    display_text: str | None = None
-    key_spec_index: int | None = None
-    since: str | None = None
-    deprecated_since: str | None = None
-    optional: bool = False
-    multiple: bool = False
-    multiple_token: bool = False
-    arguments: tuple["Argument", ...] = ()
-
-
-_LEXEME = re.compile(
-    r"""\s*(?:
-      (?P<name>    [a-z][a-z0-9_-]* )
-    | (?P<word>    [A-Z][A-Z0-9_-]* )
-    | (?P<quoted>  "[^"]*" )
-    | (?P<display> <[^<>]*> )
-    | (?P<version> [0-9]+(?:\.[0-9]+)* )
-    | (?P<mark>    \.\.\. | [][(){}|=:\#@-] )
-    | (?P<end>     $ )
-    )""",
-    re.VERBOSE,
-)
-
-
-class _ArgumentParser:
-    """Recursive descent over the grammar above: one method a rule, `kind` and `text` are the lexeme ahead."""
-
-    def __init__(self, source: str):
-        self.source = source
-        self.position = 0
-        self.highest_key = -1
-        self.text = ""
-        self.advance()
-
-    def advance(self) -> str:
-        """Go to the next lexeme; returns the text of the one left behind."""
-        left_behind = self.text
-        match = _LEXEME.match(self.source, self.position)
-        if not match:
-            raise ValueError(f"unexpected character at {self.position} of {self.source!r}")
-        self.kind, self.text = match.lastgroup, match[match.lastgroup]
-        self.start, self.position = match.start(match.lastgroup), match.end()
-        return left_behind
-
-    def fail(self, expected: str) -> ValueError:
-        return ValueError(f"{expected} expected at {self.start} of {self.source!r}")
-
-    def skip(self, mark: str) -> bool:
-        """Step over a mark if it is next."""
-        if self.kind != "mark" or self.text != mark:
-            return False
-        self.advance()
-        return True
-
-    def require(self, mark: str) -> None:
-        if not self.skip(mark):
-            raise self.fail(repr(mark))
-
-    def take(self, *kinds: str) -> str:
-        """The text of the next lexeme, which must be of one of these kinds."""
-        if self.kind not in kinds:
-            raise self.fail(" or ".join(kinds))
-        return self.advance()
-
-    def sequence(self) -> tuple[Argument, ...]:
-        """arguments, up to the end or whatever closes them."""
-        found = []
-        while self.kind in ("name", "word", "quoted") or self.text == "[":
-            found.append(self.argument())
-        return tuple(found)
-
-    def argument(self) -> Argument:
-        if not self.skip("["):
-            return self.item(optional=False)
-        item = self.item(optional=True)
-        self.require("]")
-        return item
-
-    def item(self, optional: bool) -> Argument:
-        fields: dict[str, Any] = {"optional": optional}
-        if self.kind in ("word", "quoted"):
-            token = self.token()
-            dots = self.skip("...")
-            if self.kind != "name":
-                return self.suffix({"name": token.lower(), "type": "pure-token", "token": token} | fields, dots)
-            fields |= {"token": token, "multiple": dots, "multiple_token": dots}
-        fields["name"] = self.take("name")
-        if self.skip("="):
-            return self.compound(fields)
-        if self.kind == "display":
-            fields["display_text"] = self.advance()[1:-1]
-        fields["type"] = "key" if fields["name"] == "key" else "string"
-        if self.skip(":"):
-            fields["type"] = self.take("name")
-            if fields["type"] not in ARGUMENT_TYPES[:6]:
-                raise self.fail(f"a type before {self.text!r}")
-        return self.suffix(fields)
-
-    def compound(self, fields: dict[str, Any]) -> Argument:
-        """What follows `name=`: the token of a pure token, the alternatives of a oneof, the parts of a block."""
-        if self.skip("("):
-            alternatives = [self.argument()]
-            while self.skip("|"):
-                alternatives.append(self.argument())
-            self.require(")")
-            fields |= {"type": "oneof", "arguments": tuple(alternatives)}
-        elif self.skip("{"):
-            fields |= {"type": "block", "arguments": self.sequence()}
-            self.require("}")
-        elif "token" in fields:
-            raise self.fail("'(' or '{'")
-        else:
-            fields |= {"type": "pure-token", "token": self.token()}
-        return self.suffix(fields)
-
-    def token(self) -> str:
-        return self.take("word", "quoted").strip('"')
-
-    def suffix(self, fields: dict[str, Any], dots: bool = False) -> Argument:
-        if self.skip("#"):
-            fields["key_spec_index"] = int(self.take("version"))
-        elif fields["type"] == "key":
-            fields["key_spec_index"] = self.highest_key + 1
-        self.highest_key = max(self.highest_key, fields.get("key_spec_index", -1))
-        if self.skip("@"):
-            if self.kind == "version":
-                fields["since"] = self.advance()
-            if self.skip("-"):
-                fields["deprecated_since"] = self.take("version")
-        if dots or self.skip("..."):
-            fields["multiple"] = True
-        return Argument(**fields)
-
-
-@functools.cache
-def parse_args(text: str) -> tuple[Argument, ...]:
-    """The arguments that a declaration's `args` describes. ValueError, with the position, if it is no such text."""
-    parser = _ArgumentParser(text)
-    arguments = parser.sequence()
-    if parser.kind != "end":
-        raise parser.fail("an argument")
-    return arguments
-
-
-def format_args(arguments: Iterable[Argument]) -> str:
-    """The shortest text that parse_args turns into these arguments."""
-    return _format_sequence(tuple(arguments), [-1])
-
-
-def _format_sequence(arguments: Sequence[Argument], highest_key: list[int]) -> str:
-    texts: list[str] = []
-    for argument, following in zip_longest(arguments, arguments[1:]):
-        # A required argument without a token would be taken for the value of a bare token before it.
-        before_name = following is not None and not following.optional and not _starts_with_token(following)
-        texts.append(_format_argument(argument, highest_key, before_name))
-    return " ".join(texts)
-
-
-def _starts_with_token(argument: Argument) -> bool:
-    if argument.type == "pure-token":
-        return _is_bare(argument)
-    return argument.token is not None
-
-
-def _is_bare(argument: Argument) -> bool:
-    """Whether a pure token can be written without its name."""
-    return argument.name == argument.token.lower()
-
-
-def _format_argument(argument: Argument, highest_key: list[int], before_name: bool = False) -> str:
-    """One argument; highest_key[0] is the highest key spec index so far."""
-    text = _format_token(argument.token) if argument.token is not None else ""
-    if argument.type == "pure-token":
-        if not _is_bare(argument) or (before_name and not argument.optional):
-            text = f"{argument.name}={text}"
-    else:
-        if text:
-            text += "... " if argument.multiple_token else " "
-        text += argument.name
-    if argument.type == "oneof":
-        text += f"=({' | '.join(_format_argument(each, highest_key) for each in argument.arguments)})"
-    elif argument.type == "block":
-        text += f"={{{_format_sequence(argument.arguments, highest_key)}}}"
-    else:
-        if argument.display_text is not None:
-            text += f"<{argument.display_text}>"
-        if argument.type not in ("pure-token", "key" if argument.name == "key" else "string"):
-            text += f":{argument.type}"
-    text += _format_suffix(argument, highest_key)
-    return f"[{text}]" if argument.optional else text
-
-
-def _format_token(token: str) -> str:
-    return token if re.fullmatch("[A-Z][A-Z0-9_-]*", token) else f'"{token}"'
-
-
-def _format_suffix(argument: Argument, highest_key: list[int]) -> str:
-    text = ""
-    index = argument.key_spec_index
-    if index is not None:
-        if argument.type != "key" or index != highest_key[0] + 1:
-            text += f"#{index}"
-        highest_key[0] = max(highest_key[0], index)
-    if argument.since or argument.deprecated_since:
-        text += f"@{argument.since or ''}"
-    if argument.deprecated_since:
-        text += f"-{argument.deprecated_since}"
-    return text + "..." if argument.multiple and not argument.multiple_token else text
 
 
 # ---- COMMAND INFO and COMMAND DOCS ----
@@ -708,7 +312,7 @@ def info_tips(command: Declaration) -> tuple[str, ...]:
 def info_key_spec(spec: KeySpec) -> dict[str, Any]:
     """One key spec for COMMAND INFO."""
     entry: dict[str, Any] = {"notes": spec.notes} if spec.notes else {}
-    entry["flags"] = tuple(Status(name) for name in KEY_FLAGS if name in spec.flags)
+    entry["flags"] = tuple(Status(name) for name in keys.KEY_FLAGS if name in spec.flags)
     entry["begin_search"] = _search_step(spec.begin, {Index: "index", Keyword: "keyword"})
     entry["find_keys"] = _search_step(spec.find, {Range: "range", KeyNum: "keynum"})
     return entry
@@ -735,21 +339,3 @@ def docs(command: Declaration) -> dict[str, Any]:
         "subcommands": {subcommand.name.decode(): docs(subcommand) for subcommand in command.subcommands.values()},
     }
     return {name: value for name, value in entry.items() if value}
-
-
-def argument_docs(argument: Argument) -> dict[str, Any]:
-    """One argument for COMMAND DOCS."""
-    compound = argument.type in ("oneof", "block")
-    entry: dict[str, Any] = {
-        "name": argument.name,
-        "type": argument.type,
-        "display_text": None if compound else (argument.display_text or argument.name),
-        "key_spec_index": argument.key_spec_index,
-        "token": argument.token,
-        "since": argument.since,
-        "deprecated_since": argument.deprecated_since,
-        "flags": tuple(Status(flag) for flag in ("optional", "multiple", "multiple_token") if getattr(argument, flag))
-        or None,
-        "arguments": [argument_docs(each) for each in argument.arguments] if compound else None,
-    }
-    return {name: value for name, value in entry.items() if value is not None}

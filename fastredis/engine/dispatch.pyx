@@ -21,9 +21,10 @@ from fastredis.engine.engine cimport (
 from fastredis.engine.errors cimport ERR_INTERNAL, ERR_LOADING, ERR_NOAUTH, ERR_NOT_IN_MULTI, ERR_OOM, ERR_REPLICA_KEYS
 from fastredis.engine.evict cimport ROOM_NONE, Evictor
 from fastredis.engine.flags cimport (
-    ADMIN, CONTAINER, DENYOOM, FAST, LOADING, MAY_REPLICATE, NO_AUTH, NO_MULTI, PROTECTED, READONLY, SKIP_MONITOR,
-    STALE, WRITE,
+    ADMIN, CONTAINER, DENYOOM, FAST, LOADING, MAY_REPLICATE, MOVABLE_KEYS, NO_AUTH, NO_MULTI, PROTECTED, READONLY,
+    SKIP_MONITOR, STALE, WRITE,
 )
+from fastredis.engine.keys cimport KeyList, keys_free, keys_init
 from fastredis.engine.keyspace cimport Database
 from fastredis.engine.monitor cimport Monitors
 from fastredis.engine.multi cimport Queue, discard
@@ -130,6 +131,8 @@ cdef int prepare(Client c, Batch* batch, void** commands) except -1:
             continue
         k = (<Command>commands[i]).first_key
         if k == 0 or r.argc <= k:
+            if (<Command>commands[i]).flags & MOVABLE_KEYS:
+                found = prepare_movable(c, <Command>commands[i], argv, r.argc, keys, found)
             continue
         with_members += (<Command>commands[i]).first_member != 0
         step = (<Command>commands[i]).key_step
@@ -150,6 +153,23 @@ cdef int prepare(Client c, Batch* batch, void** commands) except -1:
     if with_members and batch.count > 1:
         prepare_members(db, batch, commands)
     return 0
+
+
+cdef int prepare_movable(Client c, Command command, Arg* argv, int argc, Arg** keys, int found) noexcept:
+    """The same for a command whose keys are in no range: add them to `keys`; returns how many there are now."""
+    cdef KeyList list
+    cdef int i
+
+    if argc < abs(command.arity):
+        return found
+    keys_init(&list, &c.core.memory)
+    command.keys.find(argv, argc, &list)
+    for i in range(min(list.count, PREFETCH_KEYS - found)):
+        keys[found] = &argv[list.items[i].position]
+        table_prefetch_bucket(&c.db.keys, arg_hash(keys[found]))
+        found += 1
+    keys_free(&list)
+    return found
 
 
 cdef int prepare_members(Database db, Batch* batch, void** commands) except -1:

@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from fastredis.engine.keys import KeySpecs
+
 from fastredis.engine import declarations
 from tests.resp import Client, Error
 
@@ -348,7 +350,7 @@ class Alike:
         if not chance and known.name not in ("sort", "sort_ro"):
             return []
         try:
-            return [argv[at] for at, _ in declarations.find_keys(known.declaration.keys, argv)]
+            return [argv[at] for at, _ in KeySpecs(known.declaration.keys).positions(argv)]
         except ValueError:
             return []
 

@@ -12,6 +12,7 @@ from fastredis.engine.command import declared_commands
 
 from fastredis import commands
 from fastredis.engine import declarations
+from fastredis.engine.arguments import parse_args
 
 GROUPS = ("string", "bitmap", "hyperloglog", "list", "hash", "set", "sorted-set", "generic", "transactions")
 TYPES = ("string", "list", "hash", "set", "sorted-set", "hyperloglog")
@@ -127,7 +128,7 @@ def known_commands(peer, only=()):
         if only and name not in only:
             continue
         arity, tokens = peer[name]
-        arguments = [(each, pruned(each, tokens)) for each in declarations.parse_args(declared.args)]
+        arguments = [(each, pruned(each, tokens)) for each in parse_args(declared.args)]
         if any(left is None and not whole.optional for whole, left in arguments):
             continue
         words = tuple(word.upper().encode() for word in name.split("|"))
