@@ -9,7 +9,8 @@ Source: https://fmt.dev/papers/Schubfach4.pdf (Raffaello Giulietti, The Schubfac
 render doubles)
 """
 from libc cimport errno
-from libc.math cimport INFINITY, isinf, isnan
+from libc.float cimport DBL_MAX, DBL_MIN
+from libc.math cimport INFINITY, fabs, isinf, isnan
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdio cimport snprintf
 from libc.stdlib cimport free, malloc
@@ -281,6 +282,16 @@ cdef bint parse_with_strtod(const char* s, size_t n, double* out, bint beyond) n
     return good
 
 
+cdef size_t parse_leading_double(const char* s, double* out) noexcept nogil:
+    """Read the double that a text, with a NUL behind it, begins with, as strtod() does -> its length, or 0."""
+    cdef locale_t before = uselocale(fr_c_locale)
+    cdef char* end
+
+    out[0] = strtod(s, &end)
+    uselocale(before)
+    return end - s
+
+
 cdef bint parse_plain_decimal(const char* s, size_t n, double* out) noexcept nogil:
     """Read an exact short decimal such as -12.5 without strtod(); False if it is not one.
 
@@ -350,7 +361,7 @@ cdef int format_zero(char* out, double v) noexcept nogil:
 cdef int format_positive(char* out, double v) noexcept nogil:
     """Lay out the digits of a double above 0: in full, with a point, or with an exponent."""
     cdef Decimal decimal
-    cdef int count, power, offset, magnitude
+    cdef int count, power, magnitude
 
     if isinf(v):
         memcpy(out, b"inf", 3)
@@ -359,27 +370,15 @@ cdef int format_positive(char* out, double v) noexcept nogil:
     count = digits_uint64(decimal.digits)
     power = decimal.exponent
     magnitude = power + count - 1           # of the first digit
-    if power >= 0 and magnitude < count + 7:
-        write_digits(out, decimal.digits, count)
-        memset(out + count, c"0", power)
-        return count + power
-    if -7 < power < 0 or (power < 0 and -4 < magnitude < 4):
-        offset = count + power              # digits in front of the point
-        if offset <= 0:
-            memset(out, c"0", 2 - offset)
-            out[1] = c"."
-            write_digits(out + 2 - offset, decimal.digits, count)
-            return 2 - offset + count
-        write_digits(out + 1, decimal.digits, count)
-        memmove(out, out + 1, offset)
-        out[offset] = c"."
-        return count + 1
-    return format_scientific(out, decimal.digits, count, magnitude)
+    if (power >= 0 and magnitude < count + 7) or -7 < power < 0 or (power < 0 and -4 < magnitude < 4):
+        return format_in_full(out, decimal, count)
+    return format_scientific(out, decimal.digits, count, magnitude, 1)
 
 
-cdef int format_scientific(char* out, uint64_t digits, int count, int magnitude) noexcept nogil:
-    """Write d.ddde+n; the exponent is signed and not padded."""
+cdef int format_scientific(char* out, uint64_t digits, int count, int magnitude, int width) noexcept nogil:
+    """Write d.ddde+n; the exponent is signed, with `width` digits (1 or 2) at least."""
     cdef int length = 1
+    cdef uint64_t exponent = <uint64_t>(-magnitude if magnitude < 0 else magnitude)
 
     write_digits(out + 1, digits, count)
     out[0] = out[1]
@@ -388,7 +387,73 @@ cdef int format_scientific(char* out, uint64_t digits, int count, int magnitude)
         length = count + 1
     out[length] = c"e"
     out[length + 1] = c"-" if magnitude < 0 else c"+"
-    return length + 2 + format_uint64(out + length + 2, <uint64_t>(-magnitude if magnitude < 0 else magnitude))
+    length += 2
+    if width == 2 and exponent < 10:
+        out[length] = c"0"
+        length += 1
+    return length + format_uint64(out + length, exponent)
+
+
+cdef int format_general(char* out, double v, int precision) noexcept nogil:
+    """Write v as %.*g does, with 1 to 15 digits, to `out` (DOUBLE_TEXT bytes of room). Returns the length.
+
+    The shortest decimal, padded or rounded, is what v itself would give: it is nearer to v than half a digit, and a
+    point halfway between two results that lay between it and v would be a shorter decimal, or a nearer one. Only when
+    it is such a point itself, the digits behind it count, and printf knows them. Subnormal numbers are too coarse.
+    """
+    cdef int start, count, magnitude
+    cdef uint64_t scale
+    cdef Decimal decimal
+
+    if v == 0:
+        return format_zero(out, v)
+    if not DBL_MIN <= fabs(v) <= DBL_MAX:
+        return format_with_printf(out, v, precision)
+    if fabs(v) < <double>TENS[precision] and <double><int64_t>v == v:
+        return format_int64(out, <int64_t>v)
+    start = v < 0
+    if start:
+        out[0] = c"-"
+    decimal = shortest_decimal(-v if start else v)
+    count = digits_uint64(decimal.digits)
+    magnitude = decimal.exponent + count - 1
+    if count > precision:
+        scale = TENS[count - precision]
+        if decimal.digits % scale == scale // 2:
+            return format_with_printf(out, v, precision)
+        decimal = without_zeros((decimal.digits + scale // 2) // scale, decimal.exponent + count - precision)
+        count = digits_uint64(decimal.digits)
+        magnitude = decimal.exponent + count - 1
+    if -4 <= magnitude < precision:
+        return start + format_in_full(out + start, decimal, count)
+    return start + format_scientific(out + start, decimal.digits, count, magnitude, 2)
+
+
+cdef int format_with_printf(char* out, double v, int precision) noexcept nogil:
+    cdef locale_t before = uselocale(fr_c_locale)
+    cdef int length = snprintf(out, DOUBLE_TEXT, b"%.*g", precision, v)
+
+    uselocale(before)
+    return length
+
+
+cdef int format_in_full(char* out, Decimal decimal, int count) noexcept nogil:
+    """Write a decimal of `count` digits without an exponent."""
+    cdef int offset = count + decimal.exponent      # digits in front of the point
+
+    if decimal.exponent >= 0:
+        write_digits(out, decimal.digits, count)
+        memset(out + count, c"0", decimal.exponent)
+        return offset
+    if offset <= 0:
+        memset(out, c"0", 2 - offset)
+        out[1] = c"."
+        write_digits(out + 2 - offset, decimal.digits, count)
+        return 2 - offset + count
+    write_digits(out + 1, decimal.digits, count)
+    memmove(out, out + 1, offset)
+    out[offset] = c"."
+    return count + 1
 
 
 cdef Decimal shortest_decimal(double v) noexcept nogil:

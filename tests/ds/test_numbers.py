@@ -204,6 +204,34 @@ def test_double_text_at_powers_of_two(exponent):
         assert probes.text_of_double(value).decode() == redis_text(value)
 
 
+GENERAL_EDGES = [0.0, -0.0, 1.0, -1.0, 1e14, 99999999999999.0, 1e15, 999999999999999.0, 123456789012345678.0, 1e-4,
+                 1e-5, 9.9999999999999e-5, 0.1, 1 / 3, 2 / 3, 0.5, 1e100, 1e-100, 5e-324, 2.2250738585072014e-308,
+                 2.225073858507201e-308, 1.7976931348623157e308, 1.5, 2.5, 12345678901234.5, 1234567890123.45,
+                 0.000123456789012345, 99999999999999.5, 9.99999999999995, math.inf, -math.inf, 123456789012345.0,
+                 1.00000000000005, 1.000000000000005, 4503599627370497.5]
+
+
+@pytest.mark.parametrize("precision", range(1, 16))
+@pytest.mark.parametrize("value", GENERAL_EDGES)
+def test_general_text_edges(value, precision):
+    assert probes.general_text_of_double(value, precision) == b"%.*g" % (precision, value)
+
+
+@given(st.one_of(st.floats(allow_nan=False), INT64.map(float), st.integers(-10**6, 10**6).map(lambda n: n / 1000),
+                 st.integers(-10**15, 10**15).map(lambda n: n / 64)), st.integers(1, 15))
+def test_general_text_is_that_of_printf(value, precision):
+    assert probes.general_text_of_double(value, precision) == b"%.*g" % (precision, value)
+
+
+@pytest.mark.parametrize("text, value, length", [
+    (b"1", 1.0, 1), (b"-12.5e2,", -1250.0, 7), (b"0x10]", 16.0, 4), (b"inf", math.inf, 3), (b"1e400", math.inf, 5),
+    (b"-Infinity!", -math.inf, 9), (b"1e", 1.0, 1), (b"1.", 1.0, 2), (b" 7", 7.0, 2), (b"+3", 3.0, 2),
+    (b"007", 7.0, 3), (b"-", 0.0, 0), (b"x", 0.0, 0), (b"", 0.0, 0), (b"1-2", 1.0, 1),
+])
+def test_leading_double(text, value, length):
+    assert probes.leading_double_of(text) == (value, length)
+
+
 def long_double(value):
     """The fraction `value`, rounded half to even to the significand of a long double."""
     if value == 0:

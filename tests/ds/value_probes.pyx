@@ -1,12 +1,13 @@
-"""The numbers, glob and xxh3 functions of fastredis.ds, callable from Python. Built for the tests only."""
+"""The numbers, glob, sha1 and xxh3 functions of fastredis.ds, callable from Python. Built for the tests only."""
 from libc.stdint cimport int64_t, uint64_t
 
 from fastredis.ds.glob cimport glob_has_wildcards, glob_match
 from fastredis.ds.native cimport monotonic_us
 from fastredis.ds.numbers cimport (
-    DOUBLE_TEXT, INT64_TEXT, LONG_DOUBLE_TEXT, digits_uint64, format_double, format_int64, format_long_double,
-    format_uint64, parse_double, parse_int64, parse_long_double, parse_uint64,
+    DOUBLE_TEXT, INT64_TEXT, LONG_DOUBLE_TEXT, digits_uint64, format_double, format_general, format_int64,
+    format_long_double, format_uint64, parse_double, parse_int64, parse_leading_double, parse_long_double, parse_uint64,
 )
+from fastredis.ds.sha1 cimport SHA1_TEXT, sha1_text
 from fastredis.ds.xxh3 cimport xxh3_64
 
 cdef extern from "<float.h>":
@@ -68,6 +69,21 @@ def text_of_double(double v):
 
     out[DOUBLE_TEXT] = GUARD
     return written(out, format_double(out, v), DOUBLE_TEXT)
+
+
+def leading_double_of(bytes text):
+    """The double that `text` begins with, and the length of its text."""
+    cdef double v
+    cdef size_t length = parse_leading_double(text, &v)
+
+    return (v, length)
+
+
+def general_text_of_double(double v, int precision):
+    cdef char[DOUBLE_TEXT + 1] out
+
+    out[DOUBLE_TEXT] = GUARD
+    return written(out, format_general(out, v, precision), DOUBLE_TEXT)
 
 
 def long_double_text(bytes text, bint human=True):
@@ -160,3 +176,22 @@ def time_double(list values, int rounds):
     if total != rounds * 1024:
         raise ValueError("not all doubles were read back")
     return (formatted - started) / 1.024 / rounds, (parsed - formatted) / 1.024 / rounds
+
+
+def sha1(bytes data):
+    cdef char[SHA1_TEXT + 1] out
+
+    out[SHA1_TEXT] = GUARD
+    sha1_text(data, len(data), out)
+    return written(out, SHA1_TEXT, SHA1_TEXT)
+
+
+def time_sha1(bytes data, int count):
+    """Nanoseconds of one sha1_text()."""
+    cdef char[SHA1_TEXT] out
+    cdef int64_t start = monotonic_us()
+    cdef int _i
+
+    for _i in range(count):
+        sha1_text(data, len(data), out)
+    return (monotonic_us() - start) * 1000 / count
