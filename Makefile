@@ -50,7 +50,7 @@ headers:
 $(VENV)/.ready: pyproject.toml | headers
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --upgrade pip
-	$(BIN)/pip install -q "setuptools>=77" "cython>=3.1" uvloop pytest hypothesis redis hiredis xxhash setproctitle
+	$(BIN)/pip install -q "setuptools>=77" "cython>=3.1" uvloop lupa pytest hypothesis redis hiredis xxhash setproctitle
 	touch $@
 
 clean:

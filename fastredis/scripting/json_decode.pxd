@@ -1,0 +1,5 @@
+# cjson.decode. The design comment is in cjson.pxd.
+
+from fastredis.scripting.lua_api cimport lua_State
+
+cdef int json_decode(lua_State* L) noexcept nogil
