@@ -65,7 +65,7 @@ cdef bint get_deadline_or_reply(Client c, int64_t base_ms, int64_t unit_ms, int6
     if INT64_MIN // unit_ms <= amount <= INT64_MAX // unit_ms and amount * unit_ms <= INT64_MAX - base_ms:
         when_ms[0] = base_ms + amount * unit_ms
         return True
-    c.error_text(b"ERR invalid expire time in '" + (<Command>c.last_command).name + b"' command")
+    c.error_text(b"ERR invalid expire time in '" + (<Command>c.command).name + b"' command")
     return False
 
 

@@ -108,7 +108,7 @@ cdef bint deadline_or_reply(Client c, int index, int unit, int64_t* when_ms) exc
         c.error(ERR_EXPIRE_NEGATIVE)
         return False
     if amount > last_ms // scale or amount * scale > last_ms - base_ms:
-        c.error_text(b"ERR invalid expire time in '" + (<Command>c.last_command).name + b"' command")
+        c.error_text(b"ERR invalid expire time in '" + (<Command>c.command).name + b"' command")
         return False
     when_ms[0] = max(base_ms + amount * scale, 1)       # 0 would be no deadline
     return True

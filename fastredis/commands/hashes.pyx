@@ -38,7 +38,7 @@ cdef enum:
 
 cdef int wrong_arity(Client c) except -1:
     """Reply that arguments are missing, or too many, where the declared arity does not tell."""
-    return c.error_text(b"ERR wrong number of arguments for '" + (<Command>c.last_command).name + b"' command")
+    return c.error_text(b"ERR wrong number of arguments for '" + (<Command>c.command).name + b"' command")
 
 
 cdef bint remove_due(Client c, Entry* e, int first, int last, int step, bint anew) except -1:

@@ -1,9 +1,8 @@
 """Transactions: MULTI, EXEC, DISCARD, WATCH, UNWATCH. What they stand on is in fastredis.engine.multi."""
-from fastredis._resp cimport Arg
-from fastredis.engine.client cimport Client
+from fastredis.engine.client cimport Client, Frame, unit_begin, unit_end
 from fastredis.engine.command cimport Command, native
-from fastredis.engine.dispatch cimport call_nested
-from fastredis.engine.engine cimport C_DENY_BLOCKING, C_DIRTY_CAS, C_DIRTY_EXEC, C_MULTI
+from fastredis.engine.dispatch cimport call_guarded
+from fastredis.engine.engine cimport C_DIRTY_CAS, C_DIRTY_EXEC, C_MULTI
 from fastredis.engine.errors cimport (
     ERR_DISCARD_WITHOUT_MULTI, ERR_EXEC_WITHOUT_MULTI, ERR_EXECABORT, ERR_NESTED_MULTI, ERR_WATCH_IN_MULTI,
 )
@@ -63,28 +62,18 @@ cdef int cmd_exec(Client c) except -1:
 cdef int run_queue(Client c) except -1:
     """Run what is queued, one reply each; to the AOF and the replicas it is one transaction."""
     cdef Queue queue = <Queue>c.queue
-    cdef Arg* argv = c.argv
-    cdef int argc = c.argc
-    cdef object last_command = c.last_command
-    cdef uint64_t denied = c.flags & C_DENY_BLOCKING
+    cdef Frame outer
     cdef int i
 
-    c.flags |= C_DENY_BLOCKING
+    unit_begin(c, &outer, c.out, 0)
     try:
         c.reply_array(queue.count)
         for i in range(queue.count):
             c.argv = queue.items[i].argv
             c.argc = queue.items[i].argc
-            call_nested(c, <Command>queue.items[i].command)
+            call_guarded(c, <Command>queue.items[i].command)
     finally:
-        c.flags &= ~<uint64_t>C_DENY_BLOCKING
-        c.flags |= denied
-        c.argv = argv
-        c.argc = argc
-        c.last_command = last_command
-        # The commands have propagated themselves: there is nothing left for EXEC.
-        c.effects = [] if c.propagates() else None
-        c.engine.end_transaction()
+        unit_end(c, &outer)
     return 0
 
 declare(

@@ -5,9 +5,9 @@
 #   deadlines (heap)  [ ... * ... ]      only those that have one; one loop timer, for the soonest
 #
 # A blocking command that cannot answer makes a Waiter and calls block(). From then on the
-# client's requests stay in its query buffer. Whoever can answer calls answer_begin(),
-# replies as a handler does, and calls answer_end(): the client goes on at the end of the
-# turn. If the time comes first, Waiter.timed_out() replies.
+# client's requests stay in its query buffer. Whoever can answer calls unblock(), in which
+# Waiter.timed_out() replies, as it does when the time comes first; the client goes on at the end of
+# the turn.
 # What a client waits for is the Waiter's own business: each command that blocks has a
 # subclass, which knows what to reply when the time is over, and what to clear away when the wait has ended.
 #
@@ -35,7 +35,6 @@ from fastredis.ds.expire_heap cimport ExpireHeap
 from fastredis.engine.client cimport Client
 from fastredis.engine.engine cimport Engine
 from fastredis.engine.keyspace cimport Database
-from fastredis.engine.reply cimport Reply
 
 cdef struct Deadline:
     uint32_t heap_index                 # slot in Blocked.deadlines; NOT_IN_HEAP: it waits for ever
@@ -57,13 +56,10 @@ cdef class Waiter:
     """Base of what blocked clients wait for."""
     cdef Client client
     cdef Deadline deadline
-    cdef Reply out                      # the client's own, while an answer is written to its inbox
     cdef readonly bint steadfast        # neither time nor CLIENT UNBLOCK ends it
     cdef bint lasting                   # nor does the end of the connection
     cdef bint silent                    # CLIENT REPLY says: no reply to this command
-    cdef size_t mark                    # where the answer starts in the inbox
-    cdef int64_t errors                 # of the engine, before the answer
-    cdef int timed_out(self, Client c) except -1    # reply that it did not happen in time
+    cdef int timed_out(self, Client c) except -1    # reply how things stand: it did not happen in time, or it has
     cdef int leave(self) except -1      # the wait is over, however it ended: be where one waits for it no more
 
 
@@ -84,8 +80,6 @@ cdef class KeyWaiter(Waiter):
     cdef Arg* argv                      # the command's copy
     cdef int argc
     cdef size_t size                    # bytes of the copy
-    cdef Arg* outer_argv                # what the client's argv was before the command ran again
-    cdef int outer_argc
 
 
 cdef class Blocked:
@@ -100,8 +94,7 @@ cdef class Blocked:
     cdef Py_ssize_t in_lines            # places in all lines of all keys
 
     cdef int block(self, Client c, Waiter waiter, int64_t deadline_ms) except -1
-    cdef int answer_begin(self, Client c) except -1
-    cdef int answer_end(self, Client c, Waiter waiter) except -1
+    cdef int answered(self, Waiter waiter) except -1
     cdef bint holds(self, uint64_t flags) noexcept
     cdef int postpone(self, Client c) except -1
     cdef int release(self) except -1
@@ -110,8 +103,6 @@ cdef class Blocked:
     cdef int arm(self) except -1
     cdef int await_keys(self, KeyWaiter waiter) except -1
     cdef int leave_keys(self, KeyWaiter waiter) except -1
-    cdef int retry_begin(self, KeyWaiter waiter) except -1
-    cdef bint retry_end(self, KeyWaiter waiter, Client c) except -1
 
 
 cdef int keep_command(KeyWaiter waiter, Client c) except -1

@@ -8,6 +8,7 @@ from libc.stdint cimport INT64_MAX
 from fastredis._resp cimport arg_bytes, args_copy
 from fastredis.ds.alloc cimport mem_free
 from fastredis.ds.expire_heap cimport NOT_IN_HEAP, heap_clear, heap_init, heap_remove, heap_set, heap_top
+from fastredis.engine.client cimport Frame, frame_pop, frame_push
 from fastredis.engine.command cimport Command
 from fastredis.engine.core cimport GATE_PAUSED, LISTEN_BLOCKED, Core
 from fastredis.engine.engine cimport (
@@ -74,7 +75,7 @@ cdef int keep_command(KeyWaiter waiter, Client c) except -1:
     waiter.owner = c.engine
     waiter.argv = args_copy(waiter.account, c.argv, c.argc, &waiter.size)
     waiter.argc = c.argc
-    waiter.command = c.last_command
+    waiter.command = <object>c.command
     waiter.db = c.db
     waiter.keys = []
     return 0
@@ -166,58 +167,12 @@ cdef class Blocked:
             self.engine.core.listeners &= ~LISTEN_BLOCKED
         return 0
 
-    cdef int retry_begin(self, KeyWaiter waiter) except -1:
-        """A waiter's command is about to run again: its replies go to the client's inbox."""
+    cdef int answered(self, Waiter waiter) except -1:
+        """The answer is written: let the client go on at the end of the turn, unless it was shut meanwhile."""
         cdef Client c = waiter.client
 
-        self.answer_begin(c)
-        waiter.outer_argv = c.argv
-        waiter.outer_argc = c.argc
-        c.argv = waiter.argv
-        c.argc = waiter.argc
-        c.flags &= ~<uint64_t>C_BLOCKED
-        return 0
-
-    cdef bint retry_end(self, KeyWaiter waiter, Client c) except -1:
-        """It ran; returns whether the client waits no more: it was answered, or shut meanwhile."""
-        c.argv = waiter.outer_argv
-        c.argc = waiter.outer_argc
-        if waiter.silent or c.flags & C_BLOCKED:
-            c.out.truncate(waiter.mark)
-        c.out = waiter.out
-        waiter.out = None
-        if waiter.client is None:
-            return True
-        if c.flags & C_BLOCKED:
-            return False
-        self.forget(c)
-        self.engine.queue_resume(c)
-        return True
-
-    cdef int answer_begin(self, Client c) except -1:
-        """The client's wait is over: from now on its reply_*() write to its inbox."""
-        cdef Waiter waiter = <Waiter>c.blocked
-
-        waiter.out = c.out
-        c.out = c.inbox()
-        waiter.mark = c.out.size
-        waiter.errors = c.core.errors
-        return 0
-
-    cdef int answer_end(self, Client c, Waiter waiter) except -1:
-        """The reply is written: count the command, and let the client go on at the end of the turn."""
-        cdef CommandStats* stats = &c.engine.stats[(<Command>c.last_command).index]
-
-        if waiter.silent:
-            c.out.truncate(waiter.mark)
-        c.out = waiter.out
-        stats.calls += 1
-        c.core.commands += 1
-        c.requests += 1
-        if c.core.errors != waiter.errors:
-            stats.failed += 1
-        if waiter.client is None:
-            return 0                        # it was shut while it was answered
+        if c is None:
+            return 0
         self.forget(c)
         c.flags &= ~<uint64_t>C_BLOCKED
         return self.engine.queue_resume(c)
@@ -235,17 +190,30 @@ cdef class Blocked:
     def unblock(self, Client c not None, bytes error):
         """End a client's wait as if its time were over, or with an error; returns whether it was waiting."""
         cdef Waiter waiter = <Waiter>c.blocked
+        cdef int64_t errors = c.core.errors
+        cdef CommandStats* stats
+        cdef Frame outer
+        cdef size_t mark
 
         if waiter is None:
             return False
-        self.answer_begin(c)
+        frame_push(c, &outer, c.inbox(), 0, 0)
+        mark = c.out.size
         try:
             if error is not None:
                 c.error_text(error)
             else:
                 waiter.timed_out(c)
+            if waiter.silent:
+                c.out.truncate(mark)
         finally:
-            self.answer_end(c, waiter)
+            frame_pop(c, &outer)
+            self.answered(waiter)
+        stats = &c.engine.stats[(<Command>c.command).index]
+        stats.calls += 1
+        stats.failed += c.core.errors != errors
+        c.core.commands += 1
+        c.requests += 1
         return True
 
     def unblock_all(self, bytes error not None):

@@ -2,9 +2,28 @@
 #
 # A handler gets one argument, the Client: argv[0..argc) is the command, db the selected
 # database, reply_*() answers, modified() tells that a key changed. A Client has no socket:
-# Connection (fastredis.engine.connection) adds one; scripts, the AOF loader and the embedded API
+# Connection (fastredis.engine.connection) adds one; the AOF loader and the embedded API
 # use a Client with another Reply.
+#
+# The command under way has a frame: argv, argc, command, out and effects. These are fields of the Client, where
+# handlers reach them without a detour. Whoever runs a command inside of another one, or writes an answer in its place,
+# keeps what they were in a Frame of its own, on the C stack, and puts that back whatever happens.
+#
+#   a request                  argv: in the batch        out: the shared buffer       its checks: execute()
+#     EXEC      unit_begin()
+#       SET                    argv: in the Queue        out: as it was               made when it was queued
+#       EVAL    unit_begin()
+#         INCR                 argv: Lua's strings       out: a Reply of the script   call_guarded(checked=False)
+#               unit_end()
+#               unit_end()
+#   BLPOP, again  frame_push() argv: the KeyWaiter's     out: the client's inbox      made when it came
+#
+# What stands between unit_begin() and unit_end() is one: the clock stands still, what it propagates comes between MULTI
+# and EXEC, clients who wait for its changes are served behind it, and nothing is evicted, held or postponed in it.
+# A bug in one of its commands ends only that (call_guarded).
+# Rejected: a Client of its own for each frame, whose database, user and subscriptions would have to be kept alike.
 
+from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport strlen
 
@@ -16,13 +35,25 @@ from fastredis.engine.reply cimport Reply
 from fastredis.values.entry cimport TYPE_STRING, Entry, entry_type
 
 
+cdef struct Frame:                      # what a client's fields were before frame_push(); see there
+    Arg* argv
+    int argc
+    void* command
+    PyObject* out                       # owned, as the next one
+    PyObject* effects
+    uint64_t bits                       # the flags that are others meanwhile
+    uint64_t flags                      # ... as they were
+
+
 cdef class Client(Session):
     cdef readonly Engine engine
     cdef Core* core                     # the engine's
     cdef Database db                    # selected
     cdef Arg* argv                      # the command under way
     cdef int argc
+    cdef void* command                  # Command under way, or that ran last; NULL: none has. They live for ever
     cdef Reply out                      # where handlers write
+    cdef list effects                   # what to propagate in place of argv; None: argv itself
     cdef Reply pending                  # what others wrote to this client, not yet sent; None until then
     cdef readonly int64_t id            # counts from 1, never used again
     cdef public int resp                # protocol version, 2 or 3
@@ -38,8 +69,6 @@ cdef class Client(Session):
     cdef readonly int64_t requests      # commands run
     cdef int64_t bytes_in
     cdef int64_t bytes_out
-    cdef object command                 # Command under way
-    cdef object last_command            # Command that ran last; None: none has
     cdef public object blocked          # what it waits for (fastredis.engine.blocking); None: nothing
     cdef object queue                   # MULTI's Queue (fastredis.engine.multi); None outside of MULTI
     cdef dict watched                   # WATCH: Database -> {key: Place} (fastredis.engine.lines); None: nothing
@@ -51,7 +80,6 @@ cdef class Client(Session):
     cdef public dict fieldsets          # HIMPORT: name -> tuple of fields; None until the first one
     cdef int64_t wrote                  # Core.propagated after its last write, for WAITAOF
     cdef int64_t batch                  # Core.aof_batch after its last write: replies wait until that is synced
-    cdef list effects                   # what to propagate in place of argv; None: argv itself
 
     cdef int error(self, const char* text) except -1
     cdef int error_text(self, bytes text) except -1
@@ -130,3 +158,11 @@ cdef class Client(Session):
 
 
 cdef int client_init(Client c, Engine engine) except -1
+# Begin a frame: argv and argc are for the caller to set. out: where its replies go. cleared, added: flags, till its end.
+cdef int frame_push(Client c, Frame* outer, Reply out, uint64_t cleared, uint64_t added) except -1
+cdef int frame_pop(Client c, Frame* outer) except -1
+# Begin and end what runs as one, in the handler of the command that it is for. Between them, for each command: set argv
+# and argc, then dispatch.call_guarded(). A script passes a Reply of its own, clears C_REQUEST, and puts Client.db back
+# at its end. unit_end() leaves nothing to propagate to the command around it.
+cdef int unit_begin(Client c, Frame* outer, Reply out, uint64_t cleared) except -1
+cdef int unit_end(Client c, Frame* outer) except -1

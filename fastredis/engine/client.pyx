@@ -1,11 +1,12 @@
 """The client as commands see it. The design comment is in client.pxd."""
 cimport cython
 
+from cpython.ref cimport Py_INCREF, Py_XDECREF, PyObject
 from libc.stdint cimport uint64_t
 
 from fastredis._resp cimport arg_bytes
 from fastredis.engine.core cimport NOTIFY_GENERIC
-from fastredis.engine.engine cimport C_CLOSE_ASAP, C_CLOSED
+from fastredis.engine.engine cimport C_CLOSE_ASAP, C_CLOSED, C_DENY_BLOCKING
 from fastredis.engine.errors cimport ERR_WRONGTYPE
 from fastredis.engine.lines cimport place_bytes
 from fastredis.engine.reply cimport reply_new
@@ -125,7 +126,7 @@ cdef class Client(Session):
     @property
     def last_command_name(self):
         """Name of the command that ran last, b"client|list"; None: none has."""
-        return self.last_command.name if self.last_command is not None else None
+        return (<object>self.command).name if self.command is not NULL else None
 
     @property
     def flag_bits(self):
@@ -164,3 +165,41 @@ cdef int client_init(Client c, Engine engine) except -1:
     c.name = c.lib_name = c.lib_ver = b""
     c.peer = c.local = b""
     return 0
+
+
+cdef int frame_push(Client c, Frame* outer, Reply out, uint64_t cleared, uint64_t added) except -1:
+    """Keep the frame under way in `outer`, which frame_pop() needs, and begin one inside of it."""
+    outer.argv, outer.argc, outer.command = c.argv, c.argc, c.command
+    outer.out, outer.effects = <PyObject*>c.out, <PyObject*>c.effects
+    Py_INCREF(c.out)
+    Py_INCREF(c.effects)
+    outer.bits = cleared | added
+    outer.flags = c.flags & outer.bits
+    c.out = out
+    c.effects = None
+    c.flags = c.flags & ~cleared | added
+    return 0
+
+
+cdef int frame_pop(Client c, Frame* outer) except -1:
+    """End the frame under way: all is what it was before frame_push()."""
+    c.argv, c.argc, c.command = outer.argv, outer.argc, outer.command
+    c.out, c.effects = <Reply>outer.out, <list>outer.effects
+    Py_XDECREF(outer.out)
+    Py_XDECREF(outer.effects)
+    c.flags = c.flags & ~outer.bits | outer.flags
+    return 0
+
+
+cdef int unit_begin(Client c, Frame* outer, Reply out, uint64_t cleared) except -1:
+    """Commands that are one to all others are to run in the handler under way, which waits for nothing meanwhile."""
+    frame_push(c, outer, out, cleared, C_DENY_BLOCKING)
+    c.core.units += 1
+    return 0
+
+
+cdef int unit_end(Client c, Frame* outer) except -1:
+    """They have run, and have propagated themselves: nothing is left for the command around them."""
+    frame_pop(c, outer)
+    c.effects = [] if c.propagates() else None
+    return c.engine.unit_end()

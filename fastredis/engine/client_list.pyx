@@ -101,7 +101,7 @@ cdef int put_line(Reply out, Connection c, int64_t argv_bytes, bint redact) exce
     put_int(out, b" psub=", len(c.patterns) if c.patterns is not None else 0)
     put_int(out, b" ssub=", len(c.shard_channels) if c.shard_channels is not None else 0)
     put_memory(out, c, argv_bytes)
-    put_text(out, b" cmd=", (<Command>c.last_command).name if c.last_command is not None else b"NULL")
+    put_text(out, b" cmd=", (<Command>c.command).name if c.command is not NULL else b"NULL")
     put_text(out, b" user=", REDACTED if redact else c.user)
     out.protocol(b" redir=-1", 9)
     put_int(out, b" resp=", c.resp)

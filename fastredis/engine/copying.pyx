@@ -157,7 +157,7 @@ cdef class SlowCopies(Copies):
 
 
 cdef bint may_wait(Client c) noexcept:
-    return (c.engine.loop is not None and not c.core.nesting and not c.core.gate & GATE_LOADING
+    return (c.engine.loop is not None and not c.core.gate & GATE_LOADING
             and not c.flags & (C_DENY_BLOCKING | C_MASTER))
 
 

@@ -88,7 +88,7 @@ cdef struct Core:
     int64_t sendable                    # offset up to which replicas may get the stream; INT64_MAX: all of it
     int after_call                      # AFTER_* bits: what is left to do after each command; 0 on the fast path
     int gate                            # GATE_* bits
-    int nesting                         # depth of commands under way (EXEC, scripts)
+    int units                           # EXECs and scripts under way, one in the other (unit_begin)
     int64_t propagated                  # offset in the replication stream: its bytes; commands while nobody takes it
     bint counts_bytes                   # ... the stream itself, or the link to the master, counts them
     bint is_replica                     # this server replicates a master

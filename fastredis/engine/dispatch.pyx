@@ -9,6 +9,7 @@ from fastredis.ds.histogram cimport histogram_add
 from fastredis.ds.native cimport prefetch, same_bytes, ticks, unlikely
 from fastredis.ds.table cimport Table, table_prefetch_bucket, table_prefetch_entry
 from fastredis.engine.blocking cimport Blocked, KeyWaiter
+from fastredis.engine.client cimport Frame, frame_pop, frame_push
 from fastredis.engine.command cimport CommandTable, find_command, find_subcommand
 from fastredis.engine.core cimport (
     AFTER_FEED, AFTER_MONITOR, AFTER_READY, AFTER_SLOWLOG, GATE_COPYING, GATE_DISK, GATE_LOADING, GATE_PAUSED,
@@ -267,8 +268,8 @@ cdef int execute_checked(Client c, Command command) except -1:
 
     if is_refused(c, command, flags):
         return 0
-    if (unlikely(c.core.gate & GATE_PAUSED) and (<Blocked>c.engine.blocked).holds(flags) and not c.core.nesting
-            and not c.flags & (C_MONITOR | C_REPLICA)):
+    if (unlikely(c.core.gate & GATE_PAUSED) and (<Blocked>c.engine.blocked).holds(flags)
+            and not c.flags & (C_MONITOR | C_REPLICA | C_DENY_BLOCKING)):
         (<Blocked>c.engine.blocked).postpone(c)
         return 1
     if unlikely(c.core.gate & GATE_COPYING) and waits_for_copy(c, command, flags):
@@ -287,7 +288,7 @@ cdef int execute_checked(Client c, Command command) except -1:
         c.core.no_touch = touching
     if unlikely(attached and c.out.size > mark):
         return expel(c, command, mark)
-    if c.pending is not None and c.pending.size > told and not c.core.nesting:
+    if c.pending is not None and c.pending.size > told and not c.core.units:
         # What it published to itself comes after its reply.
         settle_reply(c, mark)
         c.out.protocol(c.pending.data + told, c.pending.size - told)
@@ -301,8 +302,7 @@ cdef bint waits_for_copy(Client c, Command command, uint64_t flags) except -1:
     cdef Queue queue
     cdef int i
 
-    if (not flags & (WRITE | MAY_REPLICATE) or c.core.nesting or c.flags & (C_MASTER | C_DENY_BLOCKING)
-            or is_queueing(c, command)):
+    if not flags & (WRITE | MAY_REPLICATE) or c.flags & (C_MASTER | C_DENY_BLOCKING) or is_queueing(c, command):
         return False
     if c.flags & C_MULTI and command.name == b"exec":
         queue = <Queue>c.queue
@@ -373,16 +373,15 @@ cdef bint is_refused(Client c, Command command, uint64_t flags) except -1:
         refuse(c, command, ERR_NOAUTH)
     elif command.flags & NO_MULTI and c.flags & C_MULTI:
         refuse(c, command, ERR_NOT_IN_MULTI)
-    elif not core.nesting and core.memory.used > core.memory_limit and (
+    elif not core.units and core.memory.used > core.memory_limit and (
             (<Evictor>c.engine.evictor).make_room() == ROOM_NONE) and (
             flags & DENYOOM or is_queueing(c, command)):    # a queue takes memory, whatever is in it
         refuse(c, command, ERR_OOM)
     elif core.gate & GATE_DISK and (flags & WRITE or command.name == b"ping"):
         refuse(c, command, next(iter(c.engine.disk_errors.values())))
-    elif core.gate & GATE_REPLICATION and not core.nesting and (
-            text := c.engine.replication.refusal(flags, c.flags)) is not None:
+    elif core.gate & GATE_REPLICATION and (text := c.engine.replication.refusal(flags, c.flags)) is not None:
         refuse(c, command, text)
-    elif c.flags & C_PUBSUB and c.resp == 2 and command.name not in PUBSUB_CONTEXT and not core.nesting:
+    elif c.flags & C_PUBSUB and c.resp == 2 and command.name not in PUBSUB_CONTEXT:
         refuse(c, command, b"ERR Can't execute '" + command.name + b"': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / "
                b"PING / QUIT / RESET are allowed in this context")
     elif core.gate & GATE_LOADING and not flags & LOADING:
@@ -396,7 +395,7 @@ cdef bint is_refused(Client c, Command command, uint64_t flags) except -1:
 
 cdef bint is_queueing(Client c, Command command) except -1:
     """Whether the command, if it is not refused, goes into MULTI's queue."""
-    return bool(c.flags & C_MULTI) and not c.core.nesting and command.name not in NEVER_QUEUED
+    return bool(c.flags & C_MULTI) and command.name not in NEVER_QUEUED
 
 
 cdef bytes protected_text(Command command):
@@ -477,8 +476,7 @@ cdef int call(Client c, Command command) except -1:
     cdef uint64_t passed
 
     core.errors_seen = core.errors
-    if c.last_command is not command:
-        c.last_command = command
+    c.command = <void*>command
     if command.handler is not NULL:
         command.handler(c)
     else:
@@ -534,7 +532,7 @@ cdef int settle_time(Client c) except -1:
     cdef uint64_t start = c.core.tick
 
     c.core.tick = ticks()
-    return take_time(c.core, &c.engine.stats[(<Command>c.last_command).index], c.core.tick - start, 0)
+    return take_time(c.core, &c.engine.stats[(<Command>c.command).index], c.core.tick - start, 0)
 
 
 cdef int show(Client c, Command command) except -1:
@@ -550,14 +548,14 @@ cdef int finish_call(Client c, Command command, bint changed) except -1:
         show(c, command)
     if c.core.after_call & AFTER_FEED:
         propagate(c, changed)
-    if c.core.after_call & AFTER_READY and not c.core.nesting and not c.engine.serving:
+    if c.core.after_call & AFTER_READY and not c.core.units and not c.engine.serving:
         serve_ready(c.engine)
     return 0
 
 
 cdef int finish_slow(Client c, Command command, uint64_t passed) except -1:
     """The rest of call() for what took long. A part of something larger leaves the time to that."""
-    if passed > SLOW_TICKS and not (c.core.nesting or c.engine.serving or c.core.obeying):
+    if passed > SLOW_TICKS and not (c.core.units or c.engine.serving or c.core.obeying):
         c.engine.tick()
         c.engine.note_latency("fast-command" if command.flags & FAST else "command",
                               <int64_t>(passed / c.engine.ticks_per_us()))
@@ -609,18 +607,25 @@ cdef int serve_key(Engine engine, Database db, bytes name) except -1:
 
 
 cdef bint retry(Engine engine, KeyWaiter waiter) except -1:
-    """Run a waiting client's command again; whether it could be answered."""
-    cdef Blocked blocked = <Blocked>engine.blocked
+    """Run a waiting client's command again; whether it waits no more: it was answered, or shut meanwhile."""
     cdef Client c = waiter.client
-    cdef int64_t dirty = engine.core.dirty
+    cdef Frame outer
+    cdef size_t mark
 
-    blocked.retry_begin(waiter)
+    frame_push(c, &outer, c.inbox(), 0, 0)
+    mark = c.out.size
+    c.argv, c.argc = waiter.argv, waiter.argc
+    c.flags &= ~<uint64_t>C_BLOCKED
     try:
-        call(c, <Command>waiter.command)
-    except Exception:
-        c.out.truncate(waiter.mark)
-        internal_error(c, <Command>waiter.command, dirty)
-    return blocked.retry_end(waiter, c)
+        call_guarded(c, <Command>waiter.command)
+        if waiter.silent or c.flags & C_BLOCKED:
+            c.out.truncate(mark)
+    finally:
+        frame_pop(c, &outer)
+    if waiter.client is not None and c.flags & C_BLOCKED:
+        return False
+    (<Blocked>engine.blocked).answered(waiter)
+    return True
 
 
 cdef int rerun(Engine engine, KeyWaiter waiter) except -1:
@@ -642,14 +647,13 @@ cdef int propagate(Client c, bint changed) except -1:
     c.effects = None
     if c.core.gate & GATE_LOADING:
         return 0                            # part of an EXEC that is read from the AOF: those who are fed have it
-    if effects is not None and len(effects) > 1 and not c.core.nesting:
-        c.core.nesting = 1                  # several effects of one command are one transaction
+    if effects is not None and len(effects) > 1:
+        c.core.units += 1                   # several effects of one command are one transaction
         try:
             for words in effects:
                 c.engine.propagate_words(c.db.index, words)
         finally:
-            c.core.nesting = 0
-            c.engine.end_transaction()
+            c.engine.unit_end()
     elif effects is not None:
         for words in effects:
             c.engine.propagate_words(c.db.index, words)
@@ -661,31 +665,17 @@ cdef int propagate(Client c, bint changed) except -1:
     return 0
 
 
-cdef int call_nested(Client c, Command command) except -1:
-    """Run the command in argv as a part of the one under way (EXEC, a script); a bug in it ends only itself."""
+cdef int call_guarded(Client c, Command command, bint checked=True) except -1:
     cdef size_t mark = c.out.size
-    cdef int depth = c.core.nesting
-    cdef int64_t dirty = c.core.dirty
-
-    c.core.nesting += 1
-    try:
-        call(c, command)
-    except Exception:
-        c.out.truncate(mark)
-        internal_error(c, command, dirty)
-    finally:
-        c.core.nesting = depth
-    return 0
-
-
-cdef int call_guarded(Client c, Command command) except -1:
-    """call(), where a bug in the command ends only itself."""
     cdef int64_t dirty = c.core.dirty
 
     try:
-        call(c, command)
+        if checked:
+            call(c, command)
+        else:
+            execute(c, command)
     except Exception:
-        c.out.clear()
+        c.out.truncate(min(mark, c.out.size))
         internal_error(c, command, dirty)
     return 0
 
@@ -701,7 +691,7 @@ cdef int internal_error(Client c, Command command, int64_t dirty) except -1:
             command is not None and command.flags & (WRITE | MAY_REPLICATE)):
         c.engine.fatal(f"A command that may write failed with an exception: {command}")
     c.effects = None
-    c.core.nesting = c.core.shared = 0
+    c.core.shared = 0
     c.core.tick = ticks()
     c.engine.log.warning("Bug: a command failed with an exception\n" + traceback.format_exc())
     return c.error(ERR_INTERNAL)

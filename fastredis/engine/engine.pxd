@@ -40,6 +40,8 @@ cpdef enum:                             # Session.flags
     C_DENY_BLOCKING = 1 << 17           # inside EXEC or a script: nothing may block
     C_REDIRECT = 1 << 18                # CLIENT CAPA redirect: a replica sends it to its master
     C_READONLY = 1 << 19                # READONLY: ... but not for reads
+    # What concerns the request under way, and not a script's commands.
+    C_REQUEST = C_MULTI | C_REPLY_OFF | C_REPLY_SKIP | C_REPLY_SKIP_NEXT
     # Any of these takes a command off the fast path of the dispatcher.
     C_SPECIAL = (C_MULTI | C_REPLY_OFF | C_REPLY_SKIP | C_REPLY_SKIP_NEXT | C_PUBSUB | C_NO_TOUCH | C_MASTER
                  | C_REPLICA | C_MONITOR | C_DENY_BLOCKING)
@@ -167,7 +169,7 @@ cdef class Engine(Listener):
     cdef int hand_out_effect(self, int db, Arg* argv, int argc, bint is_message) except -1
     cdef int hand_out(self, int db, Arg* argv, int argc, bint is_message=*) except -1
     cdef int propagate_words(self, int db, list words) except -1
-    cdef int end_transaction(self) except -1
+    cdef int unit_end(self) except -1
     cdef int touch_watched(self, Database db, const char* key, size_t size) except -1
     cdef int touch_all_watched(self, Database db, Database replaced_by) except -1
     cdef int key_ready(self, Database db, const char* key, size_t size) except -1

@@ -586,12 +586,12 @@ cdef class Engine(Listener):
         return 0
 
     cdef int propagate(self, int db, Arg* argv, int argc, bint is_message=False) except -1:
-        """Hand a command's effect to the AOF and the replicas; those of one EXEC, if several, come as one transaction.
+        """Hand a command's effect to the AOF and the replicas; those of one unit, if several, come as one transaction.
 
         So the first effect of an EXEC is kept until there is a second one, or none. is_message: it changes no data, and
         is for the replicas only.
         """
-        if self.core.nesting and not self.in_transaction:
+        if self.core.units and not self.in_transaction:
             if self.first is NULL:
                 self.first = args_copy(&self.core.memory, argv, argc, &self.first_size)
                 self.first_argc, self.first_db, self.first_is_message = argc, db, is_message
@@ -681,11 +681,12 @@ cdef class Engine(Listener):
             mem_free(&self.core.memory, argv, len(words) * sizeof(Arg))
         return 0
 
-    cdef int end_transaction(self) except -1:
-        """The outermost EXEC or script is over: hand out what is kept, or close what was opened."""
+    cdef int unit_end(self) except -1:
+        """What runs as one (Core.units) is over. The outermost hands out what is kept, or closes what was opened."""
         cdef Arg word
 
-        if self.core.nesting:
+        self.core.units -= 1
+        if self.core.units:
             return 0
         if self.first is not NULL:
             self.hand_out_first()

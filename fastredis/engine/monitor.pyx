@@ -61,7 +61,7 @@ cdef char* quote(char* to, const char* text, size_t size) noexcept:
 
 
 cdef set secret_args(Client c):
-    cdef bytes name = (<Command>c.last_command).name
+    cdef bytes name = (<Command>c.command).name
 
     if name == b"auth":
         return set(range(1, c.argc))
@@ -144,7 +144,7 @@ cdef class Monitors:
         self.line.shrink()
 
     cdef int show(self, Client c) except -1:
-        """Show all monitors the command in the client's argv, which is its last_command."""
+        """Show all monitors the command in the client's argv."""
         cdef Client monitor
         cdef Reply line = self.line
         cdef set secret

@@ -86,7 +86,7 @@ cdef class AppendOnly(Feed):
     @property
     def in_transaction(self):
         """Whether an EXEC or a script is under way, of which only a part was propagated so far."""
-        return self.core.nesting > 0
+        return self.core.units > 0
 
     @property
     def buffer_room(self):

@@ -340,7 +340,7 @@ cdef class AofLoad:
         if c.flags & C_MULTI and command.name != b"exec":
             (<Queue>c.queue).append(c, command)
             return 0
-        c.last_command = command
+        c.command = <void*>command
         if command.handler is not NULL:
             command.handler(c)
         else:
