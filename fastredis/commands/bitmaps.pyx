@@ -504,8 +504,7 @@ cdef bint run_field_op(Client c, const FieldOp* op, char* data, size_t size, bin
 cdef int tell_changes(Client c, int changes, bint grown) except -1:
     """BITFIELD is done. Each operation that changed something counts in dirty."""
     if changes:
-        c.core.dirty += changes - 1
-        return c.modified(&c.argv[1], NOTIFY_STRING, b"setbit")
+        return c.modified(&c.argv[1], NOTIFY_STRING, b"setbit", changes)
     if grown:
         # All writes failed, yet the string grew. Redis has no event for that, hence no class.
         return c.modified(&c.argv[1], 0, b"setbit")

@@ -63,17 +63,8 @@ cdef int modified_in(Client c, Database db, Arg* key, const char* event, int64_t
 
     RENAME and MOVE are one change that touches two keys.
     """
-    cdef Database selected = c.db
-
     c.core.dirty += changes
-    if not c.core.listeners:
-        return 0
-    c.db = db
-    try:
-        c.key_changed(key, NOTIFY_GENERIC, event)
-    finally:
-        c.db = selected
-    return 0
+    return c.engine.key_changed(db, key.ptr, key.size, NOTIFY_GENERIC, event) if c.core.listeners else 0
 
 
 cdef Database db_or_reply(Client c, int64_t index):

@@ -132,8 +132,7 @@ cdef int set_when(Client c, Entry* e, Arg* field, int64_t when_ms) except -1:
 cdef int changed(Client c, Entry* e, int fields, const char* event) except -1:
     """So many fields got or lost a deadline, or were deleted."""
     retrack(c, e)
-    c.modified(&c.argv[1], NOTIFY_HASH, event)
-    c.core.dirty += fields - 1
+    c.modified(&c.argv[1], NOTIFY_HASH, event, fields)
     return c.drop_empty(&c.argv[1], e)
 
 
@@ -609,8 +608,7 @@ cdef int cmd_hsetex(Client c) except -1:
     if not condition_holds(c, e, &given):
         return c.reply_int(0)
     set_pairs(c, e, given.first, bool(given.flags & KEEPTTL))
-    c.modified(key, NOTIFY_HASH, b"hset")
-    c.core.dirty += (c.argc - given.first) // 2 - 1
+    c.modified(key, NOTIFY_HASH, b"hset", (c.argc - given.first) // 2)
     if given.expiration:
         expire_set_fields(c, &given)
     return c.reply_int(1)

@@ -133,8 +133,7 @@ cdef bint hset(Client c, int64_t* added) except -1:
     if not c.has_type(e, TYPE_HASH):
         return False
     added[0] = set_pairs(c, e, 2, False)
-    c.modified(&c.argv[1], NOTIFY_HASH, b"hset")
-    c.core.dirty += (c.argc - 2) // 2 - 1
+    c.modified(&c.argv[1], NOTIFY_HASH, b"hset", (c.argc - 2) // 2)
     return True
 
 
@@ -343,8 +342,7 @@ cdef int cmd_hdel(Client c) except -1:
         deleted += hash_delete(&c.core.memory, e, c.argv[i].ptr, c.argv[i].size, c.argv[i].hash)
     if deleted:
         retrack(c, e)
-        c.modified(&c.argv[1], NOTIFY_HASH, b"hdel")
-        c.core.dirty += deleted - 1
+        c.modified(&c.argv[1], NOTIFY_HASH, b"hdel", deleted)
         c.drop_empty(&c.argv[1], e)
     return c.reply_int(deleted)
 

@@ -173,7 +173,7 @@ def clients(engine) -> Fields:
         ("clients_in_timeout_table", engine.blocked.with_deadline),
         ("total_watched_keys", found["watched_keys"]),
         ("total_blocking_keys", engine.blocked.keys),
-        ("total_blocking_keys_on_nokey", 0),
+        ("total_blocking_keys_on_nokey", engine.blocked.keys_on_loss),
     ]
 
 

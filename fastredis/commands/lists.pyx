@@ -87,8 +87,7 @@ cdef int reply_elements(Client c, Entry* e, int64_t start, int64_t count, bint b
 
 cdef int tell_popped(Client c, Arg* key, Entry* e, int where, int64_t count) except -1:
     """After `count` elements were taken off an end: tell, and delete the key of an empty list."""
-    c.modified(key, NOTIFY_LIST, b"lpop" if where == LIST_HEAD else b"rpop")
-    c.core.dirty += count - 1
+    c.modified(key, NOTIFY_LIST, b"lpop" if where == LIST_HEAD else b"rpop", count)
     return c.drop_empty(key, e) if list_count(e) == 0 else 0
 
 
@@ -148,8 +147,7 @@ cdef int push(Client c, int where, bint must_exist) except -1:
         return c.reply_int(0)
     else:
         e = new_list(c, key, &c.argv[2], c.argc - 2, where)
-    c.modified(key, NOTIFY_LIST, push_event(where))
-    c.core.dirty += c.argc - 3
+    c.modified(key, NOTIFY_LIST, push_event(where), c.argc - 2)
     return c.reply_int(list_count(e))
 
 
@@ -544,8 +542,7 @@ cdef int cmd_lrem(Client c) except -1:
     finally:
         needle_free(&needle)
     if removed:
-        c.modified(&c.argv[1], NOTIFY_LIST, b"lrem")
-        c.core.dirty += removed - 1
+        c.modified(&c.argv[1], NOTIFY_LIST, b"lrem", removed)
         c.drop_empty(&c.argv[1], e)
     return c.reply_int(removed)
 
@@ -581,8 +578,7 @@ cdef int cmd_ltrim(Client c) except -1:
     list_drop(account, &c.core.limits, e, LIST_HEAD, start)
     list_drop(account, &c.core.limits, e, LIST_TAIL, behind)
     # A trim that removes nothing is an event, but not a change that is propagated.
-    c.modified(&c.argv[1], NOTIFY_LIST, b"ltrim")
-    c.core.dirty += start + behind - 1
+    c.modified(&c.argv[1], NOTIFY_LIST, b"ltrim", start + behind)
     c.drop_empty(&c.argv[1], e)
     return c.reply_ok()
 

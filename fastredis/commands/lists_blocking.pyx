@@ -91,8 +91,7 @@ cdef int push_moved(Client c, Entry* target, int where, const LpItem* item) exce
         # As in Redis, the digits of an integer do not count.
         list_prepare(&c.core.memory, &c.core.limits, target, element.size if item.text is not NULL else 0, 1)
         list_push(&c.core.memory, &c.core.limits, target, where, element.ptr, element.size)
-    c.modified(key, NOTIFY_LIST, push_event(where))
-    c.core.dirty -= 1               # the whole move is one change
+    c.modified(key, NOTIFY_LIST, push_event(where), 0)      # the whole move is one change
     return c.reply_bulk(element.ptr, element.size)
 
 
@@ -338,8 +337,7 @@ cdef bint move_many_or_reply(Client c, Entry* source, int source_end, int target
         else:
             put_block(c, source, source_end, target, target_end, how, count)
         list_drop(&c.core.memory, &c.core.limits, source, source_end, count)
-    c.modified(&c.argv[2], NOTIFY_LIST, push_event(target_end))
-    c.core.dirty -= 1
+    c.modified(&c.argv[2], NOTIFY_LIST, push_event(target_end), 0)      # the whole move is one change
     c.reply_array(count)
     reply_elements(c, target, 0 if target_end == LIST_HEAD else <int64_t>list_count(target) - count, count, False)
     tell_popped(c, &c.argv[1], source, source_end, count)

@@ -53,11 +53,10 @@ cdef int flush(Client c, Database db, bint lazy) except -1:
     """Empty a database. Each key counts as a change."""
     cdef Detached garbage
 
-    c.engine.touch_all_watched(db, None)
     c.core.dirty += db.count()
-    garbage = db.detach()
-    if c.engine.slices is not None and c.engine.slices.detached(db, garbage):
-        return 0                        # the snapshot under way still has to write it, and will discard it
+    garbage = c.engine.take_all(db)
+    if garbage is None:
+        return 0
     if lazy:
         c.engine.discard(garbage)
     else:
@@ -143,13 +142,7 @@ cdef int cmd_swapdb(Client c) except -1:
         return c.error(ERR_DB_INDEX)
     one, other = c.engine.db(first), c.engine.db(second)
     if one is not other:
-        c.engine.touch_all_watched(one, other)
-        c.engine.touch_all_watched(other, one)
-        c.engine.all_ready(one)
-        c.engine.all_ready(other)
-        one.swap(other)
-        if c.engine.slices is not None:
-            c.engine.slices.swapped(one, other)
+        c.engine.exchange(one, other)
     c.core.dirty += 1
     return c.reply_ok()
 

@@ -76,8 +76,7 @@ cdef int cmd_sadd(Client c) except -1:
         set_expect(&c.core.memory, &c.core.limits, e, c.argc - 2)
         added = add_members(c, e)
     if added:
-        c.modified(&c.argv[1], NOTIFY_SET, b"sadd")
-        c.core.dirty += added - 1
+        c.modified(&c.argv[1], NOTIFY_SET, b"sadd", added)
     return c.reply_int(added)
 
 declare(
@@ -106,8 +105,7 @@ cdef int cmd_srem(Client c) except -1:
     for i in range(2, c.argc):
         removed += set_remove(&c.core.memory, e, c.argv[i].ptr, c.argv[i].size, c.argv[i].hash)
     if removed:
-        c.modified(&c.argv[1], NOTIFY_SET, b"srem")
-        c.core.dirty += removed - 1
+        c.modified(&c.argv[1], NOTIFY_SET, b"srem", removed)
         c.drop_empty(&c.argv[1], e)
     return c.reply_int(removed)
 
@@ -425,8 +423,7 @@ cdef int spop_count(Client c) except -1:
         pop_by_draw(c, e, count, words)
     if words is not None and len(words) > 2:
         c.effect(words)
-    c.modified(&c.argv[1], NOTIFY_SET, b"spop")
-    c.core.dirty += count - 1
+    c.modified(&c.argv[1], NOTIFY_SET, b"spop", count)
     return 0
 
 
@@ -434,8 +431,7 @@ cdef int spop_all(Client c, Entry* e, uint64_t size) except -1:
     c.core.hits += 1                    # for Redis this is an SUNION of one set, which reads it
     c.reply_set(size)
     reply_members(c, e)
-    c.modified(&c.argv[1], NOTIFY_SET, b"spop")
-    c.core.dirty += size - 1
+    c.modified(&c.argv[1], NOTIFY_SET, b"spop", size)
     if c.propagates():
         c.effect([b"UNLINK" if c.core.lazy_server_del else b"DEL", arg_bytes(&c.argv[1])])
     c.db.delete(&c.argv[1], c.core.lazy_server_del)

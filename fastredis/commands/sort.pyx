@@ -570,8 +570,7 @@ cdef int store_result(Client c, Sort* s, int64_t values) except -1:
         c.db.replace(s.store, old, e, False)
     else:
         c.db.add(e, arg_hash(s.store))
-    c.modified(s.store, NOTIFY_LIST, b"sortstore")
-    c.core.dirty += values - 1
+    c.modified(s.store, NOTIFY_LIST, b"sortstore", values)
     return c.reply_int(values)
 
 

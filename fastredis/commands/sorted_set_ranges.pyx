@@ -422,8 +422,7 @@ cdef int remove_range(Client c, RangeKind kind, const char* event) except -1:
         count = clip_ranks(e, r.start, r.stop, &first)
     if count:
         zset_delete_range(&c.core.memory, e, first, count)
-        c.core.dirty += count - 1
-        c.modified(&c.argv[1], NOTIFY_ZSET, event)
+        c.modified(&c.argv[1], NOTIFY_ZSET, event, count)
         c.drop_empty(&c.argv[1], e)
     return c.reply_int(count)
 

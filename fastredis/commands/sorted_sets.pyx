@@ -227,8 +227,7 @@ cdef int put_in(Client c, Entry* e, int first, int pairs, int flags, const doubl
         updated += done & ZADD_UPDATED != 0
         member += 2
     if added + updated:
-        core.dirty += added + updated - 1
-        c.modified(&c.argv[1], NOTIFY_ZSET, b"zincr" if flags & ZADD_INCR else b"zadd")
+        c.modified(&c.argv[1], NOTIFY_ZSET, b"zincr" if flags & ZADD_INCR else b"zadd", added + updated)
     if not flags & ZADD_INCR:
         return c.reply_int(added + updated if flags & ZADD_CH else added)
     if done & ZADD_NAN:
@@ -255,8 +254,7 @@ cdef int cmd_zrem(Client c) except -1:
             prefetch_members(c, e, i, 1)
         removed += zset_remove(&c.core.memory, e, c.argv[i].ptr, c.argv[i].size, c.argv[i].hash)
     if removed:
-        c.core.dirty += removed - 1
-        c.modified(key, NOTIFY_ZSET, b"zrem")
+        c.modified(key, NOTIFY_ZSET, b"zrem", removed)
         c.drop_empty(key, e)
     return c.reply_int(removed)
 
@@ -412,8 +410,7 @@ cdef int pop(Client c, Arg* key, Entry* e, bint highest, uint64_t count, bint as
         c.reply_bulk(it.text, it.size)
         c.reply_double(it.score)
     zset_delete_range(&c.core.memory, e, zset_count(e) - count if highest else 0, count)
-    c.core.dirty += count - 1
-    c.modified(key, NOTIFY_ZSET, b"zpopmax" if highest else b"zpopmin")
+    c.modified(key, NOTIFY_ZSET, b"zpopmax" if highest else b"zpopmin", count)
     return c.drop_empty(key, e)
 
 

@@ -12,9 +12,11 @@
 # subclass, which knows what to reply when the time is over, and what to clear away when the wait has ended.
 #
 # Waiting for keys (BLPOP ...): Database.awaited maps a key to lines of KeyWaiters, one for
-# each type that they want it to be of; who came first is first. A KeyWaiter keeps its command.
-# Whatever changes such a key puts it on Engine.ready; after the command under way, or the EXEC it
-# is part of, the dispatcher runs the commands of those who wait again, as long as the key is of the type they want, and
+# each type that they want it to be of; who came first is first. Those who want to know as well that there is no such
+# key any more (XREADGROUP) are in a second line, whose number is ~type. A KeyWaiter keeps its command, with what its
+# handler has put in the place of an argument that means something else later (XREAD's $).
+# Whatever changes such a key puts it on Engine.ready; after the command or unit under way, or else at the end of the
+# turn, the dispatcher runs the commands of those again whom it concerns what the key is now, and
 # one that still cannot be answered calls block_on_keys() again and keeps its place.
 # So a blocking command has one implementation, and checks and replies in one place.
 #
@@ -73,6 +75,7 @@ cdef class KeyWaiter(Waiter):
     cdef Database db
     cdef list keys                      # bytes, no key twice
     cdef int kind                       # TYPE_* that the command works on
+    cdef bint on_loss                   # it is to run also when a key is not of that type (any more)
     cdef KeyReply in_vain
     cdef object command                 # Command
     cdef Account* account
@@ -105,6 +108,7 @@ cdef class Blocked:
     cdef int leave_keys(self, KeyWaiter waiter) except -1
 
 
-cdef int keep_command(KeyWaiter waiter, Client c) except -1
+cdef int keep_command(KeyWaiter waiter, Client c, Arg* argv) except -1
+# again: the c.argc arguments with which the command is to run again; NULL: c.argv.
 cdef int block_on_keys(Client c, int first, int64_t count, int step, int kind, int64_t deadline_ms,
-                       KeyReply in_vain) except -1
+                       KeyReply in_vain, bint on_loss=*, Arg* again=*) except -1

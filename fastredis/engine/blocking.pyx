@@ -41,16 +41,21 @@ cdef class KeyWaiter(Waiter):
         return (<Blocked>(<Engine>self.owner).blocked).leave_keys(self)
 
 
+cdef list lines_of(KeyWaiter waiter):
+    """The lines of each of its keys that a waiter is in."""
+    return [waiter.kind, ~waiter.kind] if waiter.on_loss else [waiter.kind]
+
+
 cdef int reply_in_vain(Client c, KeyReply in_vain) except -1:
     return c.reply_null_array() if in_vain == NULL_ARRAY else c.reply_null()
 
 
 cdef int block_on_keys(Client c, int first, int64_t count, int step, int kind, int64_t deadline_ms,
-                       KeyReply in_vain) except -1:
+                       KeyReply in_vain, bint on_loss=False, Arg* again=NULL) except -1:
     """The command in argv cannot be answered: wait for keys argv[first], argv[first + step] ... to be of type `kind`.
 
-    `count` is how many keys; deadline_ms is in ms since the epoch, 0: for ever. Inside MULTI or a script,
-    the null is replied at once.
+    `count` is how many keys; deadline_ms is in ms since the epoch, 0: for ever. on_loss: or for one to be of that type
+    no more. Inside MULTI or a script, the null is replied at once.
     """
     cdef KeyWaiter waiter
     cdef int64_t i
@@ -61,19 +66,20 @@ cdef int block_on_keys(Client c, int first, int64_t count, int step, int kind, i
     if c.flags & C_DENY_BLOCKING:
         return reply_in_vain(c, in_vain)
     waiter = KeyWaiter()
-    keep_command(waiter, c)
+    keep_command(waiter, c, again if again is not NULL else c.argv)
     waiter.kind = kind
+    waiter.on_loss = on_loss
     waiter.in_vain = in_vain
     waiter.keys = list(dict.fromkeys([arg_bytes(&c.argv[first + i * step]) for i in range(count)]))
     (<Blocked>c.engine.blocked).await_keys(waiter)
     return (<Blocked>c.engine.blocked).block(c, waiter, deadline_ms)
 
 
-cdef int keep_command(KeyWaiter waiter, Client c) except -1:
-    """Have a waiter remember the client's present command, to run it again."""
+cdef int keep_command(KeyWaiter waiter, Client c, Arg* argv) except -1:
+    """Have a waiter remember the client's present command, to run it again with these arguments."""
     waiter.account = &c.core.memory
     waiter.owner = c.engine
-    waiter.argv = args_copy(waiter.account, c.argv, c.argc, &waiter.size)
+    waiter.argv = args_copy(waiter.account, argv, c.argc, &waiter.size)
     waiter.argc = c.argc
     waiter.command = <object>c.command
     waiter.db = c.db
@@ -111,6 +117,13 @@ cdef class Blocked:
         return sum([len(db.awaited) for db in self.engine.databases])
 
     @property
+    def keys_on_loss(self):
+        """... of which one waits also for their end."""
+        cdef Database db
+
+        return sum([any(line < 0 for line in lines) for db in self.engine.databases for lines in db.awaited.values()])
+
+    @property
     def with_deadline(self):
         """Number of clients that wait until a certain time."""
         return self.deadlines.count
@@ -145,9 +158,10 @@ cdef class Blocked:
 
         for key in waiter.keys:
             lines = waiter.db.awaited.setdefault(key, {})
-            if waiter.kind not in lines:
-                lines[waiter.kind] = OrderedDict()      # of a dict, those who are gone would be in the way at its front
-            lines[waiter.kind][waiter] = None
+            for line in lines_of(waiter):
+                if line not in lines:
+                    lines[line] = OrderedDict()     # of a dict, those who are gone would be in the way at its front
+                lines[line][waiter] = None
         self.in_lines += len(waiter.keys)
         self.engine.core.listeners |= LISTEN_BLOCKED
         return 0
@@ -157,11 +171,12 @@ cdef class Blocked:
 
         for key in waiter.keys:
             lines = <dict>waiter.db.awaited[key]
-            del lines[waiter.kind][waiter]
-            if not lines[waiter.kind]:
-                del lines[waiter.kind]
-                if not lines:
-                    del waiter.db.awaited[key]
+            for line in lines_of(waiter):
+                del lines[line][waiter]
+                if not lines[line]:
+                    del lines[line]
+            if not lines:
+                del waiter.db.awaited[key]
         self.in_lines -= len(waiter.keys)
         if self.in_lines == 0:
             self.engine.core.listeners &= ~LISTEN_BLOCKED

@@ -85,7 +85,6 @@ cdef class Client(Session):
     cdef int error_text(self, bytes text) except -1
     cdef int wrong_type(self) except -1
     cdef Reply inbox(self)
-    cdef int key_changed(self, Arg* key, int event_class, const char* event) except -1
     cdef int note(self, Arg* key, int event_class, const char* event) except -1
     cdef int replicate_message(self) except -1
     cdef int effect(self, list argv) except -1
@@ -95,15 +94,15 @@ cdef class Client(Session):
     cdef int entered(self, bytes name, int64_t taken) except -1
     cdef int left(self, bytes name, int64_t given) except -1
 
-    cdef inline int modified(self, Arg* key, int event_class, const char* event) except -1:
+    cdef inline int modified(self, Arg* key, int event_class, const char* event, int64_t changes=1) except -1:
         """The handler changed a key: everything that follows from a change follows from this.
 
-        WATCH, client tracking, keyspace notifications, blocked clients, dirty count and with it the
-        propagation to the AOF and the replicas.
+        Engine.key_changed() tells who wants to hear of it. `changes` is for the dirty count: 0, in all that a command
+        says, means that there is nothing to propagate.
         """
-        self.core.dirty += 1
+        self.core.dirty += changes
         if self.core.listeners:
-            return self.key_changed(key, event_class, event)
+            return self.engine.key_changed(self.db, key.ptr, key.size, event_class, event)
         return 0
 
     cdef inline bint propagates(self) noexcept:
@@ -158,7 +157,7 @@ cdef class Client(Session):
 
 
 cdef int client_init(Client c, Engine engine) except -1
-# Begin a frame: argv and argc are for the caller to set. out: where its replies go. cleared, added: flags, till its end.
+# Begin a frame: argv and argc are for the caller to set. out: where its replies go. cleared, added: flags, for so long.
 cdef int frame_push(Client c, Frame* outer, Reply out, uint64_t cleared, uint64_t added) except -1
 cdef int frame_pop(Client c, Frame* outer) except -1
 # Begin and end what runs as one, in the handler of the command that it is for. Between them, for each command: set argv

@@ -41,11 +41,6 @@ cdef class Client(Session):
     cdef int wrong_type(self) except -1:
         return self.error(ERR_WRONGTYPE)
 
-    cdef int key_changed(self, Arg* key, int event_class, const char* event) except -1:
-        self.engine.touch_watched(self.db, key.ptr, key.size)
-        self.engine.key_ready(self.db, key.ptr, key.size)
-        return self.engine.key_event(self.db, event_class, event, key.ptr, key.size)
-
     cdef int note(self, Arg* key, int event_class, const char* event) except -1:
         """Publish a further event of a change that modified() has told already."""
         if self.core.listeners:

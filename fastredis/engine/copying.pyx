@@ -171,7 +171,7 @@ cdef Entry* copied(Client c, Entry* e, Arg* key) except? NULL:
         waiter.abandon()
     elif copy_is_slow(e) and may_wait(c):
         waiter = CopyWaiter()
-        keep_command(waiter, c)
+        keep_command(waiter, c, c.argv)
     if waiter is None or waiter.tries == MOST_TRIES or not copy_is_slow(e):
         return entry_copy(&c.core.memory, e, key.ptr, key.size)
     waiter.tries += 1

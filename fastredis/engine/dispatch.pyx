@@ -48,6 +48,8 @@ cdef enum:
 cdef frozenset PUBSUB_CONTEXT = frozenset([
     b"ping", b"quit", b"reset", b"subscribe", b"unsubscribe", b"psubscribe", b"punsubscribe", b"ssubscribe",
     b"sunsubscribe"])
+cdef dict EMPTY = {}
+
 cdef enum:
     ALLOWANCES = LOADING | STALE            # flags that let a command run where others may not
 
@@ -489,6 +491,7 @@ cdef int call(Client c, Command command) except -1:
         passed = core.tick - start
         take_time(core, stats, passed, 1)
     if unlikely(c.flags & C_BLOCKED):
+        c.engine.serve = serve_ready
         if core.after_call & AFTER_MONITOR:
             show(c, command)
         return 0                            # it is counted once it is answered, see fastredis.engine.blocking
@@ -584,26 +587,40 @@ cdef int serve_ready(Engine engine) except -1:
 
 
 cdef int serve_key(Engine engine, Database db, bytes name) except -1:
-    """Run the commands of those who wait for a key, in their order, while it is what they want.
+    """Run the commands of those who wait for a key, in their order, while what it is concerns them."""
+    cdef Arg key = arg_of(name)
+
+    for kind, line in list(db.awaited.get(name, EMPTY).items()):
+        serve_line(engine, db, &key, kind, line)
+    return 0
+
+
+cdef int serve_line(Engine engine, Database db, Arg* key, int kind, object line) except -1:
+    """The same for one of a key's lines.
 
     Those who cannot be served stay in line and are passed by. The line is read in pieces as long as what was passed
     by so far, so that this takes time in proportion to the commands that it runs.
     """
-    cdef Arg key = arg_of(name)
     cdef KeyWaiter waiter
-    cdef Entry* e = db.live(&key)
-    cdef object line = db.awaited[name].get(entry_type(e)) if e is not NULL and name in db.awaited else None
     cdef list stay = []                 # of the line, those who could not be served
 
-    while line and len(stay) < len(line):
+    while len(stay) < len(line):
         for waiter in list(islice(line, len(stay), 2 * len(stay) + 1)):
-            e = db.live(&key)
-            if e is NULL or entry_type(e) != waiter.kind:
+            if not concerns(db, key, kind):
                 return 0
             if waiter in line and not retry(engine, waiter):
                 stay.append(waiter)
         stay = [waiter for waiter in stay if waiter in line]    # another's answer may have been the end of one
     return 0
+
+
+cdef bint concerns(Database db, Arg* key, int kind) except -1:
+    """Whether what a key is now is for those in a line: of a type (TYPE_*), or (~TYPE_*) not of that type."""
+    cdef Entry* e = db.live(key)
+
+    if kind < 0:
+        return e is NULL or entry_type(e) != ~kind
+    return e is not NULL and entry_type(e) == kind
 
 
 cdef bint retry(Engine engine, KeyWaiter waiter) except -1:

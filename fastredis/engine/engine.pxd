@@ -92,6 +92,11 @@ cdef class Copies:
     cdef bint concern(self, Arg* argv, int argc) noexcept   # whether arguments name what is being copied
 
 
+cdef class Engine(Listener)
+
+ctypedef int (*Serve)(Engine engine) except -1
+
+
 cdef class Clock:
     cdef Engine engine
 
@@ -122,6 +127,7 @@ cdef class Engine(Listener):
     cdef list garbage                   # Garbage, freed in slices
     cdef bint serving                   # those who wait for keys are being served
     cdef list ready                     # (Database, key) that changed while somebody waits for it
+    cdef Serve serve                    # lets those go on; NULL: nobody has waited yet
     cdef set own_deadlines              # (database, key) with TTLs that clients of a replica have set
     cdef object expiry_timer
     cdef object garbage_timer
@@ -170,10 +176,14 @@ cdef class Engine(Listener):
     cdef int hand_out(self, int db, Arg* argv, int argc, bint is_message=*) except -1
     cdef int propagate_words(self, int db, list words) except -1
     cdef int unit_end(self) except -1
+    # Changes of keys: whoever made them, they pass through one of these.
+    cdef int key_changed(self, Database db, const char* key, size_t size, int event_class,
+                         const char* event) except -1
+    cdef Detached take_all(self, Database db)       # empty a database
+    cdef int exchange(self, Database one, Database other) except -1
+    cdef int keys_change(self, Database db, Database other) except -1
     cdef int touch_watched(self, Database db, const char* key, size_t size) except -1
-    cdef int touch_all_watched(self, Database db, Database replaced_by) except -1
     cdef int key_ready(self, Database db, const char* key, size_t size) except -1
-    cdef int all_ready(self, Database db) except -1
     cdef int arm_expiry(self) except -1
     cdef int collect(self) except -1
     cdef double ticks_per_us(self) noexcept

@@ -410,6 +410,9 @@ cdef class Engine(Listener):
     cdef int settle(self) except -1:
         cdef Session session
 
+        # What no command has changed: keys that expired, were evicted or loaded.
+        if self.core.after_call & AFTER_READY and not self.core.gate & GATE_LOADING and self.serve is not NULL:
+            self.serve(self)
         while self.resume_queue or (self.flush_queue and not self.core.holding) or self.close_queue:
             self.resume_all()
             while self.flush_queue and not self.core.holding:
@@ -500,31 +503,26 @@ cdef class Engine(Listener):
             argv[1].size = size
             self.propagate(db.index, argv, 2)
         # No dirty: the command on whose way the key expired, maybe a GET, has not changed anything by that.
-        if self.core.listeners:
-            self.touch_watched(db, key, size)
-            self.key_event(db, NOTIFY_EXPIRED, b"expired", key, size)
-        return 0
+        return self.key_changed(db, key, size, NOTIFY_EXPIRED, b"expired") if self.core.listeners else 0
 
     cdef int fields_expired(self, Database db, const char* key, size_t size, list names, bint deleted) except -1:
         """The time of some fields of a hash came. names: which, None when nobody takes what is propagated."""
         if names is not None:
             self.propagate_words(db.index, [b"HDEL", key[:size], *names])
         if self.core.listeners:
-            self.touch_watched(db, key, size)
-            self.key_event(db, NOTIFY_HASH, b"hexpired", key, size)
+            self.key_changed(db, key, size, NOTIFY_HASH, b"hexpired")
             if deleted:
                 self.key_event(db, NOTIFY_GENERIC, b"del", key, size)
         return 0
 
     def empty(self):
-        """Remove all keys of all databases. Only those who watch them are told: the caller loads others."""
+        """Remove all keys of all databases; the caller loads others."""
         cdef Database db
         cdef Detached garbage
 
         for db in self.databases:
-            self.touch_all_watched(db, None)
-            garbage = db.detach()
-            if self.slices is None or not self.slices.detached(db, garbage):
+            garbage = self.take_all(db)
+            if garbage is not None:
                 garbage.drain(INT64_MAX)
 
     cdef int before_change(self, Database db, Entry* e) noexcept:
@@ -538,6 +536,46 @@ cdef class Engine(Listener):
     cdef int before_leaving(self, Database db) noexcept:
         """All keys of a database go, as they are."""
         return self.copies.before_leaving(db) if self.copies is not None else 0
+
+    cdef int key_changed(self, Database db, const char* key, size_t size, int event_class,
+                         const char* event) except -1:
+        """A key is not what it was, or is gone. Asked for only if there are Core.listeners."""
+        self.touch_watched(db, key, size)
+        self.key_ready(db, key, size)
+        return self.key_event(db, event_class, event, key, size)
+
+    cdef int keys_change(self, Database db, Database other) except -1:
+        """The keys of a database are about to go, or (unless it is None) to become those of the other one."""
+        cdef Arg key
+        cdef bytes name
+
+        for name in list(db.watchers):
+            key = arg_of(name)
+            if db.live(&key) is not NULL or (other is not None and other.live(&key) is not NULL):
+                self.touch_watched(db, key.ptr, key.size)
+        for name in db.awaited:
+            self.key_ready(db, name, len(name))
+        return 0
+
+    cdef Detached take_all(self, Database db):
+        """Empty a database; returns what was in it, for the caller to free.
+
+        None: the snapshot under way takes it, and discards it when it is written.
+        """
+        cdef Detached garbage
+
+        self.keys_change(db, None)
+        garbage = db.detach()
+        return None if self.slices is not None and self.slices.detached(db, garbage) else garbage
+
+    cdef int exchange(self, Database one, Database other) except -1:
+        """Exchange the keys of two databases. Clients, and what they watch and wait for, stay."""
+        self.keys_change(one, other)
+        self.keys_change(other, one)
+        one.swap(other)
+        if self.slices is not None:
+            self.slices.swapped(one, other)
+        return 0
 
     cdef int touch_watched(self, Database db, const char* key, size_t size) except -1:
         """A key changed: transactions of those who watch it will fail."""
@@ -555,17 +593,6 @@ cdef class Engine(Listener):
             at = (<Place>at).after
         return 0
 
-    cdef int touch_all_watched(self, Database db, Database replaced_by) except -1:
-        """The database is emptied, or gets another's keys: touch the watched keys that are there or will be."""
-        cdef Arg key
-        cdef bytes name
-
-        for name in list(db.watchers):
-            key = arg_of(name)
-            if db.live(&key) is not NULL or (replaced_by is not None and replaced_by.live(&key) is not NULL):
-                self.touch_watched(db, key.ptr, key.size)
-        return 0
-
     cdef int key_ready(self, Database db, const char* key, size_t size) except -1:
         """A key changed: whoever waits for it may be served after the command under way."""
         cdef bytes name
@@ -575,14 +602,6 @@ cdef class Engine(Listener):
             if name in db.awaited:
                 self.ready.append((db, name))
                 self.core.after_call |= AFTER_READY
-        return 0
-
-    cdef int all_ready(self, Database db) except -1:
-        """The database got another's keys: any key that is waited for may be there."""
-        cdef bytes name
-
-        for name in db.awaited:
-            self.key_ready(db, name, len(name))
         return 0
 
     cdef int propagate(self, int db, Arg* argv, int argc, bint is_message=False) except -1:

@@ -289,6 +289,5 @@ cdef class Evictor:
         argv[1] = key
         self.engine.propagate(db.index, argv, 2)
         if self.core.listeners:
-            self.engine.touch_watched(db, key.ptr, key.size)
-            self.engine.key_event(db, NOTIFY_EVICTED, b"evicted", key.ptr, key.size)
+            self.engine.key_changed(db, key.ptr, key.size, NOTIFY_EVICTED, b"evicted")
         return 0

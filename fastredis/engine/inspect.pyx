@@ -521,7 +521,7 @@ def populate(Client c not None, int64_t count, bytes prefix not None, int64_t si
             memcpy(value + 6, number, digits)
             c.db.add(string_new(&core.memory, key, name.size, value, size if size else 6 + digits), arg_hash(&name))
             if core.listeners:
-                c.engine.touch_watched(c.db, key, name.size)
+                c.engine.key_changed(c.db, key, name.size, 0, b"")
     finally:
         mem_free(&core.memory, key, key_room)
         if value is not NULL:

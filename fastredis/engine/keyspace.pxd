@@ -66,7 +66,7 @@ cdef class Database:
     cdef ExpireHeap expires
     cdef ExpireHeap field_expires
     cdef dict watchers                  # key (bytes) -> Line of those who watch it (fastredis.engine.lines)
-    cdef dict awaited                   # key (bytes) -> {TYPE_*: {KeyWaiter: None}}, first come first (_blocking)
+    cdef dict awaited                   # key (bytes) -> {line: {KeyWaiter: None}}, first come first (see blocking.pxd)
 
     cdef Entry* lookup_read(self, Arg* key) except? NULL
     cdef Entry* lookup_write(self, Arg* key) except? NULL

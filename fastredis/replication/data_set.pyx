@@ -60,18 +60,14 @@ cdef Remains remains_of(Engine engine, list databases):
     remains.engine = engine
     remains.garbage = []
     for db in databases:
-        garbage = db.detach()
-        if engine.slices is None or not engine.slices.detached(db, garbage):
+        garbage = engine.take_all(db)
+        if garbage is not None:
             remains.garbage.append(garbage)
     return remains
 
 
 def take_all(Engine engine not None):
     """Empty all databases; returns the Remains. Transactions that watch one of the keys will fail."""
-    cdef Database db
-
-    for db in engine.databases:
-        engine.touch_all_watched(db, None)
     return remains_of(engine, engine.databases)
 
 
@@ -95,12 +91,8 @@ cdef class SpareDatabases:
 
         self.follow_epoch()
         for db, spare in zip(engine.databases, self.databases, strict=True):
-            engine.touch_all_watched(db, spare)
-            engine.all_ready(db)
-            db.swap(spare)
+            engine.exchange(db, spare)
             db.keys.manual = engine.core.fixed_tables != 0
-            if engine.slices is not None:
-                engine.slices.swapped(db, spare)
         engine.core.rearm = True
 
     cdef int follow_epoch(self) except -1:
