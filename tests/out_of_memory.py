@@ -25,10 +25,9 @@ from fastredis.persist.rdb_read import RdbError
 from fastredis.persist.rdb_load import load_file
 from fastredis.server import GATE_LOADING
 from tests.ds.probes import fail_allocation
+from tests.effect_rows import all_effects
+from tests.local import Local, words
 from tests.resp import Closed, Error
-from tests.test_hash_propagation import EFFECTS as HASH_EFFECTS
-from tests.test_propagation import EFFECTS, Local, words
-from tests.test_set_propagation import EFFECTS as SET_EFFECTS
 
 CHILD_SECONDS = 120
 BUDGET_US = 1_000_000
@@ -206,9 +205,8 @@ ALL_TYPES = (f"SET s text | SET n 17 | SET e 1 PX 100000 | SETRANGE big {BIG} x 
 
 def cases():
     found = {}
-    for effects in (EFFECTS, SET_EFFECTS, HASH_EFFECTS):
-        for name, (setup, line, _) in effects.items():
-            found[f"{name} ({line.split()[0]})"] = Case(setup, commands, line)
+    for name, (setup, line, *_) in all_effects():
+        found[f"{name} ({line.split()[0]})"] = Case(setup, commands, line)
     for name, (setup, line) in MORE.items():
         found[name] = Case(setup, commands, line)
     found["SET in pieces"] = Case("SET k old", in_pieces, b"SET", b"k", b"x" * BIG)

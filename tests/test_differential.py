@@ -4,13 +4,11 @@ from fastredis.engine.command import declared_commands
 
 from fastredis import commands
 from fastredis.engine.arguments import parse_args
-from tests.conftest import PEER
 from tests.differential.alike import DIFFERENCES, Alike, frames
 from tests.differential.grammar import Draw, known_commands, pruned
 from tests.differential.run import in_order, opens, outcome, shrink
 from tests.differential.session import Comparison, told
 from tests.resp import NIL_ARRAY, Error, Set
-from tests.servers import fastredis_server, peer_server
 
 STEPS = 9000
 SEED = 1
@@ -19,20 +17,8 @@ WORDS = {"EX", "NX", "LIMIT", "BYSCORE", "BYLEX", "WITHSCORES", "COUNT", "LEFT",
 ALL = {command.name.decode(): (command.arity, WORDS) for command in declared_commands()}
 
 
-@pytest.fixture(scope="module")
-def servers(pytestconfig):
-    """A fastredis and a real server, which do not depend on the locale."""
-    peer = pytestconfig.stash[PEER]
-    if peer is None:
-        pytest.skip("no peer: no redis-server on PATH, and no --peer")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LC_ALL", "C")
-        with fastredis_server(loop=pytestconfig.getoption("--loop")) as server, peer_server(peer.path) as other:
-            yield server, other, str(peer)
-
-
-def test_some_sessions_find_nothing(servers):
-    test = Comparison(*servers)
+def test_some_sessions_find_nothing(alike_servers, peer):
+    test = Comparison(*alike_servers, str(peer))
     seed = SEED
     while test.steps < STEPS:
         test.session(seed)
@@ -48,12 +34,12 @@ PLANTED = [
 
 
 @pytest.mark.parametrize("setting, value, name, steps", PLANTED, ids=[planted[2] for planted in PLANTED])
-def test_a_difference_is_found_and_shrunk(servers, setting, value, name, steps):
+def test_a_difference_is_found_and_shrunk(alike_servers, peer, setting, value, name, steps):
     """One of the servers has another setting, which few of many steps show: they are what is left."""
-    test = Comparison(*servers)
+    test = Comparison(*alike_servers, str(peer))
     draw = Draw(7, [each for each in test.known if each.name in ("get", "llen", "zcard", "sinter")], test.alike.draws)
     noise = test.commands(draw, 0, 40)
-    with servers[0].client() as client:
+    with alike_servers[0].client() as client:
         before = client.call("CONFIG", "GET", setting)
         client.call("CONFIG", "SET", setting, value)
         try:

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import PEER
-from tests.persist.dataset import wait_until
+from tests.helpers import wait_until
 from tests.resp import Client, Closed, Status
 from tests.servers import free_port
 
@@ -93,9 +92,7 @@ def command(request):
     """The start of a command line for each kind of server; skips without a peer."""
     if request.param == "fastredis":
         return [sys.executable, "-m", "fastredis"]
-    if request.config.stash[PEER] is None:
-        pytest.skip("no peer: no redis-server on PATH, and no --peer")
-    return [request.config.stash[PEER].path]
+    return [request.getfixturevalue("peer").path]
 
 
 @pytest.mark.parametrize("name", ["HUP", "TERM"])
@@ -105,18 +102,18 @@ def test_signals_to_a_daemon(command, tmp_path, name):
     port = free_port()
     subprocess.run([*command, "--daemonize", "yes", "--port", str(port), "--pidfile", pidfile, "--save", "900 1",
                     "--dir", tmp_path], check=True, cwd=TOP, timeout=SECONDS)
-    wait_until(lambda: pidfile.exists() and pidfile.read_text().endswith("\n"), SECONDS)
+    wait_until(lambda: pidfile.exists() and pidfile.read_text().endswith("\n"))
     pid = int(pidfile.read_text())
     try:
-        wait_until(lambda: answers(port), SECONDS)
+        wait_until(lambda: answers(port))
         with Client(port) as client:
             assert client.call("SET", "k", "v") == Status("OK")
             send(pid, name)
             if name == "HUP":
                 assert client.call("GET", "k") == b"v"
                 send(pid, "TERM")
-        wait_until(lambda: not pidfile.exists(), SECONDS)
-        wait_until(lambda: not Path(f"/proc/{pid}").exists(), SECONDS)
+        wait_until(lambda: not pidfile.exists())
+        wait_until(lambda: not Path(f"/proc/{pid}").exists())
         assert (tmp_path / "dump.rdb").exists()
     finally:
         with contextlib.suppress(ProcessLookupError):
@@ -138,7 +135,7 @@ def test_a_second_signal(either_server, tmp_path, second, code):
     with server.client() as client:
         client.pipeline([("SET", f"k{n}", n) for n in range(3)])
         send(server.pid, "INT")
-        wait_until(lambda: list(tmp_path.glob("temp-*.rdb")), SECONDS)
+        wait_until(lambda: list(tmp_path.glob("temp-*.rdb")))
         send(server.pid, second)
         assert server.process.wait(SECONDS) == code
     assert (tmp_path / "dump.rdb").exists() == (code == 0)

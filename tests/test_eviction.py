@@ -7,27 +7,13 @@ from contextlib import ExitStack
 
 import pytest
 
+from tests.helpers import info, wait_until
 from tests.resp import NIL_ARRAY, Error, Status, encode
-from tests.test_propagation import Local
-from tests.test_server import eventually
+from tests.rows import OK
 
-OK = Status("OK")
 KEYS = 1000
 ROOM = 120_000                          # bytes for keys, above what the empty engine takes
 VALUE = "x" * 100
-
-
-@pytest.fixture
-def local():
-    engine = Local()
-    yield engine
-    engine.loop.close()
-
-
-def info(client):
-    """INFO as a dict of text."""
-    lines = client.call("INFO").decode().splitlines()
-    return dict(line.split(":", 1) for line in lines if ":" in line)
 
 
 def used_memory(client):
@@ -208,8 +194,8 @@ def test_replies_that_nobody_reads_count(fresh_server):
         with socket.create_connection(("127.0.0.1", server.port)) as lazy:
             lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             lazy.sendall(encode("GET", "k") * 30)
-            eventually(lambda: used_memory(client) > before + 15_000_000)
-        eventually(lambda: used_memory(client) < before + 100_000)
+            wait_until(lambda: used_memory(client) > before + 15_000_000)
+        wait_until(lambda: used_memory(client) < before + 100_000)
 
 
 def test_maxmemory_clients_closes_the_largest(fresh_server):
@@ -220,7 +206,7 @@ def test_maxmemory_clients_closes_the_largest(fresh_server):
             lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             small.call("PING")
             lazy.sendall(encode("GET", "k") * 10)
-            eventually(lambda: info(client)["evicted_clients"] == "1")
+            wait_until(lambda: info(client)["evicted_clients"] == "1")
             assert small.call("PING") == Status("PONG")
 
 
@@ -233,7 +219,7 @@ def test_clients_go_before_keys(fresh_server):
             lazy = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
             lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             lazy.sendall(encode("GET", 1) * 60)
-        eventually(lambda: int(info(client)["evicted_clients"]) > 0)
+        wait_until(lambda: int(info(client)["evicted_clients"]) > 0)
         found = info(client)
         assert (found["evicted_keys"], client.call("DBSIZE")) == ("0", 50)
         assert int(found["mem_clients_normal"]) <= 3 << 20
@@ -247,7 +233,7 @@ def test_no_key_goes_for_a_replica_that_lags(fresh_server):
         replica.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         replica.connect(("127.0.0.1", server.port))
         replica.sendall(encode("SYNC"))
-        eventually(lambda: replica.recv(1 << 20) and "state=online" in info(client).get("slave0", ""))
+        wait_until(lambda: replica.recv(1 << 20) and "state=online" in info(client).get("slave0", ""))
         client.call("SETRANGE", 0, 0, "y")          # the backlog's first block
         found = info(client)
         limit = int(found["used_memory"]) - int(found["mem_not_counted_for_evict"]) + (32 << 10)
@@ -270,4 +256,4 @@ def test_no_evict_protects_a_client(fresh_server):
         assert info(client)["evicted_clients"] == "0"
         with server.client() as other:
             other.socket.sendall(encode("GET", "k") * 40)
-            eventually(lambda: info(client)["evicted_clients"] == "1")
+            wait_until(lambda: info(client)["evicted_clients"] == "1")

@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from tests.resp import Error, Status
-from tests.test_server import eventually, info
+from tests.helpers import info_number, wait_until
+from tests.resp import Error
+from tests.rows import OK
 
-OK = Status("OK")
 BATCH = 1000                            # commands of a pipeline
 LATE_MS = 50                            # half of the events come sooner, also on a machine that others load
 VERY_LATE_MS = 1000                     # a server that samples is later than this with most of them
@@ -81,7 +81,7 @@ def test_many_keys_due_at_once_do_not_stop_the_server(fresh_server, loop):
                 break
         print(f"{loop}: longest PING {longest * 1000:.1f} ms while 100,000 keys expired")
         assert table_and_heap(client) == (0, 0)
-        assert info(client, "expired_keys") == 100_000
+        assert info_number(client, "expired_keys") == 100_000
         assert longest < 0.5
 
 
@@ -92,15 +92,15 @@ def test_nothing_leaks(fresh_server):
         client.call("DEBUG", "CLOCK", "FREEZE")
         fill(client, "warm", 10, 1000)
         client.call("DEBUG", "CLOCK", "ADVANCE", 1001)
-        before = info(client, "used_memory")
+        before = info_number(client, "used_memory")
         for _ in range(3):
             fill(client, "k", 100_000, 1000, size=40)
             assert table_and_heap(client) == (100_000, 100_000)
-            assert info(client, "used_memory") > before + 100_000 * 40
+            assert info_number(client, "used_memory") > before + 100_000 * 40
             client.call("DEBUG", "CLOCK", "ADVANCE", 1001)
             assert table_and_heap(client) == (0, 0)
-        eventually(lambda: info(client, "used_memory") < before + SMALL_CHANGE)
-        assert info(client, "expired_keys") == 300_010
+        wait_until(lambda: info_number(client, "used_memory") < before + SMALL_CHANGE)
+        assert info_number(client, "expired_keys") == 300_010
 
 
 def test_expire_again_and_persist_leave_nothing_in_the_heap(fresh_server):
@@ -108,14 +108,14 @@ def test_expire_again_and_persist_leave_nothing_in_the_heap(fresh_server):
     with server.client() as client:
         client.call("SET", "k", "v")
         client.call("INFO", "memory")
-        before = info(client, "used_memory")
+        before = info_number(client, "used_memory")
         for begin in range(0, 50_000, BATCH):
             client.pipeline([("PEXPIRE", "k", 100_000 + begin + i) for i in range(BATCH // 2)]
                             + [("PERSIST", "k"), ("SET", "k", "w", "EX", 100)] * (BATCH // 4))
         assert table_and_heap(client) == (1, 1)
         client.call("PERSIST", "k")
         assert table_and_heap(client) == (1, 0)
-        eventually(lambda: info(client, "used_memory") < before + SMALL_CHANGE)
+        wait_until(lambda: info_number(client, "used_memory") < before + SMALL_CHANGE)
 
 
 # --- the clock set by the test ------------------------------------------------------------------
@@ -183,7 +183,7 @@ def test_running_clock_can_be_ahead(client):
     first = now_ms(client)
     assert 99_000 < first - time.time() * 1000 < 101_000
     client.call("SET", "k", "v", "PX", 30)
-    eventually(lambda: table_and_heap(client) == (0, 0))
+    wait_until(lambda: table_and_heap(client) == (0, 0))
     assert now_ms(client) > first
 
 
@@ -215,7 +215,7 @@ def test_timer_goes_on_when_active_expire_is_back(client):
     time.sleep(0.1)
     assert table_and_heap(client) == (10, 10)
     client.call("DEBUG", "SET-ACTIVE-EXPIRE", "1")
-    eventually(lambda: table_and_heap(client) == (0, 0))
+    wait_until(lambda: table_and_heap(client) == (0, 0))
 
 
 def test_events_come_in_the_order_of_the_deadlines(client, row_session):
@@ -248,23 +248,23 @@ def test_deadlines_far_away(client):
     client.call("DEBUG", "CLOCK", "RELEASE")
     assert client.call("GET", "k") == b"v"
     client.call("SET", "soon", "v", "PX", 20)
-    eventually(lambda: table_and_heap(client) == (2, 2))
+    wait_until(lambda: table_and_heap(client) == (2, 2))
 
 
 def test_sooner_deadline_rearms_the_timer(client):
     client.call("DEBUG", "CLOCK", "RELEASE")
     client.pipeline([("SET", "late", "v", "EX", 1000), ("SET", "soon", "v", "EX", 1000)])
     client.call("PEXPIRE", "soon", 20)
-    eventually(lambda: table_and_heap(client) == (1, 1))
+    wait_until(lambda: table_and_heap(client) == (1, 1))
     client.call("SET", "sooner", "v", "PX", 20)
-    eventually(lambda: table_and_heap(client) == (1, 1))
+    wait_until(lambda: table_and_heap(client) == (1, 1))
 
 
 def test_swapped_databases_expire(client):
     client.call("DEBUG", "CLOCK", "RELEASE")
     client.pipeline([("SELECT", 1), ("SET", "k", "v", "PX", 100), ("SELECT", 0), ("SWAPDB", 0, 1)])
     assert table_and_heap(client) == (1, 1)
-    eventually(lambda: table_and_heap(client) == (0, 0))
+    wait_until(lambda: table_and_heap(client) == (0, 0))
 
 
 def test_write_while_nothing_is_removed_replaces_what_had_expired(client):

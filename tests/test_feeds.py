@@ -15,9 +15,10 @@ import pytest
 from fastredis.commands import migrate
 from fastredis.engine.engine import Feed
 from tests.core_probes import FeedProbe
+from tests.local import Local, QuietLog, words
 from tests.resp import Closed, Error, Status
+from tests.rows import OK
 from tests.servers import fastredis_server
-from tests.test_propagation import OK, Local, words
 
 TOP = Path(__file__).resolve().parent.parent
 SMALL = 64 * 1024                       # bytes that the buffer of a few hundred short commands may take
@@ -41,18 +42,6 @@ class Broken(Feed):
             raise OSError("disk full")
 
 
-class Quiet:
-    """A log that keeps its warnings."""
-
-    def __init__(self):
-        self.warnings = []
-
-    def warning(self, text):
-        self.warnings.append(text)
-
-    notice = warning
-
-
 @pytest.fixture
 def local():
     engine = Local("enable-debug-command yes")
@@ -60,7 +49,7 @@ def local():
     def panic(text):
         raise Panic(text)
     engine.server.panic = panic
-    engine.engine.log = Quiet()
+    engine.engine.log = QuietLog()
     yield engine
     engine.loop.close()
 

@@ -6,8 +6,9 @@ none any more (tests/core_probes.pyx). The engine runs in this process; `local.n
 import pytest
 
 from tests.core_probes import add_probe_commands
+from tests.local import Local
 from tests.resp import Error
-from tests.test_propagation import OK, QUEUED, Local
+from tests.rows import OK, QUEUED
 
 
 @pytest.fixture

@@ -219,8 +219,6 @@ def test_settings_of_a_case():
 
 
 def test_a_wrong_row_fails_and_names_itself(row_session):
-    if row_session.peer is None:
-        pytest.skip("no peer: no redis-server on PATH, and no --peer")
     target = row_session.target("peer")
     case = Case([("SET k v", OK), ("GET k", "w"), ("GET k", "v")])
     with pytest.raises(AssertionError, match=r"RESP2, row 2: 'GET k'\n  replied b'v', expected 'w'"):
@@ -229,8 +227,6 @@ def test_a_wrong_row_fails_and_names_itself(row_session):
 
 
 def test_settings_are_put_back(row_session):
-    if row_session.peer is None:
-        pytest.skip("no peer: no redis-server on PATH, and no --peer")
     target = row_session.target("peer")
     before = target.ask("CONFIG", "GET", "maxmemory-samples")
     Run(target, Case([("CONFIG SET maxmemory-samples 9", OK)]), 2).check()
@@ -269,12 +265,12 @@ def test_whose_port_it_is(foreign_port):
 
 
 @pytest.mark.parametrize("kind", ["fastredis", "peer"])
-def test_a_port_that_somebody_else_took_is_given_up(kind, foreign_port, monkeypatch, row_session):
-    if kind == "peer" and row_session.peer is None:
-        pytest.skip("no peer: no redis-server on PATH, and no --peer")
+def test_a_port_that_somebody_else_took_is_given_up(kind, foreign_port, monkeypatch, request):
+    if kind == "peer":
+        peer = request.getfixturevalue("peer")
     ports, free_port = [foreign_port], servers.free_port
     monkeypatch.setattr(servers, "free_port", lambda: ports.pop() if ports else free_port())
-    start = fastredis_server if kind == "fastredis" else lambda *options: peer_server(row_session.peer.path, *options)
+    start = fastredis_server if kind == "fastredis" else lambda *options: peer_server(peer.path, *options)
     with start("--requirepass", "secret", "--rename-command", "INFO", "") as server:
         assert server.port != foreign_port and not ports
         assert servers.PORT_TAKEN not in server.log()

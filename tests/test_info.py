@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers import wait_until
 from tests.resp import Closed, Status
 
 FACTS = [fact for fact in json.loads((Path(__file__).parent / "facts" / "info.json").read_text()) if "field" in fact]
@@ -40,16 +41,6 @@ def info(client, *names):
 def field(client, name):
     """One field of INFO everything, or None."""
     return next((fields[name] for fields in info(client, "everything", "debug").values() if name in fields), None)
-
-
-def wait_for(condition, seconds=5):
-    """Whether a condition comes true in time."""
-    give_up = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > give_up:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 @pytest.fixture
@@ -183,7 +174,7 @@ def test_flushing_later_frees_all(client):
     before = int(field(client, "used_memory"))
     client.call("FLUSHALL", "ASYNC")
     assert client.call("DBSIZE") == 0
-    assert wait_for(lambda: field(client, "lazyfree_pending_objects") == "0")
+    wait_until(lambda: field(client, "lazyfree_pending_objects") == "0")
     assert field(client, "lazyfreed_objects") == "100000"
     assert int(field(client, "used_memory")) < before / 10
 
@@ -193,7 +184,7 @@ def test_flushing_a_sparse_table_later_counts_its_keys_only(client):
     client.call("DEBUG", "DICT-RESIZING", 0)            # few keys in a large table: the end of it is memory only
     client.call("DEL", *(f"key:{i}" for i in range(199_999)))
     client.call("FLUSHALL", "ASYNC")
-    assert wait_for(lambda: field(client, "lazyfreed_objects") == "1")
+    wait_until(lambda: field(client, "lazyfreed_objects") == "1")
     assert field(client, "lazyfree_pending_objects") == "0"
 
 

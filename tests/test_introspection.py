@@ -10,9 +10,9 @@ import pytest
 
 import fastredis
 from tests.resp import BigNumber, Closed, Error, NilArray, Push, Set, Status, Verbatim
+from tests.rows import OK
 from tests.servers import Server
 
-OK = Status("OK")
 SYNTAX = Error("ERR syntax error")
 BOTH = pytest.mark.parametrize("either_server", ["fastredis", "peer"], indirect=True)
 

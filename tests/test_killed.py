@@ -3,23 +3,14 @@ import contextlib
 
 import pytest
 
+from tests.helpers import info, wait_for_blocked, wait_until
 from tests.resp import Closed, encode
 from tests.rows import OK, PONG
-from tests.test_blocking import wait_for_blocked
-from tests.test_server import eventually
 
 
 @pytest.fixture
 def start(either_server):
     return lambda *options: either_server(*options)
-
-
-def info(client, field):
-    """One field of INFO as text."""
-    for line in client.call("INFO", "everything").decode().split("\r\n"):
-        if line.startswith(f"{field}:"):
-            return line.partition(":")[2]
-    return None
 
 
 def identity(client):
@@ -178,7 +169,7 @@ def test_an_evicted_client_takes_no_element(fresh_server):
         assert replies[-1] == [1, 1]
         assert is_closed(waiting)
         assert other.call("LRANGE", "k", "0", "-1") == [b"a"]
-        assert info(other, "evicted_clients") == "1"
+        assert info(other)["evicted_clients"] == "1"
 
 
 def test_clients_are_evicted_before_the_next_command_of_a_pipeline(start):
@@ -218,7 +209,7 @@ def test_no_evict_protects_at_once(start):
         control.call("CONFIG", "SET", "maxmemory-clients", "2mb")
         assert control.call("PING") == PONG
         assert len(greedy.call("EXEC")) == 50
-        assert info(control, "evicted_clients") == "0"
+        assert info(control)["evicted_clients"] == "0"
 
 
 def test_a_client_that_is_shut_by_its_own_answer(start):
@@ -237,6 +228,6 @@ def test_an_idle_client_watches_nothing_more(fresh_server):
     server = fresh_server("--timeout", "1")
     with server.client() as idle, server.client() as control:
         idle.call("WATCH", "k")
-        assert info(control, "watching_clients") == "1"
-        eventually(lambda: info(control, "watching_clients") == "0")
+        assert info(control)["watching_clients"] == "1"
+        wait_until(lambda: info(control)["watching_clients"] == "0")
         assert is_closed(idle)

@@ -2,55 +2,43 @@
 import gc
 
 import pytest
-from fastredis.engine.connection import Connection
 
+from tests.helpers import info
 from tests.resp import Push, encode
 from tests.rows import OK, PONG
-from tests.test_killed import info, is_closed
-from tests.test_transactions import Transport, engine  # noqa: F401 (a fixture)
+from tests.test_killed import is_closed
 
 MANY = 20_000
 
 
-def connect(engine):  # noqa: F811
-    """A Connection of an engine in this process, and a function that runs a command on it -> the protocol replied."""
-    connection, transport = Connection(engine), Transport()
-    connection.connection_made(transport)
-
-    def run(*argv):
-        connection.data_received(encode(*argv))
-        return transport.take()
-    return connection, run
-
-
 @pytest.mark.parametrize("command", ["SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE", "WATCH"])
 @pytest.mark.parametrize("clients", [1, 100])
-def test_the_collector_does_not_see_them(engine, command, clients):  # noqa: F811
-    connections = [connect(engine) for _ in range(clients)]
-    for number, (_, run) in enumerate(connections):
-        run(command, f"first:{number}")                 # what is made once for each client
+def test_the_collector_does_not_see_them(local, command, clients):
+    wires = [local.client().socket for _ in range(clients)]
+
+    def run(number, *names):
+        wires[number].sendall(encode(command, *names))
+        wires[number].output.clear()
+    for number in range(clients):
+        run(number, f"first:{number}")                  # what is made once for each client
     gc.collect()
     before = len(gc.get_objects())
-    for number, (_, run) in enumerate(connections):
+    for number in range(clients):
         for i in range(0, MANY // clients, 100):
-            run(command, *[f"{number}:{i + j}" for j in range(100)])
-            run(command, *[f"shared:{i + j}" for j in range(100)])
+            run(number, *[f"{number}:{i + j}" for j in range(100)])
+            run(number, *[f"shared:{i + j}" for j in range(100)])
     gc.collect()
     assert len(gc.get_objects()) - before < MANY // 100
-    engine.server.client_left = leave_channels
-    for connection, _ in connections:
-        connection.connection_lost(None)
-    assert not any((engine.pubsub.channels, engine.pubsub.patterns, engine.pubsub.shard_channels))
-
-
-def leave_channels(client):
-    client.engine.pubsub.remove(client)
+    for wire in wires:
+        wire.close()
+    pubsub = local.engine.pubsub
+    assert not any((pubsub.channels, pubsub.patterns, pubsub.shard_channels))
 
 
 @pytest.mark.parametrize("command", ["SUBSCRIBE", "WATCH"])
 def test_they_count_while_they_are_there(fresh_server, command):
     with fresh_server() as server, server.client(timeout=60) as control:
-        start = int(info(control, "used_memory"))
+        start = int(info(control)["used_memory"])
         with server.client(3, timeout=60) as client:
             number = client.call("CLIENT", "ID")
             before = total(control, number)
@@ -61,13 +49,13 @@ def test_they_count_while_they_are_there(fresh_server, command):
                 else:
                     assert [client.read()[2] for _ in range(100)] == list(range(i + 1, i + 101))
             assert 100 * MANY < total(control, number) - before < 250 * MANY
-            assert 200 * MANY < int(info(control, "used_memory")) - start < 400 * MANY
-            assert int(info(control, "mem_clients_normal")) > 100 * MANY
+            assert 200 * MANY < int(info(control)["used_memory"]) - start < 400 * MANY
+            assert int(info(control)["mem_clients_normal"]) > 100 * MANY
             client.send("UNSUBSCRIBE" if command == "SUBSCRIBE" else "UNWATCH")
             for _ in range(MANY if command == "SUBSCRIBE" else 1):
                 client.read()
             assert total(control, number) - before < 10 * MANY
-            assert int(info(control, "used_memory")) - start < 100 * MANY     # buffers were as large as the replies
+            assert int(info(control)["used_memory"]) - start < 100 * MANY     # buffers were as large as the replies
 
 
 def total(control, number):
@@ -84,7 +72,7 @@ def test_who_has_too_many_is_evicted(either_server, command):
             if not send(greedy, command, *[f"{'x' * 100}:{i + j}" for j in range(1000)]):
                 break
         assert is_closed(greedy)
-        assert info(control, "evicted_clients") == "1"
+        assert info(control)["evicted_clients"] == "1"
 
 
 def send(client, *argv):
@@ -122,12 +110,12 @@ def test_watching_twice_and_by_many(fresh_server):
         one.pipeline([("WATCH", "a", "b", "a"), ("WATCH", "b"), ("SELECT", "1"), ("WATCH", "a")])
         two.call("WATCH", "a")
         assert b" watch=3 " in control.call("CLIENT", "LIST")
-        assert info(control, "watching_clients") == "2"
-        assert info(control, "total_watched_keys") == "3"
+        assert info(control)["watching_clients"] == "2"
+        assert info(control)["total_watched_keys"] == "3"
         two.call("UNWATCH")
         control.call("SET", "a", "x")
         one.call("MULTI")
         assert one.call("EXEC") is not None
         two.call("MULTI")
         assert two.call("EXEC") == []
-        assert info(control, "total_watched_keys") == "0"
+        assert info(control)["total_watched_keys"] == "0"

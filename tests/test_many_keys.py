@@ -6,12 +6,11 @@ from functools import partial
 
 import pytest
 
+from tests.helpers import assert_in_proportion, cpu_seconds
+from tests.local import Local
 from tests.resp import Error, encode
-from tests.test_propagation import Local
-from tests.test_waiting import seconds
 
-FEW, MANY = 4000, 16000
-RATIO = 9                               # in proportion it is 4, sorting makes it a little more, with the square 16
+FEW, MANY = 4000, 16000                 # sorting makes it a little more than in proportion
 
 
 @pytest.fixture(scope="module")
@@ -59,17 +58,12 @@ def test_many_keys(local, before, prefix, behind):
         took = []
         for _ in range(3):
             client = local.client()
-            took.append(seconds(partial(client.socket.sendall, encode(*words))))
+            took.append(cpu_seconds(partial(client.socket.sendall, encode(*words))))
             if client.socket.output:
                 assert not isinstance(client.read(), Error)
             client.close()
         return min(took)
-    ratios = []
-    for _ in range(5):
-        ratios.append(measure(MANY) / max(measure(FEW), 1e-4))
-        if ratios[-1] < RATIO:
-            return
-    raise AssertionError(f"four times as many cost {ratios} times as much")
+    assert_in_proportion(measure, FEW)
 
 
 def test_the_result_of_many_sets(local):

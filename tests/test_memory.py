@@ -6,10 +6,10 @@ import pytest
 
 from fastredis.cli import version_text
 from fastredis.commands.memory import MIB, WASTE, complaints
-from tests.resp import Status
-from tests.test_propagation import Local
+from tests.helpers import info
+from tests.local import Local
+from tests.rows import OK
 
-OK = Status("OK")
 own_allocator = pytest.mark.skipif(os.environ.get("FASTREDIS_BUILD") == "asan",
                                    reason="AddressSanitizer's allocator keeps what is freed, and tells nothing")
 
@@ -27,11 +27,6 @@ def client(fresh_server):
 def fill(client, keys, size=1000):
     for start in range(0, keys, 50):                    # so that the query buffer stays small
         client.call("MSET", *(word for i in range(start, start + 50) for word in (f"k{i}", "v" * size)))
-
-
-def info(client):
-    lines = client.call("INFO", "memory").decode().splitlines()
-    return dict(line.split(":", 1) for line in lines if ":" in line)
 
 
 def test_the_fields_are_those_of_a_real_server(either_server):

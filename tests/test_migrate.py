@@ -12,12 +12,11 @@ import time
 
 import pytest
 
-from tests.conftest import PEER
+from tests.local import Local
 from tests.resp import Error, Status
+from tests.rows import OK
 from tests.servers import free_port
-from tests.test_propagation import Local
 
-OK = Status("OK")
 NOKEY = Status("NOKEY")
 CONNECTING = Error("IOERR error or timeout connecting to the client")
 READING = Error("IOERR error or timeout reading to target instance")
@@ -59,12 +58,10 @@ class Ends:
 
 
 @pytest.fixture
-def ends(request, fresh_server):
+def ends(fresh_server):
     """open(source, target, *options of the target) -> Ends."""
     with contextlib.ExitStack() as stack:
         def start(source, target, *options):
-            if "peer" in (source, target) and request.config.stash[PEER] is None:
-                pytest.skip("no peer: no redis-server on PATH, and no --peer")
             return Ends(fresh_server(kind=source), fresh_server(*options, kind=target), stack)
         yield start
 

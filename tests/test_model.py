@@ -140,8 +140,6 @@ def scan(client):
 @pytest.mark.slow
 @pytest.mark.parametrize("protocol", [2, 3], ids=["resp2", "resp3"])
 def test_fastredis_answers_as_the_peer(row_session, protocol):
-    if row_session.peer is None:
-        pytest.skip("no peer: no redis-server on PATH, and no --peer")
     pair = [row_session.target(kind).server for kind in ("fastredis", "peer")]
     machine = type("Machine", (SideBySide,), {"servers": pair, "protocol": protocol})
     run_state_machine_as_test(machine, settings=settings(

@@ -3,14 +3,11 @@ import re
 import socket
 import time
 
-import pytest
-
+from tests.local import NOW_MS
 from tests.resp import Client, Status
+from tests.rows import OK, PONG
 from tests.servers import fastredis_server
-from tests.test_propagation import NOW_MS, Local
 
-OK = Status("OK")
-PONG = Status("PONG")
 LINE = re.compile(r'\d+\.\d{6} \[(\d+) (\S+)\] (".*")')
 
 
@@ -30,13 +27,6 @@ class UnixClient(Client):
         self.socket.settimeout(5.0)
         self.socket.connect(str(path))
         self.buffer, self.position = b"", 0
-
-
-@pytest.fixture
-def local():
-    engine = Local()
-    yield engine
-    engine.loop.close()
 
 
 def test_a_command_that_waits_is_shown_when_it_comes_and_not_again(either_server):

@@ -1,9 +1,10 @@
 """client-output-buffer-limit holds while a reply is built: by the memory of the process, and by who is closed."""
 import pytest
 
+from tests.helpers import info
 from tests.resp import Closed
 from tests.rows import OK
-from tests.test_killed import info, is_closed, send_all
+from tests.test_killed import is_closed, send_all
 
 BIG = "x" * 4_000_000
 TIMES = 80                              # as often would be 320 MB
@@ -50,9 +51,9 @@ def test_a_reply_stops_at_its_limit(server, case, protocol):
     with server.client(timeout=60) as control, server.client(protocol, timeout=60) as greedy:
         before = peak_mb(server)
         send_all(greedy, PIPELINES[case])
-        assert info(control, "connected_clients") in ("1", "2")
+        assert info(control)["connected_clients"] in ("1", "2")
         assert is_closed(greedy)
-        assert info(control, "connected_clients") == "1"
+        assert info(control)["connected_clients"] == "1"
         assert peak_mb(server) - before < MOST_MB
         assert control.call("SET", "after", "x") == OK
 
@@ -71,7 +72,7 @@ def test_the_limit_is_counted_once(fresh_server):
         control.call("SET", "big", BIG)
         greedy.send("MGET", *["big"] * TIMES)
         assert is_closed(greedy)
-        assert info(control, "client_output_buffer_limit_disconnections") == "1"
+        assert info(control)["client_output_buffer_limit_disconnections"] == "1"
     assert server.log().count("scheduled to be closed ASAP for overcoming of output buffer limits") == 1
 
 

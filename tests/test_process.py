@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.persist.dataset import wait_until
+from tests.helpers import wait_until
 from tests.resp import Status
+from tests.rows import OK
 
-OK = Status("OK")
 SLOW_US = 10_000_000        # rdb-key-save-delay: the save does not end by itself
 CPUS = sorted(os.sched_getaffinity(0))
 CHILDREN = pytest.mark.parametrize("command, setting, title", [

@@ -12,7 +12,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fastredis._resp import RequestParser
+from tests.conftest import PEER
 from tests.resp import Closed, Status, encode
+from tests.servers import fastredis_server, peer_server
 
 BATCH = 64                      # as in _resp.pxd
 LINE_MAX = 64 * 1024
@@ -275,9 +277,6 @@ def test_servers_answer_so(either_target, row_session, data, requests, problem):
 @pytest.fixture(scope="module")
 def guarded_servers(request):
     """fastredis, and the peer when there is one, with a password."""
-    from tests.conftest import PEER
-    from tests.servers import fastredis_server, peer_server
-
     peer = request.config.stash[PEER]
     servers = [fastredis_server("--requirepass", "secret", loop=request.config.getoption("--loop"))]
     if peer is not None:

@@ -22,11 +22,11 @@ import pytest
 
 import fastredis
 from fastredis.commands.clients import candidates
+from tests.helpers import info_number, wait_until
 from tests.resp import Client, Closed, Error, Status, encode
+from tests.rows import OK, PONG
 from tests.servers import free_port
 
-OK = Status("OK")
-PONG = Status("PONG")
 MIB = 1024 * 1024
 LOOPS = ["uvloop", "asyncio"]
 ABSENT_ADDRESS = "203.0.113.77"         # TEST-NET-3: no machine has it
@@ -54,24 +54,11 @@ def start(fresh_server):
             assert not re.search("Traceback|Bug:|exception", server.log()), server.log()
 
 
-def info(client, field):
-    """A field of INFO as a number."""
-    return int(re.search(rb"^%s:(\d+)" % field.encode(), client.call("INFO", "everything"), re.MULTILINE)[1])
-
-
 def resident(server):
     """Bytes of RAM that the server's process occupies; 0 under AddressSanitizer, which keeps freed memory back."""
     if os.environ.get("FASTREDIS_BUILD") == "asan":
         return 0
     return int(Path(f"/proc/{server.pid}/statm").read_text().split()[1]) * resource.getpagesize()
-
-
-def eventually(condition, seconds=10.0):
-    """Wait until the condition holds."""
-    give_up = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < give_up, "it did not come true in time"
-        time.sleep(0.02)
 
 
 def raw_socket(server, receive_buffer=None):
@@ -141,7 +128,7 @@ def test_ten_thousand_idle_connections(start, loop, many_files):
             while len(sockets) < IDLE:
                 sockets += [raw_socket(server) for _ in range(200)]
                 assert ask(sockets[-1], b"PING\r\n") == b"+PONG\r\n"    # they are accepted: the backlog is empty
-            assert info(control, "connected_clients") == IDLE + 1
+            assert info_number(control, "connected_clients") == IDLE + 1
             for sock in sockets[::97]:
                 assert ask(sock, b"PING\r\n") == b"+PONG\r\n"
             each = (resident(server) - before) / IDLE
@@ -150,7 +137,7 @@ def test_ten_thousand_idle_connections(start, loop, many_files):
         finally:
             for i, sock in enumerate(sockets):
                 (reset if i % 2 else socket.socket.close)(sock)
-        eventually(lambda: info(control, "connected_clients") == 1, 30)
+        wait_until(lambda: info_number(control, "connected_clients") == 1)
         assert control.call("CLIENT", "LIST").count(b"\n") == 1
 
 
@@ -170,10 +157,10 @@ def test_halves_of_requests_leave_nothing(start, loop):
                 sock.sendall(encode("PING") + half)
                 assert sock.recv(100) == b"+PONG\r\n"
                 sock.close()
-            eventually(lambda: info(control, "connected_clients") == 1)
+            wait_until(lambda: info_number(control, "connected_clients") == 1)
             if round_number == 0:
-                before = info(control, "used_memory")
-        assert info(control, "used_memory") < before + 20_000
+                before = info_number(control, "used_memory")
+        assert info_number(control, "used_memory") < before + 20_000
 
 
 def test_eof_closes_without_further_replies(start, loop):
@@ -198,7 +185,7 @@ def test_connections_reset_in_the_middle_of_replies(start, loop):
             send_what_goes(sock, encode("GET", "big") * 40 + encode("SUBSCRIBE", "x"))
             sock.recv(1000)
             reset(sock)
-        eventually(lambda: info(control, "connected_clients") == 1)
+        wait_until(lambda: info_number(control, "connected_clients") == 1)
         assert control.call("PUBLISH", "x", "y") == 0
         assert resident(server) < before + 100 * MIB
 
@@ -217,7 +204,8 @@ def test_connections_reset_at_once(start, loop):
                     sock.send(encode("GET", "k") * 5 + b"*1\r\n$x")
             reset(sock)
         # Not at once: some may not be accepted yet.
-        eventually(lambda: (info(control, "connected_clients"), control.call("CLIENT", "LIST").count(b"\n")) == (1, 1))
+        wait_until(lambda: info_number(control, "connected_clients") == 1)
+        assert control.call("CLIENT", "LIST").count(b"\n") == 1
 
 
 # --- replies that nobody reads --------------------------------------------------------------------
@@ -230,11 +218,11 @@ def test_hard_limit_of_the_output(start, loop):
         slow = raw_socket(server, receive_buffer=4096)
         slow.settimeout(5)
         send_what_goes(slow, encode("GET", "big") * 1000)       # 256 MiB of replies
-        eventually(lambda: info(control, "connected_clients") == 1)
+        wait_until(lambda: info_number(control, "connected_clients") == 1)
         assert is_closed(slow)
         slow.close()
         assert resident(server) < before + 60 * MIB
-        assert info(control, "client_output_buffer_limit_disconnections") == 1
+        assert info_number(control, "client_output_buffer_limit_disconnections") == 1
         assert control.call("GET", "big") == bytes(256 * 1024)
     assert "scheduled to be closed ASAP for overcoming of output buffer limits." in server.log()
 
@@ -247,9 +235,9 @@ def test_soft_limit_of_the_output(start, loop):
         over, under = [raw_socket(server, receive_buffer=4096) for _ in range(2)]
         over.sendall(encode("GET", "big") * 60)
         under.sendall(encode("GET", "big"))
-        eventually(lambda: info(control, "connected_clients") == 3)
+        wait_until(lambda: info_number(control, "connected_clients") == 3)
         started = time.monotonic()
-        eventually(lambda: info(control, "connected_clients") == 2)
+        wait_until(lambda: info_number(control, "connected_clients") == 2)
         assert time.monotonic() - started > 0.8
         assert is_closed(over)
         over.close()
@@ -330,8 +318,8 @@ def test_values_of_100_mib(start, loop):
         assert client.pipeline([("APPEND", "big", b"x"), ("GETRANGE", "big", -3, -1)]) == [
             len(value) + 1, value[-2:] + b"x"]
         assert client.call("DEL", "big") == 1
-        eventually(lambda: info(client, "used_memory") < 20 * MIB)
-        eventually(lambda: resident(server) < before + 60 * MIB)
+        wait_until(lambda: info_number(client, "used_memory") < 20 * MIB)
+        wait_until(lambda: resident(server) < before + 60 * MIB)
 
 
 def test_limit_of_the_query_buffer(start, loop):
@@ -341,7 +329,7 @@ def test_limit_of_the_query_buffer(start, loop):
         send_what_goes(sock, b"*2\r\n$4\r\nECHO\r\n$9000000\r\n" + bytes(8 * MIB))
         assert is_closed(sock)
         sock.close()
-        assert info(control, "connected_clients") == 1
+        assert info_number(control, "connected_clients") == 1
         assert control.call("ECHO", bytes(500_000)) == bytes(500_000)
     assert "Closing client that reached max query buffer length" in server.log()
 
@@ -358,7 +346,7 @@ def test_clients_over_maxclients_are_refused(start, loop):
                 assert refused.read() == Error("ERR max number of clients reached")
                 with pytest.raises(GONE):
                     refused.read()
-        assert info(clients[0], "rejected_connections") == 3
+        assert info_number(clients[0], "rejected_connections") == 3
         assert clients[0].call("CONFIG", "SET", "maxclients", 4) == OK
         with server.client() as fourth:
             assert fourth.call("PING") == PONG
@@ -374,7 +362,7 @@ def test_idle_clients_time_out(start, loop):
         control.call("CLIENT", "PAUSE", 60_000, "WRITE")
         waiting.send("SET", "k", "v")
         started = time.monotonic()
-        eventually(lambda: control.call("PING") == PONG and info(control, "connected_clients") == 3, 8)
+        wait_until(lambda: control.call("PING") == PONG and info_number(control, "connected_clients") == 3, seconds=8)
         assert time.monotonic() - started > 0.8
         assert is_closed(idle.socket)
         control.call("CLIENT", "UNPAUSE")
@@ -654,14 +642,14 @@ def test_daemon_with_pidfile_and_logfile(launch, tmp_path):
     parent = launch("--port", port, "--bind", "127.0.0.1", "--daemonize", "yes", "--pidfile", pidfile,
                     "--logfile", logfile)
     assert parent.process.wait(15) == 0
-    eventually(lambda: logfile.exists() and "Ready to accept connections" in logfile.read_text())
+    wait_until(lambda: logfile.exists() and "Ready to accept connections" in logfile.read_text())
     pid = int(pidfile.read_text())
     try:
         with Client(port) as client:
-            assert info(client, "process_id") == pid
+            assert info_number(client, "process_id") == pid
     finally:
         os.kill(pid, signal.SIGTERM)
-    eventually(lambda: (not pidfile.exists() and not Path(f"/proc/{pid}").exists()) or is_zombie(pid))
+    wait_until(lambda: (not pidfile.exists() and not Path(f"/proc/{pid}").exists()) or is_zombie(pid))
     assert parent.log == ""
     assert "Removing the pid file." in logfile.read_text()
 
@@ -847,12 +835,12 @@ def test_room_of_a_long_published_message_is_given_back(fresh_server):
     server = fresh_server()
     with server.client() as watcher:
         watcher.call("DEBUG", "REPLYBUFFER", "PEAK-RESET-TIME", "50")
-        before = info(watcher, "used_memory")
+        before = info_number(watcher, "used_memory")
         with server.client() as publisher, server.client() as subscriber:
             subscriber.call("SUBSCRIBE", "c")
             assert publisher.call("PUBLISH", "c", "x" * 900_000) == 1
             assert len(subscriber.read()[2]) == 900_000
-        eventually(lambda: info(watcher, "used_memory") < before + 100_000)
+        wait_until(lambda: info_number(watcher, "used_memory") < before + 100_000)
 
 
 @pytest.mark.skipif(os.environ.get("FASTREDIS_BUILD") == "asan", reason="AddressSanitizer reports crashes itself")
@@ -874,7 +862,7 @@ def test_crash_is_reported(fresh_server, crash):
 def test_sigalrm_shows_where_the_server_is(fresh_server):
     server = fresh_server()
     os.kill(server.process.pid, signal.SIGALRM)
-    eventually(lambda: "Received SIGALRM" in server.log() and "most recent call first" in server.log())
+    wait_until(lambda: "Received SIGALRM" in server.log() and "most recent call first" in server.log())
     with server.client() as client:
         assert client.call("PING") == Status("PONG")
 
@@ -887,7 +875,7 @@ def test_the_watchdog_shows_where_the_server_is_stuck(fresh_server):
         time.sleep(0.5)
         assert "WATCHDOG" not in server.log()       # it is not stuck
         assert client.call("DEBUG", "SLEEP", "0.6") == OK
-        eventually(lambda: "WATCHDOG TIMER EXPIRED" in server.log() and "most recent call first" in server.log())
+        wait_until(lambda: "WATCHDOG TIMER EXPIRED" in server.log() and "most recent call first" in server.log())
         assert client.call("CONFIG", "SET", "watchdog-period", "0") == OK
         reports = server.log().count("WATCHDOG")
         assert client.call("DEBUG", "SLEEP", "0.5") == OK

@@ -3,9 +3,7 @@ import itertools
 
 import pytest
 
-from tests.conftest import PEER
 from tests.resp import NIL_ARRAY, Error, Set
-from tests.servers import fastredis_server, peer_server
 from tests.soak.alike import DIFFERENCES, alike
 from tests.soak.draw import EPOCH_MS, Draw
 from tests.soak.run import Finding, Soak, soak
@@ -16,20 +14,8 @@ KNOWN = {"SET", "GET", "SADD", "SMEMBERS", "SINTERCARD", "ZADD", "ZRANGE", "ZRAN
          "SORT", "LPUSH", "LMPOP", "HSET", "EXPIREAT", "SCAN", "OBJECT", "BITFIELD"}
 
 
-@pytest.fixture(scope="module")
-def servers(pytestconfig):
-    """A fastredis and a redis-server, which do not depend on the locale."""
-    peer = pytestconfig.stash[PEER]
-    if peer is None:
-        pytest.skip("no peer: no redis-server on PATH, and no --peer")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LC_ALL", "C")
-        with fastredis_server(loop=pytestconfig.getoption("--loop")) as server, peer_server(peer.path) as other:
-            yield server, other
-
-
-def test_some_rounds_find_nothing(servers):
-    assert f"{ROUNDS} rounds from seed {SEED}," in soak(*servers, seconds=600, seed=SEED, rounds=ROUNDS)
+def test_some_rounds_find_nothing(alike_servers):
+    assert f"{ROUNDS} rounds from seed {SEED}," in soak(*alike_servers, seconds=600, seed=SEED, rounds=ROUNDS)
 
 
 @pytest.mark.parametrize("planted", [
@@ -37,9 +23,9 @@ def test_some_rounds_find_nothing(servers):
     ("SREM", "set:1", "a"), ("ZADD", "sorted-set:1", 1.5, "a"), ("HSET", "hash:1", "f", "w"), ("DEL", "list:1"),
     ("SMOVE", "set:1", "set:2", "a"), ("MOVE", "string:1", 2),
 ])
-def test_a_difference_is_found(servers, planted):
+def test_a_difference_is_found(alike_servers, planted):
     """What is done on one server only is seen when the data sets are compared."""
-    test = Soak(*servers)
+    test = Soak(*alike_servers)
     with pytest.raises(Finding, match=f"--seed {SEED}"), test.connected(SEED):
         for argv in (("SET", "string:1", "x"), ("RPUSH", "list:1", "a", "b"), ("SADD", "set:1", "a", "b"),
                      ("ZADD", "sorted-set:1", 1, "a"), ("HSET", "hash:1", "f", "v")):
@@ -50,8 +36,8 @@ def test_a_difference_is_found(servers, planted):
         pytest.fail("no difference was found")
 
 
-def test_events_are_compared(servers):
-    test = Soak(*servers)
+def test_events_are_compared(alike_servers):
+    test = Soak(*alike_servers)
     with pytest.raises(Finding, match="events"), test.connected(SEED):
         test.control.call("SET", "k", "v")
         test.compare_events(True)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.persist.dataset import wait_until
-from tests.resp import Client, Closed, Error, Status
+from tests.helpers import wait_until
+from tests.resp import Client, Closed, Error
+from tests.rows import OK
 from tests.servers import fastredis_server, free_port
 
-OK = Status("OK")
 SECONDS = 20
 TOP = Path(__file__).resolve().parent.parent
 
@@ -94,7 +94,7 @@ def test_a_stop_while_data_are_loaded_is_no_failure(tmp_path, number, appendonly
         client.call("SAVE")
         if appendonly == "yes":
             client.call("BGREWRITEAOF")
-            wait_until(lambda: b"aof_rewrite_in_progress:0" in client.call("INFO", "persistence"), SECONDS)
+            wait_until(lambda: b"aof_rewrite_in_progress:0" in client.call("INFO", "persistence"))
         first.stop()
     before = sorted((path.name, path.read_bytes()) for path in tmp_path.rglob("*") if path.is_file())
     port = free_port()
@@ -102,7 +102,7 @@ def test_a_stop_while_data_are_loaded_is_no_failure(tmp_path, number, appendonly
         [sys.executable, "-m", "fastredis", "--port", str(port), *options, "--key-load-delay", "100000", "--save",
          "900 1"], cwd=TOP, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        wait_until(lambda: loads(port), SECONDS)
+        wait_until(lambda: loads(port))
         server.send_signal(number)
         assert server.wait(SECONDS) == 0
     finally:

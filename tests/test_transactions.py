@@ -1,142 +1,55 @@
-"""Transactions where rows do not reach: what is propagated, bugs in a queued command, CLIENT REPLY, expired keys.
-
-The first tests run an engine in this process, on a connection whose transport is a list of the bytes written.
-"""
+"""Transactions where rows do not reach: what is propagated, bugs in a queued command, CLIENT REPLY, expired keys."""
 import pytest
-from fastredis.engine.blocking import Blocked
-from fastredis.engine.command import CommandTable, declared_commands
-from fastredis.engine.connection import Connection
-from fastredis.engine.evict import Evictor
-from fastredis.engine.pubsub import PubSub
-from fastredis.engine.slowlog import SlowLog
+from fastredis.engine.command import CommandTable
 
-from fastredis import commands
-from fastredis.config.config import Config
-from fastredis.engine.engine import Engine, Feed
+from tests.local import Local, QuietLog
 from tests.resp import NIL_ARRAY, encode
 from tests.rows import OK, PONG, QUEUED
-from tests.test_propagation import Local
-
-
-class Log:
-    """A log that keeps its warnings."""
-
-    def __init__(self):
-        self.warnings = []
-
-    def warning(self, text):
-        self.warnings.append(text)
-
-
-class Shell:
-    """What an engine wants of its server."""
-
-    def admit(self, client, transport):
-        return None
-
-    def client_left(self, client):
-        pass
-
-
-class Transport:
-    """A transport without a socket: `written` has what was sent."""
-
-    def __init__(self):
-        self.written = b""
-
-    def get_extra_info(self, name):
-        return None
-
-    def set_write_buffer_limits(self, high):
-        pass
-
-    def get_write_buffer_size(self):
-        return 0
-
-    def is_closing(self):
-        return False
-
-    def write(self, data):
-        self.written += data
-
-    def take(self):
-        data, self.written = self.written, b""
-        return data
-
-
-class Recorder(Feed):
-    """Keeps what is propagated, as text."""
-
-    def __init__(self):
-        self.lines = []
-
-    def command(self, db, argv):
-        self.lines.append(f"{db}: {b' '.join(argv).decode()}")
 
 
 @pytest.fixture
-def engine():
-    commands.load()
-    engine = Engine(16, len(declared_commands()))
-    engine.config = Config()
-    engine.log = Log()
-    engine.server = Shell()
-    engine.commands = CommandTable()
-    engine.pubsub = PubSub(engine)
-    engine.blocked = Blocked(engine)
-    engine.evictor = Evictor(engine)
-    engine.slow_log = SlowLog(engine)
-    engine.configure(engine.config)
-    return engine
-
-
-@pytest.fixture
-def talk(engine):
+def talk(local):
     """talk("SET k v", ...): run commands as one batch -> the protocol that was replied."""
-    connection = Connection(engine)
-    transport = Transport()
-    connection.connection_made(transport)
+    wire = local.client().socket
 
     def run(*lines):
-        connection.data_received(b"".join(encode(*line.split()) for line in lines))
-        return transport.take()
+        wire.sendall(b"".join(encode(*line.split()) for line in lines))
+        return wire.recv(None)
     return run
 
 
-@pytest.fixture
-def propagated(engine):
-    """The lines of a Recorder that takes what the engine propagates."""
-    recorder = Recorder()
-    engine.add_feed(recorder)
-    return recorder.lines
+def lines(local):
+    """What was propagated, as text with its database in front."""
+    return [f"{db}: {b' '.join(argv).decode()}" for db, argv in local.notes.take()]
 
 
-def test_writes_of_exec_are_propagated_as_one_transaction(talk, propagated):
+def test_writes_of_exec_are_propagated_as_one_transaction(talk, local):
     talk("MULTI", "SET a 1", "GET a", "INCR a", "SELECT 3", "SET b 1", "EXEC", "SET c 1")
-    assert propagated == ["-1: MULTI", "0: SET a 1", "0: INCR a", "3: SET b 1", "-1: EXEC", "3: SET c 1"]
+    assert lines(local) == ["-1: MULTI", "0: SET a 1", "0: INCR a", "3: SET b 1", "-1: EXEC", "3: SET c 1"]
 
 
-def test_exec_that_changes_nothing_is_not_propagated(talk, propagated):
+def test_exec_that_changes_nothing_is_not_propagated(talk, local):
     assert talk("MULTI", "GET a", "DEL a", "EXEC").endswith(b"*2\r\n$-1\r\n:0\r\n")
     talk("MULTI", "EXEC")
-    assert propagated == []
+    assert lines(local) == []
 
 
-def test_failed_exec_is_not_propagated(talk, propagated):
+def test_failed_exec_is_not_propagated(talk, local):
     talk("WATCH a", "SET a 1", "MULTI", "SET a 2", "EXEC")
-    assert propagated == ["0: SET a 1"]
+    assert lines(local) == ["0: SET a 1"]
 
 
-def test_bug_in_a_queued_command_ends_only_that_command(talk, engine, propagated):
-    engine.config = None                    # WAITAOF asks it for `appendonly`
-    reply = talk("MULTI", "SET a 1", "WAITAOF 1 0 0", "INCR a", "EXEC", "GET a")
+def test_bug_in_a_queued_command_ends_only_that_command(talk, local):
+    local.engine.saver = None               # LASTSAVE asks it
+    local.engine.log = QuietLog()
+    reply = talk("MULTI", "SET a 1", "LASTSAVE", "INCR a", "EXEC", "GET a")
     assert reply == (b"+OK\r\n" + b"+QUEUED\r\n" * 3
                      + b"*3\r\n+OK\r\n-ERR internal error, see the log\r\n:2\r\n$1\r\n2\r\n")
-    assert propagated == ["-1: MULTI", "0: SET a 1", "0: INCR a", "-1: EXEC"]
-    assert len(engine.log.warnings) == 1
+    assert lines(local) == ["-1: MULTI", "0: SET a 1", "0: INCR a", "-1: EXEC"]
+    assert len(local.engine.log.warnings) == 1
 
 
-def test_errors_belong_to_the_command_that_made_them(talk, engine):
+def test_errors_belong_to_the_command_that_made_them(talk):
     talk("MULTI", "SET a x", "INCR a", "EXEC", "EXEC")
     stats = {line.split(":")[0]: line for line in talk("INFO commandstats").decode().split("\r\n")}
     assert ",rejected_calls=0,failed_calls=1" in stats["cmdstat_incr"]
@@ -145,17 +58,14 @@ def test_errors_belong_to_the_command_that_made_them(talk, engine):
     assert ",rejected_calls=0,failed_calls=1" in stats["cmdstat_exec"]
 
 
-def test_what_a_bug_left_in_the_reply_buffer_goes_to_nobody(engine):
-    one, other = Connection(engine), Connection(engine)
-    transport = Transport()
-    one.connection_made(Transport())
-    other.connection_made(transport)
-    shell, engine.server = engine.server, None          # a protocol error asks it who the client is
+def test_what_a_bug_left_in_the_reply_buffer_goes_to_nobody(local):
+    one, other = local.client(), local.client()
+    shell, local.engine.server = local.engine.server, None          # a protocol error asks it who the client is
     with pytest.raises(AttributeError):
-        one.data_received(encode("PING") + b"*x\r\n")
-    engine.server = shell
-    other.data_received(encode("ECHO", "hi"))
-    assert transport.take() == b"$2\r\nhi\r\n"
+        one.send_raw(encode("PING") + b"*x\r\n")
+    local.engine.server = shell
+    other.send("ECHO", "hi")
+    assert bytes(other.socket.output) == b"$2\r\nhi\r\n"
 
 
 def test_watching_many_keys_takes_time_in_proportion(talk):

@@ -2,15 +2,14 @@
 
 An engine in this process; costs are CPU time of so many clients against that of four times as many.
 """
-import time
-
 import pytest
 
+from tests.helpers import assert_in_proportion, cpu_seconds
+from tests.local import Local
 from tests.resp import Error, encode
-from tests.test_propagation import OK, Local
+from tests.rows import OK
 
-FEW, MANY = 1500, 6000
-RATIO = 9                               # in proportion it is 4, with the square 16
+FEW = 1500
 
 
 @pytest.fixture
@@ -35,56 +34,35 @@ def leave(clients):
         client.close()
 
 
-def seconds(run):
-    started = time.process_time()
-    run()
-    return time.process_time() - started
-
-
-def assert_in_proportion(measure):
-    """measure(n) -> seconds; the best of several tries counts, since other work on the machine disturbs."""
-    ratios = []
-    for _ in range(5):
-        ratios.append(measure(MANY) / max(measure(FEW), 1e-4))
-        if ratios[-1] < RATIO:
-            return
-    raise AssertionError(f"four times as many cost {ratios} times as much")
-
-
 def test_write_to_a_key_of_a_type_that_nobody_waits_for(local):
     client = local.client()
 
     def measure(count):
         waiting = wait_for(local, count, "BLPOP", "k", 0)
-        took = min(seconds(lambda: client.call("SET", "k", "v")) for _ in range(3))
+        took = min(cpu_seconds(lambda: client.call("SET", "k", "v")) for _ in range(3))
         client.call("DEL", "k")
         leave(waiting)
         return took
-    assert_in_proportion(measure)
+    assert_in_proportion(measure, FEW)
 
 
-def test_served_one_by_one(local):
+PUSHES = {
+    "one by one": lambda client, count: [client.call("RPUSH", "k", number) for number in range(count)],
+    "all at once": lambda client, count: client.call("RPUSH", "k", *range(count)),
+}
+
+
+@pytest.mark.parametrize("push", PUSHES.values(), ids=PUSHES)
+def test_served(local, push):
     client = local.client()
 
     def measure(count):
         waiting = wait_for(local, count, "BLPOP", "k", 0)
-        took = seconds(lambda: [client.call("RPUSH", "k", number) for number in range(count)])
+        took = cpu_seconds(lambda: push(client, count))
         assert [one.read()[1] for one in waiting] == [b"%d" % number for number in range(count)]
         leave(waiting)
         return took
-    assert_in_proportion(measure)
-
-
-def test_served_all_at_once(local):
-    client = local.client()
-
-    def measure(count):
-        waiting = wait_for(local, count, "BLPOP", "k", 0)
-        took = seconds(lambda: client.call("RPUSH", "k", *range(count)))
-        assert [one.read()[1] for one in waiting] == [b"%d" % number for number in range(count)]
-        leave(waiting)
-        return took
-    assert_in_proportion(measure)
+    assert_in_proportion(measure, FEW)
 
 
 def test_those_in_front_cannot_be_served(local):
@@ -93,11 +71,11 @@ def test_those_in_front_cannot_be_served(local):
     def measure(count):
         waiting = wait_for(local, count, "BLMOVEM", "k", "other", "LEFT", "RIGHT", 0, "EXACTLY", 9, "OBO")
         last = wait_for(local, 1, "BLPOP", "k", 0)
-        took = seconds(lambda: client.call("RPUSH", "k", "x"))
+        took = cpu_seconds(lambda: client.call("RPUSH", "k", "x"))
         assert last[0].read() == [b"k", b"x"]
         leave([*waiting, *last])
         return took
-    assert_in_proportion(measure)
+    assert_in_proportion(measure, FEW)
 
 
 def test_those_who_can_be_served_are_found_among_others(local):
@@ -154,9 +132,9 @@ def test_thousands_who_wait_for_replicas_and_go(local):
 
     def measure(count):
         waiting = wait_for(local, count, "WAIT", 1, 100)
-        took = seconds(lambda: local.advance(101))
+        took = cpu_seconds(lambda: local.advance(101))
         assert waiting[-1].read() == 0
         leave(waiting)
         return took
-    assert_in_proportion(measure)
+    assert_in_proportion(measure, FEW)
     assert client.call("SET", "a", "1") == OK

@@ -455,6 +455,8 @@ cdef int cmd_hgetex(Client c) except -1:
     cdef int fields = 0
     cdef int i
 
+    if c.argc < first:
+        return c.error(b"ERR wrong number of arguments for 'hgetex' command")
     if not c.has_type(e, TYPE_HASH) or (flags & EXPIRATION and not deadline_or_reply(c, 3, flags, &when_ms)):
         return 0
     if not fields_or_reply(c, first - 2, ERR_NUMFIELDS_BAD):

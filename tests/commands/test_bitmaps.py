@@ -214,3 +214,17 @@ CASES = {
 
 def test_rows(row_case):
     row_case.check()
+
+
+# --- what is propagated; see tests.effect_rows ----------------------------------------
+
+EFFECTS = {
+    "SETBIT": ("", "SETBIT k 1 1", "SETBIT k 1 1"),
+    "BITFIELD that reads": ("SET k v", "BITFIELD k GET u8 0", ""),
+    "BITFIELD that writes": ("SET k v", "BITFIELD k SET u8 0 1", "BITFIELD k SET u8 0 1"),
+    "BITOP": ("SET k v", "BITOP NOT l k", "BITOP NOT l k"),
+}
+
+
+def test_effects(effect):
+    effect.check()

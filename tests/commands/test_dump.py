@@ -4,8 +4,19 @@ import random
 import pytest
 
 from tests.resp import NIL_ARRAY, Error
-from tests.rows import NOT_INTEGER, OK, QUEUED, SYNTAX, Advance, Any, Between, Holding, Push, wrong_args
-from tests.test_propagation import Local
+from tests.rows import (
+    NOT_INTEGER,
+    OK,
+    QUEUED,
+    SYNTAX,
+    Advance,
+    Any,
+    Between,
+    Holding,
+    heard,
+    listen,
+    wrong_args,
+)
 
 BUSY = Error("BUSYKEY Target key name already exists.")
 BAD_FOOTER = Error("ERR DUMP payload version or checksum are wrong")
@@ -25,13 +36,7 @@ def restore(*words, key="k", ttl="0", payload=BAR):
     return ("RESTORE", key, ttl, payload, *words)
 
 
-def heard(*events):
-    """What `@2 PSUBSCRIBE __keyevent@0__:*` gets of "event key"s."""
-    return [("@2 <", Push(["pmessage", "*", f"__keyevent@0__:{event}", key]))
-            for event, key in (text.split() for text in events)]
-
-
-LISTEN = [("CONFIG SET notify-keyspace-events EA", OK), ("@2 PSUBSCRIBE *", Push(["psubscribe", "*", 1]))]
+LISTEN = listen()
 
 CASES = {
     "DUMP of strings": [
@@ -162,8 +167,6 @@ def value_on(client):
     ("fastredis", "fastredis"), ("fastredis", "peer"), ("peer", "fastredis"),
 ])
 def test_payloads_fit_both_servers(row_session, source, target, command, compression):
-    if "peer" in (source, target) and row_session.peer is None:
-        pytest.skip("no peer: no redis-server on PATH, and no --peer")
     source, target = row_session.target(source), row_session.target(target)
     with source.server.client() as one, target.server.client() as other:
         for client in (one, other):
@@ -180,13 +183,6 @@ def test_payloads_fit_both_servers(row_session, source, target, command, compres
 
 
 # ---------------------------------------------------------------- what only fastredis has
-
-@pytest.fixture
-def local():
-    engine = Local("enable-debug-command yes\n")
-    yield engine
-    engine.loop.close()
-
 
 @pytest.mark.parametrize("fields", [3, 1000])
 def test_fields_keep_their_deadlines(local, fields):

@@ -288,6 +288,42 @@ def test_rows(row_case):
     row_case.check()
 
 
+# --- what is propagated; see tests.effect_rows ----------------------------------------
+
+EFFECTS = {
+    "DEL": ("MSET a 1 b 2", "DEL a b c", "DEL a b c"),
+    "DEL of no key": ("", "DEL k", ""),
+    "UNLINK": ("SET k v", "UNLINK k", "UNLINK k"),
+    "DELEX": ("SET k v", "DELEX k IFEQ v", "DEL k"),
+    "DELEX that fails": ("SET k v", "DELEX k IFEQ w", ""),
+    "DELEX without a condition": ("SET k v", "DELEX k", "DEL k"),
+    "EXPIRE": ("SET k v", "EXPIRE k 10", "PEXPIREAT k T+10000"),
+    "PEXPIRE": ("SET k v", "PEXPIRE k 10", "PEXPIREAT k T+10"),
+    "EXPIREAT": ("SET k v", "EXPIREAT k 1700000010", "PEXPIREAT k T+10000"),
+    "PEXPIREAT": ("SET k v", "PEXPIREAT k 1700000000010", "PEXPIREAT k T+10"),
+    "EXPIRE with a condition": ("SET k v EX 5", "EXPIRE k 10 GT", "PEXPIREAT k T+10000", "Redis writes it as it came"),
+    "EXPIRE with a condition that fails": ("SET k v EX 5", "EXPIRE k 10 NX", ""),
+    "EXPIRE of no key": ("", "EXPIRE k 10", ""),
+    "EXPIRE in the past": ("SET k v", "EXPIRE k -1", "DEL k"),
+    "PERSIST": ("SET k v EX 5", "PERSIST k", "PERSIST k"),
+    "PERSIST without a TTL": ("SET k v", "PERSIST k", ""),
+    "RENAME": ("SET k v", "RENAME k l", "RENAME k l"),
+    "RENAME of no key": ("", "RENAME k l", ""),
+    "RENAME to itself": ("SET k v", "RENAME k k", ""),
+    "RENAMENX that fails": ("MSET k 1 l 2", "RENAMENX k l", ""),
+    "COPY": ("SET k v", "COPY k l", "COPY k l"),
+    "COPY of no key": ("", "COPY k l", ""),
+    "COPY that fails": ("MSET k 1 l 2", "COPY k l", ""),
+    "MOVE": ("SET k v", "MOVE k 1", "MOVE k 1"),
+    "MOVE of no key": ("", "MOVE k 1", ""),
+    "commands that only read": ("SET k v", "TTL k | EXISTS k | TYPE k | STRLEN k | DBSIZE | KEYS * | PING", ""),
+}
+
+
+def test_effects(effect):
+    effect.check()
+
+
 def scan_all(client, *options):
     """Every element that SCAN returns from cursor 0 to cursor 0, as a list."""
     cursor, found = b"0", []

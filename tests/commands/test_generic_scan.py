@@ -1,19 +1,26 @@
 """SCAN, KEYS and RANDOMKEY beyond single replies: odd arguments, expired keys, the guarantee; events of the group."""
 import random
 
-from tests.rows import NIL_ARRAY, NOT_INTEGER, OK, SYNTAX, Advance, Between, Case, Error, Push, Status
+from tests.rows import (
+    BAD_CURSOR,
+    NIL_ARRAY,
+    NOT_INTEGER,
+    OK,
+    SYNTAX,
+    Advance,
+    Between,
+    Case,
+    Error,
+    Status,
+    event,
+    listen,
+)
 
 OUT_OF_INT = Error("ERR value is out of range, value must between -2147483648 and 2147483647")
-BAD_CURSOR = Error("ERR invalid cursor")
 NOT_YET = "the peer is older than the option"
 
 
-def event(name, key, db=0):
-    """The message of a keyevent notification, read by connection 2."""
-    return ("@2 <", Push(["pmessage", "*", f"__keyevent@{db}__:{name}", key]))
-
-
-LISTEN = [("CONFIG SET notify-keyspace-events Eg", OK), ("@2 PSUBSCRIBE *", Push(["psubscribe", "*", 1]))]
+LISTEN = listen(classes="Eg")
 
 CASES = {
     "SCAN takes odd cursors and repeated options": [

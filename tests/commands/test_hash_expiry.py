@@ -3,11 +3,10 @@
 As Redis 7.4 and 8.0 document them and their own test suite (hash-field-expire.tcl) checks them.
 """
 import random
-import re
 
 import pytest
 
-from tests.commands.test_lists import LISTEN, heard, with_settings
+from tests.local import NOW_MS, Local, propagated
 from tests.rows import (
     NIL_ARRAY,
     NOT_INTEGER,
@@ -23,10 +22,14 @@ from tests.rows import (
     Status,
     Unordered,
     bad_expire,
+    fields,
+    heard,
+    in_each,
+    listen,
     wrong_args,
 )
-from tests.test_propagation import NOW_MS, Local, propagated
 
+LISTEN = listen()
 NEGATIVE = Error("ERR invalid expire time, must be >= 0")
 NO_FIELDS = Error("ERR Mandatory argument FIELDS is missing or not at the right position")
 NUMFIELDS_ZERO = Error("ERR Parameter `numFields` should be greater than 0")
@@ -44,16 +47,11 @@ LAZY = ("DEBUG SET-ACTIVE-EXPIRE 0", OK)
 EAGER = ("DEBUG SET-ACTIVE-EXPIRE 1", OK)
 
 
-def fields(pairs, key="h"):
-    """The row that reads a whole hash, its fields in any order."""
-    return (f"HGETALL {key}", Unordered(pairs))
-
-
 # Each of these runs on a listpack (which becomes a listpackex) and on a hashtable; redis-server knows them since 7.4.
 SINCE_7_4 = {
     "HEXPIRE and HTTL": [
         Advance(0), ABC, ("HEXPIRE h 100 FIELDS 1 a", [1]), ("HTTL h FIELDS 3 a b none", [100, -1, -2]),
-        ("HPTTL h FIELDS 2 a b", [100000, -1]), ("HEXPIRE h 200 FIELDS 2 a b", [1, 1]),
+        ("HPTTL h FIELDS 2 a b", [Between(90_000, 100_000), -1]), ("HEXPIRE h 200 FIELDS 2 a b", [1, 1]),
         ("HTTL h FIELDS 3 a b c", [200, 200, -1]), ("HEXPIRE h 10 FIELDS 2 none a", [-2, 1]), ("HLEN h", 3),
         fields({"a": "1", "b": "2", "c": "3"}), ("TTL h", -1),
     ],
@@ -339,12 +337,12 @@ AT_ONCE = {
     ],
 }
 
-HASHTABLE = {"hashtable": [("CONFIG SET hash-max-listpack-entries 0", OK)]}
+ENCODINGS = {"listpack": [], "hashtable": [("CONFIG SET hash-max-listpack-entries 0", OK)]}
 
 CASES = {
-    **{name: Case(rows, since="7.4") for name, rows in with_settings(SINCE_7_4, HASHTABLE).items()},
-    **{name: Case(rows, since="8.0") for name, rows in with_settings(SINCE_8_0, HASHTABLE).items()},
-    **{name: Case(rows, peer=LATE) for name, rows in with_settings(AT_ONCE, HASHTABLE).items()},
+    **in_each(SINCE_7_4, ENCODINGS, since="7.4"),
+    **in_each(SINCE_8_0, ENCODINGS, since="8.0"),
+    **in_each(AT_ONCE, ENCODINGS, peer=LATE),
     "HEXPIRE family refuses bad arguments": Case([
         ABC, ("HEXPIRE h 10 FIELDS 1", wrong_args("hexpire")), ("HPEXPIRE h", wrong_args("hpexpire")),
         ("HEXPIREAT h 10", wrong_args("hexpireat")), ("HPEXPIREAT h 10 FIELDS", wrong_args("hpexpireat")),
@@ -374,7 +372,8 @@ CASES = {
         ("HGETDEL h FIELDS 1", wrong_args("hgetdel")), ("HGETDEL h X 1 a", NO_FIELDS),
         ("HGETDEL h FIELDS 0 a", NUMFIELDS_BAD),
         ("HGETDEL h FIELDS x a", NUMFIELDS_BAD), ("HGETDEL h FIELDS 2 a", NUMFIELDS_OTHER),
-        ("HGETDEL h FIELDS 1 a b", NUMFIELDS_OTHER), ("HGETEX h X 1 a", NO_FIELDS), ("HGETEX h PXAT 1 1", NO_FIELDS),
+        ("HGETDEL h FIELDS 1 a b", NUMFIELDS_OTHER), ("HGETEX h X 1 a", NO_FIELDS),
+        ("HGETEX h PXAT 1 1", wrong_args("hgetex")), ("HGETEX h PXAT 1 1 1", NO_FIELDS),
         ("HGETEX h PERSIST 1 FIELDS 1 a", NO_FIELDS), ("HGETEX h EX 1 PX 1 FIELDS 1 a", NO_FIELDS),
         ("HGETEX h FIELDS 2 a", NUMFIELDS_OTHER), ("HGETEX h FIELDS 0 a", NUMFIELDS_BAD),
         ("HGETEX h FIELDS -1 a", NUMFIELDS_BAD), ("HGETEX h FIELDS 9223372036854775808 a", NUMFIELDS_BAD),
@@ -459,6 +458,93 @@ CASES = {
 
 def test_rows(row_case):
     row_case.check()
+
+
+# --- what is propagated; see tests.effect_rows ----------------------------------------
+
+HASH = "HSET h a 1 b 2 c 3"
+OTHERWISE = "the peer writes it in another way, the same in effect"
+NO_CLOCK = "the peer's clock is not moved"
+ABC_SOON = f"{HASH} | HPEXPIRE h 5000 FIELDS 1 a"
+LAZILY = f"DEBUG SET-ACTIVE-EXPIRE 0 | {HASH} | HPEXPIRE h 10 FIELDS 2 a b | DEBUG CLOCK ADVANCE 20"
+EFFECTS = {
+    "HINCRBYFLOAT of a field with a TTL": (
+        f"{HASH} | HPEXPIRE h 70 FIELDS 1 a", "HINCRBYFLOAT h a 0.5",
+        "MULTI | HSET h a 1.5 | HPEXPIREAT h T+70 FIELDS 1 a | EXEC", OTHERWISE),
+    "what only reads": (
+        HASH, "HGET h a | HMGET h a b | HGETALL h | HRANDFIELD h 2 | HSCAN h 0 | HTTL h FIELDS 1 a", ""),
+    "HEXPIRE": (HASH, "HEXPIRE h 10 FIELDS 3 a none b", "HPEXPIREAT h T+10000 FIELDS 2 a b"),
+    "HPEXPIRE": (HASH, "HPEXPIRE h 10 FIELDS 1 a", "HPEXPIREAT h T+10 FIELDS 1 a"),
+    "HEXPIREAT": (HASH, "HEXPIREAT h 1700000010 FIELDS 1 a", "HPEXPIREAT h T+10000 FIELDS 1 a"),
+    "HPEXPIREAT": (HASH, "HPEXPIREAT h 1700000000010 FIELDS 1 a", "HPEXPIREAT h T+10 FIELDS 1 a"),
+    "HPEXPIRE with a condition": (
+        f"{HASH} | HPEXPIRE h 70 FIELDS 1 a", "HPEXPIRE h 30 NX FIELDS 2 a b", "HPEXPIREAT h T+30 NX FIELDS 1 b"),
+    "HPEXPIRE that changes nothing": (HASH, "HPEXPIRE h 30 XX FIELDS 2 a b | HPEXPIRE h 30 FIELDS 1 none", ""),
+    "HPEXPIRE of the past": (HASH, "HPEXPIRE h 0 FIELDS 3 a none b", "HDEL h a b", OTHERWISE),
+    "HPERSIST": (
+        f"{HASH} | HPEXPIRE h 70 FIELDS 1 a", "HPERSIST h FIELDS 1 b | HPERSIST h FIELDS 2 a b",
+        "HPERSIST h FIELDS 2 a b"),
+    "HGETDEL": (HASH, "HGETDEL h FIELDS 1 none | HGETDEL h FIELDS 3 a none b", "HDEL h a b", OTHERWISE),
+    "HGETEX": (HASH, "HGETEX h FIELDS 1 a | HGETEX h EX 5 FIELDS 1 none", ""),
+    "HGETEX EX": (HASH, "HGETEX h EX 5 FIELDS 2 a none", "HPEXPIREAT h T+5000 FIELDS 1 a", OTHERWISE),
+    "HGETEX of the past": (HASH, "HGETEX h PXAT 1 FIELDS 2 a none", "HDEL h a"),
+    "HGETEX PERSIST": (
+        f"{HASH} | HPEXPIRE h 70 FIELDS 1 a", "HGETEX h PERSIST FIELDS 2 a b | HGETEX h PERSIST FIELDS 1 a",
+        "HPERSIST h FIELDS 1 a", OTHERWISE),
+    "HSETEX": ("", "HSETEX h FIELDS 1 a 1 | HSETEX h KEEPTTL FIELDS 1 a 2",
+               "HSETEX h FIELDS 1 a 1 | HSETEX h KEEPTTL FIELDS 1 a 2"),
+    "HSETEX EX": ("", "HSETEX h FNX EX 5 FIELDS 1 a 1", "HSETEX h FNX PXAT T+5000 FIELDS 1 a 1"),
+    "HSETEX of the past": (HASH, "HSETEX h PX 0 FIELDS 2 a 5 d 6", "HDEL h a d", OTHERWISE),
+    "HSETEX that fails": (HASH, "HSETEX h FNX EX 5 FIELDS 1 a 1 | HSETEX h FXX FIELDS 1 d 1", ""),
+    "fields that expire": (
+        f"{HASH} | HPEXPIRE h 10 FIELDS 2 a b | HPEXPIRE h 20 FIELDS 1 c", "DEBUG CLOCK ADVANCE 15 | "
+        "DEBUG CLOCK ADVANCE 15", "HDEL h a b | HDEL h c", NO_CLOCK),
+    "an expired field that is looked up": (LAZILY, "HGET h a | HMGET h a b c", "HDEL h a | HDEL h b", NO_CLOCK),
+    "an expired field that is counted": (LAZILY, "HINCRBY h a 5", "HDEL h a | HINCRBY h a 5", NO_CLOCK),
+    "expired fields and HRANDFIELD": (LAZILY, "HRANDFIELD h", "HDEL h a b", NO_CLOCK),
+    "expired fields and HGETALL": (LAZILY, "HGETALL h | HKEYS h | HVALS h | HSCAN h 0 | HLEN h", "", NO_CLOCK),
+    "expired fields and HGETEX": (
+        LAZILY, "HGETEX h EX 5 FIELDS 3 a b c", "HDEL h a b | HPEXPIREAT h T+5020 FIELDS 1 c", NO_CLOCK),
+    "HEXPIRE h 10 FIELDS 2 b none": (ABC_SOON, "HEXPIRE h 10 FIELDS 2 b none", "HPEXPIREAT h T+10000 FIELDS 1 b"),
+    "HPEXPIRE h 10 FIELDS 2 a b": (ABC_SOON, "HPEXPIRE h 10 FIELDS 2 a b", "HPEXPIREAT h T+10 FIELDS 2 a b"),
+    "HEXPIREAT h 1700000010 FIELDS 1 a": (
+        ABC_SOON, "HEXPIREAT h 1700000010 FIELDS 1 a", "HPEXPIREAT h T+10000 FIELDS 1 a"),
+    "HEXPIRE h 10 XX FIELDS 1 b": (ABC_SOON, "HEXPIRE h 10 XX FIELDS 1 b", ""),
+    "HEXPIRE h 10 NX FIELDS 2 a b": (ABC_SOON, "HEXPIRE h 10 NX FIELDS 2 a b", "HPEXPIREAT h T+10000 NX FIELDS 1 b"),
+    "HEXPIRE h 10 FIELDS 1 none": (ABC_SOON, "HEXPIRE h 10 FIELDS 1 none", ""),
+    "HEXPIRE none 10 FIELDS 1 a": (ABC_SOON, "HEXPIRE none 10 FIELDS 1 a", ""),
+    "HEXPIRE h 0 FIELDS 3 a b none": (ABC_SOON, "HEXPIRE h 0 FIELDS 3 a b none", "HDEL h a b", OTHERWISE),
+    "HPEXPIREAT h 1 GT FIELDS 1 a": (ABC_SOON, "HPEXPIREAT h 1 GT FIELDS 1 a", ""),
+    "HPERSIST h FIELDS 1 b": (ABC_SOON, "HPERSIST h FIELDS 1 b", ""),
+    "HGETEX h FIELDS 1 a": (ABC_SOON, "HGETEX h FIELDS 1 a", ""),
+    "HGETEX h EX 10 FIELDS 2 b none": (
+        ABC_SOON, "HGETEX h EX 10 FIELDS 2 b none", "HPEXPIREAT h T+10000 FIELDS 1 b", OTHERWISE),
+    "HGETEX h PXAT 1 FIELDS 2 b none": (ABC_SOON, "HGETEX h PXAT 1 FIELDS 2 b none", "HDEL h b"),
+    "HGETEX h PERSIST FIELDS 2 a b": (ABC_SOON, "HGETEX h PERSIST FIELDS 2 a b", "HPERSIST h FIELDS 1 a", OTHERWISE),
+    "HGETEX h PERSIST FIELDS 1 b": (ABC_SOON, "HGETEX h PERSIST FIELDS 1 b", ""),
+    "HGETDEL h FIELDS 2 b none": (ABC_SOON, "HGETDEL h FIELDS 2 b none", "HDEL h b", OTHERWISE),
+    "HGETDEL h FIELDS 1 none": (ABC_SOON, "HGETDEL h FIELDS 1 none", ""),
+    "HSETEX h FIELDS 1 a 1": (ABC_SOON, "HSETEX h FIELDS 1 a 1", "HSETEX h FIELDS 1 a 1"),
+    "HSETEX h EX 10 FIELDS 1 a 1": (ABC_SOON, "HSETEX h EX 10 FIELDS 1 a 1", "HSETEX h PXAT T+10000 FIELDS 1 a 1"),
+    "HSETEX h FNX FIELDS 1 a 1": (ABC_SOON, "HSETEX h FNX FIELDS 1 a 1", ""),
+    "HSETEX h FXX PX 10 FIELDS 1 a 1": (
+        ABC_SOON, "HSETEX h FXX PX 10 FIELDS 1 a 1", "HSETEX h FXX PXAT T+10 FIELDS 1 a 1"),
+    "HSETEX h KEEPTTL FIELDS 1 a 1": (ABC_SOON, "HSETEX h KEEPTTL FIELDS 1 a 1", "HSETEX h KEEPTTL FIELDS 1 a 1"),
+    "HSETEX h PXAT 1 FIELDS 1 b 1": (ABC_SOON, "HSETEX h PXAT 1 FIELDS 1 b 1", "HDEL h b"),
+    "HSET h a 1": (ABC_SOON, "HSET h a 1", "HSET h a 1"),
+    "HMSET h a 1": (ABC_SOON, "HMSET h a 1", "HMSET h a 1"),
+    "HSETNX h a 1": (ABC_SOON, "HSETNX h a 1", ""),
+    "HDEL h none": (ABC_SOON, "HDEL h none", ""),
+    "HDEL h a none": (ABC_SOON, "HDEL h a none", "HDEL h a none"),
+    "HINCRBY h a 1": (ABC_SOON, "HINCRBY h a 1", "HINCRBY h a 1"),
+    "HINCRBYFLOAT h b 0.5": (ABC_SOON, "HINCRBYFLOAT h b 0.5", "HSET h b 2.5", OTHERWISE),
+    "HRANDFIELD h 2 | HTTL h FIELDS 1 a | HGETALL h": (ABC_SOON, "HRANDFIELD h 2 | HTTL h FIELDS 1 a | HGETALL h", ""),
+}
+EFFECTS_UNDER = {"listpack": "", "hashtable": "hash-max-listpack-entries 0\n"}
+
+
+def test_effects(effect):
+    effect.check()
 
 
 # --- beyond rows: the clock of fastredis is moved, there is no peer -----------------------------------------
@@ -650,59 +736,27 @@ def test_used_memory_comes_back(client):
     raise AssertionError(f"used_memory is {used()}, before it was {before}")
 
 
-# The command on "h", a 1 b 2 c 3, a to expire in 5 s, and what is propagated of it. T+n: the time n ms from now.
-EFFECTS = {
-    "HEXPIRE h 10 FIELDS 2 b none": "HPEXPIREAT h T+10000 FIELDS 1 b",
-    "HPEXPIRE h 10 FIELDS 2 a b": "HPEXPIREAT h T+10 FIELDS 2 a b",
-    "HEXPIREAT h 1700000010 FIELDS 1 a": "HPEXPIREAT h T+10000 FIELDS 1 a", "HEXPIRE h 10 XX FIELDS 1 b": "",
-    "HEXPIRE h 10 NX FIELDS 2 a b": "HPEXPIREAT h T+10000 NX FIELDS 1 b", "HEXPIRE h 10 FIELDS 1 none": "",
-    "HEXPIRE none 10 FIELDS 1 a": "", "HEXPIRE h 0 FIELDS 3 a b none": "HDEL h a b", "HPEXPIREAT h 1 GT FIELDS 1 a": "",
-    "HPERSIST h FIELDS 1 b": "", "HGETEX h FIELDS 1 a": "",
-    "HGETEX h EX 10 FIELDS 2 b none": "HPEXPIREAT h T+10000 FIELDS 1 b",
-    "HGETEX h PXAT 1 FIELDS 2 b none": "HDEL h b", "HGETEX h PERSIST FIELDS 2 a b": "HPERSIST h FIELDS 1 a",
-    "HGETEX h PERSIST FIELDS 1 b": "", "HGETDEL h FIELDS 2 b none": "HDEL h b", "HGETDEL h FIELDS 1 none": "",
-    "HSETEX h FIELDS 1 a 1": "HSETEX h FIELDS 1 a 1",
-    "HSETEX h EX 10 FIELDS 1 a 1": "HSETEX h PXAT T+10000 FIELDS 1 a 1",
-    "HSETEX h FNX FIELDS 1 a 1": "", "HSETEX h FXX PX 10 FIELDS 1 a 1": "HSETEX h FXX PXAT T+10 FIELDS 1 a 1",
-    "HSETEX h KEEPTTL FIELDS 1 a 1": "HSETEX h KEEPTTL FIELDS 1 a 1", "HSETEX h PXAT 1 FIELDS 1 b 1": "HDEL h b",
-    "HSET h a 1": "HSET h a 1", "HMSET h a 1": "HMSET h a 1", "HSETNX h a 1": "", "HDEL h none": "",
-    "HDEL h a none": "HDEL h a none",
-    "HINCRBY h a 1": "HINCRBY h a 1", "HINCRBYFLOAT h b 0.5": "HSET h b 2.5",
-    "HRANDFIELD h 2 | HTTL h FIELDS 1 a | HGETALL h": "",
-}
 
 
-def effects(commands, setup="HSET h a 1 b 2 c 3 | HPEXPIRE h 5000 FIELDS 1 a", then=None):
+def effects(commands, setup=ABC_SOON, then=None):
     """What the commands propagate, lines; then(local) adds to it."""
-    local = Local("enable-debug-command yes")
-    try:
+    with Local("enable-debug-command yes") as local:
         found = propagated(local, commands, setup)
         if then:
             then(local)
             found += [b" ".join(argv).decode() for _, argv in local.notes.take()]
         return found
-    finally:
-        local.loop.close()
-
-
-@pytest.mark.parametrize("commands", EFFECTS)
-def test_effect(commands):
-    expected = re.sub(r"T\+(\d+)", lambda match: str(NOW_MS + int(match[1])), EFFECTS[commands])
-    assert effects(commands) == [expected] * bool(expected)
 
 
 def test_counter_with_a_ttl_keeps_it_where_its_effect_arrives():
     """Whatever names the effect: replayed, it gives the same value and the same TTL."""
     lines = effects("HINCRBYFLOAT h a 0.5")
-    local = Local()
-    try:
+    with Local() as local:
         client = local.client()
         for line in ["HSET h a 1", f"HPEXPIREAT h {NOW_MS + 5000} FIELDS 1 a", *lines]:
             assert not isinstance(client.call(*line.split()), Error)
         assert client.call("HGET", "h", "a") == b"1.5"
         assert client.call("HPEXPIRETIME", "h", "FIELDS", 1, "a") == [NOW_MS + 5000]
-    finally:
-        local.loop.close()
 
 
 def test_expired_fields_are_deleted_where_the_effects_arrive():
@@ -715,3 +769,66 @@ def test_expired_fields_are_deleted_where_the_effects_arrive():
         local.client().call("HGET", "h", "a")
 
     assert effects("DEBUG SET-ACTIVE-EXPIRE 0", then=look) == ["HDEL h a"]
+
+
+@pytest.fixture(params=EFFECTS_UNDER.values(), ids=EFFECTS_UNDER)
+def local(request):
+    with Local(f"enable-debug-command yes\n{request.param}") as local:
+        yield local
+
+
+def test_a_replica_hides_fields_but_removes_none(local):
+    """CLIENT PAUSE WRITE stops expiry as being a replica does."""
+    client = local.client()
+    client.call("HSET", "h", "a", "1", "b", "2")
+    client.call("HPEXPIRE", "h", "10", "FIELDS", "1", "a")
+    client.call("CLIENT", "PAUSE", "1000", "WRITE")
+    local.notes.take()
+    local.advance(20)
+    assert client.call("HGET", "h", "a") is None
+    assert client.call("HMGET", "h", "a", "b") == [None, b"2"]
+    assert client.call("HGETALL", "h") == [b"b", b"2"]
+    assert client.call("HRANDFIELD", "h", "-3") == [b"b"] * 3
+    assert client.call("HRANDFIELD", "h", "5") == [b"b"]
+    assert client.call("HTTL", "h", "FIELDS", "2", "a", "b") == [-2, -1]
+    assert client.call("HLEN", "h") == 2
+    assert local.notes.take() == []
+    client.call("CLIENT", "UNPAUSE")
+    local.advance(0)
+    assert client.call("HLEN", "h") == 1
+    assert local.notes.take() == [(0, [b"HDEL", b"h", b"a"])]
+
+
+WAYS = {
+    "DEL": "DEL h",
+    "expiry of the key": "PEXPIRE h 10 | DEBUG CLOCK ADVANCE 20",
+    "expiry of the fields": "DEBUG CLOCK ADVANCE 100000 | DEL h",
+    "SET": "SET h v | DEL h",
+    "RENAME over it": "SET k v | RENAME k h | DEL h",
+    "RENAME": "RENAME h k | DEL k",
+    "MOVE": "MOVE h 1 | SELECT 1 | DEL h | SELECT 0",
+    "COPY REPLACE": "COPY h k | COPY k h REPLACE | DEL h k",
+    "SWAPDB": "SWAPDB 0 1 | FLUSHALL",
+    "FLUSHDB": "FLUSHDB",
+}
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_nothing_is_left(local, way):
+    """All memory comes back, and no deadline of what is gone is worked off."""
+    def once():
+        client = local.client()
+        for start in range(0, 400, 40):
+            pairs = [word for number in range(start, start + 40) for word in (f"field:{number}", "x" * number)]
+            client.call("HSET", "h", *pairs)
+            client.call("HPEXPIRE", "h", 50_000 + start, "FIELDS", "20", *pairs[::4])
+        for line in way.split(" | "):
+            client.call(*line.split())
+        local.advance(100_000)
+        assert client.call("DBSIZE") == 0
+        client.close()
+        return local.settled_memory()
+
+    once()
+    before = once()
+    assert once() == before

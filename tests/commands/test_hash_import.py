@@ -1,16 +1,25 @@
 """HIMPORT: hashes from prepared lists of fields. Redis knows it since 8.10."""
-from tests.commands.test_lists import LISTEN, heard, with_settings
-from tests.rows import NIL_ARRAY, OK, QUEUED, WRONGTYPE, Advance, Case, Error, Status, Unordered, wrong_args
+from tests.rows import (
+    NIL_ARRAY,
+    OK,
+    QUEUED,
+    WRONGTYPE,
+    Advance,
+    Case,
+    Error,
+    Status,
+    fields,
+    heard,
+    in_each,
+    listen,
+    wrong_args,
+)
 
+LISTEN = listen()
 NO_FIELDSET = Error("ERR no such fieldset")
 TWICE = Error("ERR duplicate field name in fieldset")
 COUNT = Error("ERR value count does not match fieldset field count")
 USER = ("HIMPORT PREPARE u name email age", OK)
-
-
-def fields(pairs, key="h"):
-    """The row that reads a whole hash, its fields in any order."""
-    return (f"HGETALL {key}", Unordered(pairs))
 
 
 # Each of these runs on a listpack and on a hashtable.
@@ -34,8 +43,7 @@ IN_EACH_ENCODING = {
     ],
 }
 
-CASES = {
-    **with_settings(IN_EACH_ENCODING, {"hashtable": [("CONFIG SET hash-max-listpack-entries 0", OK)]}),
+ONCE = {
     "HIMPORT PREPARE replaces a fieldset": [
         ("HIMPORT PREPARE u a b", OK), ("HIMPORT PREPARE u x", OK), ("HIMPORT SET h u 1 2", COUNT),
         ("HIMPORT SET h u 1", OK), ("HGETALL h", {"x": "1"}), ("HIMPORT PREPARE u x x", TWICE),
@@ -69,8 +77,26 @@ CASES = {
         ("EXEC", NIL_ARRAY),
     ],
 }
-CASES = {name: Case(rows, since="8.10") for name, rows in CASES.items()}
+ENCODINGS = {"listpack": [], "hashtable": [("CONFIG SET hash-max-listpack-entries 0", OK)]}
+CASES = (in_each(IN_EACH_ENCODING, ENCODINGS, since="8.10")
+         | {name: Case(rows, since="8.10") for name, rows in ONCE.items()})
 
 
 def test_rows(row_case):
     row_case.check()
+
+
+# --- what is propagated; see tests.effect_rows ----------------------------------------
+
+HASH = "HSET h a 1 b 2 c 3"
+EFFECTS = {
+    "HIMPORT SET": ("HIMPORT PREPARE f a b", "HIMPORT SET k f 1 2", "HSET k a 1 b 2"),
+    "HIMPORT SET over a hash": (
+        f"{HASH} | HIMPORT PREPARE f d", "HIMPORT SET h f 1", "MULTI | DEL h | HSET h d 1 | EXEC"),
+    "HIMPORT that changes nothing": (HASH, "HIMPORT PREPARE f d | HIMPORT SET h f 1 2 | HIMPORT DISCARD f", ""),
+}
+EFFECTS_UNDER = {"listpack": "", "hashtable": "hash-max-listpack-entries 0\n"}
+
+
+def test_effects(effect):
+    effect.check()

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from tests.commands.test_lists import LISTEN, heard, with_settings
 from tests.rows import (
+    BAD_CURSOR,
     NIL_ARRAY,
     NOT_FLOAT,
     NOT_INTEGER,
@@ -22,25 +22,24 @@ from tests.rows import (
     Matching,
     Status,
     Unordered,
+    fields,
+    heard,
+    in_each,
+    listen,
     wrong_args,
 )
 
+LISTEN = listen()
 HASH_NOT_INTEGER = Error("ERR hash value is not an integer")
 HASH_NOT_FLOAT = Error("ERR hash value is not a float")
 OVERFLOW = Error("ERR increment or decrement would overflow")
 INFINITE = Error("ERR value is NaN or Infinity")
 BECOMES_INFINITE = Error("ERR increment would produce NaN or Infinity")
-BAD_CURSOR = Error("ERR invalid cursor")
 OUT_OF_RANGE = Error("ERR value is out of range")
 
 ABC = ("HSET h a 1 b 2 c 3", 3)
 BIG = "x" * 5000
 HASHTABLE = [("CONFIG SET hash-max-listpack-entries 0", OK)]
-
-
-def fields(pairs, key="h"):
-    """The row that reads a whole hash, its fields in any order."""
-    return (f"HGETALL {key}", Unordered(pairs))
 
 
 def pairs_reply(*pairs):
@@ -168,7 +167,7 @@ IN_EACH_ENCODING = {
 }
 
 CASES = {
-    **with_settings(IN_EACH_ENCODING, {"hashtable": HASHTABLE}),
+    **in_each(IN_EACH_ENCODING, {"listpack": [], "hashtable": HASHTABLE}),
     "Fields of a small hash stay in the order in which they came": [
         ("HSET h c 3 a 1 b 2", 3), ("HGETALL h", {"c": "3", "a": "1", "b": "2"}), ("HSET h a 10 d 4", 1),
         ("HKEYS h", ["c", "a", "b", "d"]), ("HVALS h", ["3", "10", "2", "4"]), ("HDEL h a", 1), ("HSET h a 5", 1),
@@ -341,6 +340,24 @@ CASES = {
 
 def test_rows(row_case):
     row_case.check()
+
+
+# --- what is propagated; see tests.effect_rows ----------------------------------------
+
+HASH = "HSET h a 1 b 2 c 3"
+EFFECTS = {
+    "HSET": ("", "HSET h a 1 b 2", "HSET h a 1 b 2"),
+    "HMSET": ("", "HMSET h a 1", "HMSET h a 1"),
+    "HSETNX": (HASH, "HSETNX h a 5 | HSETNX h d 5", "HSETNX h d 5"),
+    "HDEL": (HASH, "HDEL h none | HDEL h a none | HDEL h b c", "HDEL h a none | HDEL h b c"),
+    "HINCRBY": (HASH, "HINCRBY h a 5", "HINCRBY h a 5"),
+    "HINCRBYFLOAT": (HASH, "HINCRBYFLOAT h a 0.5", "HSET h a 1.5"),
+}
+EFFECTS_UNDER = {"listpack": "", "hashtable": "hash-max-listpack-entries 0\n"}
+
+
+def test_effects(effect):
+    effect.check()
 
 
 ELEMENTS = {

@@ -3,10 +3,10 @@ import pytest
 
 from fastredis.commands.latency import age, diagnosis, graph
 from fastredis.engine.latency import SAMPLES, Event, Sample
+from tests.helpers import info_number, wait_until
+from tests.local import Local
 from tests.resp import Status
 from tests.rows import OK, Any, Between, Case, Error, wrong_args
-from tests.test_info import info, wait_for
-from tests.test_propagation import Local
 
 TIME = Between(1_600_000_000, 40_000_000_000)
 LONG = Between(35, 60_000)
@@ -169,7 +169,7 @@ def test_events_of_expiry_and_eviction(fresh_server):
         client.call("CONFIG", "SET", "latency-monitor-threshold", "1")
         client.call("DEBUG", "POPULATE", "200000", "key", "100")
         assert not noted(client, b"eviction-cycle")
-        used = int(info(client, "memory")["Memory"]["used_memory"])
+        used = info_number(client, "used_memory")
         client.call("CONFIG", "SET", "maxmemory-eviction-tenacity", "100", "maxmemory-policy", "allkeys-random",
                     "maxmemory", str(used // 2))
         assert client.call("SET", "k", "v") == OK
@@ -184,7 +184,7 @@ def test_events_of_expiry_and_eviction(fresh_server):
         client.call("DEBUG", "CLOCK", "ADVANCE", "1001")
         client.call("DEBUG", "CLOCK", "RELEASE")
         client.call("DEBUG", "SET-ACTIVE-EXPIRE", "1")
-        assert wait_for(lambda: client.call("DBSIZE") == 0, seconds=60)
+        wait_until(lambda: client.call("DBSIZE") == 0)
         assert noted(client, b"expire-cycle")
 
 

@@ -4,9 +4,12 @@ import random
 import pytest
 
 from tests.rows import (
+    COUNT_TOO_SMALL,
     NIL_ARRAY,
     NO_KEY,
     NOT_INTEGER,
+    NOT_POSITIVE,
+    NUMKEYS_TOO_SMALL,
     OK,
     QUEUED,
     R3,
@@ -19,15 +22,14 @@ from tests.rows import (
     Matching,
     Push,
     Status,
+    heard,
+    in_each,
+    listen,
     wrong_args,
 )
-from tests.test_propagation import Local, propagated
 
-NOT_POSITIVE = Error("ERR value is out of range, must be positive")
 SMALLEST = Error("ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807")
 OUT_OF_INDEX = Error("ERR index out of range")
-COUNT_TOO_SMALL = Error("ERR count should be greater than 0")
-NUMKEYS_TOO_SMALL = Error("ERR numkeys should be greater than 0")
 RANK_ZERO = Error(
     "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... "
     "or use negative to start from the end of the list")
@@ -36,7 +38,7 @@ MAXLEN_NEGATIVE = Error("ERR MAXLEN can't be negative")
 
 ABCDE = ("RPUSH l a b c d e", 5)
 MATCHES = ("RPUSH l a b c 1 2 3 c c", 8)
-LISTEN = [("CONFIG SET notify-keyspace-events EA", OK), ("@2 PSUBSCRIBE *", Push(["psubscribe", "*", 1]))]
+LISTEN = listen()
 BIG = "x" * 5000
 LONG = "y" * 100
 
@@ -44,23 +46,6 @@ LONG = "y" * 100
 def whole(*elements, key="l"):
     """The row that reads a whole list."""
     return (f"LRANGE {key} 0 -1", list(elements))
-
-
-def heard(*events):
-    """Rows: connection 2 (see LISTEN) hears these events, each written "name key", and no others."""
-    pairs = [event.split() for event in events]
-    return [
-        *[("@2 <", Push(["pmessage", "*", f"__keyevent@0__:{name}", key])) for name, key in pairs],
-        ("PUBLISH end x", 1), ("@2 <", Push(["pmessage", "*", "end", "x"])),
-    ]
-
-
-def with_settings(cases, settings):
-    """The cases as they are, and once more for each named list of rows that goes before them."""
-    found = dict(cases)
-    for name, rows in settings.items():
-        found.update({f"{case} ({name})": [*rows, *given] for case, given in cases.items()})
-    return found
 
 
 # Each of these runs with all elements in one listpack, and with one or two elements in a node.
@@ -201,12 +186,13 @@ IN_EACH_ENCODING = {
 }
 
 NODES = {
+    "one listpack": [],
     "nodes of one": [("CONFIG SET list-max-listpack-size 1", OK)],
     "nodes of two, compressed": [("CONFIG SET list-max-listpack-size 2 list-compress-depth 1", OK)],
 }
 
 CASES = {
-    **with_settings(IN_EACH_ENCODING, NODES),
+    **in_each(IN_EACH_ENCODING, NODES),
     "LPUSH, RPUSH, LPUSHX and RPUSHX refuse bad arguments": [
         ("LPUSH", wrong_args("lpush")), ("LPUSH l", wrong_args("lpush")), ("RPUSH l", wrong_args("rpush")),
         ("LPUSHX l", wrong_args("lpushx")), ("RPUSHX l", wrong_args("rpushx")), ("EXISTS l", 0),
@@ -512,6 +498,77 @@ def test_rows(row_case):
     row_case.check()
 
 
+# --- what is propagated; see tests.effect_rows ----------------------------------------
+
+FIVE = "RPUSH l a b c d e"
+EFFECTS = {
+    "pushes": ("", "RPUSH k a b | LPUSH k c | RPUSHX k d | LPUSHX l d", "RPUSH k a b | LPUSH k c | RPUSHX k d"),
+    "LPOP and RPOP": ("RPUSH k a b c d", "LPOP k | RPOP k 2 | LPOP k 0 | LPOP l", "LPOP k | RPOP k 2"),
+    "LSET, LINSERT and LREM": ("RPUSH k a b", "LSET k 0 c | LSET k 9 c | LINSERT k AFTER c d | LINSERT k AFTER x d |"
+                               " LREM k 0 c | LREM k 0 x", "LSET k 0 c | LINSERT k AFTER c d | LREM k 0 c"),
+    "LTRIM": ("RPUSH k a b c", "LTRIM k 0 -1 | LTRIM k 1 1 | LTRIM k 5 6", "LTRIM k 1 1 | LTRIM k 5 6"),
+    "LMOVE and RPOPLPUSH": ("RPUSH k a b", "LMOVE k l LEFT RIGHT | RPOPLPUSH l l | RPOPLPUSH x l",
+                            "LMOVE k l LEFT RIGHT | RPOPLPUSH l l"),
+    "LMPOP": ("RPUSH k a b c", "LMPOP 2 l k LEFT | LMPOP 1 k RIGHT COUNT 9 | LMPOP 1 k LEFT", "LPOP k 1 | RPOP k 2"),
+    "BLPOP and BRPOP": ("RPUSH k a b", "BLPOP l k 0 | BRPOP k 1.5", "LPOP k | RPOP k"),
+    "BLMPOP": ("RPUSH k a b", "BLMPOP 0 1 k LEFT COUNT 9", "LPOP k 2"),
+    "BLMOVE and BRPOPLPUSH": ("RPUSH k a b", "BLMOVE k l left right 0 | BRPOPLPUSH k l 0",
+                              "LMOVE k l left right | RPOPLPUSH k l"),
+    "LMOVEM": ("RPUSH k a b c", "LMOVEM k l LEFT RIGHT COUNT 2 OBO | LMOVEM k l LEFT LEFT EXACTLY 5 BULK",
+               "LMOVEM k l LEFT RIGHT COUNT 2 OBO"),
+    "BLMOVEM": ("RPUSH k a b c", "BLMOVEM k l LEFT RIGHT 0 EXACTLY 2 BULK | BLMOVEM k l LEFT LEFT 0",
+                "LMOVEM k l LEFT RIGHT EXACTLY 2 BULK | LMOVEM k l LEFT LEFT"),
+    "moves onto what is no list": (
+        "RPUSH k a b | SET d v", "BLMOVE k d LEFT RIGHT 0 | BRPOPLPUSH k d 0 | BLMOVEM k d LEFT RIGHT 0 | "
+        "LMOVE k d LEFT RIGHT | RPOPLPUSH k d | LMOVEM k d LEFT RIGHT", ""),
+    "commands that only read lists": (
+        "RPUSH k a b", "LRANGE k 0 -1 | LLEN k | LINDEX k 0 | LPOS k a | LPOS k a COUNT 0", ""),
+    "LPUSH l x": (FIVE, "LPUSH l x", "LPUSH l x"),
+    "LPUSHX l x": (FIVE, "LPUSHX l x", "LPUSHX l x"),
+    "LPUSHX none x": (FIVE, "LPUSHX none x", ""),
+    "LPOP l": (FIVE, "LPOP l", "LPOP l"),
+    "LPOP l 2": (FIVE, "LPOP l 2", "LPOP l 2"),
+    "LPOP l 0": (FIVE, "LPOP l 0", ""),
+    "LPOP none": (FIVE, "LPOP none", ""),
+    "RPOP l 9": (FIVE, "RPOP l 9", "RPOP l 9"),
+    "LSET l 0 x": (FIVE, "LSET l 0 x", "LSET l 0 x"),
+    "LSET l 9 x": (FIVE, "LSET l 9 x", ""),
+    "LINSERT l BEFORE b x": (FIVE, "LINSERT l BEFORE b x", "LINSERT l BEFORE b x"),
+    "LINSERT l BEFORE none x": (FIVE, "LINSERT l BEFORE none x", ""),
+    "LREM l 0 none": (FIVE, "LREM l 0 none", ""),
+    "LREM l 0 a": (FIVE, "LREM l 0 a", "LREM l 0 a"),
+    "LTRIM l 0 -1": (FIVE, "LTRIM l 0 -1", ""),
+    "LTRIM l 1 2": (FIVE, "LTRIM l 1 2", "LTRIM l 1 2"),
+    "LTRIM l 9 9": (FIVE, "LTRIM l 9 9", "LTRIM l 9 9"),
+    "LMOVE l m LEFT RIGHT": (FIVE, "LMOVE l m LEFT RIGHT", "LMOVE l m LEFT RIGHT"),
+    "LMOVE none m LEFT LEFT": (FIVE, "LMOVE none m LEFT LEFT", ""),
+    "RPOPLPUSH l m": (FIVE, "RPOPLPUSH l m", "RPOPLPUSH l m"),
+    "LMPOP 2 none l LEFT COUNT 3": (FIVE, "LMPOP 2 none l LEFT COUNT 3", "LPOP l 3"),
+    "LMPOP 1 l RIGHT": (FIVE, "LMPOP 1 l RIGHT", "RPOP l 1"),
+    "LMPOP 1 none LEFT": (FIVE, "LMPOP 1 none LEFT", ""),
+    "LMPOP 1 l LEFT COUNT 99": (FIVE, "LMPOP 1 l LEFT COUNT 99", "LPOP l 5"),
+    "BLPOP none l 0": (FIVE, "BLPOP none l 0", "LPOP l"),
+    "BRPOP l 0": (FIVE, "BRPOP l 0", "RPOP l"),
+    "BLMOVE l m LEFT RIGHT 0": (FIVE, "BLMOVE l m LEFT RIGHT 0", "LMOVE l m LEFT RIGHT"),
+    "BRPOPLPUSH l m 0": (FIVE, "BRPOPLPUSH l m 0", "RPOPLPUSH l m"),
+    "BLMPOP 0 2 none l RIGHT COUNT 9": (FIVE, "BLMPOP 0 2 none l RIGHT COUNT 9", "RPOP l 5"),
+    "LRANGE l 0 -1 | LPOS l a | LLEN l": (FIVE, "LRANGE l 0 -1 | LPOS l a | LLEN l", ""),
+    "MULTI | BLPOP l 0 | BLPOP none 0 | BLMOVE l m LEFT LEFT 0 | LMPOP 1 l LEFT | EXEC": (
+        FIVE,
+        "MULTI | BLPOP l 0 | BLPOP none 0 | BLMOVE l m LEFT LEFT 0 | LMPOP 1 l LEFT | EXEC",
+        "MULTI | LPOP l | LMOVE l m LEFT LEFT | LPOP l 1 | EXEC",
+    ),
+    "LMOVEM l m LEFT LEFT COUNT 2 OBO": (FIVE, "LMOVEM l m LEFT LEFT COUNT 2 OBO", "LMOVEM l m LEFT LEFT COUNT 2 OBO"),
+    "LMOVEM l m LEFT LEFT EXACTLY 9 OBO": (FIVE, "LMOVEM l m LEFT LEFT EXACTLY 9 OBO", ""),
+    "BLMOVEM l m LEFT LEFT 0 COUNT 2 OBO": (
+        FIVE, "BLMOVEM l m LEFT LEFT 0 COUNT 2 OBO", "LMOVEM l m LEFT LEFT COUNT 2 OBO"),
+}
+
+
+def test_effects(effect):
+    effect.check()
+
+
 ELEMENTS = {
     "small": [b"", b"a", b"bb", b"0", b"-1", b"12", b"4096", b"123456789012", b"\x00\xff", b"x" * 63, b"x" * 64],
     "mixed": [b"1", b"a", b"x" * 70, b"y" * 300, b"z" * 5000, b"w" * 20000, b"-9223372036854775808"],
@@ -614,47 +671,16 @@ def test_pushes_of_two_clients_stay_in_the_order_of_the_commands(either_target):
         assert first.call("LRANGE", "l", 0, -1) == [b"%d" % number for number in range(100)]
 
 
-# The command on "l", a b c d e, and what is propagated of it. (tests/test_propagation.py has what all commands share.)
-EFFECTS = {
-    "LPUSH l x": "LPUSH l x", "LPUSHX l x": "LPUSHX l x", "LPUSHX none x": "", "LPOP l": "LPOP l",
-    "LPOP l 2": "LPOP l 2", "LPOP l 0": "", "LPOP none": "", "RPOP l 9": "RPOP l 9", "LSET l 0 x": "LSET l 0 x",
-    "LSET l 9 x": "",
-    "LINSERT l BEFORE b x": "LINSERT l BEFORE b x", "LINSERT l BEFORE none x": "", "LREM l 0 none": "",
-    "LREM l 0 a": "LREM l 0 a", "LTRIM l 0 -1": "", "LTRIM l 1 2": "LTRIM l 1 2", "LTRIM l 9 9": "LTRIM l 9 9",
-    "LMOVE l m LEFT RIGHT": "LMOVE l m LEFT RIGHT", "LMOVE none m LEFT LEFT": "", "RPOPLPUSH l m": "RPOPLPUSH l m",
-    "LMPOP 2 none l LEFT COUNT 3": "LPOP l 3", "LMPOP 1 l RIGHT": "RPOP l 1", "LMPOP 1 none LEFT": "",
-    "LMPOP 1 l LEFT COUNT 99": "LPOP l 5", "BLPOP none l 0": "LPOP l", "BRPOP l 0": "RPOP l",
-    "BLMOVE l m LEFT RIGHT 0": "LMOVE l m LEFT RIGHT", "BRPOPLPUSH l m 0": "RPOPLPUSH l m",
-    "BLMPOP 0 2 none l RIGHT COUNT 9": "RPOP l 5", "LRANGE l 0 -1 | LPOS l a | LLEN l": "",
-    "MULTI | BLPOP l 0 | BLPOP none 0 | BLMOVE l m LEFT LEFT 0 | LMPOP 1 l LEFT | EXEC":
-        "MULTI | LPOP l | LMOVE l m LEFT LEFT | LPOP l 1 | EXEC",
-    "LMOVEM l m LEFT LEFT COUNT 2 OBO": "LMOVEM l m LEFT LEFT COUNT 2 OBO", "LMOVEM l m LEFT LEFT EXACTLY 9 OBO": "",
-    "BLMOVEM l m LEFT LEFT 0 COUNT 2 OBO": "LMOVEM l m LEFT LEFT COUNT 2 OBO",
-}
 
 
-@pytest.mark.parametrize("commands", EFFECTS)
-def test_effect(commands):
-    local = Local()
-    try:
-        found = propagated(local, commands, "RPUSH l a b c d e")
-    finally:
-        local.loop.close()
-    assert found == [line.strip() for line in EFFECTS[commands].split("|") if line.strip()]
-
-
-@pytest.mark.parametrize(("waits", "effect"), [
+@pytest.mark.parametrize(("waits", "told"), [
     ("BLPOP l 0", "LPOP l"), ("BRPOP m l 0", "RPOP l"), ("BLMOVE l m LEFT RIGHT 0", "LMOVE l m LEFT RIGHT"),
     ("BRPOPLPUSH l m 0", "RPOPLPUSH l m"), ("BLMPOP 0 2 m l RIGHT COUNT 9", "RPOP l 2"),
 ])
-def test_effect_of_a_client_that_waited(waits, effect):
+def test_effect_of_a_client_that_waited(local, waits, told):
     """It comes after that of the push."""
-    local = Local()
-    try:
-        client, pusher = local.client(), local.client()
-        client.send(*waits.split())
-        assert local.notes.take() == []
-        assert pusher.call("RPUSH", "l", "a", "b") == 2
-        assert [b" ".join(argv).decode() for _, argv in local.notes.take()] == ["RPUSH l a b", effect]
-    finally:
-        local.loop.close()
+    client, pusher = local.client(), local.client()
+    client.send(*waits.split())
+    assert local.notes.take() == []
+    assert pusher.call("RPUSH", "l", "a", "b") == 2
+    assert [b" ".join(argv).decode() for _, argv in local.notes.take()] == ["RPUSH l a b", told]

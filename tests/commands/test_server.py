@@ -429,6 +429,22 @@ def test_rows(row_case):
     row_case.check()
 
 
+# --- what is propagated; see tests.effect_rows ----------------------------------------
+
+EFFECTS = {
+    "FLUSHDB of nothing": ("", "FLUSHDB", "FLUSHDB"),
+    "FLUSHALL": ("SET k v", "FLUSHALL ASYNC", "FLUSHALL ASYNC"),
+    "SWAPDB": ("SET k v", "SWAPDB 0 1", "SWAPDB 0 1"),
+    "wrong arity": ("", "SET k", ""),
+    "unknown command": ("", "NOTACOMMAND k", ""),
+    "wrong syntax": ("", "FLUSHALL LATER", ""),
+}
+
+
+def test_effects(effect):
+    effect.check()
+
+
 def test_debug_needs_its_option(either_server):
     server = either_server("--enable-debug-command", "no")
     with server.client() as client:

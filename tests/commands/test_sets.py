@@ -3,8 +3,13 @@ from collections import Counter
 
 import pytest
 
+from tests.local import Local
 from tests.rows import (
+    BAD_CURSOR,
+    NEGATIVE_LIMIT,
     NOT_INTEGER,
+    NOT_POSITIVE,
+    NUMKEYS_TOO_SMALL,
     OK,
     QUEUED,
     SYNTAX,
@@ -16,21 +21,18 @@ from tests.rows import (
     Error,
     Holding,
     Matching,
-    Push,
     Status,
     Unordered,
+    event,
+    in_each,
+    listen,
     wrong_args,
 )
 
-NOT_POSITIVE = Error("ERR value is out of range, must be positive")
-NO_NUMKEYS = Error("ERR numkeys should be greater than 0")
 TOO_MANY_KEYS = Error("ERR Number of keys can't be greater than number of args")
-BAD_LIMIT = Error("ERR LIMIT can't be negative")
-BAD_CURSOR = Error("ERR invalid cursor")
 EMPTY = set()
 FAR = 33177117420
-WATCHING = Push(["psubscribe", "__keyevent*", 1])
-EVENTS = [("CONFIG SET notify-keyspace-events EA", OK), ("@2 PSUBSCRIBE __keyevent*", WATCHING)]
+EVENTS = listen()
 LONG = b"x" * 65                            # one byte more than set-max-listpack-value allows
 
 # Redis 7.0 has no set-max-listpack-entries: its sets go from intset to hashtable.
@@ -39,11 +41,6 @@ ENCODINGS = {
     "no intset": [("CONFIG SET set-max-intset-entries 0", OK)],
     "hashtable": [("CONFIG SET set-max-intset-entries 0", OK), ("CONFIG SET set-max-listpack-entries 0", Any())],
 }
-
-
-def event(name, key, db=0):
-    """The row that reads an event on connection 2."""
-    return "@2 <", Push(["pmessage", "__keyevent*", f"__keyevent@{db}__:{name}", key])
 
 
 def members(numbers):
@@ -374,21 +371,21 @@ ONCE = {
         ("SINTERCARD 1", wrong_args("sintercard")), ("SSCAN k", wrong_args("sscan")), ("DBSIZE", 0),
     ],
     "SINTERCARD checks its arguments before the keys": [
-        ("SET s v", OK), ("SINTERCARD 0 s", NO_NUMKEYS), ("SINTERCARD -1 s", NO_NUMKEYS),
-        ("SINTERCARD x s", NO_NUMKEYS),
-        ("SINTERCARD 1.5 s", NO_NUMKEYS), ("SINTERCARD 9223372036854775808 s", NO_NUMKEYS),
+        ("SET s v", OK), ("SINTERCARD 0 s", NUMKEYS_TOO_SMALL), ("SINTERCARD -1 s", NUMKEYS_TOO_SMALL),
+        ("SINTERCARD x s", NUMKEYS_TOO_SMALL),
+        ("SINTERCARD 1.5 s", NUMKEYS_TOO_SMALL), ("SINTERCARD 9223372036854775808 s", NUMKEYS_TOO_SMALL),
         ("SINTERCARD 2 s", TOO_MANY_KEYS), ("SINTERCARD 9223372036854775807 s", TOO_MANY_KEYS),
         ("SINTERCARD 3 s LIMIT 1", WRONGTYPE), ("SINTERCARD 1 s a", SYNTAX), ("SINTERCARD 1 s LIMIT", SYNTAX),
-        ("SINTERCARD 1 s LIMIT -1", BAD_LIMIT), ("SINTERCARD 1 s LIMIT x", BAD_LIMIT),
-        ("SINTERCARD 1 s LIMIT -1 LIMIT 1", BAD_LIMIT), ("SINTERCARD 1 s LIMIT x X", BAD_LIMIT),
+        ("SINTERCARD 1 s LIMIT -1", NEGATIVE_LIMIT), ("SINTERCARD 1 s LIMIT x", NEGATIVE_LIMIT),
+        ("SINTERCARD 1 s LIMIT -1 LIMIT 1", NEGATIVE_LIMIT), ("SINTERCARD 1 s LIMIT x X", NEGATIVE_LIMIT),
         ("SINTERCARD 1 s X LIMIT x", SYNTAX),
         ("SINTERCARD 1 s LIMIT 1 x", SYNTAX), ("SINTERCARD 1 s LIMIT 1 LIMIT", SYNTAX), ("SINTERCARD 1 s", WRONGTYPE),
     ],
     "SDIFFCARD and SUNIONCARD check their arguments before the keys": Case([
-        ("SET s v", OK), ("SADD k a", 1), ("SDIFFCARD 0 s", NO_NUMKEYS), ("SUNIONCARD x s", NO_NUMKEYS),
+        ("SET s v", OK), ("SADD k a", 1), ("SDIFFCARD 0 s", NUMKEYS_TOO_SMALL), ("SUNIONCARD x s", NUMKEYS_TOO_SMALL),
         ("SDIFFCARD 2 s", TOO_MANY_KEYS), ("SUNIONCARD 3 s k", TOO_MANY_KEYS), ("SDIFFCARD 1 s x", SYNTAX),
-        ("SUNIONCARD 1 s x", SYNTAX), ("SDIFFCARD 1 s LIMIT", SYNTAX), ("SUNIONCARD 1 s LIMIT -1", BAD_LIMIT),
-        ("SDIFFCARD 1 s LIMIT x", BAD_LIMIT), ("SDIFFCARD 1 s APPROX", SYNTAX), ("SDIFFCARD 2 k s", WRONGTYPE),
+        ("SUNIONCARD 1 s x", SYNTAX), ("SDIFFCARD 1 s LIMIT", SYNTAX), ("SUNIONCARD 1 s LIMIT -1", NEGATIVE_LIMIT),
+        ("SDIFFCARD 1 s LIMIT x", NEGATIVE_LIMIT), ("SDIFFCARD 1 s APPROX", SYNTAX), ("SDIFFCARD 2 k s", WRONGTYPE),
         ("SUNIONCARD 2 k s", WRONGTYPE), ("SDIFFCARD 2 none s", WRONGTYPE), ("SUNIONCARD 2 s k APPROX", WRONGTYPE),
         ("SDIFFCARD", wrong_args("sdiffcard")), ("SDIFFCARD 1", wrong_args("sdiffcard")),
         ("SUNIONCARD 1", wrong_args("sunioncard")),
@@ -477,18 +474,38 @@ ONCE = {
 }
 
 
-def with_settings(given, settings):
-    """The case with rows before its own."""
-    case = given if isinstance(given, Case) else Case(given)
-    return Case([*settings, *case.rows], since=case.since, peer=case.peer, resp=case.resp)
-
-
-CASES = ONCE | {f"{name}, {encoding}": with_settings(case, settings)
-                for name, case in ON_EACH_ENCODING.items() for encoding, settings in ENCODINGS.items()}
+CASES = ONCE | in_each(ON_EACH_ENCODING, ENCODINGS)
 
 
 def test_rows(row_case):
     row_case.check()
+
+
+# --- what is propagated; see tests.effect_rows ----------------------------------------
+
+SET = "SADD s a b c"
+EFFECTS = {
+    "SADD": (SET, "SADD s a | SADD s a d e", "SADD s a d e"),
+    "SREM": (SET, "SREM s none | SREM s a none | SREM s b c", "SREM s a none | SREM s b c"),
+    "SMOVE": (SET, "SMOVE s t none | SMOVE s t a | SMOVE t t a", "SMOVE s t a"),
+    "SPOP of the last member": ("SADD s a", "SPOP s | SPOP s", "SREM s a"),
+    "SPOP of all": (SET, "SPOP s 3 | SPOP s 3", "DEL s"),
+    "SPOP of all, lazily": (
+        f"CONFIG SET lazyfree-lazy-server-del yes | {SET}", "SPOP s 9", "UNLINK s", "redis-server 7.0 says DEL"),
+    "SPOP of none": (SET, "SPOP s 0 | SPOP none | SPOP none 3", ""),
+    "what only reads": (
+        SET, "SMEMBERS s | SINTER s s | SUNION s s | SDIFF s t | SRANDMEMBER s 2 | SSCAN s 0 | SISMEMBER s a", ""),
+    "SINTERSTORE": (SET, "SINTERSTORE d s s", "SINTERSTORE d s s"),
+    "SUNIONSTORE": (SET, "SUNIONSTORE d s t", "SUNIONSTORE d s t"),
+    "SDIFFSTORE": (SET, "SDIFFSTORE d s t", "SDIFFSTORE d s t"),
+    "STORE of nothing": (
+        "SET d v", "SINTERSTORE d s t | SINTERSTORE d s t | SUNIONSTORE d s t | SDIFFSTORE d s t", "SINTERSTORE d s t"),
+}
+EFFECTS_UNDER = {"small": "", "hashtable": "set-max-intset-entries 0\nset-max-listpack-entries 0\n"}
+
+
+def test_effects(effect):
+    effect.check()
 
 
 @pytest.fixture(params=["intset", "words", "hashtable"])
@@ -608,3 +625,74 @@ def test_a_large_set(either_target):
         assert client.call("SUNIONSTORE", "u", "d", "k") == len(names)
         assert client.call("UNLINK", "k", "l", "d", "u") == 4
         assert client.call("DBSIZE") == 0
+
+
+@pytest.fixture(params=EFFECTS_UNDER.values(), ids=EFFECTS_UNDER)
+def local(request):
+    with Local(f"enable-debug-command yes\n{request.param}") as local:
+        yield local
+
+
+@pytest.mark.parametrize("prefix", ["", "member:"])
+@pytest.mark.parametrize("size, count", [
+    (5, None), (100, 7), (100, 60), (100, 95), (5000, 3), (5000, 2500), (5000, 4900),
+])
+def test_spop_is_propagated_as_what_it_took(local, prefix, size, count):
+    """SREMs of at most 1024 members, which make a copy of the set the same."""
+    client = local.client()
+    names = [f"{prefix}{number}".encode() for number in range(size)]
+    client.call("SADD", "s", *names)
+    local.notes.take()
+    reply = client.call("SPOP", "s", *([count] if count else []))
+    taken = [reply] if count is None else list(reply)
+    lines = [argv for _, argv in local.notes.take() if argv not in ([b"MULTI"], [b"EXEC"])]
+    assert all(argv[:2] == [b"SREM", b"s"] and len(argv) <= 2 + 1024 for argv in lines)
+    assert [member for argv in lines for member in argv[2:]] == taken
+    assert len(lines) == -(-len(taken) // 1024)
+    assert len(set(taken)) == len(taken) == (count or 1)
+    assert sorted(client.call("SMEMBERS", "s")) == sorted(set(names).difference(taken))
+
+
+def test_a_few_of_a_large_set_become_a_listpack(local):
+    """As in Redis, which makes a new set of what SPOP leaves when that is less than a fifth of what it takes."""
+    client = local.client()
+    client.call("SADD", "s", *(f"member:{number}" for number in range(300)))
+    assert len(client.call("SPOP", "s", "290")) == 290
+    small = client.call("CONFIG", "GET", "set-max-listpack-entries")[1] != b"0"
+    assert client.call("OBJECT", "ENCODING", "s") == (b"listpack" if small else b"hashtable")
+    assert client.call("SCARD", "s") == 10
+
+
+WAYS = {
+    "DEL": "DEL s n l",
+    "UNLINK": "UNLINK s n l",
+    "SPOP": "SPOP s 100000 | SPOP n 2000 | SPOP n 2900 | SPOP n 200 | DEL l",
+    "expiry": "PEXPIRE s 10 | DEL n l",
+    "SET": "SET s v | DEL s n l",
+    "STORE over it": "SDIFFSTORE s s n l s | SINTERSTORE n n l | SUNIONSTORE l none",
+    "algebra": "SUNION s n l | SINTER s n | SDIFF s n l | SUNIONSTORE d s n l | SINTERCARD 2 s n | FLUSHALL",
+    "SORT": "SORT n | SORT s ALPHA LIMIT 5 5 | SORT l BY nosort | SORT n BY w* GET # GET h*->f STORE n | FLUSHALL",
+    "SORT that fails": "SORT s | SORT s STORE d | SORT n BY l GET none | FLUSHALL",
+    "COPY REPLACE": "COPY s k | COPY k s REPLACE | DEL s k n l",
+    "SMOVE": "SMOVE l s m1 | SMOVE s x member:1 | SRANDMEMBER s 100 | SRANDMEMBER s -100 | SSCAN s 0 | FLUSHALL",
+}
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_nothing_is_left(local, way):
+    """All memory comes back."""
+    def once():
+        client = local.client()
+        client.call("SADD", "s", *(f"member:{number}" for number in range(5000)))
+        client.call("SADD", "n", *range(5000))
+        client.call("SADD", "l", *(f"m{number}" for number in range(100)))
+        for line in way.split(" | "):
+            client.call(*line.split())
+        local.advance(100_000)
+        assert client.call("DBSIZE") == 0
+        client.close()
+        return local.settled_memory()
+
+    once()
+    before = once()
+    assert once() == before

@@ -1,6 +1,6 @@
 """SLOWLOG: what is in the slow log, and what is kept of a command."""
+from tests.helpers import wait_until
 from tests.rows import OK, PONG, QUEUED, Any, Between, Error, Matching, Status, wrong_args
-from tests.test_server import eventually
 
 ADDRESS = Matching(r"127\.0\.0\.1:\d+")
 COUNT = Error("ERR count should be greater than or equal to -1")
@@ -106,7 +106,7 @@ def test_a_waiting_command_is_logged_once_it_is_answered(either_server):
     server = either_server("--slowlog-log-slower-than", "0")
     with server.client() as client, server.client() as waiter:
         waiter.send("BLPOP", "l", "0")
-        eventually(lambda: b"blocked_clients:1" in client.call("INFO", "clients"))
+        wait_until(lambda: b"blocked_clients:1" in client.call("INFO", "clients"))
         assert b"BLPOP" not in [entry[3][0] for entry in client.call("SLOWLOG", "GET", "-1")]
         client.call("RPUSH", "l", "x")
         assert waiter.read() == [b"l", b"x"]

@@ -14,15 +14,16 @@ from tests.rows import (
     Between,
     Case,
     Error,
-    Push,
     Status,
     Unordered,
+    event,
+    in_each,
+    listen,
     wrong_args,
 )
 
 NOT_DOUBLE = Error("ERR One or more scores can't be converted into double")
-WATCHING = Push(["psubscribe", "__keyevent*", 1])
-EVENTS = [("CONFIG SET notify-keyspace-events EA", OK), ("@2 PSUBSCRIBE __keyevent*", WATCHING)]
+EVENTS = listen()
 # Three weights and three objects as keys and as fields of hashes, for the elements 1, 2 and 3.
 OBJECTS = [
     ("MSET w1 30 w2 10 w3 20 o1 one o2 two o3 three", OK), ("HSET h1 w 5 name a", 2), ("HSET h2 w 7 name b", 2),
@@ -40,11 +41,6 @@ FILL = {"list": "RPUSH k 2 3 1", "set": "SADD k 2 3 1", "zset": "ZADD k 9 2 8 3 
 def two_and_three_then_one(reply):
     """Elements without a weight come first, with ALPHA in any order."""
     return sorted(reply[:2]) == [b"2", b"3"] and reply[2:] == [b"1"]
-
-
-def event(name, key, db=0):
-    """The row that reads an event on connection 2."""
-    return "@2 <", Push(["pmessage", "__keyevent*", f"__keyevent@{db}__:{name}", key])
 
 
 ON_EACH_TYPE = {
@@ -258,21 +254,25 @@ ONCE = {
 }
 
 
-def with_rows(given, before):
-    """The case with rows before its own."""
-    case = given if isinstance(given, Case) else Case(given)
-    return Case([*before, *case.rows], since=case.since, peer=case.peer, resp=case.resp)
-
-
-CASES = dict(ONCE)
-for _name, _case in ON_EACH_TYPE.items():
-    for _kind, _fill in FILL.items():
-        for _size, _settings in SETTINGS.items():
-            CASES[f"{_name}, {_size} {_kind}"] = with_rows(_case, [*_settings, (_fill, 3)])
+FILLED = {f"{size} {kind}": [*rows, (fill, 3)] for kind, fill in FILL.items() for size, rows in SETTINGS.items()}
+CASES = ONCE | in_each(ON_EACH_TYPE, FILLED)
 
 
 def test_rows(row_case):
     row_case.check()
+
+
+# --- what is propagated; see tests.effect_rows ----------------------------------------
+
+EFFECTS = {
+    "SORT": ("RPUSH l 2 1", "SORT l | SORT_RO l | SORT l STORE d", "SORT l STORE d"),
+    "SORT that stores nothing": ("SET d v", "SORT l STORE d | SORT l STORE d", "SORT l STORE d"),
+}
+EFFECTS_UNDER = {"small": "", "hashtable": "set-max-intset-entries 0\nset-max-listpack-entries 0\n"}
+
+
+def test_effects(effect):
+    effect.check()
 
 
 @pytest.mark.parametrize("kind", ["list", "set", "zset"])

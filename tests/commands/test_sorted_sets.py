@@ -4,9 +4,14 @@ from collections import Counter
 import pytest
 
 from tests.rows import (
+    BAD_CURSOR,
+    COUNT_TOO_SMALL,
+    NEGATIVE_LIMIT,
     NIL_ARRAY,
     NOT_FLOAT,
     NOT_INTEGER,
+    NOT_POSITIVE,
+    NUMKEYS_TOO_SMALL,
     OK,
     QUEUED,
     R3,
@@ -18,19 +23,17 @@ from tests.rows import (
     Case,
     Error,
     Matching,
-    Push,
     Status,
+    event,
+    in_each,
+    listen,
+    score,
     wrong_args,
 )
 
 NOT_A_RANGE = Error("ERR min or max is not a float")
 NOT_A_LEX_RANGE = Error("ERR min or max not valid string range item")
-NOT_POSITIVE = Error("ERR value is out of range, must be positive")
-BAD_COUNT = Error("ERR count should be greater than 0")
-BAD_NUMKEYS = Error("ERR numkeys should be greater than 0")
 BAD_WEIGHT = Error("ERR weight value is not a float")
-BAD_LIMIT = Error("ERR LIMIT can't be negative")
-BAD_CURSOR = Error("ERR invalid cursor")
 NAN = Error("ERR resulting score is not a number (NaN)")
 NX_AND_XX = Error("ERR XX and NX options at the same time are not compatible")
 GT_LT_NX = Error("ERR GT, LT, and/or NX options at the same time are not compatible")
@@ -38,22 +41,11 @@ ONE_PAIR = Error("ERR INCR option supports a single increment-element pair")
 ONLY_BY = Error("ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX")
 NO_SCORES_BY_LEX = Error("ERR syntax error, WITHSCORES not supported in combination with BYLEX")
 FAR = 33177117420
-WATCHING = Push(["psubscribe", "__keyevent*", 1])
-EVENTS = [("CONFIG SET notify-keyspace-events EA", OK), ("@2 PSUBSCRIBE __keyevent*", WATCHING)]
+EVENTS = listen()
 END = ("SET end 1", OK)
 STOPPED = ("EXEC", NIL_ARRAY)
 
 ENCODINGS = {"listpack": [], "skiplist": [("CONFIG SET zset-max-listpack-entries 0", OK)]}
-
-
-def event(name, key, db=0):
-    """The row that reads an event on connection 2."""
-    return "@2 <", Push(["pmessage", "__keyevent*", f"__keyevent@{db}__:{name}", key])
-
-
-def score(text):
-    """A score: a bulk string in RESP2, a double in RESP3."""
-    return R3(text, float(text))
 
 
 def scored(text):
@@ -425,11 +417,11 @@ ON_EACH_ENCODING = {
         ("ZMPOP 2 k l MIN", NIL_ARRAY), ("ZMPOP 1 none MAX COUNT 3", NIL_ARRAY),
     ],
     "ZMPOP refuses bad arguments": [
-        ("ZADD k 1 a", 1), ("SET s v", OK), ("ZMPOP 0 k MIN", BAD_NUMKEYS), ("ZMPOP -1 k MIN", BAD_NUMKEYS),
-        ("ZMPOP x k MIN", BAD_NUMKEYS), ("ZMPOP 2 k MIN", SYNTAX), ("ZMPOP 1 k MID", SYNTAX),
+        ("ZADD k 1 a", 1), ("SET s v", OK), ("ZMPOP 0 k MIN", NUMKEYS_TOO_SMALL), ("ZMPOP -1 k MIN", NUMKEYS_TOO_SMALL),
+        ("ZMPOP x k MIN", NUMKEYS_TOO_SMALL), ("ZMPOP 2 k MIN", SYNTAX), ("ZMPOP 1 k MID", SYNTAX),
         ("ZMPOP 1 k l MIN", SYNTAX),
-        ("ZMPOP 1 k MIN MAX", SYNTAX), ("ZMPOP 1 k MIN COUNT", SYNTAX), ("ZMPOP 1 k MIN COUNT 0", BAD_COUNT),
-        ("ZMPOP 1 k MIN COUNT -1", BAD_COUNT), ("ZMPOP 1 k MIN COUNT x", BAD_COUNT),
+        ("ZMPOP 1 k MIN MAX", SYNTAX), ("ZMPOP 1 k MIN COUNT", SYNTAX), ("ZMPOP 1 k MIN COUNT 0", COUNT_TOO_SMALL),
+        ("ZMPOP 1 k MIN COUNT -1", COUNT_TOO_SMALL), ("ZMPOP 1 k MIN COUNT x", COUNT_TOO_SMALL),
         ("ZMPOP 1 k MIN COUNT 1 COUNT 2", SYNTAX),
         ("ZMPOP 1 k COUNT 1", SYNTAX), ("ZMPOP 9223372036854775807 k MIN", SYNTAX),
         ("ZMPOP 1 s MIN", WRONGTYPE), ("ZMPOP 2 k s MIN", ["k", pairs("a 1")]), ("ZMPOP 2 none s MIN", WRONGTYPE),
@@ -549,8 +541,9 @@ ON_EACH_ENCODING = {
         ("ZUNIONSTORE d 1 a WITHSCORES", SYNTAX), ("ZINTERSTORE d 1 a WITHSCORES", SYNTAX),
         ("ZDIFFSTORE d 1 a WITHSCORES", SYNTAX),
         ("ZDIFF 1 a WEIGHTS 1", SYNTAX), ("ZDIFF 1 a AGGREGATE MIN", SYNTAX), ("ZINTERCARD 1 a WITHSCORES", SYNTAX),
-        ("ZINTERCARD 1 a WEIGHTS 1", SYNTAX), ("ZINTERCARD 1 a LIMIT", SYNTAX), ("ZINTERCARD 1 a LIMIT -1", BAD_LIMIT),
-        ("ZINTERCARD 1 a LIMIT x", BAD_LIMIT), ("ZUNION 1 a LIMIT 1", SYNTAX), ("EXISTS d", 0),
+        ("ZINTERCARD 1 a WEIGHTS 1", SYNTAX), ("ZINTERCARD 1 a LIMIT", SYNTAX),
+        ("ZINTERCARD 1 a LIMIT -1", NEGATIVE_LIMIT),
+        ("ZINTERCARD 1 a LIMIT x", NEGATIVE_LIMIT), ("ZUNION 1 a LIMIT 1", SYNTAX), ("EXISTS d", 0),
         ("LPUSH l x", 1), ("ZUNIONSTORE d 2 a l", WRONGTYPE), ("ZINTERSTORE d 1 l", WRONGTYPE),
     ],
     # chance
@@ -776,18 +769,49 @@ ONCE = {
 }
 
 
-def with_settings(given, settings):
-    """The case with rows before its own."""
-    case = given if isinstance(given, Case) else Case(given)
-    return Case([*settings, *case.rows], since=case.since, peer=case.peer, resp=case.resp)
-
-
-CASES = ONCE | {f"{name}, {encoding}": with_settings(case, settings)
-                for name, case in ON_EACH_ENCODING.items() for encoding, settings in ENCODINGS.items()}
+CASES = ONCE | in_each(ON_EACH_ENCODING, ENCODINGS)
 
 
 def test_rows(row_case):
     row_case.check()
+
+
+# --- what is propagated; see tests.effect_rows ----------------------------------------
+
+EFFECTS = {
+    "ZADD": ("", "ZADD k 1 a 2 b", "ZADD k 1 a 2 b"),
+    "ZADD of the same": ("ZADD k 1 a", "ZADD k 1 a", ""),
+    "ZADD NX that fails": ("ZADD k 1 a", "ZADD k NX 2 a", ""),
+    "ZADD XX of no key": ("", "ZADD k XX 1 a", ""),
+    "ZADD GT": ("ZADD k 1 a 5 b", "ZADD k GT 2 a 2 b", "ZADD k GT 2 a 2 b"),
+    "ZADD INCR": ("ZADD k 1 a", "ZADD k INCR 0.1 a", "ZADD k INCR 0.1 a"),
+    "ZINCRBY": ("ZADD k 1 a", "ZINCRBY k 0.1 a", "ZINCRBY k 0.1 a"),
+    "ZINCRBY to no number": ("ZADD k inf a", "ZINCRBY k -inf a", ""),
+    "ZREM": ("ZADD k 1 a 2 b", "ZREM k a b c", "ZREM k a b c"),
+    "ZREM of none": ("ZADD k 1 a", "ZREM k b", ""),
+    "ZREMRANGEBYSCORE": ("ZADD k 1 a 2 b", "ZREMRANGEBYSCORE k 2 9", "ZREMRANGEBYSCORE k 2 9"),
+    "ZREMRANGEBYRANK of none": ("ZADD k 1 a", "ZREMRANGEBYRANK k 5 9", ""),
+    "ZREMRANGEBYLEX": ("ZADD k 0 a 0 b", "ZREMRANGEBYLEX k - [a", "ZREMRANGEBYLEX k - [a"),
+    "ZPOPMIN": ("ZADD k 1 a 2 b", "ZPOPMIN k", "ZPOPMIN k"),
+    "ZPOPMAX": ("ZADD k 1 a 2 b", "ZPOPMAX k 5", "ZPOPMAX k 5"),
+    "ZPOPMIN of none": ("ZADD k 1 a", "ZPOPMIN k 0 | ZPOPMIN l", ""),
+    "ZMPOP": ("ZADD k 1 a 2 b", "ZMPOP 2 l k MAX", "ZPOPMAX k 1"),
+    "ZMPOP COUNT": ("ZADD k 1 a 2 b", "ZMPOP 2 l k MIN COUNT 9", "ZPOPMIN k 2"),
+    "ZMPOP of no key": ("", "ZMPOP 1 k MIN", ""),
+    "BZPOPMIN": ("ZADD k 1 a 2 b", "BZPOPMIN l k 0", "ZPOPMIN k"),
+    "BZPOPMAX": ("ZADD k 1 a 2 b", "BZPOPMAX k 1.5", "ZPOPMAX k"),
+    "BZMPOP": ("ZADD k 1 a 2 b", "BZMPOP 0 1 k MIN COUNT 9", "ZPOPMIN k 2"),
+    "ZRANGESTORE": ("ZADD k 1 a 2 b", "ZRANGESTORE d k 0 0", "ZRANGESTORE d k 0 0"),
+    "ZUNIONSTORE": ("ZADD k 1 a 2 b", "ZUNIONSTORE d 2 k l", "ZUNIONSTORE d 2 k l"),
+    "ZINTERSTORE of nothing": ("ZADD k 1 a | SET d v", "ZINTERSTORE d 2 k l", "ZINTERSTORE d 2 k l"),
+    "ZDIFFSTORE of nothing to nowhere": ("ZADD k 1 a", "ZDIFFSTORE d 2 k k", ""),
+    "commands that only read sorted sets": (
+        "ZADD k 1 a", "ZRANGE k 0 -1 | ZSCORE k a | ZUNION 1 k | ZRANDMEMBER k | ZSCAN k 0", ""),
+}
+
+
+def test_effects(effect):
+    effect.check()
 
 
 @pytest.fixture(params=[60, 600], ids=["listpack", "skiplist"])

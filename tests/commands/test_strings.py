@@ -429,3 +429,62 @@ CASES = {
 
 def test_rows(row_case):
     row_case.check()
+
+
+# --- what is propagated; see tests.effect_rows ----------------------------------------
+
+EFFECTS = {
+    "SET": ("", "SET k v", "SET k v"),
+    "SET in small letters": ("", "set k v", "set k v"),
+    "SET EX": ("", "SET k v EX 10", "SET k v PXAT T+10000"),
+    "SET PX": ("", "SET k v PX 10", "SET k v PXAT T+10"),
+    "SET EXAT": ("", "SET k v EXAT 1700000010", "SET k v PXAT T+10000"),
+    "SET PXAT": ("", "SET k v PXAT 1700000000010", "SET k v PXAT T+10"),
+    "SET NX": ("", "SET k v NX", "SET k v", "Redis writes it as it came"),
+    "SET NX EX": ("", "SET k v NX EX 1", "SET k v PXAT T+1000"),
+    "SET NX that fails": ("SET k 1", "SET k v NX", ""),
+    "SET XX that fails": ("", "SET k v XX", ""),
+    "SET KEEPTTL": ("SET k 1 EX 5", "SET k v KEEPTTL", "SET k v KEEPTTL"),
+    "SET GET": ("SET k 1", "SET k v GET", "SET k v"),
+    "SET GET of no key": ("", "SET k v GET", "SET k v"),
+    "SET NX GET that fails": ("SET k 1", "SET k v NX GET", ""),
+    "SET IFEQ": ("SET k 1", "SET k v IFEQ 1", "SET k v", "Valkey writes it as it came"),
+    "SET IFEQ that fails": ("SET k 1", "SET k v IFEQ 2", ""),
+    "SET with a syntax error": ("", "SET k v EX", ""),
+    "SETEX": ("", "SETEX k 10 v", "SET k v PXAT T+10000"),
+    "PSETEX": ("", "PSETEX k 10 v", "SET k v PXAT T+10"),
+    "SETNX": ("", "SETNX k v", "SETNX k v"),
+    "SETNX that fails": ("SET k 1", "SETNX k v", ""),
+    "GETSET": ("SET k 1", "GETSET k v", "SET k v"),
+    "MSET": ("", "MSET a 1 b 2", "MSET a 1 b 2"),
+    "MSETNX": ("", "MSETNX a 1 b 2", "MSETNX a 1 b 2"),
+    "MSETNX that fails": ("SET b 1", "MSETNX a 1 b 2", ""),
+    "GET": ("SET k v", "GET k", ""),
+    "GETDEL": ("SET k v", "GETDEL k", "DEL k"),
+    "GETDEL of no key": ("", "GETDEL k", ""),
+    "GETEX": ("SET k v", "GETEX k", ""),
+    "GETEX EX": ("SET k v", "GETEX k EX 10", "PEXPIREAT k T+10000"),
+    "GETEX PXAT": ("SET k v", "GETEX k PXAT 1700000000010", "PEXPIREAT k T+10"),
+    "GETEX of the past": ("SET k v", "GETEX k EXAT 1", "DEL k"),
+    "GETEX PERSIST": ("SET k v EX 10", "GETEX k PERSIST", "PERSIST k"),
+    "GETEX PERSIST without a TTL": ("SET k v", "GETEX k PERSIST", ""),
+    "GETEX of no key": ("", "GETEX k EX 10", ""),
+    "APPEND": ("", "APPEND k v", "APPEND k v"),
+    "SETRANGE": ("", "SETRANGE k 2 v", "SETRANGE k 2 v"),
+    "INCR": ("", "INCR k", "INCR k"),
+    "INCR of text": ("SET k v", "INCR k", ""),
+    "INCRBY": ("", "INCRBY k 5", "INCRBY k 5"),
+    "INCRBYFLOAT": ("SET k 1 EX 10", "INCRBYFLOAT k 0.5", "SET k 1.5 KEEPTTL"),
+    "INCRBYFLOAT of text": ("SET k v", "INCRBYFLOAT k 0.5", ""),
+    "INCREX": ("", "INCREX k BYINT 5", "SET k 5"),
+    "INCREX EX": ("SET k 1", "INCREX k BYINT 5 EX 10", "SET k 6 PXAT T+10000"),
+    "INCREX keeps a TTL": ("SET k 1 EX 7", "INCREX k BYFLOAT 0.5", "SET k 1.5 PXAT T+7000"),
+    "INCREX ENX": ("SET k 1 EX 7", "INCREX k EX 10 ENX", "SET k 2 PXAT T+7000"),
+    "INCREX PERSIST": ("SET k 1 EX 7", "INCREX k PERSIST", "SET k 2"),
+    "INCREX out of bounds": ("SET k 1", "INCREX k BYINT 5 UBOUND 3", ""),
+    "INCREX SATURATE": ("SET k 1", "INCREX k BYINT 5 UBOUND 3 SATURATE", "SET k 3"),
+}
+
+
+def test_effects(effect):
+    effect.check()

@@ -198,3 +198,23 @@ CASES = {
 
 def test_rows(row_case):
     row_case.check()
+
+
+# --- what is propagated; see tests.effect_rows ----------------------------------------
+
+EFFECTS = {
+    "WATCH and UNWATCH": ("SET k v", "WATCH k | UNWATCH", ""),
+    "MULTI": ("SET k v", "MULTI | INCR a | EXPIRE k 1 | GET k | EXEC",
+              "MULTI | INCR a | PEXPIREAT k T+1000 | EXEC"),
+    "MULTI that reads": ("SET k v", "MULTI | GET k | EXEC", ""),
+    "MULTI of failures": ("SET k v", "MULTI | INCR k | SET k w NX | EXEC", ""),
+    "MULTI discarded": ("", "MULTI | SET k v | DISCARD", ""),
+    "MULTI spoiled": ("", "MULTI | SET k v | SET k | EXEC", ""),
+    "MULTI with one effect": ("", "MULTI | GET a | SET a 1 | EXEC | SET b 2", "SET a 1 | SET b 2"),
+    "MULTI with several effects": ("", "MULTI | SET a 1 | DEL a | EXEC | SET b 2",
+                                   "MULTI | SET a 1 | DEL a | EXEC | SET b 2"),
+}
+
+
+def test_effects(effect):
+    effect.check()

@@ -448,11 +448,9 @@ def test_verify_sees_a_long_encoding():
 # --- a real server
 
 @pytest.fixture(scope="module")
-def peer(row_session):
+def client(modern_peer):
     """A client of a real server that writes listpacks as they are."""
-    if row_session.peer is None or not row_session.peer.has("7.0 or valkey 7.2"):
-        pytest.skip("no peer that has listpacks")
-    with peer_server(row_session.peer.path, "--rdbcompression", "no", "--sanitize-dump-payload", "yes",
+    with peer_server(modern_peer.path, "--rdbcompression", "no", "--sanitize-dump-payload", "yes",
                      "--proto-max-bulk-len", "10mb") as server:
         yield server.client()
 
@@ -462,32 +460,32 @@ def packed_list(data):
     return b"\x12" + write_length(1) + write_length(2) + write_length(len(data)) + data
 
 
-def test_bytes_are_those_of_a_real_server(peer):
+def test_bytes_are_those_of_a_real_server(client):
     chance = random.Random(7)
     pool = [*ODD_TEXTS, *(b"%d" % number for number in INTEGERS), *(b"s" * size for size in SIZES)]
     for _ in range(300):
         texts = chance.choices(pool, k=chance.randint(1, 7))
         if sum(map(len, texts)) > 8000:
             continue
-        peer.call("DEL", "k")
-        peer.call("RPUSH", "k", *texts)
-        assert peer.call("DUMP", "k")[:-10] == packed_list(bytes(filled(texts)))
+        client.call("DEL", "k")
+        client.call("RPUSH", "k", *texts)
+        assert client.call("DUMP", "k")[:-10] == packed_list(bytes(filled(texts)))
 
 
-def test_a_real_server_takes_our_bytes(peer):
+def test_a_real_server_takes_our_bytes(client):
     texts = [*ODD_TEXTS, *(b"%d" % number for number in INTEGERS), *(b"s" * size for size in SIZES)]
-    peer.call("DEL", "k")
-    assert peer.call("RESTORE", "k", "0", restore_payload(packed_list(bytes(filled(texts))))) == Status("OK")
-    assert peer.call("LRANGE", "k", "0", "-1") == texts
+    client.call("DEL", "k")
+    assert client.call("RESTORE", "k", "0", restore_payload(packed_list(bytes(filled(texts))))) == Status("OK")
+    assert client.call("LRANGE", "k", "0", "-1") == texts
 
 
-def test_a_real_server_finds_the_same_bytes_valid(peer):
+def test_a_real_server_finds_the_same_bytes_valid(client):
     """But for an empty list, which no key may be."""
     different = []
     for seed in range(3):
         for data in mutations(bytes(filled(BASE[seed:seed + 5])), seed, 300):
-            peer.call("DEL", "k")
-            reply = peer.call("RESTORE", "k", "0", restore_payload(packed_list(data)))
+            client.call("DEL", "k")
+            reply = client.call("RESTORE", "k", "0", restore_payload(packed_list(data)))
             if (reply == Status("OK")) != (probes.listpack_is_valid(data) and data[6:7] != b"\xff"):
                 different.append(data)
     assert different == []

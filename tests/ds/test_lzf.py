@@ -160,18 +160,16 @@ def test_known_data(data, compressed):
 
 
 @pytest.fixture(scope="module")
-def peer(row_session):
-    if row_session.peer is None:
-        pytest.skip("no peer")
-    with peer_server(row_session.peer.path, "--rdbcompression", "yes") as server:
+def client(peer):
+    with peer_server(peer.path, "--rdbcompression", "yes") as server:
         yield server.client()
 
 
-def test_what_a_real_server_compresses(peer):
+def test_what_a_real_server_compresses(client):
     for seed in range(200):
         data = words(seed, 3 + seed * 5)
-        peer.call("SET", "k", data)
-        dump = peer.call("DUMP", "k")
+        client.call("SET", "k", data)
+        dump = client.call("DUMP", "k")
         if dump[1] != 0xc3:             # too short, or it did not become shorter
             continue
         size, first = read_length(dump[2:])
@@ -181,19 +179,19 @@ def test_what_a_real_server_compresses(peer):
         assert probes.decompress(compressed, length) == data
 
 
-def test_a_real_server_reads_what_we_compress(peer):
+def test_a_real_server_reads_what_we_compress(client):
     for seed in range(100):
         data = words(seed, 3 + seed * 50)
         compressed = probes.compress(data)
-        peer.call("DEL", "k")
+        client.call("DEL", "k")
         payload = b"\x00\xc3" + write_length(len(compressed)) + write_length(len(data)) + compressed
-        assert peer.call("RESTORE", "k", "0", restore_payload(payload)) == Status("OK")
-        assert peer.call("GET", "k") == data
+        assert client.call("RESTORE", "k", "0", restore_payload(payload)) == Status("OK")
+        assert client.call("GET", "k") == data
 
 
-def test_it_compresses_about_as_well(peer):
+def test_it_compresses_about_as_well(client):
     """Text and numbers: at most a tenth larger than by liblzf, whose table is eight times as large."""
     lines = b"".join(b'{"id": %d, "name": "user:%d", "score": %d.5}\n' % (i, i * 31, i % 97) for i in range(3000))
     for data in (lines, lines[:8000], lines[:300], words(1, 20_000), words(2, 300)):
-        peer.call("SET", "k", data)
-        assert len(probes.compress(data)) < len(peer.call("DUMP", "k")) * 1.1
+        client.call("SET", "k", data)
+        assert len(probes.compress(data)) < len(client.call("DUMP", "k")) * 1.1

@@ -1,6 +1,7 @@
 """A data set of every type, encoding and kind of deadline, and what any server says that it holds."""
 import random
-import time
+
+from tests.helpers import info, wait_until
 
 FAR_MS = 4_000_000_000_000          # a deadline in 2096
 
@@ -53,21 +54,7 @@ def encodings(client):
     return {key: client.call("OBJECT", "ENCODING", key) for key in client.call("KEYS", "*")}
 
 
-def wait_until(condition, seconds=10):
-    """Wait for a condition to come true; AssertionError if it does not."""
-    give_up = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < give_up, "waited in vain"
-        time.sleep(0.01)
-
-
-def persistence(client):
-    """INFO persistence and stats as {field: text}."""
-    text = (client.call("INFO", "persistence") + client.call("INFO", "stats")).decode()
-    return dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
-
-
 def saved(client):
     """Wait for the background save under way; whether it succeeded."""
-    wait_until(lambda: persistence(client)["rdb_bgsave_in_progress"] == "0")
-    return persistence(client)["rdb_last_bgsave_status"] == "ok"
+    wait_until(lambda: info(client)["rdb_bgsave_in_progress"] == "0")
+    return info(client)["rdb_last_bgsave_status"] == "ok"

@@ -5,13 +5,13 @@ import socket
 import pytest
 
 from tests.faults import failing, needs_strace
-from tests.persist.dataset import wait_until
+from tests.helpers import wait_until
 from tests.resp import Closed, Status
+from tests.rows import OK
 from tests.servers import fastredis_server
 
 pytestmark = needs_strace
 
-OK = Status("OK")
 SECONDS = 20
 STUCK = "fdatasync:delay_enter=600000000"   # microseconds; it goes on when nobody traces any more
 ALWAYS = ("--appendonly", "yes", "--appendfsync", "always", "--auto-aof-rewrite-percentage", "0")
@@ -30,7 +30,7 @@ def test_readers_do_not_wait_for_the_disk(server):
     with server.client() as writer, server.client() as reader:
         with failing(server, STUCK) as trace:
             writer.send("SET", "k", "v")
-            wait_until(lambda: reader.call("GET", "k") == b"v", SECONDS)
+            wait_until(lambda: reader.call("GET", "k") == b"v")
             assert not writer.pending(0.1) and not trace.calls("fdatasync")
         assert writer.read() == OK
 
@@ -39,10 +39,10 @@ def test_replies_of_a_client_keep_their_order(server):
     with server.client() as writer, server.client() as other, server.client() as reader:
         with failing(server, STUCK):
             writer.send("SET", "k", "v")
-            wait_until(lambda: reader.call("GET", "k") == b"v", SECONDS)
+            wait_until(lambda: reader.call("GET", "k") == b"v")
             writer.send("GET", "k")                     # behind its own write, in a packet of its own
             other.send_raw(b"GET k\r\nSET k w\r\nGET k\r\n")
-            wait_until(lambda: reader.call("GET", "k") == b"w", SECONDS)
+            wait_until(lambda: reader.call("GET", "k") == b"w")
             assert not writer.pending(0.1) and not other.pending(0.1)
         assert [writer.read(), writer.read()] == [OK, b"v"]
         assert [other.read(), other.read(), other.read()] == [b"v", OK, b"w"]
@@ -53,10 +53,10 @@ def test_what_comes_meanwhile_shares_the_next_fsync(server):
         first, reader, *writers = [stack.enter_context(server.client()) for _ in range(12)]
         trace = stack.enter_context(failing(server, "fdatasync:delay_enter=2000000"))
         first.send("SET", "first", 1)
-        wait_until(lambda: reader.call("EXISTS", "first"), SECONDS)
+        wait_until(lambda: reader.call("EXISTS", "first"))
         for number, writer in enumerate(writers):
             writer.send("SET", f"k{number}", 1)
-        wait_until(lambda: reader.call("DBSIZE") == 11, SECONDS)
+        wait_until(lambda: reader.call("DBSIZE") == 11)
         assert first.read() == OK
         assert [writer.read() for writer in writers] == [OK] * 10
         assert len(trace.calls("fdatasync")) <= 3
@@ -87,10 +87,10 @@ def test_reads_in_a_transaction_do_not_wait(server):
 def test_a_blocked_client_waits_for_what_it_took(server):
     with server.client() as blocked, server.client() as pusher, server.client() as reader:
         blocked.send("BLPOP", "l", 0)
-        wait_until(lambda: b"blocked_clients:1" in reader.call("INFO", "clients"), SECONDS)
+        wait_until(lambda: b"blocked_clients:1" in reader.call("INFO", "clients"))
         with failing(server, STUCK):
             pusher.send("RPUSH", "l", "a")
-            wait_until(lambda: b"blocked_clients:0" in reader.call("INFO", "clients"), SECONDS)
+            wait_until(lambda: b"blocked_clients:0" in reader.call("INFO", "clients"))
             assert not blocked.pending(0.1) and not pusher.pending(0.1)
         assert blocked.read() == [b"l", b"a"] and pusher.read() == 1
 
@@ -100,10 +100,10 @@ def test_a_client_that_leaves_is_no_matter(server):
         with failing(server, STUCK):
             writer = server.client()
             writer.send("SET", "k", "v")
-            wait_until(lambda: reader.call("GET", "k") == b"v", SECONDS)
+            wait_until(lambda: reader.call("GET", "k") == b"v")
             writer.socket.shutdown(socket.SHUT_RDWR)
             writer.close()
-            wait_until(lambda: b"connected_clients:1" in reader.call("INFO", "clients"), SECONDS)
+            wait_until(lambda: b"connected_clients:1" in reader.call("INFO", "clients"))
         assert reader.call("SET", "k", "w") == OK
 
 
@@ -123,13 +123,13 @@ def test_a_rewrite_changes_the_file_without_waiting(server, tmp_path):
         client.call("SET", "k", "v")
         with failing(server, STUCK):
             client.send("SET", "k", "w")
-            wait_until(lambda: reader.call("GET", "k") == b"w", SECONDS)
+            wait_until(lambda: reader.call("GET", "k") == b"w")
             assert "started" in reader.call("BGREWRITEAOF")
             assert reader.call("GET", "k") == b"w"
             assert not client.pending(0.1)
         assert client.read() == OK
         assert client.call("SET", "k", "x") == OK
-        wait_until(lambda: b"aof_rewrite_in_progress:0" in reader.call("INFO", "persistence"), SECONDS)
+        wait_until(lambda: b"aof_rewrite_in_progress:0" in reader.call("INFO", "persistence"))
         assert b"x" in in_file(tmp_path)
 
 
@@ -137,10 +137,10 @@ def test_replicas_get_it_when_it_is_on_the_disk(server, fresh_server):
     replica = fresh_server("--replicaof", f"127.0.0.1 {server.port}")
     with server.client() as writer, replica.client() as looker, server.client(timeout=SECONDS) as reader:
         writer.call("SET", "k", "v")
-        wait_until(lambda: looker.call("GET", "k") == b"v", SECONDS)
+        wait_until(lambda: looker.call("GET", "k") == b"v")
         with failing(server, STUCK):
             writer.send("SET", "k", "w")
-            wait_until(lambda: reader.call("GET", "k") == b"w", SECONDS)
+            wait_until(lambda: reader.call("GET", "k") == b"w")
             assert not writer.pending(0.1) and looker.call("GET", "k") == b"v"
         assert writer.read() == OK
         assert writer.call("WAIT", 1, 0) == 1

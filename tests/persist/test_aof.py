@@ -9,11 +9,11 @@ import time
 
 import pytest
 
-from tests.conftest import PEER
+from tests.helpers import info, wait_until
 from tests.resp import Client, Closed, Error, Status
+from tests.rows import OK
 from tests.servers import fastredis_server, peer_server
 
-OK = Status("OK")
 NEVER_REWRITE = ("--auto-aof-rewrite-percentage", "0")
 SECONDS = 20
 
@@ -59,17 +59,6 @@ def write_aof(directory, *files):
         lines.append(f"file {name} seq {number} type {kind}\n")
     (folder / "appendonly.aof.manifest").write_text("".join(lines))
     return folder
-
-
-def wait_until(condition, seconds=SECONDS):
-    give_up = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < give_up, "it did not happen in time"
-        time.sleep(0.02)
-
-
-def info(client):
-    return dict(line.split(":", 1) for line in client.call("INFO", "persistence").decode().splitlines() if ":" in line)
 
 
 def rewrite(client):
@@ -648,14 +637,6 @@ def test_rewrite_that_has_no_room_fails(tmp_path):
 # --- real servers -----------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def peer(request):
-    found = request.config.stash[PEER]
-    if found is None or found.version < (7, 0):
-        pytest.skip("no peer that keeps its AOF in parts")
-    return found
-
-
 def fill_for_peer(client):
     """As fill(), without what Redis 7.0 does not know."""
     for line in ("SET s text", "SET n 12345", "SET e x PXAT 9999999999999", "RPUSH l a b 3", "SADD si 1 2 3",
@@ -670,7 +651,7 @@ def fill_for_peer(client):
 
 
 @pytest.mark.parametrize("preamble", ["yes", "no"])
-def test_peer_loads_ours(tmp_path, peer, preamble):
+def test_peer_loads_ours(tmp_path, modern_peer, preamble):
     with aof_server(tmp_path, "--aof-use-rdb-preamble", preamble) as server, server.client() as client:
         fill_for_peer(client)
         rewrite(client)
@@ -682,14 +663,16 @@ def test_peer_loads_ours(tmp_path, peer, preamble):
         run = subprocess.run([tool, str(tmp_path / "appendonlydir" / "appendonly.aof.manifest")], capture_output=True,
                              text=True, check=True, timeout=SECONDS)
         assert "All AOF files and manifest are valid" in run.stdout
-    with peer_server(peer.path, "--dir", str(tmp_path), "--appendonly", "yes") as server, server.client() as client:
+    path = modern_peer.path
+    with peer_server(path, "--dir", str(tmp_path), "--appendonly", "yes") as server, server.client() as client:
         assert client.call("DEBUG", "DIGEST") == digest
 
 
 @pytest.mark.parametrize("preamble", ["yes", "no"])
-def test_we_load_the_peers(tmp_path, peer, preamble):
-    with peer_server(peer.path, "--dir", str(tmp_path), "--appendonly", "yes", "--aof-use-rdb-preamble", preamble,
-                     "--aof-timestamp-enabled", "yes", *NEVER_REWRITE) as server, server.client() as client:
+def test_we_load_the_peers(tmp_path, modern_peer, preamble):
+    options = ("--appendonly", "yes", "--aof-use-rdb-preamble", preamble, "--aof-timestamp-enabled", "yes")
+    with peer_server(modern_peer.path, "--dir", str(tmp_path), *options, *NEVER_REWRITE) as server, \
+            server.client() as client:
         fill_for_peer(client)
         assert "started" in client.call("BGREWRITEAOF")
         client.pipeline([("SET", "later", "1"), ("MULTI",), ("LPUSH", "l", "z"), ("SPOP", "si"), ("EXEC",),

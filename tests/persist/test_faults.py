@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.faults import failing, needs_strace
-from tests.persist.dataset import persistence, saved, wait_until
-from tests.resp import Status
+from tests.helpers import info, wait_until
+from tests.persist.dataset import saved
+from tests.rows import OK
 from tests.servers import fastredis_server, free_port
 
-OK = Status("OK")
 SECONDS = 20
 NO_THREADS = "clone,clone3:error=EAGAIN"
 AOF = ("--appendonly", "yes", "--auto-aof-rewrite-percentage", "0")
@@ -49,11 +49,11 @@ def test_no_thread_is_needed_later(fresh_server, tmp_path, loop):
             assert client.call("FLUSHALL", "ASYNC") == OK
         for _ in range(3):
             assert "started" in client.call("BGREWRITEAOF")
-            wait_until(lambda: persistence(client)["aof_rewrite_in_progress"] == "0", SECONDS)
-            assert persistence(client)["aof_last_bgrewrite_status"] == "ok"
+            wait_until(lambda: info(client)["aof_rewrite_in_progress"] == "0")
+            assert info(client)["aof_last_bgrewrite_status"] == "ok"
         client.call("BGSAVE")
         assert saved(client)
-        assert persistence(client)["aof_pending_bio_fsync"] == "0"
+        assert info(client)["aof_pending_bio_fsync"] == "0"
 
 
 # --- fsync --------------------------------------------------------------------------------------
@@ -65,12 +65,12 @@ def test_a_failed_fsync_is_made_up_for_under_any_policy(fresh_server, tmp_path, 
     with server.client(timeout=SECONDS) as client:
         with failing(server, "fdatasync:error=EIO"):
             wait_until(lambda: str(client.call("SET", "k", "v")).startswith("MISCONF Errors writing to the AOF file: "
-                                                                            "Input/output error"), SECONDS)
+                                                                            "Input/output error"))
             if later == "no":
                 assert client.call("CONFIG", "SET", "appendfsync", later) == OK
         assert client.call("CONFIG", "SET", "appendfsync", later) == OK
-        wait_until(lambda: client.call("SET", "k", "w") == OK, SECONDS)
-        assert persistence(client)["aof_last_write_status"] == "ok"
+        wait_until(lambda: client.call("SET", "k", "w") == OK)
+        assert info(client)["aof_last_write_status"] == "ok"
     with fastredis_server("--dir", str(tmp_path), *AOF) as again:
         again.stop()
 
@@ -86,14 +86,14 @@ def test_a_failed_fsync_of_the_directory_leaves_what_can_be_loaded(fresh_server,
             client.pipeline([("INCR", "n")] * 100)
             with failing(server, f"fsync:error=EIO:when={count}", only=tmp_path / "appendonlydir"):
                 client.call("BGREWRITEAOF")
-                wait_until(lambda: persistence(client)["aof_rewrite_in_progress"] == "0", SECONDS)
+                wait_until(lambda: info(client)["aof_rewrite_in_progress"] == "0")
                 assert client.call("INCR", "n") == round_number * 101 + 101
                 check_copy(tmp_path, round_number * 101 + 101)
             check_copy(tmp_path, round_number * 101 + 101)
         client.call("BGREWRITEAOF")
-        wait_until(lambda: persistence(client)["aof_rewrite_in_progress"] == "0", SECONDS)
-        assert persistence(client)["aof_last_bgrewrite_status"] == "ok"
-        wait_until(lambda: len(list((tmp_path / "appendonlydir").iterdir())) <= 5, SECONDS)
+        wait_until(lambda: info(client)["aof_rewrite_in_progress"] == "0")
+        assert info(client)["aof_last_bgrewrite_status"] == "ok"
+        wait_until(lambda: len(list((tmp_path / "appendonlydir").iterdir())) <= 5)
         check_copy(tmp_path, 303)
 
 

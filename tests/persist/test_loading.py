@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 import fastredis
-from tests.persist.dataset import content, encodings, fill, persistence, wait_until
+from tests.helpers import info, wait_until
+from tests.persist.dataset import content, encodings, fill
 from tests.resp import Client, Closed, Error, Status
+from tests.rows import OK
 from tests.servers import Server, free_port
 
-OK = Status("OK")
 SLOWLY = ("--key-load-delay", "300")
 LOADING = Error("LOADING Redis is loading the dataset in memory")
 NOT_LOADED = Error("ERR Error trying to load the RDB dump, check server logs.")
@@ -102,18 +103,18 @@ def test_clients_are_told_that_data_is_loaded(slow):
         client.call("MULTI")
         assert client.call("GET", "key:0") == LOADING
         assert str(client.call("EXEC")).startswith("EXECABORT")
-        found = persistence(client)
+        found = info(client)
         assert found["loading"] == "1" and found["async_loading"] == "0"
         assert abs(int(found["loading_start_time"]) - time.time()) < 10
         assert int(found["loading_total_bytes"]) == (slow.output.parent / "dump.rdb").stat().st_size
         assert int(found["loading_loaded_bytes"]) < int(found["loading_total_bytes"])
         assert 0 <= float(found["loading_loaded_perc"]) < 100 and int(found["loading_eta_seconds"]) >= 0
         assert int(found["loading_rdb_used_mem"]) >= 0
-        wait_until(lambda: int(persistence(client)["loading_loaded_bytes"]) > int(found["loading_loaded_bytes"]))
-        assert int(persistence(client)["loading_rdb_used_mem"]) > 0
-        wait_until(lambda: persistence(client)["loading"] == "0", 20)
+        wait_until(lambda: int(info(client)["loading_loaded_bytes"]) > int(found["loading_loaded_bytes"]))
+        assert int(info(client)["loading_rdb_used_mem"]) > 0
+        wait_until(lambda: info(client)["loading"] == "0")
         assert client.call("DBSIZE") == 10_000
-        assert "loading_start_time" not in persistence(client)
+        assert "loading_start_time" not in info(client)
 
 
 def test_many_clients_come_and_go_meanwhile(slow):
@@ -122,7 +123,7 @@ def test_many_clients_come_and_go_meanwhile(slow):
             assert client.call("GET", "x") == LOADING
     with slow.client() as client:
         wait_until(lambda: b"connected_clients:1\r" in client.call("INFO", "clients"))
-        assert persistence(client)["loading"] == "1"
+        assert info(client)["loading"] == "1"
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT, "SHUTDOWN"])
@@ -157,8 +158,8 @@ def test_nothing_expires_while_data_is_loaded(start, tmp_path):
     soon_ms = int(time.time() * 1000) + 2500
     path.write_bytes(path.read_bytes().replace(struct.pack("<q", far_ms), struct.pack("<q", soon_ms)))
     with Process(tmp_path, "--key-load-delay", "1000") as process, process.client() as client:
-        assert persistence(client)["loading"] == "1"
-        wait_until(lambda: persistence(client)["loading"] == "0", 30)
+        assert info(client)["loading"] == "1"
+        wait_until(lambda: info(client)["loading"] == "0")
         wait_until(lambda: client.call("DBSIZE") == 0)
         assert "keys loaded: 3001, keys expired: 0" in process.log()
 
@@ -176,7 +177,7 @@ def test_log_and_info(start, tmp_path):
     server.stop()
     server = start()
     with server.client() as client:
-        found = persistence(client)
+        found = info(client)
         assert (found["rdb_last_load_keys_loaded"], found["rdb_last_load_keys_expired"]) == ("10", "7")
         assert found["rdb_changes_since_last_save"] == "0" and client.call("DBSIZE") == 10
         lines = [line.split(" ", 6)[-1] for line in server.log().splitlines()]
@@ -192,7 +193,7 @@ def test_log_and_info(start, tmp_path):
 def test_without_a_file_the_server_starts_empty(start):
     with start().client() as client:
         assert client.call("DBSIZE") == 0
-        assert persistence(client)["rdb_last_load_keys_loaded"] == "0"
+        assert info(client)["rdb_last_load_keys_loaded"] == "0"
 
 
 def test_values_take_the_encodings_that_are_configured(rdb_file, start):
@@ -392,4 +393,4 @@ def test_deadlines_are_kept_after_a_reload(start):
     with start().client() as client:
         client.call("SET", "k", "v", "PX", 400)
         client.call("DEBUG", "RELOAD")
-        wait_until(lambda: client.call("DBSIZE") == 0, 3)
+        wait_until(lambda: client.call("DBSIZE") == 0, seconds=3)

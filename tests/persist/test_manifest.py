@@ -7,7 +7,6 @@ import pytest
 from fastredis.config.folder import Folder
 from fastredis.persist import manifest
 from fastredis.persist.manifest import AofFile, Manifest, ManifestError, parse
-from tests.conftest import PEER
 
 WHOLE = b"""file appendonly.aof.2.base.rdb seq 2 type b
 file appendonly.aof.1.incr.aof seq 1 type h
@@ -66,13 +65,12 @@ def test_wrong_ones_are_refused(text, reason):
 
 
 @pytest.mark.parametrize("text, reason", WRONG.values(), ids=WRONG)
-def test_peer_refuses_the_same(request, tmp_path, text, reason):
+def test_peer_refuses_the_same(modern_peer, tmp_path, text, reason):
     """A real server that starts on the same manifest says the same lines."""
-    peer = find_peer_or_skip(request)
     directory = tmp_path / "appendonlydir"
     directory.mkdir()
     (directory / "appendonly.aof.manifest").write_bytes(text)
-    run = subprocess.run([peer.path, "--port", "0", "--unixsocket", str(tmp_path / "s"), "--appendonly", "yes"],
+    run = subprocess.run([modern_peer.path, "--port", "0", "--unixsocket", str(tmp_path / "s"), "--appendonly", "yes"],
                          cwd=tmp_path, capture_output=True, text=True, timeout=20, check=False)
     assert run.returncode == 1
     with pytest.raises(ManifestError) as refusal:
@@ -80,13 +78,6 @@ def test_peer_refuses_the_same(request, tmp_path, text, reason):
     at = 0
     for line in refusal.value.messages():
         at = run.stdout.index(line.strip("\n"), at)
-
-
-def find_peer_or_skip(request):
-    peer = request.config.stash[PEER]
-    if peer is None or peer.version < (7, 0, 0):
-        pytest.skip("no peer that keeps its AOF in parts")
-    return peer
 
 
 def test_new_parts_and_history():

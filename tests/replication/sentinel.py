@@ -29,7 +29,8 @@ from redis.retry import Retry
 from redis.sentinel import MasterNotFoundError
 from redis.sentinel import Sentinel as Asker
 
-from tests.replication.nodes import GONE, KINDS, Network, Node, wait_until
+from tests.helpers import wait_until
+from tests.replication.nodes import GONE, KINDS, Network, Node
 from tests.replication.traffic import compare, wait_for_offset
 from tests.resp import Client, Error
 from tests.servers import free_port

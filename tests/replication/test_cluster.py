@@ -5,26 +5,24 @@ import subprocess
 
 import pytest
 
-from tests.conftest import PEER
+from tests.helpers import PATIENCE_SECONDS, wait_until
 from tests.persist import dataset
-from tests.replication.nodes import WAIT_SECONDS, wait_until
 from tests.servers import free_port, peer_server
 
 
 def cli(*argv):
     """Run redis-cli -> what it printed. Errors: AssertionError when it failed."""
     done = subprocess.run(["redis-cli", *map(str, argv)], capture_output=True, text=True, check=False,
-                          timeout=WAIT_SECONDS)
+                          timeout=PATIENCE_SECONDS)
     assert done.returncode == 0, f"{argv}: {done.stdout}{done.stderr}"
     return done.stdout
 
 
 @pytest.fixture
-def cluster(pytestconfig):
+def cluster(peer):
     """Three real nodes that are a cluster; skips without a redis-server and redis-cli."""
-    peer = pytestconfig.stash[PEER]
-    if peer is None or shutil.which("redis-cli") is None:
-        pytest.skip("no redis-server, or no redis-cli on PATH")
+    if shutil.which("redis-cli") is None:
+        pytest.skip("no redis-cli on PATH")
     with contextlib.ExitStack() as stack:
         nodes = [stack.enter_context(cluster_node(peer)) for _ in range(3)]
         cli("--cluster", "create", *(f"127.0.0.1:{node.port}" for node in nodes), "--cluster-yes")
@@ -63,5 +61,5 @@ def test_import(cluster, fresh_server):
     for key, (kind, value, deadline) in before.items():
         assert found[key][:2] == (kind, value), key
         # MIGRATE tells how long a key has to live, so the way there adds to it.
-        assert 0 <= found[key][2] - deadline < WAIT_SECONDS * 1000, key
+        assert 0 <= found[key][2] - deadline < PATIENCE_SECONDS * 1000, key
     assert sum(sizes) == len(before) and min(sizes) > 0

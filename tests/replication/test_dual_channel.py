@@ -6,12 +6,13 @@ import time
 
 import pytest
 
-from tests.persist.dataset import content, fill, wait_until
+from tests.helpers import info, wait_until
+from tests.persist.dataset import content, fill
 from tests.replication.test_master import RawReplica
-from tests.replication.test_replica import ID_A, ID_B, bulk, follow, info, is_up, temporary_files
+from tests.replication.test_replica import ID_A, ID_B, bulk, follow, is_up, temporary_files
 from tests.resp import Closed, Error, Status, encode
+from tests.rows import OK
 
-OK = Status("OK")
 DUAL = ("--dual-channel-replication-enabled", "yes")
 MASTER = (*DUAL, "--repl-diskless-sync", "yes", "--repl-diskless-sync-delay", "0", "--enable-debug-command", "yes")
 MODES = ["disabled", "on-empty-db", "swapdb", "flush-before-load"]
@@ -550,7 +551,7 @@ def test_a_master_that_was_not_asked_to(fresh_server, master, rdb):
 def assert_alike(*clients):
     def offsets():
         return {info(client)["master_repl_offset"] for client in clients}
-    wait_until(lambda: all(is_up(client) for client in clients[1:]) and len(offsets()) == 1, 30)
+    wait_until(lambda: all(is_up(client) for client in clients[1:]) and len(offsets()) == 1)
     first, *others = (content(client) for client in clients)
     assert first
     for other in others:
@@ -592,7 +593,7 @@ def test_under_writes(fresh_server, mode, sides):
         upper.pipeline([("SET", f"k:{i}", i) for i in range(1000)])
         with Writing(one) as writing:
             follow(lower, one.port)
-            wait_until(lambda: is_up(lower), 30)
+            wait_until(lambda: is_up(lower))
             count = writing.count
             wait_until(lambda: writing.count > count + 10)
             stats = info(upper, "stats")
@@ -641,7 +642,7 @@ def test_connections_are_killed_at_any_moment(fresh_server, victim):
                 kind = {"sync": "rdb-channel", "psync": "main-channel"}.get(fields["cmd"])
                 if kind and victim in (kind, "both"):
                     upper.call("CLIENT", "KILL", "ID", fields["id"])
-            wait_until(lambda: is_up(lower), 30)
+            wait_until(lambda: is_up(lower))
         upper.call("CONFIG", "SET", "rdb-key-save-delay", 0)
         wait_until(lambda: waiting(upper) == 0 and info(upper)["connected_slaves"] == "1")
     with one.client(timeout=30) as upper, two.client(timeout=30) as lower:
@@ -657,7 +658,7 @@ def test_a_server_is_killed_in_the_middle(fresh_server, who):
         wait_until(lambda: [replica["type"] for replica in replicas(upper)] == ["rdb-channel", "main-channel"])
         if who == "master":
             one.stop(kill=True)
-            wait_until(lambda: info(lower).get("master_sync_in_progress") == "0", 20)
+            wait_until(lambda: info(lower).get("master_sync_in_progress") == "0")
             assert lower.call("DBSIZE") in (0, 1000)        # the child lives on for a moment, and may get it done
             assert temporary_files(two) == []
         else:

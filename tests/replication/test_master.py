@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers import info, wait_until
 from tests.resp import Error, Status, encode
-from tests.test_server import eventually
+from tests.rows import OK, QUEUED
 
-OK = Status("OK")
-QUEUED = Status("QUEUED")
 DISKLESS = ("--repl-diskless-sync", "yes", "--repl-diskless-sync-delay", "0")
 DISK = ("--repl-diskless-sync", "no")
 LEAST_BACKLOG = 16 * 1024
@@ -78,12 +77,6 @@ class RawReplica:
         self.send("REPLCONF", "ACK", offset, *more)
 
 
-def info(client, section):
-    """A section of INFO as a dict."""
-    lines = client.call("INFO", section).decode().split("\r\n")
-    return dict(line.split(":", 1) for line in lines if ":" in line)
-
-
 @pytest.mark.parametrize("how", [DISKLESS, DISK], ids=["diskless", "disk"])
 def test_full_synchronisation(fresh_server, how):
     server = fresh_server(*how)
@@ -94,7 +87,7 @@ def test_full_synchronisation(fresh_server, how):
         data = replica.data_set()
         assert data.startswith(b"REDIS0010") and b"before" in data and replid.encode() in data
         replica.ack(offset)
-        eventually(lambda: "state=online" in info(client, "replication")["slave0"])
+        wait_until(lambda: "state=online" in info(client, "replication")["slave0"])
         client.call("SET", "after", "2")
         expected = encode("SELECT", "0") + encode("SET", "after", "2")
         assert replica.exactly(len(expected)) == expected
@@ -126,12 +119,12 @@ def test_the_file_for_replicas_does_not_stay(fresh_server, kind, options, stays)
         head = replica.line()
         assert b"\x01k\xc0\x01" in replica.exactly(int(head[1:]))
         replica.ack(offset)
-        eventually(lambda: "state=online" in info(client, "replication")["slave0"])
+        wait_until(lambda: "state=online" in info(client, "replication")["slave0"])
         if stays:
             time.sleep(1.5)         # the cron that would remove it comes once a second
             assert file.exists()
         else:
-            eventually(lambda: not file.exists())
+            wait_until(lambda: not file.exists())
 
 
 def test_writes_while_the_data_set_is_sent_follow_it(fresh_server):
@@ -179,7 +172,7 @@ def test_the_backlog_is_as_long_as_configured(fresh_server):
         first.ack(offset)
         client.call("SET", "k", "x" * 50_000)
         end = int(info(client, "replication")["master_repl_offset"])
-        eventually(lambda: int(info(client, "replication")["repl_backlog_histlen"]) == LEAST_BACKLOG)
+        wait_until(lambda: int(info(client, "replication")["repl_backlog_histlen"]) == LEAST_BACKLOG)
         with RawReplica(server, "psync2") as replica:
             assert replica.psync(replid, end + 1 - LEAST_BACKLOG)[0] == "+CONTINUE"
             assert replica.exactly(LEAST_BACKLOG)[-7:] == b"xxxxx\r\n"
@@ -206,7 +199,7 @@ def test_wait_counts_who_acknowledged(fresh_server):
             offset = replica.psync()[2]
             replica.data_set()
             replica.ack(offset)
-        eventually(lambda: info(client, "replication").get("slave1", "").count("state=online"))
+        wait_until(lambda: info(client, "replication").get("slave1", "").count("state=online"))
         client.call("SET", "k", "v")
         end = int(info(client, "replication")["master_repl_offset"])
         assert client.call("WAIT", 1, 50) == 0
@@ -226,7 +219,7 @@ def test_a_replica_that_is_killed_does_not_count(fresh_server, kind):
         offset = replica.psync()[2]
         replica.data_set()
         replica.ack(offset)
-        eventually(lambda: client.call("WAIT", "1", "1") == 1)
+        wait_until(lambda: client.call("WAIT", "1", "1") == 1)
         replies = client.pipeline([("CLIENT", "KILL", "TYPE", "replica"), ("WAIT", "0", "1"), ("ROLE",)])
         assert replies[:2] == [1, 0]
         assert replies[2][2] == []
@@ -242,8 +235,8 @@ def test_writes_need_good_replicas(fresh_server):
             offset = replica.psync()[2]
             replica.data_set()
             replica.ack(offset)
-            eventually(lambda: client.call("SET", "k", "v") == OK)
-        eventually(lambda: client.call("SET", "k", "v") == refused)
+            wait_until(lambda: client.call("SET", "k", "v") == OK)
+        wait_until(lambda: client.call("SET", "k", "v") == refused)
         client.call("CONFIG", "SET", "min-replicas-to-write", 0)
         assert client.call("SET", "k", "v") == OK
 
@@ -255,14 +248,14 @@ def test_a_replica_that_does_not_read_is_dropped_at_its_limit(fresh_server):
         offset = replica.psync()[2]
         replica.data_set()
         replica.ack(offset)
-        eventually(lambda: "state=online" in info(client, "replication").get("slave0", ""))
+        wait_until(lambda: "state=online" in info(client, "replication").get("slave0", ""))
         used = int(info(client, "memory")["used_memory"])
         sent = 0
         while "slave0" in info(client, "replication"):
             assert client.call("SET", "k", "x" * 500_000) == OK
             sent += 500_000
             assert sent < 100_000_000
-        eventually(lambda: int(info(client, "memory")["used_memory"]) < used + 2_000_000)
+        wait_until(lambda: int(info(client, "memory")["used_memory"]) < used + 2_000_000)
         assert int(info(client, "stats")["client_output_buffer_limit_disconnections"]) == 1
 
 
@@ -296,8 +289,8 @@ def test_the_child_ends_when_its_replica_leaves(fresh_server):
         client.pipeline([("SET", f"k:{i}", "x") for i in range(1000)])
         with RawReplica(server, "eof") as replica:
             replica.psync()
-            eventually(lambda: info(client, "persistence")["rdb_bgsave_in_progress"] == "1")
-        eventually(lambda: info(client, "persistence")["rdb_bgsave_in_progress"] == "0")
+            wait_until(lambda: info(client, "persistence")["rdb_bgsave_in_progress"] == "1")
+        wait_until(lambda: info(client, "persistence")["rdb_bgsave_in_progress"] == "0")
         assert client.call("BGSAVE").startswith("Background saving started")
 
 
@@ -307,17 +300,17 @@ def test_shutdown_waits_for_a_replica(fresh_server):
         offset = replica.psync()[2]
         replica.data_set()
         replica.ack(offset)
-        eventually(lambda: "state=online" in info(client, "replication").get("slave0", ""))
+        wait_until(lambda: "state=online" in info(client, "replication").get("slave0", ""))
         client.call("SET", "k", "v")
         end = int(info(client, "replication")["master_repl_offset"])
         client.send("SHUTDOWN", "NOSAVE")
-        eventually(lambda: int(info(other, "server").get("shutdown_in_milliseconds", 0)) > 0)
+        wait_until(lambda: int(info(other, "server").get("shutdown_in_milliseconds", 0)) > 0)
         assert other.call("SHUTDOWN", "ABORT") == OK
         assert client.read() == Error("ERR Errors trying to SHUTDOWN. Check logs.")
         assert other.call("SET", "k", "v2") == OK
         end = int(info(other, "replication")["master_repl_offset"])
         client.send("SHUTDOWN", "NOSAVE")
-        eventually(lambda: "shutdown_in_milliseconds" in info(other, "server"))
+        wait_until(lambda: "shutdown_in_milliseconds" in info(other, "server"))
         replica.ack(end)
         assert server.process.wait(10) == 0
 
@@ -379,7 +372,7 @@ def test_messages_reach_replicas_and_no_file(fresh_server, kind, given, expected
         offset = replica.psync()[2]
         replica.data_set()
         replica.ack(offset)
-        eventually(lambda: "state=online" in info(client, "replication")["slave0"])
+        wait_until(lambda: "state=online" in info(client, "replication")["slave0"])
         replica.ack(offset)                     # redis-server does not see one that comes before it is online
         client.call("SET", "first", "1")        # which brings the SELECT
         replica.exactly(len(encode("SELECT", "0") + encode("SET", "first", "1")))
@@ -401,8 +394,8 @@ def test_subscribers_of_a_replica(fresh_server):
         listeners = [opened.enter_context(server.client(timeout=20)) for server in servers]
         for upper, client in zip(servers, clients[1:], strict=False):
             assert client.call("REPLICAOF", "127.0.0.1", upper.port) == OK
-        eventually(lambda: all(info(client, "replication")["master_link_status"] == "up" for client in clients[1:]))
-        eventually(lambda: all(info(client, "replication")["connected_slaves"] == "1" for client in clients[:2]))
+        wait_until(lambda: all(info(client, "replication")["master_link_status"] == "up" for client in clients[1:]))
+        wait_until(lambda: all(info(client, "replication")["connected_slaves"] == "1" for client in clients[:2]))
         for listener in listeners:
             listener.call("SUBSCRIBE", "c")
         assert clients[0].call("PUBLISH", "c", "all") == 1

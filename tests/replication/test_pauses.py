@@ -3,11 +3,10 @@ import itertools
 
 import pytest
 
+from tests.helpers import wait_for_blocked, wait_until
 from tests.replication.test_master import RawReplica
 from tests.resp import Error
 from tests.rows import OK, PONG
-from tests.test_blocking import wait_for_blocked
-from tests.test_server import eventually
 
 ABORTED = Error("ERR Errors trying to SHUTDOWN. Check logs.")
 
@@ -24,7 +23,7 @@ class Master:
         offset = self.replica.psync()[2]
         self.replica.data_set()
         self.replica.send("REPLCONF", "ACK", offset)
-        eventually(lambda: b"state=online" in self.control.call("INFO", "replication"))
+        wait_until(lambda: b"state=online" in self.control.call("INFO", "replication"))
         assert self.control.call("SET", "lag", "x") == OK
         self.waiting = 0            # clients that wait because they asked for something
 

@@ -9,21 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import PEER
-from tests.persist.dataset import content, fill, wait_until
+from tests.helpers import info, wait_until
+from tests.persist.dataset import content, fill
 from tests.resp import NIL_ARRAY, Client, Closed, Status, encode
+from tests.rows import OK
 from tests.servers import fastredis_server, free_port
 
-OK = Status("OK")
 ID_A, ID_B = "a" * 40, "b" * 40
 MARK = b"m" * 40
 MODES = ["disabled", "on-empty-db", "swapdb", "flush-before-load"]
 QUICK = ("--repl-diskless-sync-delay", "0")
 ACK_SECONDS = 5
-
-
-def info(client, section="replication"):
-    return dict(line.split(":", 1) for line in client.call("INFO", section).decode().splitlines() if ":" in line)
 
 
 def is_up(client):
@@ -504,8 +500,6 @@ def test_maxmemory_is_the_masters_business(replica, master, rdb):
 @pytest.fixture
 def real(request, fresh_server):
     """start(*options) -> a redis-server and a client of it; skips without one."""
-    if request.config.stash[PEER] is None:
-        pytest.skip("no peer: no redis-server on PATH, and no --peer")
     with contextlib.ExitStack() as clients:
         def start(*options):
             server = fresh_server(*QUICK, *options, kind="peer")

@@ -3,22 +3,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.conftest import PEER
 from tests.replication.nodes import Node
 from tests.replication.sentinel import EVENTS, check_log, find_sentinel, run
 
 
-@pytest.fixture
-def peer(pytestconfig):
-    """The real server; skips when it or its Sentinel is missing."""
-    if pytestconfig.stash[PEER] is None:
-        pytest.skip("no peer: no redis-server on PATH, and no --peer")
-    if find_sentinel() is None:
-        pytest.skip("no redis-sentinel on PATH (Debian: apt install redis-sentinel)")
-    return pytestconfig.stash[PEER]
-
-
 @pytest.mark.slow
+@pytest.mark.skipif(find_sentinel() is None, reason="no redis-sentinel on PATH (Debian: apt install redis-sentinel)")
 @pytest.mark.parametrize("kinds", ["fastredis fastredis fastredis", "fastredis redis fastredis"])
 def test_failover_by_real_sentinels(peer, pytestconfig, kinds):
     """The master is killed, stopped and cut off, in turn."""

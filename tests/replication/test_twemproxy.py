@@ -5,7 +5,8 @@ import subprocess
 
 import pytest
 
-from tests.replication.nodes import GONE, WAIT_SECONDS, wait_until
+from tests.helpers import PATIENCE_SECONDS, wait_until
+from tests.replication.nodes import GONE
 from tests.resp import Client, Error, Status
 from tests.servers import free_port
 
@@ -97,7 +98,7 @@ def answers(port):
 def benchmark(port, *argv):
     """Run redis-benchmark; AssertionError unless it ends well. It stops at the first error reply."""
     command = ["redis-benchmark", "-h", "127.0.0.1", "-p", str(port), *RUN, *argv]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=WAIT_SECONDS)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS)
     assert done.returncode == 0 and "requests per second" in done.stdout, f"{argv}: {done.stdout}{done.stderr}"
 
 

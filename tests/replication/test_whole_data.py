@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 import fastredis
-from tests.persist.dataset import content, wait_until
+from tests.helpers import info, wait_until
+from tests.persist.dataset import content
 from tests.replication.test_dual_channel import DUAL, ask, begin, endoff
-from tests.replication.test_replica import ID_A, bulk, follow, info, temporary_files
+from tests.replication.test_replica import ID_A, bulk, follow, temporary_files
 from tests.resp import Status, encode
+from tests.rows import OK
 from tests.servers import Server, fastredis_server
 
-OK = Status("OK")
 LONG = 60
 DIRECT = ["on-empty-db", "flush-before-load"]
 POINTS = ("--save", "900 1")
@@ -69,8 +70,8 @@ def test_the_end_while_a_replica_loads(loading, rdb, slow_rdb, mode, how):
 def test_save_points_wait_until_all_is_loaded(loading, mode):
     server, client = loading(mode)
     client.call("DEBUG", "CLOCK", "ADVANCE", 1_000_000)
-    wait_until(lambda: info(client, "persistence")["loading"] == "0", LONG)
-    wait_until(lambda: "Background saving terminated with success" in server.log(), LONG)
+    wait_until(lambda: info(client, "persistence")["loading"] == "0")
+    wait_until(lambda: "Background saving terminated with success" in server.log())
     log = server.log()
     assert log.index("Finished with success") < log.index("900 seconds. Saving...")
 

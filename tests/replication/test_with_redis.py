@@ -8,10 +8,12 @@ import time
 
 import pytest
 
+from tests.helpers import PATIENCE_SECONDS, wait_until
 from tests.persist import dataset
-from tests.replication.nodes import KINDS, WAIT_SECONDS, Node, wait_until
+from tests.replication.nodes import KINDS, Node
 from tests.replication.traffic import Writer, check_counts, check_equal, compare, known_commands, settle
-from tests.resp import Error, Status
+from tests.resp import Error
+from tests.rows import OK
 
 pytestmark = pytest.mark.slow
 MIXTURES = list(itertools.product(KINDS, KINDS))
@@ -19,7 +21,6 @@ MIXTURES = list(itertools.product(KINDS, KINDS))
 TRANSFERS = {"disk": ("--repl-diskless-sync", "no", "--repl-diskless-load", "disabled"),
              "socket": ("--repl-diskless-sync", "yes", "--repl-diskless-load", "swapdb")}
 SEED = 5
-OK = Status("OK")
 READONLY = Error("READONLY You can't write against a read only replica.")
 
 
@@ -169,7 +170,7 @@ def test_wait_counts_replicas_of_the_other_kind(network, master_kind, replica_ki
     replica.follow(master)
     replica.wait_for_link()
     assert master.call("SET", "k", "v") == OK
-    assert master.call("WAIT", 1, WAIT_SECONDS * 1000) == 1
+    assert master.call("WAIT", 1, PATIENCE_SECONDS * 1000) == 1
     assert replica.call("GET", "k") == b"v"
     assert replica.call("SET", "k", "w") == READONLY
     replica.freeze()
@@ -178,7 +179,7 @@ def test_wait_counts_replicas_of_the_other_kind(network, master_kind, replica_ki
         assert master.call("WAIT", 1, 100) == 0
     finally:
         replica.thaw()
-    assert master.call("WAIT", 1, WAIT_SECONDS * 1000) == 1
+    assert master.call("WAIT", 1, PATIENCE_SECONDS * 1000) == 1
     assert replica.call("GET", "k") == b"w"
 
 
@@ -193,7 +194,7 @@ def test_redis_cli_reads_the_data_set_and_the_stream(network, kind, diskless, tm
     with master.connect() as client:
         dataset.fill(client)
     target = tmp_path / "dump.rdb"
-    subprocess.run([cli, "-p", str(master.server.port), "--rdb", str(target)], check=True, timeout=WAIT_SECONDS,
+    subprocess.run([cli, "-p", str(master.server.port), "--rdb", str(target)], check=True, timeout=PATIENCE_SECONDS,
                    capture_output=True)
     copy = Node("redis", network, "--dir", str(tmp_path))
     compare(master, copy)

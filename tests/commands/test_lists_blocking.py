@@ -1,33 +1,32 @@
 """Clients that wait for lists: who is served when, by what, and what ends a wait."""
 import pytest
 
-from tests.commands.test_lists import LISTEN, heard
 from tests.resp import Closed
 from tests.rows import (
     BLOCKS,
     CLOSED,
+    COUNT_TOO_SMALL,
+    NEGATIVE_TIMEOUT,
     NIL_ARRAY,
+    NOT_A_TIMEOUT,
     NOTHING,
+    NUMKEYS_TOO_SMALL,
     OK,
     PONG,
     QUEUED,
     SYNTAX,
+    TIMEOUT_TOO_LONG,
+    UNBLOCKED,
     WRONGTYPE,
     Advance,
     Case,
-    Error,
     Holding,
     Matching,
     Save,
+    heard,
+    listen,
     wrong_args,
 )
-
-NOT_A_TIMEOUT = Error("ERR timeout is not a float or out of range")
-NEGATIVE_TIMEOUT = Error("ERR timeout is negative")
-TIMEOUT_TOO_LONG = Error("ERR timeout is out of range")
-UNBLOCKED = Error("UNBLOCKED client unblocked via CLIENT UNBLOCK")
-NUMKEYS_TOO_SMALL = Error("ERR numkeys should be greater than 0")
-COUNT_TOO_SMALL = Error("ERR count should be greater than 0")
 
 
 def waiting(count):
@@ -35,6 +34,7 @@ def waiting(count):
     return ("INFO clients", Holding(f"\r\nblocked_clients:{count}\r\n"))
 
 
+LISTEN = listen()
 CASES = {
     "BLPOP and BRPOP wait for a push": [
         ("@2 BLPOP l 0", BLOCKS), ("RPUSH l a", 1), ("@2 <", ["l", "a"]), ("EXISTS l", 0), waiting(0),

@@ -1,10 +1,9 @@
 """Clients that wait: timeouts on a clock that the test moves, CLIENT UNBLOCK and PAUSE, connections that end."""
 import pytest
 
+from tests.helpers import wait_for_blocked
 from tests.resp import Error
-from tests.rows import OK, PONG
-
-UNBLOCKED = Error("UNBLOCKED client unblocked via CLIENT UNBLOCK")
+from tests.rows import OK, PONG, UNBLOCKED
 
 
 @pytest.fixture
@@ -16,15 +15,6 @@ def server(fresh_server):
 def control(server):
     with server.client() as client:
         yield client
-
-
-def wait_for_blocked(control, count):
-    """Return once `count` clients wait."""
-    wanted = f"blocked_clients:{count}\r\n".encode()
-    for _ in range(2000):
-        if wanted in control.call("INFO", "clients"):
-            return
-    raise AssertionError(f"there are never {count} blocked clients")
 
 
 def calls(control, command):

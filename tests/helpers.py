@@ -1,0 +1,64 @@
+"""What tests of several files share: waiting for something, INFO, and how costs grow.
+
+Servers are in tests.servers, an engine in the test's own process in tests.local, rows of commands in tests.rows.
+"""
+import time
+
+PATIENCE_SECONDS = 60                   # for what takes a fraction of a second on an idle machine
+PAUSE_SECONDS = 0.02
+TRIES = 5
+TIMES = 4                               # as many are measured as well
+RATIO = 9                               # so much more they may cost: in proportion it is 4, with the square 16
+
+
+def wait_until(condition, what="nothing came of it", seconds=PATIENCE_SECONDS):
+    """Wait for a condition to come true -> what it returned.
+
+    Errors: AssertionError with `what`, a text or a function that makes one, when it does not.
+    """
+    give_up = time.monotonic() + seconds
+    pause = PAUSE_SECONDS / 16
+    while not (found := condition()):
+        assert time.monotonic() < give_up, f"waited {seconds} s in vain: {what() if callable(what) else what}"
+        time.sleep(pause)
+        pause = min(2 * pause, PAUSE_SECONDS)
+    return found
+
+
+def info(client, section="everything"):
+    """A section of INFO as {field: text}."""
+    lines = client.call("INFO", section).decode().splitlines()
+    return dict(line.split(":", 1) for line in lines if ":" in line)
+
+
+def info_number(client, field):
+    """A field of INFO as an integer."""
+    return int(info(client)[field])
+
+
+def wait_for_blocked(client, count):
+    """Wait until so many clients wait; `client` is another one."""
+    def blocked():
+        return info(client, "clients")["blocked_clients"]
+
+    wait_until(lambda: blocked() == str(count), lambda: f"{blocked()} clients wait, not {count}")
+
+
+def cpu_seconds(run):
+    """The CPU time of this process that a call takes."""
+    started = time.process_time()
+    run()
+    return time.process_time() - started
+
+
+def assert_in_proportion(measure, few):
+    """Four times as many cost no more than some four times as much. measure(n) -> seconds that n take.
+
+    The best of several tries counts, since other work on the machine disturbs.
+    """
+    ratios = []
+    for _ in range(TRIES):
+        ratios.append(measure(few * TIMES) / max(measure(few), 1e-4))
+        if ratios[-1] < RATIO:
+            return
+    raise AssertionError(f"{TIMES} times as many cost {ratios} times as much")
