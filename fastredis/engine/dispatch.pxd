@@ -8,6 +8,8 @@
 # first. A client and a server with nothing special about them (no C_SPECIAL flag, no gate,
 # authenticated) skip all of them but existence and arity.
 
+from libc.stdint cimport uint64_t
+
 from fastredis._resp cimport Batch
 from fastredis.engine.blocking cimport KeyWaiter
 from fastredis.engine.client cimport Client
@@ -22,6 +24,8 @@ cdef int call(Client c, Command command) except -1
 # The same in a frame with another one around it; a bug in the command ends only itself. checked: whether it may run was
 # asked before (when it was queued, began to wait, or by the master); else, in a script, it is asked now.
 cdef int call_guarded(Client c, Command command, bint checked=*) except -1
-# From a timer's turn: run a waiting client's command again, then those of who waits for what it changed.
+# From a timer's turn: run a waiting client's command again. Those who wait for what it changes go on at the turn's end.
 cdef int rerun(Engine engine, KeyWaiter waiter) except -1
 cdef int refuse(Client c, Command command, bytes text) except -1
+cdef bint is_queueing(Client c, Command command) except -1
+cdef uint64_t command_flags(Client c, Command command)

@@ -314,7 +314,7 @@ cdef bint waits_for_copy(Client c, Command command, uint64_t flags) except -1:
     return c.engine.copies.concern(c.argv, c.argc)
 
 
-cdef inline uint64_t command_flags(Client c, Command command):
+cdef uint64_t command_flags(Client c, Command command):
     """A command's flags. EXEC has those of all it will run: what one of them does, and what all are allowed."""
     cdef Queue queue
 
@@ -651,8 +651,6 @@ cdef int rerun(Engine engine, KeyWaiter waiter) except -1:
         retry(engine, waiter)
     finally:
         engine.serving = False
-    if engine.core.after_call & AFTER_READY:
-        serve_ready(engine)
     return 0
 
 

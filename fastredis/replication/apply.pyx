@@ -1,7 +1,7 @@
 """The stream of a replica's master, applied. The design comment is in apply.pxd."""
 cimport cython
 
-from libc.stdint cimport UINT32_MAX, uint64_t
+from libc.stdint cimport UINT32_MAX
 
 from fastredis._resp cimport BATCH, BIG_ARG, PARSE_ERROR, PARSE_MORE, Arg, Batch, Request, parse_batch, parser_reset
 from fastredis.ds.native cimport monotonic_us, ticks, unlikely
@@ -9,7 +9,7 @@ from fastredis.engine.blocking cimport Blocked
 from fastredis.engine.command cimport CommandTable, find_subcommand
 from fastredis.engine.connection cimport Connection
 from fastredis.engine.core cimport GATE_DISK, GATE_PAUSED, Core
-from fastredis.engine.dispatch cimport call_guarded, execute, prepare
+from fastredis.engine.dispatch cimport call_guarded, command_flags, execute, is_queueing, prepare
 from fastredis.engine.engine cimport (
     C_CLOSE_AFTER_REPLY, C_CLOSE_ASAP, C_CLOSED, C_DENY_BLOCKING, C_MASTER, C_MULTI, Engine,
 )
@@ -27,9 +27,6 @@ cdef extern from "<strings.h>" nogil:
 cdef enum:
     GONE = C_CLOSE_AFTER_REPLY | C_CLOSE_ASAP | C_CLOSED
     QUERY_BUFFER = 16 * 1024
-
-# Commands that run at once although MULTI is under way.
-cdef frozenset NEVER_QUEUED = frozenset([b"exec", b"discard", b"multi", b"watch", b"quit", b"reset"])
 
 
 @cython.no_gc_clear                     # Connection's __dealloc__ needs the engine
@@ -219,7 +216,6 @@ cdef class MasterConnection(Connection):
     cdef bint run_rare(self, Command command, Request* r, const char* base) except -1:
         """Execute one command that is not simply called; False when CLIENT PAUSE holds it."""
         cdef Command found = command
-        cdef uint64_t flags
 
         if base[r.begin] != c'*':
             self.engine.log.warning("WARNING: Receiving inline protocol from master, master stream corruption? Closing "
@@ -235,13 +231,10 @@ cdef class MasterConnection(Connection):
         if found is None or (self.argc != found.arity and (found.arity > 0 or self.argc < -found.arity)):
             execute(self, command)              # which replies what is wrong
             return True
-        flags = found.flags
-        if self.flags & C_MULTI and found.name == b"exec":
-            flags |= (<Queue>self.queue).flags
-        if self.core.gate & GATE_PAUSED and (<Blocked>self.engine.blocked).holds(flags):
+        if self.core.gate & GATE_PAUSED and (<Blocked>self.engine.blocked).holds(command_flags(self, found)):
             (<Blocked>self.engine.blocked).postpone(self)
             return False
-        if self.flags & C_MULTI and found.name not in NEVER_QUEUED:
+        if is_queueing(self, found):
             (<Queue>self.queue).append(self, found)
         else:
             call_guarded(self, found)
