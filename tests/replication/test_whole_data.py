@@ -150,12 +150,13 @@ def test_after_a_failure_and_a_success(replica, master, rdb):
 # Between the renaming of the received file and its loading, something else takes its name.
 SWAPPED = """
 import os, sys
-from fastredis.replication import transfer
-sync = transfer.sync_directory
-def sync_directory(path):
-    os.rename("other.rdb", "dump.rdb")
-    sync(path)
-transfer.sync_directory = sync_directory
+from fastredis.config.folder import Folder
+sync = Folder.sync
+def sync_folder(folder, *names):
+    if os.path.exists("other.rdb"):
+        os.rename("other.rdb", "dump.rdb")
+    sync(folder, *names)
+Folder.sync = sync_folder
 from fastredis.cli import main
 sys.exit(main(sys.argv[1:]))
 """
