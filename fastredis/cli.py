@@ -187,10 +187,11 @@ def _serve(config: Config, log: Logger, configured: bool) -> int:
         process.write_pidfile(pidfile, log)
     process.set_title(config)
     config.on_change("proc-title-template", process.set_title)
+    from fastredis.own_process import OwnProcess
     from fastredis.server import run  # loads the engine
 
     try:
-        return run(config, log)
+        return run(config, log, OwnProcess(config, log))
     finally:
         if pidfile is not None:
             process.remove_pidfile(pidfile, log)

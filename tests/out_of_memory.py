@@ -22,8 +22,8 @@ from fastredis.host.crash import exit_without_memory
 from fastredis.persist.aof_load import AofLoad
 from fastredis.persist.rdb_read import RdbError
 
+from fastredis.persist.loading import GATE_LOADING
 from fastredis.persist.rdb_load import load_file
-from fastredis.server import GATE_LOADING
 from tests.ds.probes import fail_allocation
 from tests.effect_rows import all_effects
 from tests.local import Local, words

@@ -26,7 +26,7 @@ ROOT = Path(fastredis.__file__).resolve().parent.parent
 STAND_IN = """
 import sys, types
 module = types.ModuleType("fastredis.server")
-def run(config, log):
+def run(config, log, around):
     {body}
     return 7
 module.run = run

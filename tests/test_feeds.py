@@ -46,9 +46,9 @@ class Broken(Feed):
 def local():
     engine = Local("enable-debug-command yes")
 
-    def panic(text):
+    def panic(text, is_bug):
         raise Panic(text)
-    engine.server.panic = panic
+    engine.engine.on_fatal = panic
     engine.engine.log = QuietLog()
     yield engine
     engine.loop.close()

@@ -6,6 +6,7 @@ import pytest
 from fastredis.engine.command import declared_commands
 
 from fastredis import commands
+from fastredis.engine import hooks
 
 TOP = Path(__file__).resolve().parent.parent
 PACKAGE = TOP / "fastredis"
@@ -15,7 +16,7 @@ MAX_WIDTH = 120
 # From the left to the right: a module imports and cimports only from layers to its left, or from its own folder
 # (without cycles).
 LAYERS = ["ds", "values", "text", "_resp", "config", "host", "engine", "persist", "replication", "scripting",
-          "commands", "server", "cli", "__main__"]
+          "commands", "assembly", "server", "own_process", "cli", "__main__"]
 IMPORT = re.compile(r"^\s*(?:from (fastredis[\w.]*) c?import (\([^)]*\)|.*)|c?import (fastredis[\w.]*))", re.MULTILINE)
 
 
@@ -59,7 +60,7 @@ def test_the_importing_lines_are_found():
     assert {"_resp", "engine.core", "engine.keyspace", "engine.reply"} <= IMPORTS["engine.engine"]
     assert {"engine.declarations", "engine.flags", "engine.client"} <= IMPORTS["engine.command"]
     assert "commands.generic" in IMPORTS["commands.expiry"]
-    assert "commands" in IMPORTS["server"]
+    assert "commands" in IMPORTS["assembly"]
 
 
 @pytest.mark.parametrize("module", sorted(ALL_MODULES - {"__init__"}))
@@ -79,6 +80,49 @@ def test_there_are_no_cycles():
             done.add(module)
     for module in sorted(ALL_MODULES):
         visit(module, [])
+
+
+# Attributes of the engine that hold what belongs to a layer: `aof  # AofFiles (fastredis.persist.aof_files)`.
+ATTRIBUTE = re.compile(r"^    cdef (?:public|readonly) object (\w+) +# (.*)$", re.MULTILINE)
+HOME = re.compile(r"\(fastredis\.([\w.]+)\)")
+
+
+def engine_attributes():
+    """name -> (the module of its class, names that all layers may use of it: those of its class in engine.hooks)."""
+    found = {}
+    for name, comment in ATTRIBUTE.findall((PACKAGE / "engine" / "engine.pxd").read_text()):
+        homes = HOME.findall(comment)
+        if homes:
+            hook = re.search(r"(\w+) \(fastredis\.engine\.hooks\)", comment)
+            found[name] = homes[0], set(dir(getattr(hooks, hook[1]))) if hook else set()
+    return found
+
+
+ATTRIBUTES = engine_attributes()
+
+
+def used_attributes(path):
+    """(attribute of the engine, name that is used of it) in a source file's code."""
+    code = re.sub(r'""".*?"""|#[^\n]*', "", path.read_text(), flags=re.DOTALL)
+    names = "|".join(ATTRIBUTES)
+    bases = r"(?:\bengine|self|\w+\.engine)\."
+    return set(re.findall(rf"{bases}({names})\.(\w+)", code))
+
+
+def test_attributes_are_found():
+    assert ATTRIBUTES["aof"][0] == "persist.aof_files" and "refusal" in ATTRIBUTES["replication"][1]
+    assert ("aof", "feed") in used_attributes(PACKAGE / "commands" / "waiting.pyx")
+
+
+@pytest.mark.parametrize("path", sources(".py", ".pyx", ".pxd"), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_module_calls_only_to_its_left(path):
+    """Through the engine's attributes, too: what a lower layer may ask of a higher one is a hook."""
+    module = module_name(path)
+    if module == "__init__":
+        return
+    wrong = [f"{name}.{used}" for name, used in used_attributes(path)
+             if layer(ATTRIBUTES[name][0]) > layer(module) and used not in ATTRIBUTES[name][1]]
+    assert not wrong, f"{module} calls {wrong}"
 
 
 def test_every_layer_is_there():

@@ -60,10 +60,10 @@ def test_errors_belong_to_the_command_that_made_them(talk):
 
 def test_what_a_bug_left_in_the_reply_buffer_goes_to_nobody(local):
     one, other = local.client(), local.client()
-    shell, local.engine.server = local.engine.server, None          # a protocol error asks it who the client is
-    with pytest.raises(AttributeError):
+    describe, local.engine.describe = local.engine.describe, None   # a protocol error asks it who the client is
+    with pytest.raises(TypeError):
         one.send_raw(encode("PING") + b"*x\r\n")
-    local.engine.server = shell
+    local.engine.describe = describe
     other.send("ECHO", "hi")
     assert bytes(other.socket.output) == b"$2\r\nhi\r\n"
 

@@ -114,7 +114,7 @@ def help_text(c):
 
 @subcommand("PANIC", "Crash the server simulating a panic.", 0)
 def panic(c):
-    c.engine.server.panic(f"DEBUG PANIC called at Unix time {int(time.time())}")
+    c.engine.panic(f"DEBUG PANIC called at Unix time {int(time.time())}")
 
 
 @subcommand("SEGFAULT", "Crash the server with sigsegv.", 0)
@@ -165,7 +165,7 @@ def set_active_expire(c, value):
 
 @subcommand("PAUSE-CRON <0|1>", "Stop periodic cron job processing.", 1)
 def pause_cron(c, value):
-    c.engine.server.cron_paused = is_on(value)
+    c.engine.host.cron_paused = is_on(value)
     return OK
 
 

@@ -142,20 +142,13 @@ def server(engine) -> Fields:
         ("io_threads_active", 0),
         ("availability_zone", config["availability-zone"]),
         *listeners(engine),
-        *([("shutdown_in_milliseconds", engine.server.shutdown_left_ms)] if engine.server.awaits_replicas else ()),
+        *([("shutdown_in_milliseconds", engine.service.left_ms)] if engine.service.awaits_replicas else ()),
     ]
 
 
 def listeners(engine) -> Fields:
     """One field for each kind of socket that the server listens on."""
-    config, shell = engine.config, engine.server
-    kinds = []
-    if shell is not None and shell.listeners:
-        addresses = "".join(f",bind={address}" for address in config["bind"])
-        kinds.append(f"name=tcp{addresses},port={config['port']}")
-    if shell is not None and shell.unix_listener is not None:
-        kinds.append(f"name=unix,bind={config['unixsocket']}")
-    return [(f"listener{number}", kind) for number, kind in enumerate(kinds)]
+    return [(f"listener{number}", kind) for number, kind in enumerate(engine.host.listening())]
 
 
 def clients(engine) -> Fields:

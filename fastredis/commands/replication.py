@@ -56,7 +56,7 @@ def cmd_replicaof(c):
     if (host.lower(), port_text.lower()) == (b"no", b"one"):
         if replication.is_replica:
             replication.become_master()
-            log.notice(f"MASTER MODE enabled (user request from '{c.engine.server.describe(c)}')")
+            log.notice(f"MASTER MODE enabled (user request from '{c.engine.describe(c)}')")
         c.reply(OK)
         return
     if c.flag_bits & C_REPLICA:
@@ -73,7 +73,7 @@ def cmd_replicaof(c):
         c.reply(Status("OK Already connected to specified master"))
         return
     replication.become_replica(master, port)
-    log.notice(f"REPLICAOF {master}:{port} enabled (user request from '{c.engine.server.describe(c)}')")
+    log.notice(f"REPLICAOF {master}:{port} enabled (user request from '{c.engine.describe(c)}')")
     c.reply(OK)
 
 
@@ -161,7 +161,7 @@ def take_over(c, replid: str) -> bool:
         c.reply(ErrorReply("ERR PSYNC FAILOVER replid must match my replid."))
         return False
     replication.become_master()
-    log.notice(f"MASTER MODE enabled (failover request from '{c.engine.server.describe(c)}')")
+    log.notice(f"MASTER MODE enabled (failover request from '{c.engine.describe(c)}')")
     return True
 
 

@@ -24,20 +24,20 @@ def cmd_shutdown(c):
         c.reply(ErrorReply("ERR syntax error"))
         return
     if b"abort" in words:
-        aborted = c.engine.server.abort_shutdown()
+        aborted = c.engine.service.abort()
         c.reply(Status("OK") if aborted else ErrorReply("ERR No shutdown in progress."))
         return
     if b"now" not in words and denies_blocking(c):
         c.reply(ErrorReply("ERR SHUTDOWN without NOW or ABORT isn't allowed for DENY BLOCKING client"))
         return
-    server = c.engine.server
-    if not server.awaits_replicas:
+    service = c.engine.service
+    if not service.awaits_replicas:
         save = True if b"save" in words else False if b"nosave" in words else None
-        server.request_shutdown(save=save, now=b"now" in words, force=b"force" in words)
-    if server.exit_code.done():
+        service.request(save=save, now=b"now" in words, force=b"force" in words)
+    if c.engine.ending:
         c.kill()
-    elif server.awaits_replicas:
-        server.hold_until_shutdown(c)
+    elif service.awaits_replicas:
+        service.hold(c)
     else:
         c.reply(SHUTDOWN_FAILED)
 

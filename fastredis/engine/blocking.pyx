@@ -344,6 +344,12 @@ cdef class Blocked:
         self.timer = engine.loop.call_later(delay_ms / 1000.0, self.fire)
         return 0
 
+    def unschedule(self):
+        """The engine's end: no timer."""
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+
     def fire(self):
         """Timer: the soonest deadline has come."""
         self.timer = None

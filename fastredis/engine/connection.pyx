@@ -40,7 +40,7 @@ cdef int close_over_limit(Connection c) except -1:
     """client-output-buffer-limit was passed."""
     if not c.flags & (C_CLOSE_ASAP | C_CLOSED):
         c.core.output_limit_closed += 1
-        c.engine.log.warning(f"Client {c.engine.server.describe(c)} scheduled to be closed ASAP for overcoming of "
+        c.engine.log.warning(f"Client {c.engine.describe(c)} scheduled to be closed ASAP for overcoming of "
                              "output buffer limits.")
         c.shut()
     return 0
@@ -69,7 +69,7 @@ cdef class Connection(Client):
     # --- what the transport calls -------------------------------------------------------
 
     def connection_made(self, transport):
-        """The transport is ready; the engine's server decides whether the client may stay."""
+        """The transport is ready; admit() decides whether the client may stay."""
         self.engine.begin_turn()
         try:
             self.welcome(transport)
@@ -86,7 +86,7 @@ cdef class Connection(Client):
         transport.set_write_buffer_limits(0)
         self.created_ms = self.active_ms = self.core.now_ms
         self.core.connections += 1
-        refusal = self.engine.server.admit(self, transport)
+        refusal = self.admit(transport)
         if refusal is not None:
             self.core.rejected_connections += 1
             self.flags |= C_CLOSE_AFTER_REPLY
@@ -94,6 +94,10 @@ cdef class Connection(Client):
             transport.close()
             return
         self.engine.clients[self.id] = self
+
+    def admit(self, transport):
+        """Whether the client may stay, None; or protocol to refuse it with. Whoever listens derives a class."""
+        return None
 
     def data_received(self, bytes data not None):
         """Bytes came in: run the requests in them."""
@@ -140,7 +144,11 @@ cdef class Connection(Client):
     cdef int leave_lines(self) except -1:
         """It waits for nothing any more, and nobody writes to it."""
         unwatch_all(self)
-        self.engine.server.client_left(self)
+        self.engine.pubsub.remove(self)
+        self.engine.monitors.remove(self)
+        self.engine.blocked.remove(self)
+        if self.replica is not None:
+            self.engine.replication.connection_lost(self)
         return 0
 
     cdef int end(self) except -1:
@@ -277,7 +285,7 @@ cdef class Connection(Client):
 
     cdef int protocol_error(self) except -1:
         """Reply the error and close."""
-        self.engine.log.verbose(f"{self.parser.error.decode('latin-1')}. {self.engine.server.describe(self)}")
+        self.engine.log.verbose(f"{self.parser.error.decode('latin-1')}. {self.engine.describe(self)}")
         self.error_text(b"ERR " + self.parser.error)
         self.flags |= C_CLOSE_AFTER_REPLY
         return 0
@@ -290,7 +298,7 @@ cdef class Connection(Client):
         if total + queued > self.core.query_buffer_limit:
             self.core.query_limit_closed += 1
             self.engine.log.warning("Closing client that reached max query buffer length: "
-                                    f"{self.engine.server.describe(self)}")
+                                    f"{self.engine.describe(self)}")
             return self.shut()
         if total > self.query_room and not self.reserve_query(max(total, self.query_room * 2, QUERY_BUFFER)):
             return self.refuse()
@@ -318,7 +326,7 @@ cdef class Connection(Client):
     cdef int refuse(self) except -1:
         """There is no memory for what the client sends: close it."""
         self.engine.log.warning("Closing client, insufficient memory for its request: "
-                                f"{self.engine.server.describe(self)}")
+                                f"{self.engine.describe(self)}")
         return self.shut()
 
     def shrink_buffers(self):

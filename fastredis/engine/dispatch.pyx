@@ -360,7 +360,7 @@ cdef int expel(Client c, Command command, size_t mark) except -1:
     name = command.name.decode("utf-8", "replace") if command is not None else "<unknown>"
     c.out.truncate(mark)
     c.engine.log.warning(f"Replica generated a reply to command '{name}', disconnecting it: "
-                         f"{c.engine.server.describe(c)}")
+                         f"{c.engine.describe(c)}")
     return c.shut()
 
 

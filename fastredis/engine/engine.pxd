@@ -132,24 +132,31 @@ cdef class Engine(Listener):
     cdef object expiry_timer
     cdef object garbage_timer
     cdef readonly dict errors           # code -> how many replies
-    cdef public object commands         # CommandTable
-    cdef public object config           # Config
-    cdef public object log              # Logger
-    cdef public object loop             # asyncio event loop; None: nothing is scheduled
-    cdef public object server           # Server, the shell around this engine
-    cdef public object pubsub           # PubSub
-    cdef public object monitors         # Monitors
-    cdef public object slow_log         # SlowLog
-    cdef public object blocked          # Blocked
-    cdef public object evictor          # Evictor
-    cdef public object aof              # AofFiles (fastredis.persist.aof_files); None: there cannot be an AOF
-    cdef public object metrics          # information.Metrics, what INFO remembers between two looks
+    cdef public object commands         # CommandTable (fastredis.engine.command)
+    cdef public object config           # Config (fastredis.config.config)
+    cdef public object log              # Logger (fastredis.host.logs)
+    cdef public object loop             # event loop (asyncio); None: nothing is scheduled
+    cdef public object host             # Host (fastredis.engine.hooks): who runs this engine
+    cdef public object on_fatal         # function of a text, and whether it is a bug: to go on would do harm
+    cdef public object describe         # function of a client: what the log calls it
+    cdef public object threads          # Threads (fastredis.host.process) for slow calls; None: the loop's own
+    cdef public object resolvers        # Threads (fastredis.host.process) that look names up; None: the loop's own
+    cdef public bint loaded             # the data are there
+    cdef public bint ending             # the service is over: nothing is begun any more
+    cdef public object pubsub           # PubSub (fastredis.engine.pubsub)
+    cdef public object monitors         # Monitors (fastredis.engine.monitor)
+    cdef public object slow_log         # SlowLog (fastredis.engine.slowlog)
+    cdef public object blocked          # Blocked (fastredis.engine.blocking)
+    cdef public object evictor          # Evictor (fastredis.engine.evict)
+    cdef public object aof              # AofFiles (fastredis.persist.aof_files)
+    cdef public object metrics          # Metrics (fastredis.engine.metrics), what INFO remembers between two looks
     cdef public bytes password          # requirepass; empty: none
     cdef public object child            # Child (fastredis.persist.child), the one that is at work; None: none is
     cdef public object saver            # Saver (fastredis.persist.saver): SAVE, BGSAVE, save points
     cdef public object loading          # Loading (fastredis.persist.loading): what INFO tells of it
     cdef public object kept             # Kept (fastredis.persist.kept): of the data set, but not known. None: nothing
-    cdef public object replication      # Replication (fastredis.replication.state); None: there cannot be any
+    cdef public object replication      # Replication (fastredis.replication.state); Peers (fastredis.engine.hooks)
+    cdef public object service          # Ending (fastredis.replication.ending): how the service ends
     cdef Copies copies                  # None until the first one
     cdef Slices slices                  # the forkless snapshot under way (fastredis.persist.snapshot); None: none is
     cdef readonly dict disk_errors      # who cannot write ("rdb", "aof") -> error for those who want to

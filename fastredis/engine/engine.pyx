@@ -22,6 +22,8 @@ from fastredis.engine.reply cimport reply_new
 from fastredis.values.entry cimport ENTRY_EPOCH, entry_has_ttl
 from fastredis.values.limits cimport Limits
 
+from fastredis.engine.hooks import Host, Peers
+
 cpdef enum:
     REPLY_PEAK_MS = 5000            # default of Core.reply_peak_ms
 
@@ -226,6 +228,8 @@ cdef class Engine(Listener):
         self.disk_errors = {}
         self.password = b""
         self.run_id = secrets.token_hex(20)
+        self.host = Host()
+        self.replication = Peers()
 
     def __dealloc__(self):
         cdef int i
@@ -330,7 +334,7 @@ cdef class Engine(Listener):
         else:
             deadly = behavior == "panic" and sender == "server"
         if deadly:
-            self.server.panic(f"This {sender} panicked sending an error to its {receiver} after processing the command "
+            self.panic(f"This {sender} panicked sending an error to its {receiver} after processing the command "
                               f"'{name}'")
 
     def release_replies(self):
@@ -350,8 +354,7 @@ cdef class Engine(Listener):
             for session in held:
                 session.flush_queued = False
                 self.queue_flush(session)
-            if self.replication is not None:
-                self.replication.stream.send_all()
+            self.replication.send_all()
         finally:
             self.end_turn()
 
@@ -364,8 +367,7 @@ cdef class Engine(Listener):
             session = self.flush_queue.pop()
             session.flush_queued = False
             session.flush()
-        if self.replication is not None:
-            self.replication.stream.send_all()
+        self.replication.send_all()
 
     def tune_replies(self, peak_ms=None, resizing=None):
         """DEBUG REPLYBUFFER: how long unused room of a reply buffer is kept (ms; -1: for ever), and whether at all."""
@@ -670,7 +672,14 @@ cdef class Engine(Listener):
     def fatal(self, str text not None):
         """From an exception handler: to go on would leave a change without its propagation. End the process."""
         self.log.warning("Bug: what must not fail has failed\n" + traceback.format_exc())
-        self.server.panic(text)
+        self.panic(text)
+
+    def panic(self, str text not None):
+        """End the process, since to go on would do harm. The log tells why, and where it was."""
+        for line in ("-" * 48, "!!! Software Failure. Press left mouse button to continue", f"Guru Meditation: {text}",
+                     "-" * 48):
+            self.log.warning(line)
+        self.on_fatal(text, True)
 
     def grow_text(self, size_t needed):
         """Make the buffer of hand_out() large enough."""
@@ -891,6 +900,18 @@ cdef class Engine(Listener):
         # What was due long ago has no timer: the wall clock was set ahead, or the machine slept.
         if self.core.armed_ms < self.core.now_ms:
             self.core.rearm = True
+
+    def run_in_thread(self, function, *args):
+        """Call a function that takes its time in another thread: a future of what it returns."""
+        return self.loop.run_in_executor(self.threads, function, *args)
+
+    def unschedule(self):
+        """The engine's end: nothing is done by time any more."""
+        self.loop = None
+        for timer in (self.expiry_timer, self.garbage_timer):
+            if timer is not None:
+                timer.cancel()
+        self.blocked.unschedule()
 
     def start_turn(self):
         """For callers in Python that are about to write to clients or to mark them: finish_turn() ends it."""

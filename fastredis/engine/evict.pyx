@@ -148,7 +148,7 @@ cdef class Evictor:
         for client in sorted(self.engine.clients.values(), key=evictable_bytes, reverse=True):
             if self.core.client_memory <= self.core.client_limit or not client.evictable_bytes:
                 return
-            self.engine.log.notice(f"Evicting client: {self.engine.server.describe(client)}")
+            self.engine.log.notice(f"Evicting client: {self.engine.describe(client)}")
             self.core.evicted_clients += 1
             client.kill()
 

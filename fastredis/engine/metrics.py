@@ -64,8 +64,7 @@ class Metrics:
         passed = now - self._last_time
         if self._last is not None and passed < PERIOD - EARLY:
             return
-        stream = self.engine.replication.stream
-        values = (*flow(self.engine), stream.bytes_in, stream.bytes_out)
+        values = (*flow(self.engine), *self.engine.replication.flow())
         if self._last is not None:
             grown = [max(0, new - old) for new, old in zip(values, self._last, strict=True)]
             turns, turn_us = grown[3:5]

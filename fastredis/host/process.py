@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
-from typing import ClassVar
+from typing import ClassVar, NoReturn
 
 from fastredis.config.config import Config
 from fastredis.host.logs import Logger
@@ -43,6 +43,13 @@ def daemonize() -> None:
         os.dup2(null, stream)
     if null > 2:
         os.close(null)
+
+
+def end_at_once(config: Config, is_bug: bool) -> NoReturn:
+    """End the process, since to go on would do harm. A bug gives a core dump, unless use-exit-on-panic is on."""
+    if config["use-exit-on-panic"] or not is_bug:
+        os._exit(1)
+    os.abort()
 
 
 def trim_heap() -> bool:

@@ -276,7 +276,7 @@ cdef class AppendOnly(Feed):
         if self.policy == FSYNC_ALWAYS:
             # The data set has changes that will not be durable, and others may have been told of them.
             log.warning("Can't recover from AOF write error when the AOF fsync policy is 'always'. Exiting...")
-            os._exit(1)
+            self.engine.on_fatal("the AOF cannot be written", False)
         self.write_failed = True
         self.error = error
         self.retried_ms = now_ms
@@ -374,7 +374,7 @@ cdef class AppendOnly(Feed):
         if self.policy == FSYNC_ALWAYS and self.fd >= 0:
             self.engine.log.warning("Can't persist AOF for fsync error when the AOF fsync policy is 'always': "
                                     f"{text}. Exiting...")
-            os._exit(1)
+            self.engine.on_fatal("the AOF cannot be synced", False)
         self.engine.log.warning(f"Fail to fsync the AOF file: {text}")
         if self.fd < 0:
             return                      # it is closed by now

@@ -377,7 +377,7 @@ class AofFiles:
         if self._rewriting:
             self._kill_child()
         if was_waiting:
-            remove_in_background(self.engine.loop, self.folder, self._path(self._waiting_name))
+            remove_in_background(self.engine, self.folder, self._path(self._waiting_name))
 
     @property
     def _rewriting(self) -> bool:
@@ -483,7 +483,7 @@ class AofFiles:
             if self._finish_rewrite():
                 self.log.notice("Background AOF rewrite finished successfully")
             else:
-                remove_in_background(self.engine.loop, self._base_folder, self._base)
+                remove_in_background(self.engine, self._base_folder, self._base)
                 self._rewrite_failed()
         elif not outcome.signal:
             self._rewrite_failed()
@@ -507,7 +507,7 @@ class AofFiles:
         """The increment that has no base is worth nothing."""
         self.feed.close(True)
         self.log.notice(f"Removing the temp incr aof file {self._waiting_name} in the background")
-        remove_in_background(self.engine.loop, self.folder, self._path(self._waiting_name))
+        remove_in_background(self.engine, self.folder, self._path(self._waiting_name))
 
     def _finish_rewrite(self) -> bool:
         """Make what the child wrote the base, and what came before it history."""
@@ -572,7 +572,7 @@ class AofFiles:
 
     def _undo(self, moved: list[str]) -> bool:
         for path in moved:
-            remove_in_background(self.engine.loop, self.folder, path)
+            remove_in_background(self.engine, self.folder, path)
         return False
 
     def delete_history(self) -> None:
@@ -582,7 +582,7 @@ class AofFiles:
         wanted = self.manifest.copy()
         for each in self.manifest.history:
             self.log.notice(f"Removing the history file {each.name} in the background")
-            remove_in_background(self.engine.loop, self.folder, self._path(each.name))
+            remove_in_background(self.engine, self.folder, self._path(each.name))
         wanted.history = []
         self._write_manifest(wanted)
 

@@ -28,7 +28,6 @@ import traceback
 from collections.abc import Callable
 from typing import NamedTuple
 
-from fastredis.host.process import OOM_CHILD, set_title
 from fastredis.persist.files import remove_in_background
 
 FIXED_BY_CHILD = 2              # as in core.pxd
@@ -39,8 +38,6 @@ REAP_SECONDS = 0.001            # until it is looked whether the process has end
 REAP_SECONDS_MOST = 1.0         # ... up to this
 DISMISS_SECONDS = 5.0           # a child that is not wanted has so long to end by itself
 LOG_NAMES = {"rdb": "RDB", "aof": "AOF rewrite"}
-TITLES = {"rdb": "redis-rdb-bgsave", "aof": "redis-aof-rewrite"}
-CPU_LISTS = {"rdb": "bgsave-cpulist", "aof": "aof-rewrite-cpulist"}
 
 
 class Outcome(NamedTuple):
@@ -145,13 +142,7 @@ class Child:
         """All that the child does. It does not return."""
         code = 1
         try:
-            server = self.engine.server
-            if server is not None:
-                for sock, _ in server.all_listeners():
-                    os.close(sock.fileno())     # else nobody could listen there when the server ends first
-                server.oom_score.apply(OOM_CHILD)
-                server.cpu_lists.apply(CPU_LISTS[self.kind])
-                set_title(self.engine.config, TITLES[self.kind])
+            self.engine.host.in_child(self.kind)
             if work(self):
                 self.report(self.keys_done, last=True)
                 code = 0
@@ -275,7 +266,7 @@ class Child:
     def remove_file(self) -> None:
         """Remove what the child wrote, if it is there still."""
         if self.file:
-            remove_in_background(self.engine.loop, self.folder, self.file)
+            remove_in_background(self.engine, self.folder, self.file)
 
 
 def wait_for(pid: int) -> tuple[int, int]:

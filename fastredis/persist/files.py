@@ -13,17 +13,17 @@ def sync_and_close(descriptor: int) -> None:
         os.close(descriptor)
 
 
-def close_in_background(loop, descriptor: int) -> None:
+def close_in_background(engine, descriptor: int) -> None:
     """Close a file that may be large and has no name any more: giving its blocks back is for another thread."""
-    if loop is None or not loop.is_running():
+    if engine.loop is None or not engine.loop.is_running():
         os.close(descriptor)
     else:
-        loop.run_in_executor(None, os.close, descriptor)
+        engine.run_in_thread(os.close, descriptor)
 
 
-def remove_in_background(loop, folder: Folder, name: str) -> None:
+def remove_in_background(engine, folder: Folder, name: str) -> None:
     """Remove a file that may be large, if it is there and can be removed."""
     with contextlib.suppress(OSError):
         descriptor = folder.open(name, os.O_RDONLY)
         folder.remove(name)
-        close_in_background(loop, descriptor)
+        close_in_background(engine, descriptor)

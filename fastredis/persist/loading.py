@@ -72,7 +72,7 @@ class Loading:
     async def pause(self) -> bool:
         """Let the clients be served; False if the server is to end, so that loading makes no sense any more."""
         await asyncio.sleep(0)
-        return not self.engine.server.exit_code.done()
+        return not self.engine.ending
 
     def end(self) -> None:
         """All is loaded, or loading failed."""

@@ -220,14 +220,13 @@ class Saver:
 
     def _move(self, temporary: str) -> None:
         """A background save has written its file: give it its name. That this is durable is seen to in a thread."""
-        loop = self.engine.loop
         try:
             self._folder.rename(temporary, self._target)
         except OSError as error:
             self._not_moved(self._folder, temporary, self._target, error)
             self._background_failed()
             return
-        self._moving = loop.run_in_executor(None, self._folder.sync)
+        self._moving = self.engine.run_in_thread(self._folder.sync)
         self._moving.add_done_callback(self._moved)
 
     def _moved(self, future: asyncio.Future) -> None:
@@ -249,7 +248,7 @@ class Saver:
     def _not_moved(self, folder: Folder, temporary: str, target: str, error: OSError) -> None:
         self.engine.log.warning(f"Error moving temp DB file {temporary} on the final destination {target} (in server "
                                 f"root dir {folder.path}): {os.strerror(error.errno)}")
-        remove_in_background(self.engine.loop, folder, temporary)
+        remove_in_background(self.engine, folder, temporary)
 
     def _background_failed(self, is_failure: bool = True) -> None:
         """The background save under way has come to nothing. is_failure: though it was wanted."""
@@ -260,8 +259,7 @@ class Saver:
 
     def _tell_replicas(self, succeeded: bool) -> None:
         """Replicas may wait for the file that was written, or for something else to be written."""
-        if self.engine.replication is not None:
-            self.engine.replication.full_sync.save_ended(succeeded)
+        self.engine.replication.save_ended(succeeded)
 
     def _stop_clock(self) -> None:
         self.last_seconds = self._now_s() - self.started_s
@@ -313,7 +311,7 @@ class Saver:
             self._slices_failed(error)
             return
         slices = self._slices
-        syncing = self.engine.loop.run_in_executor(None, sync_and_close, os.dup(self._slices_file))
+        syncing = self.engine.run_in_thread(sync_and_close, os.dup(self._slices_file))
         syncing.add_done_callback(lambda future: self._slices_synced(slices, future.exception()))
 
     def _slices_synced(self, slices: SliceSnapshot, error: BaseException | None) -> None:
@@ -337,7 +335,7 @@ class Saver:
         slices, self._slices = self._slices, None
         slices.cancel()
         os.close(self._slices_file)
-        remove_in_background(self.engine.loop, self._folder, self._slices_path())
+        remove_in_background(self.engine, self._folder, self._slices_path())
 
     # --- ending a save ------------------------------------------------------------------
 
@@ -360,8 +358,7 @@ class Saver:
         if self.obstacle == INCOMPLETE:
             self.obstacle = None                # having nothing is what was asked for
         self.cancel()
-        if self.engine.replication is not None:
-            self.engine.replication.full_sync.flushed()
+        self.engine.replication.flushed()
         if self.engine.config["save"]:
             self.save()
 

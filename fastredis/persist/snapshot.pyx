@@ -81,7 +81,7 @@ def write_data_set(Engine engine not None, target, report=None, bint for_valkey=
 
 cdef object info_of(Engine engine, RdbInfo* info):
     """Fill in what the file tells of replication. Returns an object that has to live as long as info is used."""
-    cdef object history = engine.replication.saved_info() if engine.replication is not None else None
+    cdef object history = engine.replication.saved_info()
     cdef bytes replid
 
     memset(info, 0, sizeof(RdbInfo))

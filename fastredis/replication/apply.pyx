@@ -163,7 +163,7 @@ cdef class MasterConnection(Connection):
     cdef int protocol_error(self) except -1:
         """What came is no stream. Nobody knows what was missed, so the next connection has to get everything."""
         text = self.parser.error.decode("latin-1")
-        self.engine.log.warning(f"Protocol error ({text}) from client: {self.engine.server.describe(self)}.")
+        self.engine.log.warning(f"Protocol error ({text}) from client: {self.engine.describe(self)}.")
         return self.stop()
 
     cdef int stop(self) except -1:

@@ -24,6 +24,7 @@ from typing import NamedTuple
 
 import hiredis
 
+from fastredis.host.sockets import look_up, tune
 from fastredis.replication.receiving import SyncFailed, Transfer, Wait
 
 RDB_OF_VALKEY = "9.0.0"         # told to the master: of which Valkey RDB files can be read here
@@ -84,13 +85,13 @@ class Channel(asyncio.Protocol, abc.ABC):
 
     async def _connect(self) -> socket.socket:
         """A connection to the first of the master's addresses that takes one. Errors: OSError, ValueError."""
-        server, failure = self.engine.server, None
-        for family, address in await server.look_up(self.link.host, self.link.port):
+        resolvers, failure = self.engine.resolvers, None
+        for family, address in await look_up(resolvers, self.link.host, self.link.port):
             sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
             connected = False
             try:
                 if source := self.config["bind-source-addr"]:
-                    sock.bind((await server.look_up(source, 0, family))[0][1])
+                    sock.bind((await look_up(resolvers, source, 0, family))[0][1])
                 await self.engine.loop.sock_connect(sock, address)
                 connected = True
                 return sock
@@ -125,7 +126,7 @@ class Channel(asyncio.Protocol, abc.ABC):
             transport.abort()
             return
         self.transport = transport
-        self.engine.server.tune(transport.get_extra_info("socket"))
+        tune(transport.get_extra_info("socket"), self.config["tcp-keepalive"])
         self._go_on()
 
     def data_received(self, data: bytes) -> None:

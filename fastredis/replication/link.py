@@ -440,7 +440,7 @@ class Link:
     def cannot_persist(self) -> None:
         """The master's writes cannot be made durable here: as configured, go on, or end the process."""
         if not self.config["replica-ignore-disk-write-errors"]:
-            self.engine.server.panic("Replica was unable to write command to disk.")
+            self.engine.panic("Replica was unable to write command to disk.")
         now_s = time.monotonic()
         if now_s - self._told_disk_s >= DISK_LOG_SECONDS:
             self._told_disk_s = now_s
@@ -465,10 +465,10 @@ class Link:
             self._aof_tries += 1
             self.log.warning("Failed enabling the AOF after successful master synchronization! Trying it again in one "
                              "second.")
-            if self._aof_tries == AOF_TRIES and not self.engine.server.exit_code.done():
+            if self._aof_tries == AOF_TRIES and not self.engine.ending:
                 self.log.warning("FATAL: this replica instance finished the synchronization with its master, but the "
                                  "AOF can't be turned on. Exiting now.")
-                self.engine.server.end_service(1)
+                self.engine.service.end_service(1)
 
     # --- timer --------------------------------------------------------------------------
 

@@ -194,7 +194,7 @@ class FullSync:
         engine = self.engine
         waiting = self._next()
         if (not waiting or engine.child is not None or engine.saver.at_work or engine.saver.obstacle is not None
-                or engine.server.exit_code.done()):
+                or engine.ending):
             return
         diskless = self._may_be_diskless(waiting)
         if diskless:
@@ -354,7 +354,7 @@ class FullSync:
             return
         self.file_is_ours = False
         self.log.notice("Removing the RDB file used to feed replicas in a persistence-less instance")
-        remove_in_background(self.engine.loop, self.engine.config["dir"], self.engine.saver.path)
+        remove_in_background(self.engine, self.engine.config["dir"], self.engine.saver.path)
 
     # --- through a pipe, or right to the sockets -------------------------------------------
 

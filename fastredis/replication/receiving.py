@@ -60,8 +60,8 @@ class Spool:
     What is written goes to the disk now and then, in another thread, so that little is left for the end.
     """
 
-    def __init__(self, loop, folder: Folder):
-        self._loop, self.folder = loop, folder
+    def __init__(self, engine, folder: Folder):
+        self._engine, self.folder = engine, folder
         self._syncing = None
         self._written = self._synced = 0
         for attempt in range(NAME_TRIES):
@@ -81,13 +81,13 @@ class Spool:
         self._written += len(data)
         if self._written - self._synced >= SYNC_BYTES and (self._syncing is None or self._syncing.done()):
             self._synced = self._written
-            self._syncing = self._loop.run_in_executor(None, os.fdatasync, self.file)
+            self._syncing = self._engine.run_in_thread(os.fdatasync, self.file)
 
     def finish(self) -> Generator:
         """Have all on the disk, and begin to read. Errors: OSError."""
         if self._syncing is not None:
             (yield self._syncing).result()
-        self._syncing = self._loop.run_in_executor(None, os.fsync, self.file)
+        self._syncing = self._engine.run_in_thread(os.fsync, self.file)
         (yield self._syncing).result()
         os.lseek(self.file, 0, os.SEEK_SET)
 
@@ -98,7 +98,7 @@ class Spool:
         if self._syncing is not None and not self._syncing.done():
             self._syncing.add_done_callback(lambda future: os.close(self.file))
         else:
-            close_in_background(self._loop, self.file)
+            close_in_background(self._engine, self.file)
 
 
 class Transfer:
@@ -123,7 +123,7 @@ class Transfer:
             with self._no_saving():
                 return (yield from self._load_directly())
         try:
-            spool = Spool(self.engine.loop, self.config["dir"])
+            spool = Spool(self.engine, self.config["dir"])
         except OSError as error:
             raise SyncFailed("Opening the temp file needed for MASTER <-> REPLICA synchronization: "
                              f"{os.strerror(error.errno)}") from None
@@ -210,7 +210,7 @@ class Transfer:
             raise again(f"Failed trying to rename the temp DB into {path} in MASTER <-> REPLICA synchronization: "
                         f"{os.strerror(error.errno)}") from None
         try:
-            (yield self.engine.loop.run_in_executor(None, spool.folder.sync)).result()
+            (yield self.engine.run_in_thread(spool.folder.sync)).result()
         except OSError as error:
             raise again(f"Failed trying to sync DB directory {path} in MASTER <-> REPLICA synchronization: "
                         f"{os.strerror(error.errno)}") from None
@@ -349,7 +349,7 @@ class Transfer:
         """rdb-del-sync-files: a server that saves nothing should not have a file on its disk."""
         if self.config["rdb-del-sync-files"] and keeps_nothing(self.config):
             self.log.notice("Removing the RDB file obtained from the master. This replica has persistence disabled")
-            remove_in_background(self.engine.loop, self.config["dir"], path)
+            remove_in_background(self.engine, self.config["dir"], path)
 
     @staticmethod
     def _database_of(load) -> int:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from fastredis.engine.declarations import NO_ASYNC_LOADING, READONLY, STALE, WRITE
 from fastredis.engine.engine import C_READONLY, C_REDIRECT, C_REPLICA
+from fastredis.engine.hooks import Peers
 from fastredis.persist.aof_files import OFF
 from fastredis.replication import failover
 from fastredis.replication.link import Link, request
@@ -36,7 +37,7 @@ def new_id() -> str:
     return secrets.token_hex(20)
 
 
-class Replication:
+class Replication(Peers):
     """Belongs to one engine: engine.replication.
 
     stream                      what the replicas get
@@ -158,6 +159,18 @@ class Replication:
         """The database that the stream has selected, for those who take it up here; a master selects one anew."""
         return max(0, self.link.database) if self.link is not None else 0
 
+    def send_all(self) -> None:
+        self.stream.send_all()
+
+    def flow(self) -> tuple[int, int]:
+        return self.stream.bytes_in, self.stream.bytes_out
+
+    def save_ended(self, succeeded: bool) -> None:
+        self.full_sync.save_ended(succeeded)
+
+    def flushed(self) -> None:
+        self.full_sync.flushed()
+
     def saved_info(self) -> tuple[str, int, int] | None:
         """What an RDB file tells of the history: id, offset, selected database; None: nothing."""
         if self.is_replica:
@@ -275,8 +288,7 @@ class Replication:
     def _follow_role(self) -> None:
         self._set_role()
         self.log.is_replica = self.is_replica
-        if self.engine.server is not None:
-            self.engine.server.set_oom_score()
+        self.engine.host.role_changed()
         self.stream.update()
         self.link_changed()
 

@@ -1,0 +1,68 @@
+"""What the engine, and the layers on it, ask of those further to the right. A hook does nothing by itself.
+
+Whoever provides the thing derives a class, and puts an object of it in the engine's attribute. tests/test_source.py
+holds that the layers below use no other names of such an attribute than those that stand here.
+"""
+
+import contextlib
+
+
+class Host:
+    """Who runs an engine (Engine.host): the server with its sockets, or a program that has the engine inside.
+
+    cron_paused    DEBUG PAUSE-CRON: the timers of clients, files and replicas do nothing
+    """
+
+    cron_paused = False
+
+    def cron(self) -> None:
+        """Called `hz` times a second."""
+
+    def listening(self) -> list[str]:
+        """What INFO shows of each kind of socket that clients connect to."""
+        return []
+
+    def end(self, code: int) -> None:
+        """The engine's service is over (Engine.ending): have nobody connect any more, and exit with the code."""
+
+    def role_changed(self) -> None:
+        """The engine has become a master or a replica."""
+
+    def in_child(self, kind: str) -> None:
+        """In a child process ("rdb" or "aof"), before it works."""
+
+    def saving_at_end(self) -> contextlib.AbstractContextManager:
+        """Around the last save before the end."""
+        return contextlib.nullcontext()
+
+
+class Peers:
+    """What replication is to the layers below (Engine.replication). Here there is none."""
+
+    def refusal(self, flags: int, client_flags: int) -> bytes | None:
+        """Why a command may not run now; None: it may. Asked while GATE_REPLICATION is closed."""
+
+    def connection_lost(self, connection) -> None:
+        """A connection that REPLCONF was used on is gone."""
+
+    def send_all(self) -> None:
+        """Replicas may have more of the stream than before (Core.sendable)."""
+
+    def flow(self) -> tuple[int, int]:
+        """Bytes of replication that came in and went out."""
+        return 0, 0
+
+    def saved_info(self) -> tuple[str, int, int] | None:
+        """What an RDB file tells of the history: id, offset, selected database; None: nothing."""
+
+    def restore(self, aux: dict[bytes, bytes]) -> None:
+        """At the start: the data come from an RDB file with these AUX fields."""
+
+    def key_dropped(self, aux: dict[bytes, bytes], database: int, key: bytes) -> None:
+        """At the start: a key of the RDB file is not loaded, its time has come."""
+
+    def save_ended(self, succeeded: bool) -> None:
+        """A background save to the RDB file has ended."""
+
+    def flushed(self) -> None:
+        """All data are gone (FLUSHALL)."""
