@@ -152,11 +152,10 @@ SWAPPED = """
 import os, sys
 from fastredis.config.folder import Folder
 sync = Folder.sync
-def sync_folder(folder, *names):
-    if os.path.exists("other.rdb"):
-        os.rename("other.rdb", "dump.rdb")
-    sync(folder, *names)
-Folder.sync = sync_folder
+def race(folder, name=""):
+    os.rename("other.rdb", "dump.rdb")
+    sync(folder, name)
+Folder.sync = race
 from fastredis.cli import main
 sys.exit(main(sys.argv[1:]))
 """
