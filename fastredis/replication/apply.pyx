@@ -4,6 +4,7 @@ cimport cython
 from libc.stdint cimport UINT32_MAX
 
 from fastredis._resp cimport BATCH, BIG_ARG, PARSE_ERROR, PARSE_MORE, Arg, Batch, Request, parse_batch, parser_reset
+from fastredis.ds.alloc cimport mem_give_up
 from fastredis.ds.native cimport monotonic_us, ticks, unlikely
 from fastredis.engine.blocking cimport Blocked
 from fastredis.engine.command cimport CommandTable, find_subcommand
@@ -94,14 +95,23 @@ cdef class MasterConnection(Connection):
         """Append to the query buffer, whose size the master decides."""
         cdef size_t total = self.query_size + size
 
-        if total > self.query_room:
-            self.reserve_query(max(total, self.query_room * 2, QUERY_BUFFER))
+        if total > self.query_room and not self.reserve_query(max(total, self.query_room * 2, QUERY_BUFFER)):
+            return self.refuse()
         memcpy(self.query + self.query_size, data, size)
         self.query_size = total
         self.query_peak = max(self.query_peak, total)
-        if self.parser.bulk_size >= BIG_ARG:
-            self.reserve_query(self.parser.pos + self.parser.bulk_size + 2)
+        if self.parser.bulk_size >= BIG_ARG and not self.reserve_bulk():
+            return self.refuse()
         return self.note_memory()
+
+    cdef int refuse(self) except -1:
+        """There is no memory for what the master sends. It would only send it again."""
+        mem_give_up(b"out of memory for what the master sends, bytes so far:", self.query_size)
+        return 0
+
+    cdef bint takes(self, size_t size) except -1:
+        """What its commands reply goes nowhere, so it is never too much."""
+        return True
 
     cdef int send_reply(self) except -1:
         """There are no replies; a connection that came to its end is closed."""

@@ -2,6 +2,7 @@
 import contextlib
 import random
 import re
+import resource
 import socket
 import threading
 import time
@@ -446,6 +447,47 @@ def test_a_huge_value(replica, master, rdb):
     played.send_raw(command)
     played.expect_ack(len(command))
     assert client.call("GET", "huge") == value
+
+
+def test_no_output_limit_is_for_what_the_masters_commands_reply(replica, master, rdb):
+    """Nobody gets it. A link that is closed for it comes again, with the same command."""
+    server, client = replica("--client-output-buffer-limit", "normal 64kb 0 0")
+    follow(client, master.port)
+    played = master.synced(rdb[0], offset=0)
+    data = encode("RPUSH", "numbers", *range(10_000, 30_000)) + encode("LPOP", "numbers", 15_000)
+    data += encode("MULTI") + encode("LPOP", "numbers", 1000) * 4 + encode("EXEC")
+    played.send_raw(data)
+    played.expect_ack(len(data))
+    assert client.call("LLEN", "numbers") == 1000
+    assert "overcoming of output buffer limits" not in server.log()
+
+
+@pytest.mark.parametrize("paused", [False, True])
+@pytest.mark.parametrize("room", [4, 12, 24, 60])
+def test_no_memory_for_what_the_master_sends(master, rdb, room, paused):
+    """It cannot be refused: all is stored, or the process ends with a report. room: MB; paused: it only gathers."""
+    server = fastredis_server("--use-exit-on-panic", "yes")
+    try:
+        client = server.client()
+        follow(client, master.port)
+        played = master.synced(rdb[0], offset=0)
+        with open(f"/proc/{server.pid}/status", encoding="ascii") as status:
+            limit = (int(re.search(r"VmSize:\s+(\d+)", status.read())[1]) + room * 1024) * 1024
+        resource.prlimit(server.pid, resource.RLIMIT_AS, (limit, limit))
+        data = encode("SET", "huge", "x" * 200_000) * 100 if paused else encode("SET", "huge", "x" * 20_000_000)
+        try:
+            if paused:
+                client.call("CLIENT", "PAUSE", 60_000, "WRITE")
+            played.send_raw(data)
+            wait_until(lambda: info(client)["slave_read_repl_offset"] == str(len(data)))
+            client.call("CLIENT", "UNPAUSE")
+            played.expect_ack(len(data))
+            assert client.call("STRLEN", "huge") == (200_000 if paused else 20_000_000)
+        except (Closed, ConnectionError):
+            assert server.process.wait(ACK_SECONDS) == 1
+            assert "Guru Meditation: out of memory" in server.log()
+    finally:
+        server.stop()
 
 
 def test_a_pause_holds_the_stream(replica, master, rdb):
