@@ -160,9 +160,10 @@ cdef int cmd_lcs(Client c) except -1:
         lcs.b = string_view(b, scratch_b, &lcs.b_size)
     if lcs.a_size >= UINT32_MAX - 1 or lcs.b_size >= UINT32_MAX - 1:
         return c.error(ERR_LCS_LONG)
-    room = (lcs.a_size + 1) * (lcs.b_size + 1) * sizeof(uint32_t)
-    if room > <uint64_t>c.core.max_bulk:
+    room = (lcs.a_size + 1) * (lcs.b_size + 1)      # below 2**64; four times as much may not be
+    if room > <uint64_t>c.core.max_bulk // sizeof(uint32_t):
         return c.error(ERR_LCS_MEMORY)
+    room *= sizeof(uint32_t)
     if not get_memory_or_reply(c, 0, room):
         return 0
     lcs.lengths = <uint32_t*>mem_calloc(&c.core.memory, room)

@@ -1,4 +1,9 @@
 """String commands: SET and its relatives, counters, ranges, LCS, encodings."""
+import re
+from pathlib import Path
+
+import pytest
+
 from tests.rows import (
     NOT_FLOAT,
     NOT_INTEGER,
@@ -429,6 +434,21 @@ CASES = {
 
 def test_rows(row_case):
     row_case.check()
+
+
+def available_bytes():
+    return int(re.search(r"MemAvailable:\s+(\d+)", Path("/proc/meminfo").read_text())[1]) * 1024
+
+
+@pytest.mark.slow
+def test_lcs_whose_table_has_more_bytes_than_64_bits_count(either_server):
+    """Of two strings of 2 GiB it has 2**64, which is 0 to who multiplies them."""
+    if available_bytes() < 8 << 30:
+        pytest.skip("less than 8 GiB of memory are free")
+    with either_server("--proto-max-bulk-len", "4gb").client(timeout=60.0) as client:
+        assert client.call("SETRANGE", "k", 2**31 - 2, "x") == 2**31 - 1
+        for options in ([], ["LEN"], ["IDX"]):
+            assert client.call("LCS", "k", "k", *options).startswith("ERR Insufficient memory, ")
 
 
 # --- what is propagated; see tests.effect_rows ----------------------------------------
