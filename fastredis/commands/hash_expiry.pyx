@@ -558,7 +558,7 @@ cdef bint condition_holds(Client c, Entry* e, const SetOptions* given) noexcept:
         return True
     for i in range(given.first, c.argc, 2):
         there = e is not NULL and find_field(e, &c.argv[i], &found)
-        if there != bool(given.flags & FXX):
+        if there != (given.flags & FXX != 0):
             return False
     return True
 

@@ -50,12 +50,13 @@ cdef bint remove_due(Client c, Entry* e, int first, int last, int step, bint ane
     cdef Arg* field
     cdef list names = [] if c.propagates() else None
     cdef uint64_t count = 0
-    cdef int i
+    cdef int i = first
 
     if not c.core.expire_on_access:
         return False
-    for i in range(first, last + 1, step):
+    while i <= last:
         field = &c.argv[i]
+        i += step
         if find_field(e, field, &found) and is_due(c, found.when_ms):
             hash_delete(&c.core.memory, e, field.ptr, field.size, field.hash)
             count += 1

@@ -506,13 +506,17 @@ cdef void sort_ranked(Sort* s) noexcept:
     """Stable merge sort from runs upwards. s.ranked may be the other of its two arrays afterwards."""
     cdef Ranked* a = s.ranked
     cdef Ranked* other = s.ranked + s.count
-    cdef int64_t i, width = RUN
+    cdef int64_t i = 0
+    cdef int64_t width = RUN
 
-    for i in range(0, s.count, RUN):
+    while i < s.count:
         insertion_sort(s, a + i, min(<int64_t>RUN, s.count - i))
+        i += RUN
     while width < s.count:
-        for i in range(0, s.count, width * 2):
+        i = 0
+        while i < s.count:
             merge(s, a + i, min(width, s.count - i), min(width * 2, s.count - i), other + i)
+            i += width * 2
         a, other = other, a
         width *= 2
     if a != s.ranked:

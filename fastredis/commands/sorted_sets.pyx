@@ -95,15 +95,18 @@ cdef int prefetch_members(Client c, Entry* e, int first, int step) noexcept:
     """
     cdef int last = min(c.argc, first + PREFETCH_MEMBERS * step)
     cdef Table* t
-    cdef int i
+    cdef int i = first
 
     if first + step >= last or entry_encoding(e) == ENC_LISTPACK:
         return 0
     t = &zset_of(e).members
-    for i in range(first, last, step):
+    while i < last:
         table_prefetch_bucket(t, arg_hash(&c.argv[i]))
-    for i in range(first, last, step):
+        i += step
+    i = first
+    while i < last:
         table_prefetch_entry(t, arg_hash(&c.argv[i]))
+        i += step
     return 0
 
 

@@ -117,13 +117,16 @@ cdef bytes number(int64_t value):
     return b"%d" % value
 
 
+cdef const char* DIGITS = b"0123456789abcdef"
+
+
 cdef int format_digest(const char* text, size_t size, char* out) noexcept:
     """The XXH3 digest as 16 hexadecimal digits."""
     cdef uint64_t digest = xxh3_64(text, size)
     cdef int i
 
     for i in range(DIGEST_TEXT):
-        out[i] = b"0123456789abcdef"[digest >> (60 - 4 * i) & 15]
+        out[i] = DIGITS[digest >> (60 - 4 * i) & 15]
     return 0
 
 

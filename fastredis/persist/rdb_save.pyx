@@ -3,7 +3,7 @@ from cpython.buffer cimport PyBUF_READ
 from cpython.exc cimport PyErr_CheckSignals, PyErr_SetFromErrno
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.errno cimport EINTR, errno
-from libc.stdint cimport INT16_MAX, INT16_MIN, INT32_MAX, INT32_MIN, INT8_MAX, INT8_MIN, uint8_t, uint32_t
+from libc.stdint cimport INT16_MAX, INT16_MIN, INT32_MAX, INT32_MIN, INT8_MAX, INT8_MIN, UINT32_MAX, uint8_t, uint32_t
 from libc.string cimport memcpy, memset, strlen
 
 from fastredis._resp cimport Arg, arg_of
@@ -231,7 +231,7 @@ cdef inline size_t put_length(char* to, uint64_t n) noexcept:
         to[0] = <char>(RDB_LEN_14 | n >> 8)
         to[1] = <char>n
         return 2
-    if n <= 0xFFFFFFFF:
+    if n <= UINT32_MAX:
         to[0] = <char>RDB_LEN_32
         n32 = bswap32(<uint32_t>n)
         memcpy(to + 1, &n32, 4)

@@ -13,6 +13,6 @@ cdef Entry* entry_rename(Account* account, Entry* e, const char* key, size_t key
 cdef uint64_t entry_count(const Entry* e) noexcept
 cdef int64_t entry_effort(const Entry* e) noexcept
 cdef size_t entry_memory(const Entry* e, int64_t samples) noexcept
-cdef int entry_verify(Entry* e) noexcept
+cdef int entry_verify(Entry* e) except -1
 cdef const char* type_name(const Entry* e) noexcept
 cdef const char* encoding_name(const Entry* e) noexcept

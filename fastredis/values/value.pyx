@@ -125,7 +125,7 @@ cdef int64_t entry_effort(const Entry* e) noexcept:
     return operations[entry_type(e)].effort(e)
 
 
-cdef int entry_verify(Entry* e) noexcept:
+cdef int entry_verify(Entry* e) except -1:
     """Walk through the memory of the value; raises AssertionError where something is wrong."""
     return operations[entry_type(e)].verify(e)
 

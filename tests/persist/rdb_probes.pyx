@@ -1,9 +1,9 @@
 """RDB files and DUMP payloads as Python sees them, in an engine without a server. Built for the tests only."""
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t, uint64_t, uint8_t
 
 from fastredis._resp cimport Arg, arg_hash, arg_of
 from fastredis.ds.crc64 cimport crc64
-from fastredis.ds.listpack cimport LpItem, lp_first, lp_free, lp_get, lp_next, lp_text
+from fastredis.ds.listpack cimport LpItem, lp_append, lp_first, lp_free, lp_get, lp_new, lp_next, lp_text
 from fastredis.ds.native cimport monotonic_us
 from fastredis.ds.numbers cimport INT64_TEXT
 from fastredis.ds.table cimport TableIter, table_iter, table_iter_end, table_next
@@ -15,7 +15,7 @@ from fastredis.persist.rdb_save cimport (
     RdbInfo, RdbStamp, RdbWriter, rdb_save_all, rdb_taken, rdb_value_length, rdb_write_begin, rdb_write_dump,
     rdb_write_end, rdb_write_key, rdb_write_select, rdb_writer_clear, rdb_writer_init,
 )
-from fastredis.values.entry cimport Entry, entry_lru, entry_set_lru
+from fastredis.values.entry cimport ENC_LISTPACK, TYPE_HASH, Entry, entry_lru, entry_new, entry_set_lru
 from fastredis.values.value cimport encoding_name, entry_free, entry_verify
 
 
@@ -93,6 +93,17 @@ def read_payload(Engine engine not None, bytes payload):
         return (<bytes>encoding_name(e)).decode()
     finally:
         entry_free(&engine.core.memory, e)
+
+
+def add_broken(Engine engine not None, int index, bytes key):
+    """Put a hash that has a field twice into a database."""
+    cdef Arg name = arg_of(key)
+    cdef uint8_t* lp = lp_new(&engine.core.memory)
+
+    for word in (b"field", b"1", b"field", b"2"):
+        lp = lp_append(&engine.core.memory, lp, word, len(word))
+    engine.db(index).add(entry_new(&engine.core.memory, TYPE_HASH, ENC_LISTPACK, name.ptr, name.size, lp),
+                         arg_hash(&name))
 
 
 def read_value(Engine engine not None, bytes value, int version=12):

@@ -142,6 +142,14 @@ def contents(engine):
     return found
 
 
+def test_what_is_broken_is_told():
+    """The checks that the tests below end with would pass on anything, if they did not raise."""
+    engine = new_engine()
+    probes.add_broken(engine, 0, b"k")
+    with pytest.raises(AssertionError, match="4 elements, but 1 different fields"):
+        _inspect.verify_values(engine)
+
+
 def value_of(engine, value, version=12):
     """What a type byte with a value is read as: (type, value, encoding)."""
     body = value + bytes([version, 0])
