@@ -10,6 +10,10 @@
 # All blocks of a slab have one size, a multiple of 8; where a block lies tells its slab.
 # A slab without blocks goes back to its arena, and its pages, but for a few, to the
 # kernel; so does an arena without slabs. Blocks are 8-byte aligned.
+# On a build with AddressSanitizer each block is one of malloc, exactly as large as asked for,
+# so that a step beyond its end is seen, and a use after its end for a long while. Giving it
+# back with another size, which would end in the wrong place without the sanitizer, ends the
+# process there. Slabs are used by their tests only; what is free in them is poisoned.
 # Rejected: CPython's object allocator: its classes are 16 bytes apart, which cost a set
 # member or a counter 8 bytes, and it has to find out by itself whether a block is its own;
 # a size header in front of every block (8 bytes of 64).
@@ -24,6 +28,16 @@
 # which no test ever saw half, and half of which were wrong.
 
 from libc.stdint cimport int64_t
+
+cdef extern from *:
+    """
+    #if defined(__SANITIZE_ADDRESS__)
+    #define FR_EXACT_BLOCKS 1
+    #else
+    #define FR_EXACT_BLOCKS 0
+    #endif
+    """
+    const bint EXACT_BLOCKS "FR_EXACT_BLOCKS"   # no block has room for more than it was taken for
 
 cdef enum:
     SMALL = 512             # largest size that comes from slabs
@@ -64,8 +78,13 @@ cdef void mem_exit_at_end(bint exits) noexcept
 # For tests, in builds with FASTREDIS_PROBES: the n-th request from now on fails, counted from 1; 0: none does. How
 # many there were since the last call.
 cdef int64_t mem_fail_at(int64_t n) noexcept
+# For tests: a block of a slab on any build, without an account; size is a multiple of CLASS_STEP from there to SMALL.
+cdef void* mem_slab_take(size_t size) noexcept
+cdef void mem_slab_give(void* block) noexcept
 
 
 cdef inline bint same_size_class(size_t a, size_t b) noexcept:
     """Whether blocks of a and b bytes take the same room, so that one can be reused as the other."""
+    if EXACT_BLOCKS:
+        return a == b and a <= SMALL
     return a <= SMALL and b <= SMALL and (a + CLASS_STEP - 1) // CLASS_STEP == (b + CLASS_STEP - 1) // CLASS_STEP

@@ -32,9 +32,12 @@ cdef extern from *:
     #include <unistd.h>
 
     #if defined(__SANITIZE_ADDRESS__)
-    #define FR_SLABS 0          /* a sanitizer sees overruns between blocks of malloc() only */
+    #include <sanitizer/asan_interface.h>
+    #define fr_poison(start, size) ASAN_POISON_MEMORY_REGION(start, size)
+    #define fr_unpoison(start, size) ASAN_UNPOISON_MEMORY_REGION(start, size)
     #else
-    #define FR_SLABS 1
+    #define fr_poison(start, size) ((void)(start), (void)(size))
+    #define fr_unpoison(start, size) ((void)(start), (void)(size))
     #endif
 
     /* Of the process, not of an engine: how it ends. */
@@ -73,7 +76,9 @@ cdef extern from *:
     #define fr_fail_at(n, asked) ((void)(n), (void)(asked))
     #endif
     """
-    const bint SLABS "FR_SLABS"
+    # What is free in a slab is poisoned: a sanitizer, if there is one, reports who touches it.
+    void poison "fr_poison"(void* start, size_t size) noexcept nogil
+    void unpoison "fr_unpoison"(void* start, size_t size) noexcept nogil
     int report_fd "fr_report_fd"
     bint exits_at_end "fr_exits"
     void give_up "fr_give_up"(const char* what, size_t number) noexcept nogil
@@ -264,6 +269,7 @@ cdef void arena_free(Arena* arena) noexcept:
     arena_unlink(arena)
     arena_count -= 1
     kept_slabs -= popcount64(arena.kept)
+    unpoison(arena.slabs, ARENA)
     munmap(arena.slabs, ARENA)
     free(arena)
 
@@ -289,6 +295,8 @@ cdef Slab* slab_new(size_t size) noexcept:
         arena.kept ^= bit
         kept_slabs -= 1
     slab = <Slab*>(arena.slabs + i * SLAB)
+    poison(slab, SLAB)
+    unpoison(slab, sizeof(Slab))
     slab.free = NULL
     slab.arena = arena
     slab.size = <uint32_t>size
@@ -333,10 +341,12 @@ cdef inline void* slab_take(size_t size) noexcept:
     taken_bytes += size
     block = slab.free
     if block is not NULL:
+        unpoison(block, sizeof(void*))
         slab.free = (<void**>block)[0]
     else:
         block = <char*>slab + slab.fresh
         slab.fresh += slab.size
+    unpoison(block, size)
     if unlikely(is_full(slab)):
         slab_unlink(slab)
     return block
@@ -350,11 +360,20 @@ cdef inline void slab_give(void* block) noexcept:
     if unlikely(is_full(slab)):
         slab_link(slab)
     (<void**>block)[0] = slab.free
+    poison(block, slab.size)
     slab.free = block
     slab.used -= 1
     taken_bytes -= slab.size
     if unlikely(slab.used == 0 and (slab.prev is not NULL or slab.next is not NULL)):
         slab_free(slab)
+
+
+cdef void* mem_slab_take(size_t size) noexcept:
+    return granted(slab_take(size), size)
+
+
+cdef void mem_slab_give(void* block) noexcept:
+    slab_give(block)
 
 
 def slab_figures() -> dict:
@@ -376,8 +395,16 @@ cdef inline size_t class_size(size_t size) noexcept:
 
 
 cdef inline void* small_alloc(size_t size) noexcept:
-    """A block of a class; NULL: there is no memory."""
-    return slab_take(size) if SLABS else malloc(size)
+    """A small block; NULL: there is no memory."""
+    # The whole class, as same_size_class() lets a block be used up to there.
+    return malloc(size) if EXACT_BLOCKS else slab_take(class_size(size))
+
+
+cdef inline void check_size(void* block, size_t size) noexcept:
+    """With exact blocks: end the process if a block was not taken with that size, or any large one."""
+    if EXACT_BLOCKS and malloc_usable_size(block) != (size or 1) and (
+            size <= SMALL or malloc_usable_size(block) <= SMALL):
+        give_up(b"a block is given back with a size that it was not taken with:", size)
 
 
 cdef size_t mem_charge(void* block, size_t size) noexcept:
@@ -389,13 +416,10 @@ cdef size_t mem_charge(void* block, size_t size) noexcept:
 
 cdef void* mem_alloc(Account* account, size_t size) noexcept:
     cdef void* block
-    cdef size_t charge
 
     if likely(size <= SMALL):
-        # The whole class, as same_size_class() lets a block be used up to there.
-        charge = class_size(size)
-        block = granted(small_alloc(charge), size)
-        account.used += charge
+        block = granted(small_alloc(size), size)
+        account.used += class_size(size)
         return block
     block = granted(malloc(size), size)
     account.used += malloc_usable_size(block)
@@ -430,6 +454,7 @@ cdef void* mem_realloc(Account* account, void* block, size_t old_size, size_t ne
 
     if block is NULL:
         return mem_alloc(account, new_size)
+    check_size(block, old_size)
     if same_size_class(old_size, new_size):
         return block
     if old_size > SMALL and new_size > SMALL:
@@ -446,11 +471,12 @@ cdef void* mem_realloc(Account* account, void* block, size_t old_size, size_t ne
 cdef void mem_free(Account* account, void* block, size_t size) noexcept:
     if block is NULL:
         return
+    check_size(block, size)
     account.used -= mem_charge(block, size)
-    if SLABS and size <= SMALL:
-        slab_give(block)
-    else:
+    if size > SMALL or EXACT_BLOCKS:
         free(block)
+    else:
+        slab_give(block)
 
 
 cdef void* mem_map(Account* account, size_t size) noexcept:

@@ -6,7 +6,7 @@ from cpython.mem cimport PyObject_Free, PyObject_Malloc
 
 from fastredis.ds.alloc cimport (
     PAGE, Account, mem_alloc, mem_calloc, mem_calloc_aligned, mem_fail_at, mem_free, mem_growth_possible, mem_map,
-    mem_possible, mem_realloc, mem_unmap, same_size_class,
+    mem_possible, mem_realloc, mem_slab_give, mem_slab_take, mem_unmap, same_size_class,
 )
 from fastredis.ds.expire_heap cimport (
     NOT_IN_HEAP, ExpireHeap, HeapSlot, heap_bytes, heap_clear, heap_drain, heap_init, heap_remove, heap_replace,
@@ -135,6 +135,9 @@ cdef class BlocksProbe:
             memset(block, 0, size)
         elif kind == "calloc":
             block = <char*>mem_calloc(&self.account, size)
+        elif kind == "slab":
+            block = <char*>mem_slab_take(size)
+            memset(block, 0, size)
         elif kind == "aligned":
             block = <char*>mem_calloc_aligned(&self.account, size)
             assert <size_t>block % 64 == 0
@@ -177,8 +180,23 @@ cdef class BlocksProbe:
         address, size, kind = self.blocks.pop(number)
         if kind == "map":
             mem_unmap(&self.account, <void*><size_t>address, size)
+        elif kind == "slab":
+            mem_slab_give(<void*><size_t>address)
         else:
             mem_free(&self.account, <void*><size_t>address, size)
+
+    def give_slab_blocks(self, list numbers):
+        """give() of blocks from slabs, without Python objects coming and going: for who measures memory meanwhile."""
+        for number in numbers:
+            mem_slab_give(<void*><size_t>self.blocks[number][0])
+
+    def give_as(self, int number, size_t size):
+        """A fault: give a block back with another size."""
+        mem_free(&self.account, <void*><size_t>self.blocks.pop(number)[0], size)
+
+    def write(self, size_t address, size_t offset):
+        """Write a byte somewhere in a block, or beyond it, or where one was: a fault, then."""
+        (<char*>address)[offset] = 1
 
     def give_front(self, int number, size_t size):
         """Unmap the first bytes of a mapped block."""
