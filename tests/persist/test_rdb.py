@@ -147,7 +147,7 @@ def test_what_is_broken_is_told():
     engine = new_engine()
     probes.add_broken(engine, 0, b"k")
     with pytest.raises(AssertionError, match="4 elements, but 1 different fields"):
-        _inspect.verify_values(engine)
+        inspect.verify_values(engine)
 
 
 def value_of(engine, value, version=12):
