@@ -163,7 +163,7 @@ cdef int prepare_movable(Client c, Command command, Arg* argv, int argc, Arg** k
     cdef KeyList list
     cdef int i
 
-    if argc < abs(command.arity):
+    if argc < max(command.arity, -command.arity):
         return found
     keys_init(&list, &c.core.memory)
     command.keys.find(argv, argc, &list)
