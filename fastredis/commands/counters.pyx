@@ -4,7 +4,8 @@ from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t
 
 from fastredis._resp cimport Arg, arg_bytes
 from fastredis.commands.strings cimport (
-    EXPIRE_EX, EXPIRE_EXAT, EXPIRE_PX, EXPIRE_PXAT, SET_EXPIRES, SET_PERSIST, expiry_or_reply,
+    INCREX_BYFLOAT, INCREX_BYINT, INCREX_ENX, INCREX_LBOUND, INCREX_SATURATE, INCREX_UBOUND, SET_EXPIRES, SET_PERSIST,
+    expiry_or_reply, string_options_or_reply,
 )
 from fastredis.ds.numbers cimport INT64_TEXT, LONG_DOUBLE_TEXT, format_long_double, parse_int64, parse_long_double
 from fastredis.engine.client cimport Client
@@ -14,7 +15,7 @@ from fastredis.engine.errors cimport (
     ERR_BOUNDS, ERR_DECR_OVERFLOW, ERR_ENX, ERR_NAN, ERR_NOT_FLOAT, ERR_NOT_INTEGER, ERR_OVERFLOW, ERR_SYNTAX,
 )
 from fastredis.engine.flags cimport DENYOOM, FAST, WRITE
-from fastredis.engine.options cimport OPT_FLAG, OPT_TEXT, Option, Options, get_int_or_reply, parse_options_or_reply
+from fastredis.engine.options cimport Options, get_int_or_reply, option_text
 from fastredis.values.entry cimport Entry, entry_has_ttl
 from fastredis.values.string_type cimport string_to_int, string_view
 
@@ -23,33 +24,9 @@ from fastredis.engine.declarations import key_at
 
 declare = declarer("string")
 
-cdef enum:                          # flags of INCREX's options, beside those of strings.pxd
-    INCREX_ENX = 1 << 13
-    INCREX_BYINT = 1 << 14
-    INCREX_BYFLOAT = 1 << 15
-    INCREX_LBOUND = 1 << 16
-    INCREX_UBOUND = 1 << 17
-    INCREX_SATURATE = 1 << 18
-
-cdef enum:                          # places in INCREX_OPTIONS
-    AT_INCREMENT = 5
-    AT_LBOUND = 7
-    AT_UBOUND = 8
-
-cdef Option[12] INCREX_OPTIONS = [
-    Option(b"EX", OPT_TEXT, EXPIRE_EX, 2),
-    Option(b"PX", OPT_TEXT, EXPIRE_PX, 2),
-    Option(b"EXAT", OPT_TEXT, EXPIRE_EXAT, 2),
-    Option(b"PXAT", OPT_TEXT, EXPIRE_PXAT, 2),
-    Option(b"PERSIST", OPT_FLAG, SET_PERSIST, 2),
-    Option(b"BYINT", OPT_TEXT, INCREX_BYINT, 3),
-    Option(b"BYFLOAT", OPT_TEXT, INCREX_BYFLOAT, 3),
-    Option(b"LBOUND", OPT_TEXT, INCREX_LBOUND, 0),
-    Option(b"UBOUND", OPT_TEXT, INCREX_UBOUND, 0),
-    Option(b"SATURATE", OPT_FLAG, INCREX_SATURATE, 0),
-    Option(b"ENX", OPT_FLAG, INCREX_ENX, 0),
-    Option(NULL, OPT_FLAG, 0, 0),
-]
+cdef enum:                          # options of INCREX
+    INCREX_TAKES = (SET_EXPIRES | SET_PERSIST | INCREX_ENX | INCREX_BYINT | INCREX_BYFLOAT | INCREX_LBOUND
+                    | INCREX_UBOUND | INCREX_SATURATE)
 
 
 # --- integers ------------------------------------------------------------------------------
@@ -217,7 +194,7 @@ cdef int cmd_increx(Client c) except -1:
     cdef int64_t when_ms = -1
     cdef Entry* e
 
-    if not parse_options_or_reply(c, 2, INCREX_OPTIONS, &given):
+    if not string_options_or_reply(c, 2, INCREX_TAKES, &given):
         return 0
     if given.flags & INCREX_ENX:
         if given.flags & SET_PERSIST:
@@ -234,23 +211,25 @@ cdef int cmd_increx(Client c) except -1:
     return increx_int(c, e, &given, when_ms)
 
 
-cdef bint int_option_or_reply(Client c, Options* given, int flag, int place, int64_t* value) except -1:
-    if given.flags & flag and not parse_int64(given.text[place].ptr, given.text[place].size, value):
+cdef bint int_option_or_reply(Client c, const Options* given, int flag, int64_t* value) except -1:
+    cdef const Arg* text = option_text(given, flag)
+
+    if text is not NULL and not parse_int64(text.ptr, text.size, value):
         c.error(ERR_NOT_INTEGER)
         return False
     return True
 
 
-cdef int increx_int(Client c, Entry* e, Options* given, int64_t when_ms) except -1:
+cdef int increx_int(Client c, Entry* e, const Options* given, int64_t when_ms) except -1:
     cdef int64_t increment = 1
     cdef int64_t low = INT64_MIN
     cdef int64_t high = INT64_MAX
     cdef int64_t value = 0
     cdef int64_t total
 
-    if not (int_option_or_reply(c, given, INCREX_BYINT, AT_INCREMENT, &increment)
-            and int_option_or_reply(c, given, INCREX_LBOUND, AT_LBOUND, &low)
-            and int_option_or_reply(c, given, INCREX_UBOUND, AT_UBOUND, &high)):
+    if not (int_option_or_reply(c, given, INCREX_BYINT, &increment)
+            and int_option_or_reply(c, given, INCREX_LBOUND, &low)
+            and int_option_or_reply(c, given, INCREX_UBOUND, &high)):
         return 0
     if low > high:
         return c.error(ERR_BOUNDS)
@@ -269,7 +248,7 @@ cdef int increx_int(Client c, Entry* e, Options* given, int64_t when_ms) except 
     return finish_int(c, e, given, value, max(low, min(high, total)), when_ms)
 
 
-cdef int finish_int(Client c, Entry* e, Options* given, int64_t value, int64_t total, int64_t when_ms) except -1:
+cdef int finish_int(Client c, Entry* e, const Options* given, int64_t value, int64_t total, int64_t when_ms) except -1:
     """Store the sum; the array's header is written already."""
     cdef object applied
 
@@ -281,10 +260,10 @@ cdef int finish_int(Client c, Entry* e, Options* given, int64_t value, int64_t t
     return c.out.object(applied - value)        # a Python integer: saturating may move it by more than 64 bits hold
 
 
-cdef bint float_option_or_reply(Client c, Options* given, int flag, int place, long double* value) except -1:
-    if given.flags & flag:
-        return get_long_double_or_reply(c, given.text[place].ptr, given.text[place].size, value)
-    return True
+cdef bint float_option_or_reply(Client c, const Options* given, int flag, long double* value) except -1:
+    cdef const Arg* text = option_text(given, flag)
+
+    return text is NULL or get_long_double_or_reply(c, text.ptr, text.size, value)
 
 
 cdef int reply_long_double(Client c, long double value) except -1:
@@ -297,7 +276,7 @@ cdef int reply_long_double(Client c, long double value) except -1:
     return c.reply_bulk(text, size)
 
 
-cdef int increx_float(Client c, Entry* e, Options* given, int64_t when_ms) except -1:
+cdef int increx_float(Client c, Entry* e, const Options* given, int64_t when_ms) except -1:
     cdef long double increment = 1
     cdef long double low = -LDBL_MAX
     cdef long double high = LDBL_MAX
@@ -305,9 +284,9 @@ cdef int increx_float(Client c, Entry* e, Options* given, int64_t when_ms) excep
     cdef char[LONG_DOUBLE_TEXT] text
     cdef int size
 
-    if not (float_option_or_reply(c, given, INCREX_BYFLOAT, AT_INCREMENT + 1, &increment)
-            and float_option_or_reply(c, given, INCREX_LBOUND, AT_LBOUND, &low)
-            and float_option_or_reply(c, given, INCREX_UBOUND, AT_UBOUND, &high)):
+    if not (float_option_or_reply(c, given, INCREX_BYFLOAT, &increment)
+            and float_option_or_reply(c, given, INCREX_LBOUND, &low)
+            and float_option_or_reply(c, given, INCREX_UBOUND, &high)):
         return 0
     if low > high:
         return c.error(ERR_BOUNDS)
@@ -328,7 +307,7 @@ cdef int increx_float(Client c, Entry* e, Options* given, int64_t when_ms) excep
     return reply_long_double(c, total - value)
 
 
-cdef int finish_ttl(Client c, Entry* e, Options* given, int64_t when_ms, bytes value) except -1:
+cdef int finish_ttl(Client c, Entry* e, const Options* given, int64_t when_ms, bytes value) except -1:
     """The expiration of INCREX, and what is propagated: a SET of the outcome."""
     cdef Arg* key = &c.argv[1]
 

@@ -13,7 +13,7 @@ from fastredis.engine.flags cimport DENYOOM, READONLY, WRITE
 from fastredis.engine.keys cimport KEY_ACCESS, KEY_DELETE, KEY_RW, KeyList, key_add, key_finder
 from fastredis.engine.keyspace cimport new_lru
 from fastredis.engine.options cimport (
-    OPT_FLAG, OPT_INT, Option, Options, Reader, arg_is, get_int_or_reply, read_options_or_reply,
+    ALL_OPTIONS, OPT_FLAG, OPT_INT, Option, Options, arg_is, get_int_or_reply, option_number, parse_options_or_reply,
 )
 from fastredis.persist.rdb_read cimport rdb_dump_valid, rdb_read_dump
 from fastredis.persist.rdb_save cimport RdbWriter, rdb_version_of, rdb_write_dump, rdb_writer_clear, rdb_writer_init
@@ -68,19 +68,15 @@ declare(
 cdef enum:
     RESTORE_REPLACE = 1 << 0
     RESTORE_ABSTTL = 1 << 1
-    RESTORE_IDLETIME_FLAG = 1 << 2
-    RESTORE_FREQ_FLAG = 1 << 3
-
-cdef enum:                          # places in the list
-    RESTORE_IDLETIME = 2
-    RESTORE_FREQ = 3
+    RESTORE_IDLETIME = 1 << 2
+    RESTORE_FREQ = 1 << 3
 
 cdef Option[5] RESTORE_OPTIONS = [
-    Option(b"REPLACE", OPT_FLAG, RESTORE_REPLACE, 0),
-    Option(b"ABSTTL", OPT_FLAG, RESTORE_ABSTTL, 0),
-    Option(b"IDLETIME", OPT_INT, RESTORE_IDLETIME_FLAG, 1),
-    Option(b"FREQ", OPT_INT, RESTORE_FREQ_FLAG, 1),
-    Option(NULL, OPT_FLAG, 0, 0),
+    Option(b"REPLACE", OPT_FLAG, RESTORE_REPLACE, 0, NULL),
+    Option(b"ABSTTL", OPT_FLAG, RESTORE_ABSTTL, 0, NULL),
+    Option(b"IDLETIME", OPT_INT, RESTORE_IDLETIME, 1, read_idletime),
+    Option(b"FREQ", OPT_INT, RESTORE_FREQ, 1, read_freq),
+    Option(NULL, OPT_FLAG, 0, 0, NULL),
 ]
 
 
@@ -100,8 +96,6 @@ cdef bint read_freq(Client c, int index, int64_t* value) except -1:
         return False
     return True
 
-cdef Reader[4] RESTORE_READERS = [NULL, NULL, read_idletime, read_freq]
-
 
 cdef Entry* read_payload_or_reply(Client c, Arg* key, const Arg* payload) except? NULL:
     """The value of a payload, in no database yet; NULL once the error is replied."""
@@ -119,11 +113,11 @@ cdef Entry* read_payload_or_reply(Client c, Arg* key, const Arg* payload) except
 
 cdef int stamp(Client c, Entry* e, const Options* given) except -1:
     """Note how the key was used where it comes from, if that is told and the policy looks at it."""
-    if given.flags & RESTORE_FREQ_FLAG and c.core.lfu:
-        entry_set_lru(e, (new_lru(c.core) & ~<uint32_t>FREQ_MAX) | <uint32_t>given.number[RESTORE_FREQ])
-    elif given.flags & RESTORE_IDLETIME_FLAG and not c.core.lfu:
+    if given.flags & RESTORE_FREQ and c.core.lfu:
+        entry_set_lru(e, (new_lru(c.core) & ~<uint32_t>FREQ_MAX) | <uint32_t>option_number(given, RESTORE_FREQ))
+    elif given.flags & RESTORE_IDLETIME and not c.core.lfu:
         entry_set_lru(e, (c.core.lru_clock - <uint32_t>min(
-            given.number[RESTORE_IDLETIME], <int64_t>MOST_IDLE)) & LRU_MASK)
+            option_number(given, RESTORE_IDLETIME), <int64_t>MOST_IDLE)) & LRU_MASK)
     return 0
 
 
@@ -150,7 +144,7 @@ cdef int cmd_restore(Client c) except -1:
     cdef int64_t when_ms
     cdef bint deleted = False
 
-    if not read_options_or_reply(c, 4, RESTORE_OPTIONS, RESTORE_READERS, &given):
+    if not parse_options_or_reply(c, 4, RESTORE_OPTIONS, ALL_OPTIONS, &given):
         return 0
     if not given.flags & RESTORE_REPLACE and c.db.lookup_write(key) is not NULL:
         return c.error(ERR_BUSY_KEY)

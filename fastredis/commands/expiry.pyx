@@ -25,11 +25,11 @@ cdef enum:
     TTL_LT = 1 << 3             # only if the new one is sooner
 
 cdef Option[5] TTL_CONDITIONS = [
-    Option(b"NX", OPT_FLAG, TTL_NX, 0),
-    Option(b"XX", OPT_FLAG, TTL_XX, 0),
-    Option(b"GT", OPT_FLAG, TTL_GT, 0),
-    Option(b"LT", OPT_FLAG, TTL_LT, 0),
-    Option(NULL, OPT_FLAG, 0, 0),
+    Option(b"NX", OPT_FLAG, TTL_NX, 0, NULL),
+    Option(b"XX", OPT_FLAG, TTL_XX, 0, NULL),
+    Option(b"GT", OPT_FLAG, TTL_GT, 0, NULL),
+    Option(b"LT", OPT_FLAG, TTL_LT, 0, NULL),
+    Option(NULL, OPT_FLAG, 0, 0, NULL),
 ]
 
 

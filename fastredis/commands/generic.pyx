@@ -16,7 +16,8 @@ from fastredis.engine.errors cimport ERR_DB_INDEX, ERR_FREQ, ERR_IDLETIME, ERR_I
 from fastredis.engine.flags cimport CONTAINER, DENYOOM, FAST, LOADING, READONLY, STALE, WRITE
 from fastredis.engine.keyspace cimport Database, lfu_value
 from fastredis.engine.options cimport (
-    OPT_FLAG, OPT_INT, Option, Options, Reader, get_int_or_reply, get_memory_or_reply, read_options_or_reply,
+    ALL_OPTIONS, OPT_FLAG, OPT_INT, Option, Options, get_int_or_reply, get_memory_or_reply, option_number,
+    parse_options_or_reply,
 )
 from fastredis.values.entry cimport (
     ENC_INT, TYPE_STRING, Entry, entry_encoding, entry_has_ttl, entry_lru, entry_set_lru, entry_type,
@@ -318,22 +319,18 @@ declare(
 
 
 cdef enum:
-    COPY_REPLACE = 1 << 0
-
-cdef enum:                      # places in COPY_OPTIONS
-    COPY_DB = 0
+    COPY_DB = 1 << 0
+    COPY_REPLACE = 1 << 1
 
 cdef Option[3] COPY_OPTIONS = [
-    Option(b"DB", OPT_INT, 0, 0),       # without a flag: may be repeated, the last one counts
-    Option(b"REPLACE", OPT_FLAG, COPY_REPLACE, 0),
-    Option(NULL, OPT_FLAG, 0, 0),
+    Option(b"DB", OPT_INT, COPY_DB, 0, read_db),
+    Option(b"REPLACE", OPT_FLAG, COPY_REPLACE, 0, NULL),
+    Option(NULL, OPT_FLAG, 0, 0, NULL),
 ]
 
 
 cdef bint read_db(Client c, int index, int64_t* value) except -1:
     return get_int_or_reply(c, index, value) and db_or_reply(c, value[0]) is not None
-
-cdef Reader[2] COPY_READERS = [read_db, NULL]
 
 
 cdef int cmd_copy(Client c) except -1:
@@ -352,10 +349,10 @@ cdef int cmd_copy(Client c) except -1:
     cdef Entry* fresh
     cdef bint exists
 
-    if not read_options_or_reply(c, 3, COPY_OPTIONS, COPY_READERS, &given):
+    if not parse_options_or_reply(c, 3, COPY_OPTIONS, ALL_OPTIONS, &given):
         return 0
-    if given.text[COPY_DB] is not NULL:
-        target = db_or_reply(c, given.number[COPY_DB])
+    if given.flags & COPY_DB:
+        target = db_or_reply(c, option_number(&given, COPY_DB))
     if target is c.db and same_key(source, key):
         return c.error(ERR_SAME_OBJECT)
     e = c.db.lookup_read(source) if c.blocked is None else c.db.live(source)

@@ -7,7 +7,9 @@ from fastredis.engine.client cimport Client
 from fastredis.engine.command cimport native
 from fastredis.engine.errors cimport ERR_LCS_BOTH, ERR_LCS_LONG, ERR_LCS_MEMORY, ERR_LCS_TYPE
 from fastredis.engine.flags cimport READONLY
-from fastredis.engine.options cimport OPT_FLAG, OPT_INT, Option, Options, get_memory_or_reply, parse_options_or_reply
+from fastredis.engine.options cimport (
+    ALL_OPTIONS, OPT_FLAG, OPT_INT, Option, Options, get_memory_or_reply, option_number, parse_options_or_reply,
+)
 from fastredis.values.entry cimport TYPE_STRING, Entry, entry_type
 from fastredis.values.string_type cimport string_view
 
@@ -21,14 +23,13 @@ cdef enum:
     LCS_IDX = 1 << 1
     LCS_MINMATCHLEN = 1 << 2
     LCS_WITHMATCHLEN = 1 << 3
-    AT_MINMATCHLEN = 2
 
 cdef Option[5] LCS_OPTIONS = [
-    Option(b"LEN", OPT_FLAG, LCS_LEN, 0),
-    Option(b"IDX", OPT_FLAG, LCS_IDX, 0),
-    Option(b"MINMATCHLEN", OPT_INT, LCS_MINMATCHLEN, 0),
-    Option(b"WITHMATCHLEN", OPT_FLAG, LCS_WITHMATCHLEN, 0),
-    Option(NULL, OPT_FLAG, 0, 0),
+    Option(b"LEN", OPT_FLAG, LCS_LEN, 0, NULL),
+    Option(b"IDX", OPT_FLAG, LCS_IDX, 0, NULL),
+    Option(b"MINMATCHLEN", OPT_INT, LCS_MINMATCHLEN, 0, NULL),
+    Option(b"WITHMATCHLEN", OPT_FLAG, LCS_WITHMATCHLEN, 0, NULL),
+    Option(NULL, OPT_FLAG, 0, 0, NULL),
 ]
 
 # lengths[i * (b.size + 1) + j]: length of the LCS of the first i bytes of a and the first j of b.
@@ -148,7 +149,7 @@ cdef int cmd_lcs(Client c) except -1:
 
     if (a is not NULL and entry_type(a) != TYPE_STRING) or (b is not NULL and entry_type(b) != TYPE_STRING):
         return c.error(ERR_LCS_TYPE)
-    if not parse_options_or_reply(c, 3, LCS_OPTIONS, &given):
+    if not parse_options_or_reply(c, 3, LCS_OPTIONS, ALL_OPTIONS, &given):
         return 0
     if given.flags & LCS_IDX and given.flags & LCS_LEN:
         return c.error(ERR_LCS_BOTH)
@@ -170,7 +171,7 @@ cdef int cmd_lcs(Client c) except -1:
     try:
         fill(&lcs)
         if given.flags & LCS_IDX:
-            reply_matches(c, &lcs, given.number[AT_MINMATCHLEN], given.flags & LCS_WITHMATCHLEN)
+            reply_matches(c, &lcs, option_number(&given, LCS_MINMATCHLEN), given.flags & LCS_WITHMATCHLEN)
         elif given.flags & LCS_LEN:
             c.reply_int(length_at(&lcs, lcs.a_size, lcs.b_size))
         else:

@@ -16,7 +16,8 @@ from fastredis.engine.errors cimport (
 )
 from fastredis.engine.flags cimport DENYOOM, FAST, READONLY, WRITE
 from fastredis.engine.options cimport (
-    OPT_INT, Option, Options, Reader, arg_is, get_int_or_reply, get_range_or_reply, read_options_or_reply,
+    ALL_OPTIONS, OPT_INT, Option, Options, arg_is, get_int_or_reply, get_range_or_reply, option_number,
+    parse_options_or_reply,
 )
 from fastredis.values.entry cimport TYPE_LIST
 from fastredis.values.list_type cimport (
@@ -35,13 +36,11 @@ cdef enum:
     POS_MAXLEN = 4
 
 cdef Option[4] POS_OPTIONS = [
-    Option(b"RANK", OPT_INT, POS_RANK, 0),
-    Option(b"COUNT", OPT_INT, POS_COUNT, 0),
-    Option(b"MAXLEN", OPT_INT, POS_MAXLEN, 0),
-    Option(NULL, OPT_INT, 0, 0),
+    Option(b"RANK", OPT_INT, POS_RANK, 0, read_rank_or_reply),
+    Option(b"COUNT", OPT_INT, POS_COUNT, 0, read_count_or_reply),
+    Option(b"MAXLEN", OPT_INT, POS_MAXLEN, 0, read_maxlen_or_reply),
+    Option(NULL, OPT_INT, 0, 0, NULL),
 ]
-
-cdef Reader[3] POS_READERS = [read_rank_or_reply, read_count_or_reply, read_maxlen_or_reply]
 
 
 # --- shared pieces -----------------------------------------------------------------------
@@ -372,11 +371,11 @@ cdef bint pos_options_or_reply(Client c, int64_t* rank, int64_t* count, int64_t*
     """RANK, COUNT (-1: not given) and MAXLEN (INT64_MAX: none) of LPOS."""
     cdef Options given
 
-    if not read_options_or_reply(c, 3, POS_OPTIONS, POS_READERS, &given):
+    if not parse_options_or_reply(c, 3, POS_OPTIONS, ALL_OPTIONS, &given):
         return False
-    rank[0] = given.number[0] if given.flags & POS_RANK else 1
-    count[0] = given.number[1] if given.flags & POS_COUNT else -1
-    most[0] = given.number[2] or INT64_MAX
+    rank[0] = option_number(&given, POS_RANK) or 1
+    count[0] = option_number(&given, POS_COUNT) if given.flags & POS_COUNT else -1
+    most[0] = option_number(&given, POS_MAXLEN) or INT64_MAX
     return True
 
 

@@ -17,7 +17,8 @@ from fastredis.engine.engine cimport C_DENY_BLOCKING
 from fastredis.engine.errors cimport ERR_COUNT_LOW, ERR_NUMKEYS_LOW, ERR_SYNTAX
 from fastredis.engine.flags cimport BLOCKING, DENYOOM, WRITE
 from fastredis.engine.options cimport (
-    OPT_INT_ONCE, Option, Options, Reader, arg_is, get_range_or_reply, get_seconds_or_reply, read_options_or_reply,
+    ALL_OPTIONS, OPT_INT_ONCE, Option, Options, arg_is, get_range_or_reply, get_seconds_or_reply, option_number,
+    parse_options_or_reply,
 )
 from fastredis.values.entry cimport TYPE_LIST
 from fastredis.values.list_type cimport (
@@ -36,11 +37,9 @@ cdef enum:
     MPOP_COUNT = 1
 
 cdef Option[2] MPOP_OPTIONS = [
-    Option(b"COUNT", OPT_INT_ONCE, MPOP_COUNT, 0),
-    Option(NULL, OPT_INT_ONCE, 0, 0),
+    Option(b"COUNT", OPT_INT_ONCE, MPOP_COUNT, 0, read_count_or_reply),
+    Option(NULL, OPT_INT_ONCE, 0, 0, NULL),
 ]
-
-cdef Reader[1] MPOP_READERS = [read_count_or_reply]
 
 # What LMOVEM moves.
 cdef struct HowMany:
@@ -503,9 +502,9 @@ cdef bint mpop_args_or_reply(Client c, int at, int64_t* keys, int* where, int64_
     end = at + 1 + <int>keys[0]
     if not end_or_reply(c, end, where):
         return False
-    if not read_options_or_reply(c, end + 1, MPOP_OPTIONS, MPOP_READERS, &given):
+    if not parse_options_or_reply(c, end + 1, MPOP_OPTIONS, ALL_OPTIONS, &given):
         return False
-    count[0] = given.number[0] if given.flags else 1
+    count[0] = option_number(&given, MPOP_COUNT) or 1
     return True
 
 

@@ -23,6 +23,9 @@ from fastredis.values.entry cimport Entry
 cdef enum:                              # ScanCall.flags
     SCAN_NOVALUES = 1 << 0              # HSCAN: fields only
     SCAN_NOSCORES = 1 << 1              # ZSCAN: members only
+    SCAN_MATCH = 1 << 2
+    SCAN_COUNT = 1 << 3
+    SCAN_TYPE = 1 << 4                  # SCAN
 
 cdef struct ScanCall:
     Entry* e                            # the value; NULL: the database is walked through

@@ -20,7 +20,8 @@ from fastredis.engine.errors cimport ERR_CURSOR, ERR_NOSCORES, ERR_NOVALUES, ERR
 from fastredis.engine.flags cimport READONLY, TOUCHES_ARBITRARY_KEYS
 from fastredis.engine.keyspace cimport Database
 from fastredis.engine.options cimport (
-    OPT_FLAG, OPT_INT, OPT_TEXT, Option, Options, Reader, arg_is, get_int_or_reply, read_options_or_reply,
+    ALL_OPTIONS, OPT_FLAG, OPT_INT, OPT_TEXT, Option, Options, arg_is, get_int_or_reply, option_number, option_text,
+    parse_options_or_reply,
 )
 from fastredis.values.entry cimport TYPE_HASH, TYPE_ZSET, Entry, entry_key, entry_type
 from fastredis.values.value cimport type_name
@@ -32,7 +33,7 @@ declare = declarer("generic")
 
 cdef enum:
     PREFETCH_ENTRIES = 8        # how far ahead entries are asked for
-    SCAN_COUNT = 10             # COUNT when none is given
+    DEFAULT_COUNT = 10          # COUNT when none is given
     BUCKETS_PER_COUNT = 10      # a SCAN looks at so many buckets for each of COUNT, if they are sparse
 
 
@@ -149,22 +150,13 @@ cdef int note_found(void* context, void* entry) except -1:
     return 0
 
 
-cdef enum:                              # places in the lists of options
-    SCAN_MATCH
-    SCAN_COUNT_OPTION
-    SCAN_TYPE = 4
-
 cdef Option[6] SCAN_OPTIONS = [
-    Option(b"MATCH", OPT_TEXT, 0, 0),   # without a flag: may be repeated, the last one counts
-    Option(b"COUNT", OPT_INT, 0, 0),
-    Option(b"NOVALUES", OPT_FLAG, SCAN_NOVALUES, 0),
-    Option(b"NOSCORES", OPT_FLAG, SCAN_NOSCORES, 0),
-    Option(b"TYPE", OPT_TEXT, 0, 0),
-    Option(NULL, OPT_FLAG, 0, 0),
-]
-
-cdef Option[5] VALUE_OPTIONS = [        # of SSCAN, HSCAN, ZSCAN
-    SCAN_OPTIONS[0], SCAN_OPTIONS[1], SCAN_OPTIONS[2], SCAN_OPTIONS[3], SCAN_OPTIONS[5],
+    Option(b"MATCH", OPT_TEXT, SCAN_MATCH, 0, NULL),
+    Option(b"COUNT", OPT_INT, SCAN_COUNT, 0, read_count),
+    Option(b"NOVALUES", OPT_FLAG, SCAN_NOVALUES, 0, NULL),
+    Option(b"NOSCORES", OPT_FLAG, SCAN_NOSCORES, 0, NULL),
+    Option(b"TYPE", OPT_TEXT, SCAN_TYPE, 0, NULL),
+    Option(NULL, OPT_FLAG, 0, 0, NULL),
 ]
 
 
@@ -175,21 +167,19 @@ cdef bint read_count(Client c, int index, int64_t* count) except -1:
         c.error(ERR_SYNTAX)
     return count[0] >= 1
 
-cdef Reader[5] SCAN_READERS = [NULL, read_count, NULL, NULL, NULL]
-
 
 cdef bint scan_options_or_reply(Client c, int first, ScanCall* s) except -1:
     """Read the options from argv[first] on; s.e says of what."""
     cdef Options given
     cdef int kind = entry_type(s.e) if s.e is not NULL else -1
 
-    if not read_options_or_reply(c, first, &SCAN_OPTIONS[0] if s.e is NULL else &VALUE_OPTIONS[0],
-                                 SCAN_READERS, &given):
+    # SSCAN, HSCAN and ZSCAN have no TYPE.
+    if not parse_options_or_reply(c, first, SCAN_OPTIONS, ALL_OPTIONS if s.e is NULL else ~SCAN_TYPE, &given):
         return False
-    s.count = SCAN_COUNT
+    s.count = option_number(&given, SCAN_COUNT) or DEFAULT_COUNT
     s.flags = given.flags
-    s.pattern = given.text[SCAN_MATCH]
-    s.type_wanted = given.text[SCAN_TYPE]
+    s.pattern = option_text(&given, SCAN_MATCH)
+    s.type_wanted = option_text(&given, SCAN_TYPE)
     if s.pattern is not NULL and matches_all(s.pattern):
         s.pattern = NULL
     if given.flags & SCAN_NOVALUES and kind != TYPE_HASH:
@@ -198,8 +188,6 @@ cdef bint scan_options_or_reply(Client c, int first, ScanCall* s) except -1:
     if given.flags & SCAN_NOSCORES and kind != TYPE_ZSET:
         c.error(ERR_NOSCORES)
         return False
-    if given.text[SCAN_COUNT_OPTION] is not NULL:
-        s.count = given.number[SCAN_COUNT_OPTION]
     return True
 
 

@@ -15,7 +15,7 @@ from fastredis.engine.core cimport NOTIFY_GENERIC, NOTIFY_SET
 from fastredis.engine.errors cimport ERR_LIMIT_NEGATIVE, ERR_NUMKEYS_ARGS, ERR_NUMKEYS_LOW
 from fastredis.engine.flags cimport DENYOOM, READONLY, WRITE
 from fastredis.engine.options cimport (
-    OPT_FLAG, OPT_INT, Option, Options, Reader, get_range_or_reply, read_options_or_reply,
+    ALL_OPTIONS, OPT_FLAG, OPT_INT, Option, Options, get_range_or_reply, option_number, parse_options_or_reply,
 )
 from fastredis.values.entry cimport ENC_INTSET, ENC_LISTPACK, TYPE_SET, Entry, entry_encoding
 from fastredis.values.set_algebra cimport (
@@ -149,28 +149,22 @@ cdef int store(Client c, Collected* found, int encoding, const char* event) exce
     return c.reply_int(members)
 
 
-cdef enum:                      # places in CARD_OPTIONS
-    CARD_LIMIT
-
 cdef enum:
-    CARD_APPROX = 1 << 0
+    CARD_LIMIT = 1 << 0
+    CARD_APPROX = 1 << 1
 
 cdef Option[3] CARD_OPTIONS = [
-    Option(b"LIMIT", OPT_INT, 0, 0),
-    Option(b"APPROX", OPT_FLAG, CARD_APPROX, 0),
-    Option(NULL, OPT_FLAG, 0, 0),
+    Option(b"LIMIT", OPT_INT, CARD_LIMIT, 0, read_limit_or_reply),
+    Option(b"APPROX", OPT_FLAG, CARD_APPROX, 0, NULL),
+    Option(NULL, OPT_FLAG, 0, 0, NULL),
 ]
-
-cdef Option[2] LIMIT_OPTION = [CARD_OPTIONS[0], CARD_OPTIONS[2]]
-
-cdef Reader[2] CARD_READERS = [read_limit_or_reply, NULL]
 
 
 cdef bint read_limit_or_reply(Client c, int index, int64_t* limit) except -1:
     return get_range_or_reply(c, index, 0, INT64_MAX, limit, ERR_LIMIT_NEGATIVE)
 
 
-cdef int count_result(Client c, Operation operation, const Option* options) except -1:
+cdef int count_result(Client c, Operation operation, int takes) except -1:
     """COMMAND numkeys key [key ...] [LIMIT limit] -> integer: members of the result, counted up to the limit."""
     cdef int64_t keys
     cdef Counted counted = Counted(0, INT64_MAX)
@@ -181,9 +175,9 @@ cdef int count_result(Client c, Operation operation, const Option* options) exce
         return 0
     if keys > c.argc - 2:
         return c.error(ERR_NUMKEYS_ARGS)
-    if not read_options_or_reply(c, 2 + keys, options, CARD_READERS, &given):
+    if not parse_options_or_reply(c, 2 + keys, CARD_OPTIONS, takes, &given):
         return 0
-    counted.limit = given.number[CARD_LIMIT] or INT64_MAX
+    counted.limit = option_number(&given, CARD_LIMIT) or INT64_MAX
     a = Algebra(&c.core.memory, NULL, keys, count_sink, &counted, NULL)
     a.sets = <Entry**>mem_alloc(&c.core.memory, keys * sizeof(Entry*))
     try:
@@ -225,7 +219,7 @@ cdef int cmd_sintercard(Client c) except -1:
     Errors: numkeys below 1 or above the arguments; a negative limit.
     Source: https://redis.io/commands/sintercard
     """
-    return count_result(c, algebra_intersect, &LIMIT_OPTION[0])
+    return count_result(c, algebra_intersect, CARD_LIMIT)
 
 declare(
     b"sintercard", native(cmd_sintercard), arity=-3, flags=READONLY, keys=key_count(1, "RO access"), since="7.0.0",
@@ -278,7 +272,7 @@ cdef int cmd_sunioncard(Client c) except -1:
     Errors: numkeys below 1 or above the arguments; a negative limit.
     Source: https://redis.io/commands/sunioncard
     """
-    return count_result(c, algebra_unite, &CARD_OPTIONS[0])
+    return count_result(c, algebra_unite, ALL_OPTIONS)
 
 declare(
     b"sunioncard", native(cmd_sunioncard), arity=-3, flags=READONLY, keys=key_count(1, "RO access"), since="8.10.0",
@@ -330,7 +324,7 @@ cdef int cmd_sdiffcard(Client c) except -1:
     Errors: numkeys below 1 or above the arguments; a negative limit.
     Source: https://redis.io/commands/sdiffcard
     """
-    return count_result(c, algebra_subtract, &LIMIT_OPTION[0])
+    return count_result(c, algebra_subtract, CARD_LIMIT)
 
 declare(
     b"sdiffcard", native(cmd_sdiffcard), arity=-3, flags=READONLY, keys=key_count(1, "RO access"), since="8.10.0",

@@ -22,7 +22,10 @@ from fastredis.engine.core cimport NOTIFY_GENERIC, NOTIFY_LIST
 from fastredis.engine.errors cimport ERR_SORT_SCORE, ERR_WRONGTYPE
 from fastredis.engine.flags cimport DENYOOM, READONLY, WRITE
 from fastredis.engine.keys cimport KEY_ACCESS, KEY_OW, KEY_RO, KEY_UPDATE, KeyList, key_add, key_finder
-from fastredis.engine.options cimport OPT_FLAG, OPT_INTS, OPT_TEXT, Option, Options, arg_is, parse_options_or_reply
+from fastredis.engine.options cimport (
+    ALL_OPTIONS, OPT_FLAG, OPT_INTS, OPT_TEXT, Option, Options, arg_is, find_option, option_number,
+    parse_options_or_reply,
+)
 from fastredis.values.entry cimport TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STRING, TYPE_ZSET, Entry, entry_type
 from fastredis.values.hash_type cimport FieldValue
 from fastredis.values.list_type cimport LIST_TAIL, list_iter, list_new, list_prepare, list_push
@@ -105,29 +108,24 @@ cdef struct Sort:
     size_t names_room
 
 
-cdef enum:                      # places in SORT_OPTIONS
-    SORT_LIMIT
-    SORT_BY
-    SORT_GET
-    SORT_ASC
-    SORT_DESC
-    SORT_ALPHA
-    SORT_STORE
+cdef enum:
+    SORT_LIMIT = 1 << 0
+    SORT_BY = 1 << 1
+    SORT_GET = 1 << 2
+    SORT_ASC = 1 << 3
+    SORT_DESC = 1 << 4
+    SORT_ALPHA = 1 << 5
+    SORT_STORE = 1 << 6
 
 cdef Option[8] SORT_OPTIONS = [
-    Option(b"LIMIT", OPT_INTS, 0, 0),
-    Option(b"BY", OPT_TEXT, 0, 0),
-    Option(b"GET", OPT_TEXT, 0, 0),
-    Option(b"ASC", OPT_FLAG, 0, 0),
-    Option(b"DESC", OPT_FLAG, 0, 0),
-    Option(b"ALPHA", OPT_FLAG, 0, 0),
-    Option(b"STORE", OPT_TEXT, 0, 0),
-    Option(NULL, OPT_FLAG, 0, 0),
-]
-
-cdef Option[7] SORT_RO_OPTIONS = [
-    SORT_OPTIONS[0], SORT_OPTIONS[1], SORT_OPTIONS[2], SORT_OPTIONS[3], SORT_OPTIONS[4], SORT_OPTIONS[5],
-    SORT_OPTIONS[7],
+    Option(b"LIMIT", OPT_INTS, SORT_LIMIT, 0, NULL),
+    Option(b"BY", OPT_TEXT, SORT_BY, 0, NULL),
+    Option(b"GET", OPT_TEXT, SORT_GET, 0, NULL),
+    Option(b"ASC", OPT_FLAG, SORT_ASC, 0, NULL),
+    Option(b"DESC", OPT_FLAG, SORT_DESC, 0, NULL),
+    Option(b"ALPHA", OPT_FLAG, SORT_ALPHA, 0, NULL),
+    Option(b"STORE", OPT_TEXT, SORT_STORE, 0, NULL),
+    Option(NULL, OPT_FLAG, 0, 0, NULL),
 ]
 
 
@@ -164,38 +162,36 @@ cdef void read_pattern(Pattern* p, Arg* text) noexcept:
         arrow += 1
 
 
-cdef int read_options(Client c, Sort* s, const Option* known) except -1:
-    """What the shared parser, which went over them before, does not tell: the order, and every GET."""
-    cdef int i = 2, k
+cdef int read_options(Client c, Sort* s) except -1:
+    """What the shared parser, which went over them before, does not keep: the order, and every GET."""
+    cdef const Option* option
+    cdef int i = 2
 
     s.gets = <Pattern*>mem_alloc(s.account, c.argc * sizeof(Pattern))
     while i < c.argc:
-        k = 0
-        while not arg_is(&c.argv[i], known[k].token):
-            k += 1
-        if k == SORT_DESC or k == SORT_ASC:
-            s.desc = k == SORT_DESC
-        elif k == SORT_ALPHA:
+        option = find_option(&c.argv[i], SORT_OPTIONS, ALL_OPTIONS)
+        if option.flag == SORT_DESC or option.flag == SORT_ASC:
+            s.desc = option.flag == SORT_DESC
+        elif option.flag == SORT_ALPHA:
             s.alpha = True
-        elif k == SORT_STORE:
+        elif option.flag == SORT_STORE:
             s.store = &c.argv[i + 1]
-        elif k == SORT_GET:
+        elif option.flag == SORT_GET:
             read_pattern(&s.gets[s.get_count], &c.argv[i + 1])
             s.get_count += 1
-        elif k == SORT_BY:
+        elif option.flag == SORT_BY:
             s.by_given = True
             read_pattern(&s.by, &c.argv[i + 1])
             s.unsorted = s.unsorted or s.by.kind < PATTERN_KEY
-        i += 3 if known[k].kind == OPT_INTS else 2 if known[k].kind == OPT_TEXT else 1
+        i += 3 if option.kind == OPT_INTS else 2 if option.kind == OPT_TEXT else 1
     return 0
 
 
 cdef void set_part(Sort* s, int64_t length, const Options* given) noexcept:
     """first and last of `length` elements, by LIMIT."""
-    cdef int64_t start = 0, count = -1
+    cdef int64_t start = option_number(given, SORT_LIMIT)
+    cdef int64_t count = given.second if given.flags & SORT_LIMIT else -1
 
-    if given.text[SORT_LIMIT] is not NULL:
-        start, count = given.number[SORT_LIMIT], given.second
     s.first = min(max(start, 0), length)
     count = min(max(count, -1), length)
     s.last = min(length - 1 if count < 0 else s.first + count - 1, length - 1)
@@ -621,13 +617,13 @@ cdef void sort_end(Client c, Sort* s) noexcept:
     mem_free(s.account, s.ranked, s.room * 2 * sizeof(Ranked))
 
 
-cdef int sort_command(Client c, const Option* known) except -1:
+cdef int sort_command(Client c, int takes) except -1:
     cdef Sort s
     cdef Options given
     cdef Entry* e
     cdef int kind
 
-    if not parse_options_or_reply(c, 2, known, &given):
+    if not parse_options_or_reply(c, 2, SORT_OPTIONS, takes, &given):
         return 0
     e = c.db.lookup_read(&c.argv[1])
     kind = entry_type(e) if e is not NULL else TYPE_LIST
@@ -636,7 +632,7 @@ cdef int sort_command(Client c, const Option* known) except -1:
     memset(&s, 0, sizeof(Sort))
     s.account = &c.core.memory
     try:
-        read_options(c, &s, known)
+        read_options(c, &s)
         return sort_elements(c, &s, e, &given)
     finally:
         sort_end(c, &s)
@@ -680,7 +676,7 @@ cdef int cmd_sort(Client c) except -1:
     Errors: WRONGTYPE; an element, or what it is sorted by, is not a number.
     Source: https://redis.io/commands/sort
     """
-    return sort_command(c, &SORT_OPTIONS[0])
+    return sort_command(c, ALL_OPTIONS)
 
 declare(
     b"sort", native(cmd_sort), arity=-2, flags=WRITE | DENYOOM, acl=("set", "sortedset", "list", "dangerous"),
@@ -698,7 +694,7 @@ cdef int cmd_sort_ro(Client c) except -1:
 
     Source: https://redis.io/commands/sort_ro
     """
-    return sort_command(c, &SORT_RO_OPTIONS[0])
+    return sort_command(c, ~SORT_STORE)
 
 declare(
     b"sort_ro", native(cmd_sort_ro), arity=-2, flags=READONLY, acl=("set", "sortedset", "list", "dangerous"),

@@ -10,7 +10,7 @@ from fastredis.engine.core cimport NOTIFY_ZSET
 from fastredis.engine.errors cimport ERR_LEX_RANGE, ERR_LEX_SCORES, ERR_LIMIT_BY_RANK, ERR_SCORE_RANGE
 from fastredis.engine.flags cimport DENYOOM, FAST, READONLY, WRITE
 from fastredis.engine.options cimport (
-    OPT_FLAG, OPT_INTS, OPT_ONCE, Option, Options, get_int_or_reply, parse_options_or_reply,
+    ALL_OPTIONS, OPT_FLAG, OPT_INTS, OPT_ONCE, Option, Options, get_int_or_reply, option_number, parse_options_or_reply,
 )
 from fastredis.values.entry cimport TYPE_ZSET, Entry
 from fastredis.values.zset_type cimport (
@@ -34,31 +34,17 @@ cdef enum:                          # flags of the options
     RANGE_BYLEX = 1 << 1
     RANGE_REV = 1 << 2
     RANGE_WITHSCORES = 1 << 3
-
-cdef enum:
-    AT_LIMIT = 0                    # place in every list of options
+    RANGE_LIMIT = 1 << 4
+    OLD_RANGE_TAKES = RANGE_LIMIT | RANGE_WITHSCORES    # older commands, whose names say the kind and the direction
 
 # BYSCORE and BYLEX exclude each other.
-cdef Option[6] ZRANGE_OPTIONS = [
-    Option(b"LIMIT", OPT_INTS, 0, 0),
-    Option(b"BYSCORE", OPT_ONCE, RANGE_BYSCORE, 1),
-    Option(b"BYLEX", OPT_ONCE, RANGE_BYLEX, 1),
-    Option(b"REV", OPT_ONCE, RANGE_REV, 0),
-    Option(b"WITHSCORES", OPT_FLAG, RANGE_WITHSCORES, 0),
-    Option(NULL, OPT_FLAG, 0, 0),
-]
-cdef Option[5] ZRANGESTORE_OPTIONS = [
-    Option(b"LIMIT", OPT_INTS, 0, 0),
-    Option(b"BYSCORE", OPT_ONCE, RANGE_BYSCORE, 1),
-    Option(b"BYLEX", OPT_ONCE, RANGE_BYLEX, 1),
-    Option(b"REV", OPT_ONCE, RANGE_REV, 0),
-    Option(NULL, OPT_FLAG, 0, 0),
-]
-# Of the older commands, whose names say the kind and the direction.
-cdef Option[3] OLD_OPTIONS = [
-    Option(b"LIMIT", OPT_INTS, 0, 0),
-    Option(b"WITHSCORES", OPT_FLAG, RANGE_WITHSCORES, 0),
-    Option(NULL, OPT_FLAG, 0, 0),
+cdef Option[6] RANGE_OPTIONS = [
+    Option(b"LIMIT", OPT_INTS, RANGE_LIMIT, 0, NULL),
+    Option(b"BYSCORE", OPT_ONCE, RANGE_BYSCORE, 1, NULL),
+    Option(b"BYLEX", OPT_ONCE, RANGE_BYLEX, 1, NULL),
+    Option(b"REV", OPT_ONCE, RANGE_REV, 0, NULL),
+    Option(b"WITHSCORES", OPT_FLAG, RANGE_WITHSCORES, 0, NULL),
+    Option(NULL, OPT_FLAG, 0, 0, NULL),
 ]
 
 cdef struct Range:
@@ -131,7 +117,7 @@ cdef bint bounds_or_reply(Client c, int first, Range* r) except -1:
     return get_int_or_reply(c, low, &r.start) and get_int_or_reply(c, high, &r.stop)
 
 
-cdef bint range_or_reply(Client c, int key, const Option* known, Range* r) except -1:
+cdef bint range_or_reply(Client c, int key, int takes, Range* r) except -1:
     """Read what follows argv[key]: min, max and options; they may give kind and direction, which are set already."""
     cdef Options given
 
@@ -139,10 +125,10 @@ cdef bint range_or_reply(Client c, int key, const Option* known, Range* r) excep
     r.offset = 0
     r.limit = -1
     if c.argc > key + 3:
-        if not parse_options_or_reply(c, key + 3, known, &given):
+        if not parse_options_or_reply(c, key + 3, RANGE_OPTIONS, takes, &given):
             return False
-        if given.text[AT_LIMIT] is not NULL:
-            r.offset = given.number[AT_LIMIT]
+        if given.flags & RANGE_LIMIT:
+            r.offset = option_number(&given, RANGE_LIMIT)
             r.limit = given.second
         if given.flags & RANGE_BYSCORE:
             r.kind = BY_SCORE
@@ -188,7 +174,7 @@ cdef uint64_t seek(ZsetIter* it, const Entry* e, const Range* r) noexcept:
 
 # --- replying ranges -----------------------------------------------------------------------
 
-cdef int reply_range(Client c, const Option* known, RangeKind kind, bint reverse) except -1:
+cdef int reply_range(Client c, int takes, RangeKind kind, bint reverse) except -1:
     cdef uint64_t members
     cdef ZsetIter it
     cdef Entry* e
@@ -196,7 +182,7 @@ cdef int reply_range(Client c, const Option* known, RangeKind kind, bint reverse
 
     r.kind = kind
     r.reverse = reverse
-    if not range_or_reply(c, 1, known, &r):
+    if not range_or_reply(c, 1, takes, &r):
         return 0
     e = c.db.lookup_read(&c.argv[1])
     if not c.has_type(e, TYPE_ZSET):
@@ -216,7 +202,7 @@ cdef int cmd_zrange(Client c) except -1:
     Cost: O(log(members) + members replied), whatever the offset.
     Errors: WRONGTYPE; syntax; bounds. Source: https://redis.io/commands/zrange
     """
-    return reply_range(c, ZRANGE_OPTIONS, BY_RANK, False)
+    return reply_range(c, ALL_OPTIONS, BY_RANK, False)
 
 declare(
     b"zrange", native(cmd_zrange), arity=-4, flags=READONLY, keys=key_at(1, "RO access"), since="1.2.0",
@@ -232,7 +218,7 @@ declare(
 
 cdef int cmd_zrevrange(Client c) except -1:
     """ZREVRANGE key start stop [WITHSCORES] -> as ZRANGE with REV. Source: https://redis.io/commands/zrevrange"""
-    return reply_range(c, OLD_OPTIONS, BY_RANK, True)
+    return reply_range(c, OLD_RANGE_TAKES, BY_RANK, True)
 
 declare(
     b"zrevrange", native(cmd_zrevrange), arity=-4, flags=READONLY, keys=key_at(1, "RO access"), since="1.2.0",
@@ -248,7 +234,7 @@ cdef int cmd_zrangebyscore(Client c) except -1:
 
     Source: https://redis.io/commands/zrangebyscore
     """
-    return reply_range(c, OLD_OPTIONS, BY_SCORE, False)
+    return reply_range(c, OLD_RANGE_TAKES, BY_SCORE, False)
 
 declare(
     b"zrangebyscore", native(cmd_zrangebyscore), arity=-4, flags=READONLY, keys=key_at(1, "RO access"), since="1.0.5",
@@ -265,7 +251,7 @@ cdef int cmd_zrevrangebyscore(Client c) except -1:
 
     Source: https://redis.io/commands/zrevrangebyscore
     """
-    return reply_range(c, OLD_OPTIONS, BY_SCORE, True)
+    return reply_range(c, OLD_RANGE_TAKES, BY_SCORE, True)
 
 declare(
     b"zrevrangebyscore", native(cmd_zrevrangebyscore), arity=-4, flags=READONLY, keys=key_at(1, "RO access"),
@@ -283,7 +269,7 @@ cdef int cmd_zrangebylex(Client c) except -1:
 
     Source: https://redis.io/commands/zrangebylex
     """
-    return reply_range(c, OLD_OPTIONS, BY_LEX, False)
+    return reply_range(c, OLD_RANGE_TAKES, BY_LEX, False)
 
 declare(
     b"zrangebylex", native(cmd_zrangebylex), arity=-4, flags=READONLY, keys=key_at(1, "RO access"), since="2.8.9",
@@ -299,7 +285,7 @@ cdef int cmd_zrevrangebylex(Client c) except -1:
 
     Source: https://redis.io/commands/zrevrangebylex
     """
-    return reply_range(c, OLD_OPTIONS, BY_LEX, True)
+    return reply_range(c, OLD_RANGE_TAKES, BY_LEX, True)
 
 declare(
     b"zrevrangebylex", native(cmd_zrevrangebylex), arity=-4, flags=READONLY, keys=key_at(1, "RO access"),
@@ -325,7 +311,7 @@ cdef int cmd_zrangestore(Client c) except -1:
 
     r.kind = BY_RANK
     r.reverse = False
-    if not range_or_reply(c, 2, ZRANGESTORE_OPTIONS, &r):
+    if not range_or_reply(c, 2, ~RANGE_WITHSCORES, &r):
         return 0
     e = c.db.lookup_read(&c.argv[2])
     if not c.has_type(e, TYPE_ZSET):

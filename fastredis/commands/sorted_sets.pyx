@@ -44,13 +44,13 @@ cdef enum:                      # beside ZADD_NX ... of zset_type
     ZADD_CH = 1 << 8            # the reply counts changed scores as well
 
 cdef Option[7] ZADD_OPTIONS = [
-    Option(b"NX", OPT_FLAG, ZADD_NX, 0),
-    Option(b"XX", OPT_FLAG, ZADD_XX, 0),
-    Option(b"CH", OPT_FLAG, ZADD_CH, 0),
-    Option(b"INCR", OPT_FLAG, ZADD_INCR, 0),
-    Option(b"GT", OPT_FLAG, ZADD_GT, 0),
-    Option(b"LT", OPT_FLAG, ZADD_LT, 0),
-    Option(NULL, OPT_FLAG, 0, 0),
+    Option(b"NX", OPT_FLAG, ZADD_NX, 0, NULL),
+    Option(b"XX", OPT_FLAG, ZADD_XX, 0, NULL),
+    Option(b"CH", OPT_FLAG, ZADD_CH, 0, NULL),
+    Option(b"INCR", OPT_FLAG, ZADD_INCR, 0, NULL),
+    Option(b"GT", OPT_FLAG, ZADD_GT, 0, NULL),
+    Option(b"LT", OPT_FLAG, ZADD_LT, 0, NULL),
+    Option(NULL, OPT_FLAG, 0, 0, NULL),
 ]
 
 

@@ -16,8 +16,8 @@ from fastredis.engine.keys cimport (
     KEY_ACCESS, KEY_DELETE, KEY_OW, KEY_RM, KEY_RW, KEY_UPDATE, KeyList, key_add, key_finder,
 )
 from fastredis.engine.options cimport (
-    OPT_FLAG, OPT_TEXT, Option, Options, arg_is, get_int_or_reply, get_memory_or_reply, get_range_or_reply,
-    parse_options_or_reply,
+    OPT_FLAG, OPT_TEXT, Option, Options, arg_is, find_option, get_int_or_reply, get_memory_or_reply,
+    get_range_or_reply, option_text, parse_options_or_reply,
 )
 from fastredis.values.entry cimport TYPE_STRING, Entry, entry_type
 from fastredis.values.string_type cimport entry_raw, raw_data, string_room, string_value_bytes, string_view
@@ -30,46 +30,32 @@ declare = declarer("string")
 cdef enum:
     DIGEST_TEXT = 16                # hexadecimal digits of a digest
 
-# Every list of options starts with the four that give an expire time.
-cdef Option[13] SET_OPTIONS = [
-    Option(b"EX", OPT_TEXT, EXPIRE_EX, 2),
-    Option(b"PX", OPT_TEXT, EXPIRE_PX, 2),
-    Option(b"EXAT", OPT_TEXT, EXPIRE_EXAT, 2),
-    Option(b"PXAT", OPT_TEXT, EXPIRE_PXAT, 2),
-    Option(b"NX", OPT_FLAG, SET_NX, 1),
-    Option(b"XX", OPT_FLAG, SET_XX, 1),
-    Option(b"IFEQ", OPT_TEXT, IF_EQ, 1),
-    Option(b"IFNE", OPT_TEXT, IF_NE, 1),
-    Option(b"IFDEQ", OPT_TEXT, IF_DEQ, 1),
-    Option(b"IFDNE", OPT_TEXT, IF_DNE, 1),
-    Option(b"GET", OPT_FLAG, SET_GET, 0),
-    Option(b"KEEPTTL", OPT_FLAG, SET_KEEPTTL, 2),
-    Option(NULL, OPT_FLAG, 0, 0),
-]
-cdef Option[6] GETEX_OPTIONS = [
-    Option(b"EX", OPT_TEXT, EXPIRE_EX, 2),
-    Option(b"PX", OPT_TEXT, EXPIRE_PX, 2),
-    Option(b"EXAT", OPT_TEXT, EXPIRE_EXAT, 2),
-    Option(b"PXAT", OPT_TEXT, EXPIRE_PXAT, 2),
-    Option(b"PERSIST", OPT_FLAG, SET_PERSIST, 2),
-    Option(NULL, OPT_FLAG, 0, 0),
-]
-cdef Option[8] MSETEX_OPTIONS = [
-    Option(b"EX", OPT_TEXT, EXPIRE_EX, 2),
-    Option(b"PX", OPT_TEXT, EXPIRE_PX, 2),
-    Option(b"EXAT", OPT_TEXT, EXPIRE_EXAT, 2),
-    Option(b"PXAT", OPT_TEXT, EXPIRE_PXAT, 2),
-    Option(b"NX", OPT_FLAG, SET_NX, 1),
-    Option(b"XX", OPT_FLAG, SET_XX, 1),
-    Option(b"KEEPTTL", OPT_FLAG, SET_KEEPTTL, 2),
-    Option(NULL, OPT_FLAG, 0, 0),
-]
-cdef Option[5] DELEX_OPTIONS = [
-    Option(b"IFEQ", OPT_TEXT, IF_EQ, 1),
-    Option(b"IFNE", OPT_TEXT, IF_NE, 1),
-    Option(b"IFDEQ", OPT_TEXT, IF_DEQ, 1),
-    Option(b"IFDNE", OPT_TEXT, IF_DNE, 1),
-    Option(NULL, OPT_FLAG, 0, 0),
+cdef enum:                          # what commands take of STRING_OPTIONS
+    MSETEX_TAKES = SET_NX | SET_XX | SET_EXPIRES | SET_KEEPTTL
+    SET_TAKES = MSETEX_TAKES | SET_COMPARES | SET_GET
+
+# Of all commands on strings; each says which of them it takes.
+cdef Option[20] STRING_OPTIONS = [
+    Option(b"EX", OPT_TEXT, EXPIRE_EX, 2, NULL),
+    Option(b"PX", OPT_TEXT, EXPIRE_PX, 2, NULL),
+    Option(b"EXAT", OPT_TEXT, EXPIRE_EXAT, 2, NULL),
+    Option(b"PXAT", OPT_TEXT, EXPIRE_PXAT, 2, NULL),
+    Option(b"NX", OPT_FLAG, SET_NX, 1, NULL),
+    Option(b"XX", OPT_FLAG, SET_XX, 1, NULL),
+    Option(b"IFEQ", OPT_TEXT, IF_EQ, 1, NULL),
+    Option(b"IFNE", OPT_TEXT, IF_NE, 1, NULL),
+    Option(b"IFDEQ", OPT_TEXT, IF_DEQ, 1, NULL),
+    Option(b"IFDNE", OPT_TEXT, IF_DNE, 1, NULL),
+    Option(b"GET", OPT_FLAG, SET_GET, 0, NULL),
+    Option(b"KEEPTTL", OPT_FLAG, SET_KEEPTTL, 2, NULL),
+    Option(b"PERSIST", OPT_FLAG, SET_PERSIST, 2, NULL),
+    Option(b"BYINT", OPT_TEXT, INCREX_BYINT, 3, NULL),
+    Option(b"BYFLOAT", OPT_TEXT, INCREX_BYFLOAT, 3, NULL),
+    Option(b"LBOUND", OPT_TEXT, INCREX_LBOUND, 0, NULL),
+    Option(b"UBOUND", OPT_TEXT, INCREX_UBOUND, 0, NULL),
+    Option(b"SATURATE", OPT_FLAG, INCREX_SATURATE, 0, NULL),
+    Option(b"ENX", OPT_FLAG, INCREX_ENX, 0, NULL),
+    Option(NULL, OPT_FLAG, 0, 0, NULL),
 ]
 
 
@@ -103,14 +89,24 @@ cdef bint deadline_or_reply(Client c, Arg* text, int kind, const char* command, 
     return True
 
 
-cdef bint expiry_or_reply(Client c, Options* given, const char* command, int64_t* when_ms) except -1:
-    """The deadline that the options ask for; untouched when they ask for none."""
-    cdef int i
+cdef bint string_options_or_reply(Client c, int first, int takes, Options* given) except -1:
+    """Read argv[first..]; a digest to compare with has sixteen digits."""
+    cdef int digest
 
-    for i in range(4):
-        if given.flags & SET_EXPIRES & (EXPIRE_EX << i):
-            return deadline_or_reply(c, given.text[i], EXPIRE_EX << i, command, when_ms)
+    if not parse_options_or_reply(c, first, STRING_OPTIONS, takes, given):
+        return False
+    digest = given.flags & (IF_DEQ | IF_DNE)
+    if digest and option_text(given, digest).size != DIGEST_TEXT:
+        c.error(ERR_DIGEST)
+        return False
     return True
+
+
+cdef bint expiry_or_reply(Client c, const Options* given, const char* command, int64_t* when_ms) except -1:
+    """The deadline that the options ask for; untouched when they ask for none."""
+    cdef int kind = given.flags & SET_EXPIRES
+
+    return not kind or deadline_or_reply(c, option_text(given, kind), kind, command, when_ms)
 
 
 cdef bytes number(int64_t value):
@@ -141,32 +137,16 @@ cdef bint digest_is(const char* text, size_t size, Arg* wanted) noexcept:
     return True
 
 
-cdef bint digests_or_reply(Client c, Options* given, int first) except -1:
-    """IFDEQ and IFDNE want sixteen digits; `first` is the place of IFEQ in the list of options."""
-    cdef int i
-
-    for i in range(2, 4):
-        if given.flags & (IF_EQ << i) and given.text[first + i].size != DIGEST_TEXT:
-            c.error(ERR_DIGEST)
-            return False
-    return True
-
-
-cdef bint compares(Entry* e, Options* given, int first) noexcept:
+cdef bint compares(Entry* e, const Options* given) noexcept:
     """Whether a string meets the IFEQ, IFNE, IFDEQ or IFDNE that was given."""
     cdef char[INT64_TEXT] scratch
     cdef size_t size
     cdef const char* text = string_view(e, scratch, &size)
-    cdef Arg* wanted
-    cdef int i
+    cdef Arg* wanted = option_text(given, given.flags & SET_COMPARES)
 
-    for i in range(4):
-        if given.flags & (IF_EQ << i):
-            wanted = given.text[first + i]
-            if i < 2:
-                return (size == wanted.size and memcmp(text, wanted.ptr, size) == 0) == (i == 0)
-            return digest_is(text, size, wanted) == (i == 2)
-    return True
+    if given.flags & (IF_DEQ | IF_DNE):
+        return digest_is(text, size, wanted) == (given.flags & IF_DEQ != 0)
+    return (size == wanted.size and memcmp(text, wanted.ptr, size) == 0) == (given.flags & IF_EQ != 0)
 
 
 # --- SET and what it stands for ------------------------------------------------------------
@@ -208,9 +188,7 @@ cdef int set_with_options(Client c) except -1:
     cdef Arg* value = &c.argv[2]
     cdef Entry* e
 
-    if not (parse_options_or_reply(c, 3, SET_OPTIONS, &given) and digests_or_reply(c, &given, 6)):
-        return 0
-    if not expiry_or_reply(c, &given, b"set", &when_ms):
+    if not (string_options_or_reply(c, 3, SET_TAKES, &given) and expiry_or_reply(c, &given, b"set", &when_ms)):
         return 0
     if given.flags & (SET_NX | SET_XX | SET_GET | SET_COMPARES):
         e = c.db.lookup_read(key) if given.flags & SET_GET else c.db.lookup_write(key)
@@ -230,10 +208,10 @@ cdef int set_with_options(Client c) except -1:
     return 0 if given.flags & SET_GET else c.reply_ok()
 
 
-cdef bint condition_holds(Entry* e, Options* given) noexcept:
+cdef bint condition_holds(Entry* e, const Options* given) noexcept:
     if e is NULL:
         return not given.flags & (SET_XX | IF_EQ | IF_DEQ)
-    return not given.flags & SET_NX and (not given.flags & SET_COMPARES or compares(e, given, 6))
+    return not given.flags & SET_NX and (not given.flags & SET_COMPARES or compares(e, given))
 
 
 cdef void set_keys(const Arg* argv, int argc, KeyList* found) noexcept:
@@ -396,7 +374,7 @@ cdef int cmd_getex(Client c) except -1:
     cdef Arg* key = &c.argv[1]
     cdef Entry* e
 
-    if not parse_options_or_reply(c, 2, GETEX_OPTIONS, &given):
+    if not string_options_or_reply(c, 2, SET_EXPIRES | SET_PERSIST, &given):
         return 0
     e = c.db.lookup_read(key)
     if e is NULL:
@@ -557,7 +535,7 @@ cdef int cmd_msetex(Client c) except -1:
     if pairs > (c.argc - 2) // 2:
         return c.error(ERR_NUMKEYS_PAIRS)
     last = 2 + 2 * <int>pairs
-    if not (parse_options_or_reply(c, last, MSETEX_OPTIONS, &given) and
+    if not (string_options_or_reply(c, last, MSETEX_TAKES, &given) and
             expiry_or_reply(c, &given, b"msetex", &when_ms)):
         return 0
     if given.flags & SET_NX and any_exists(c, 2, last) or given.flags & SET_XX and not all_exist(c, 2, last):
@@ -726,15 +704,6 @@ cdef int delete_if(Client c, bint condition) except -1:
     return c.reply_int(1)
 
 
-cdef bint is_condition(Arg* word) noexcept:
-    cdef int i
-
-    for i in range(4):
-        if arg_is(word, DELEX_OPTIONS[i].token):
-            return True
-    return False
-
-
 cdef int cmd_delex(Client c) except -1:
     """DELEX key [IFEQ value | IFNE value | IFDEQ digest | IFDNE digest] -> 1 if the key was deleted, else 0.
 
@@ -746,14 +715,14 @@ cdef int cmd_delex(Client c) except -1:
 
     if c.argc != 2 and c.argc != 4:
         return c.error(b"ERR wrong number of arguments for 'delex' command")
-    if c.argc == 4 and not is_condition(&c.argv[2]):
+    if c.argc == 4 and find_option(&c.argv[2], STRING_OPTIONS, SET_COMPARES) is NULL:
         return c.error(ERR_CONDITION)
-    if not (parse_options_or_reply(c, 2, DELEX_OPTIONS, &given) and digests_or_reply(c, &given, 0)):
+    if not string_options_or_reply(c, 2, SET_COMPARES, &given):
         return 0
     e = c.db.lookup_write(&c.argv[1])
     if given.flags and not c.is_string(e):
         return 0
-    return delete_if(c, e is not NULL and (not given.flags or compares(e, &given, 0)))
+    return delete_if(c, e is not NULL and (not given.flags or compares(e, &given)))
 
 
 cdef void delex_keys(const Arg* argv, int argc, KeyList* found) noexcept:

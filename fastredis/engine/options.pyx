@@ -1,8 +1,8 @@
 """Parsing of arguments. The design comment is in options.pxd."""
-from libc.string cimport memset, strlen
+from libc.string cimport strlen
 
 from fastredis.ds.alloc cimport mem_give_up, mem_growth_possible
-from fastredis.ds.native cimport likely
+from fastredis.ds.native cimport ctz64, likely
 from fastredis.ds.numbers cimport parse_double, parse_int64, parse_long_double
 from fastredis.engine.core cimport GATE_LOADING
 from fastredis.engine.errors cimport (
@@ -37,49 +37,43 @@ cdef bint arg_is(const Arg* a, const char* token) noexcept:
     return a.size >= size and strncasecmp(a.ptr, token, size) == 0 and (a.size == size or a.ptr[size] == 0)
 
 
-cdef bint parse_options_or_reply(Client c, int first, const Option* known, Options* given) except -1:
-    """Read the options from argv[first] to the end; see the design comment."""
-    return read_options_or_reply(c, first, known, NULL, given)
-
-
-cdef bint read_options_or_reply(Client c, int first, const Option* known, const Reader* readers,
-                                Options* given) except -1:
-    """The same; `readers` has one for each option, which is called for OPT_INT and OPT_INT_ONCE. NULL: any integer."""
+cdef bint parse_options_or_reply(Client c, int first, const Option* known, int takes, Options* given) except -1:
+    """Read the options from argv[first] to the end. takes: flags of those that the command has, or ALL_OPTIONS."""
+    cdef const Option* option
     cdef Reader read
     cdef int i = first
-    cdef int k
     cdef int groups = 0
+    cdef int bit
 
-    memset(given, 0, sizeof(Options))
+    given.flags = 0
     while i < c.argc:
-        k = find_option(&c.argv[i], known)
-        if k < 0 or not allowed(&known[k], given, groups) or i + operands(known[k].kind) >= c.argc:
+        option = find_option(&c.argv[i], known, takes)
+        if option is NULL or not allowed(option, given, groups) or i + operands(option.kind) >= c.argc:
             c.error(ERR_SYNTAX)
             return False
-        given.flags |= known[k].flag
-        if known[k].group:
-            groups |= 1 << known[k].group
-        if operands(known[k].kind):
-            given.text[k] = &c.argv[i + 1]
-        if known[k].kind >= OPT_INT:
-            read = get_int_or_reply if readers is NULL else readers[k]
-            if not read(c, i + 1, &given.number[k]):
+        given.flags |= option.flag
+        if option.group:
+            groups |= 1 << option.group
+        bit = ctz64(option.flag)
+        if operands(option.kind):
+            given.text[bit] = &c.argv[i + 1]
+        if option.kind >= OPT_INT:
+            read = get_int_or_reply if option.read is NULL else option.read
+            if not read(c, i + 1, &given.number[bit]):
                 return False
-        if known[k].kind == OPT_INTS and not get_int_or_reply(c, i + 2, &given.second):
+        if option.kind == OPT_INTS and not get_int_or_reply(c, i + 2, &given.second):
             return False
-        i += 1 + operands(known[k].kind)
+        i += 1 + operands(option.kind)
     return True
 
 
-cdef int find_option(const Arg* a, const Option* known) noexcept:
-    """The option's place in the list; -1: it is none."""
-    cdef int k = 0
-
-    while known[k].token is not NULL:
-        if arg_is(a, known[k].token):
-            return k
-        k += 1
-    return -1
+cdef const Option* find_option(const Arg* a, const Option* known, int takes) noexcept:
+    """The option of that name; NULL: it is none of those in `takes`."""
+    while known.token is not NULL:
+        if known.flag & takes and arg_is(a, known.token):
+            return known
+        known += 1
+    return NULL
 
 
 cdef inline int operands(OptionKind kind) noexcept:
@@ -87,7 +81,7 @@ cdef inline int operands(OptionKind kind) noexcept:
     return 0 if kind <= OPT_ONCE else 2 if kind == OPT_INTS else 1
 
 
-cdef bint allowed(const Option* option, Options* given, int groups) noexcept:
+cdef bint allowed(const Option* option, const Options* given, int groups) noexcept:
     """An option may come unless another of its group came before; most may be repeated, the last one counts."""
     if given.flags & option.flag:
         return option.kind != OPT_ONCE and option.kind != OPT_INT_ONCE
@@ -99,17 +93,17 @@ cdef int leading_options(Client c, int first, const Option* known, int* flags) n
 
     All are of the kind OPT_FLAG. Which of them go together is for the caller to say.
     """
+    cdef const Option* option
     cdef int i = first
-    cdef int k
 
     while i < c.argc:
         # Numbers come behind, which no option looks like.
         if c.argv[i].size and c.argv[i].ptr[0] < c'A':
             break
-        k = find_option(&c.argv[i], known)
-        if k < 0:
+        option = find_option(&c.argv[i], known, ALL_OPTIONS)
+        if option is NULL:
             break
-        flags[0] |= known[k].flag
+        flags[0] |= option.flag
         i += 1
     return i
 
