@@ -32,6 +32,7 @@ from fastredis.persist.loading import GATE_LOADING, Loading
 from fastredis.persist.saver import LOADING, Saver
 from fastredis.replication.ending import Ending
 from fastredis.replication.state import Replication
+from fastredis.scripting.scripts import Scripts
 
 RESOLVERS = 2               # threads that look names up: a name that nobody answers for takes long
 BACKGROUND_THREADS = 3      # ... and for files
@@ -76,6 +77,7 @@ def assemble(config: Config, log: Logger, loop: asyncio.AbstractEventLoop | None
     engine.aof = AofFiles(engine)
     engine.replication = Replication(engine)
     engine.service = Ending(engine)
+    engine.scripts = Scripts(engine)
     set_notify(engine, config.notify_keyspace_events)
     for name in ENGINE_SETTINGS:
         config.on_change(name, engine.configure)

@@ -24,6 +24,7 @@ MODULES = (
     "dump",
     "migrate",
     "transactions",
+    "scripting",
     "pubsub",
     "connection",
     "clients",

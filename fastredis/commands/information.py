@@ -1,7 +1,7 @@
 """INFO: facts and counters of the server, in sections.
 
 A section is a function that returns its fields in Redis's order: [(name, value), ...]. A field of something that this
-server does not have (scripts, replicas, an append-only file, threads) is the constant that it would have in a Redis
+server does not have (functions, replicas, an append-only file, threads) is the constant that it would have in a Redis
 that does not use it.
 Source: https://redis.io/docs/latest/commands/info/
 """
@@ -33,22 +33,6 @@ from fastredis.text import to_text
 declare = declarer("server")
 
 Fields = list[tuple[str, object]]
-
-NO_SCRIPTS: Fields = [
-    ("used_memory_lua", 0),
-    ("used_memory_vm_eval", 0),
-    ("used_memory_lua_human", "0B"),
-    ("used_memory_scripts_eval", 0),
-    ("number_of_cached_scripts", 0),
-    ("number_of_functions", 0),
-    ("number_of_libraries", 0),
-    ("used_memory_vm_functions", 0),
-    ("used_memory_vm_total", 0),
-    ("used_memory_vm_total_human", "0B"),
-    ("used_memory_functions", 0),
-    ("used_memory_scripts", 0),
-    ("used_memory_scripts_human", "0B"),
-]
 
 NO_DEFRAGMENTATION: Fields = [
     ("active_defrag_hits", 0),
@@ -151,6 +135,26 @@ def listeners(engine) -> Fields:
     return [(f"listener{number}", kind) for number, kind in enumerate(engine.host.listening())]
 
 
+def scripts(engine) -> Fields:
+    """What EVAL's Lua and the scripts themselves take. There are no functions."""
+    lua, texts = engine.scripts.lua_bytes, engine.scripts.text_bytes
+    return [
+        ("used_memory_lua", lua),
+        ("used_memory_vm_eval", lua),
+        ("used_memory_lua_human", human(lua)),
+        ("used_memory_scripts_eval", texts),
+        ("number_of_cached_scripts", engine.scripts.count),
+        ("number_of_functions", 0),
+        ("number_of_libraries", 0),
+        ("used_memory_vm_functions", 0),
+        ("used_memory_vm_total", lua),
+        ("used_memory_vm_total_human", human(lua)),
+        ("used_memory_functions", 0),
+        ("used_memory_scripts", texts),
+        ("used_memory_scripts_human", human(texts)),
+    ]
+
+
 def clients(engine) -> Fields:
     found = client_statistics(engine)
     return [
@@ -185,7 +189,7 @@ def memory(engine) -> Fields:
         *memory_used(engine, counted, resident, overhead),
         ("total_system_memory", system),
         ("total_system_memory_human", human(system)),
-        *NO_SCRIPTS,
+        *scripts(engine),
         ("maxmemory", config["maxmemory"]),
         ("maxmemory_human", human(config["maxmemory"])),
         ("maxmemory_policy", config["maxmemory-policy"]),
@@ -346,7 +350,7 @@ def keys(engine, counted) -> Fields:
         ("expire_cycle_cpu_milliseconds", counted["expire_cycle_us"] // 1000),
         ("evicted_keys", counted["evicted"]),
         ("evicted_clients", counted["evicted_clients"]),
-        ("evicted_scripts", 0),
+        ("evicted_scripts", engine.scripts.evicted),
         ("total_eviction_exceeded_time", (engine.evictor.exceeded_us + engine.evictor.running_us) // 1000),
         ("current_eviction_exceeded_time", engine.evictor.running_us // 1000),
         ("keyspace_hits", counted["hits"]),

@@ -1,0 +1,171 @@
+"""The functions of `redis`. The design comment is in redis_library.pxd."""
+from libc.math cimport floor
+from libc.stdint cimport int64_t
+from libc.string cimport strlen
+
+from fastredis.ds.numbers cimport DOUBLE_TEXT, format_double, format_int64
+from fastredis.scripting.lua_api cimport (
+    LUA_TNUMBER, LUA_TSTRING, lua, lua_State, set_field, set_function,
+)
+from fastredis.scripting.replies cimport push_reply
+from fastredis.scripting.sandbox cimport sandbox_add
+from fastredis.scripting.values cimport push_error, redis_error_reply, redis_sha1hex, redis_status_reply
+from fastredis.scripting.vm cimport vm_of
+
+from fastredis import REDIS_VERSION
+
+cdef enum:
+    LEVELS = 4                      # of the log: debug, verbose, notice, warning
+
+cdef const char* NO_ARGUMENTS = b"Please specify at least one argument for this redis lib call"
+cdef const char* BAD_ARGUMENTS = b"Lua redis lib command arguments must be strings or integers"
+
+
+cdef int fail(lua_State* L, const char* text) noexcept nogil:
+    """Raise an error of a library function."""
+    push_error(L, text, strlen(text))
+    return lua.error(L)
+
+
+cdef inline Caller* caller_of(lua_State* L) noexcept nogil:
+    return <Caller*>vm_of(L).context
+
+
+cdef const char* take_arguments(lua_State* L, Caller* caller) noexcept nogil:
+    """Have the arguments on the stack as a command's; NULL, or what is wrong with them. Numbers become text there."""
+    cdef char[DOUBLE_TEXT] digits
+    cdef int argc = lua.gettop(L)
+    cdef Arg* argv
+    cdef double n
+    cdef int i, kind
+
+    if argc == 0:
+        return NO_ARGUMENTS
+    for i in range(argc):
+        kind = lua.type(L, i + 1)
+        if kind == LUA_TNUMBER:
+            n = lua.tonumber(L, i + 1)
+            if floor(n) == n and -1e17 < n < 1e17:
+                lua.pushlstring(L, digits, format_int64(digits, <int64_t>n))
+            else:
+                lua.pushlstring(L, digits, format_double(digits, n))
+            lua.replace(L, i + 1)
+        elif kind != LUA_TSTRING:
+            return BAD_ARGUMENTS
+    argv = caller.reserve(caller.scripts, argc)
+    for i in range(argc):
+        argv[i].ptr = lua.tolstring(L, i + 1, &argv[i].size)
+        argv[i].hash = 0
+    return NULL
+
+
+cdef int call_command(lua_State* L, bint raises) noexcept nogil:
+    """redis.call and redis.pcall: the command's reply as a Lua value, an error raised or returned as a table."""
+    cdef Caller* caller = caller_of(L)
+    cdef const char* reply = take_arguments(L, caller)
+    cdef bint refused = reply is not NULL
+
+    if not refused:
+        reply = caller.call(caller.scripts, lua.gettop(L))
+        refused = caller.refused
+    if refused:
+        push_error(L, reply, strlen(reply))
+    else:
+        push_reply(L, reply)
+    return lua.error(L) if raises and (refused or reply[0] == c"-") else 1
+
+
+cdef int redis_call(lua_State* L) noexcept nogil:
+    return call_command(L, True)
+
+
+cdef int redis_pcall(lua_State* L) noexcept nogil:
+    return call_command(L, False)
+
+
+cdef int redis_log(lua_State* L) noexcept nogil:
+    cdef int argc = lua.gettop(L)
+    cdef const char* text
+    cdef size_t size
+    cdef double level
+    cdef int i
+
+    if argc < 2:
+        return fail(L, b"redis.log() requires two arguments or more.")
+    if not lua.isnumber(L, 1):
+        return fail(L, b"First argument must be a number (log level).")
+    level = lua.tonumber(L, 1)
+    if not 0 <= level < LEVELS:
+        return fail(L, b"Invalid debug level.")
+    lua.pushstring(L, b"")
+    for i in range(2, argc + 1):
+        if lua.isstring(L, i):
+            if i > 2:
+                lua.pushstring(L, b" ")
+                lua.concat(L, 2)
+            lua.pushvalue(L, i)
+            lua.concat(L, 2)
+    text = lua.tolstring(L, -1, &size)
+    caller_of(L).log(caller_of(L).scripts, <int>level, text, size)
+    return 0
+
+
+cdef int redis_setresp(lua_State* L) noexcept nogil:
+    cdef double version
+
+    if lua.gettop(L) != 1:
+        return fail(L, b"redis.setresp() requires one argument.")
+    version = lua.tonumber(L, 1)
+    if version != 2 and version != 3:
+        return fail(L, b"RESP version must be 2 or 3.")
+    caller_of(L).resp = <int>version
+    return 0
+
+
+cdef int redis_acl_check_cmd(lua_State* L) noexcept nogil:
+    """Whether the user may run a command. There is one user, who may run all that there are."""
+    cdef Caller* caller = caller_of(L)
+    cdef const char* problem = take_arguments(L, caller)
+
+    if problem is not NULL:
+        return fail(L, problem)
+    if not caller.knows(caller.scripts, lua.gettop(L)):
+        return fail(L, b"Invalid command passed to redis.acl_check_cmd()")
+    lua.pushboolean(L, 1)
+    return 1
+
+
+cdef int redis_replicate_commands(lua_State* L) noexcept nogil:
+    """What scripts do is always replicated by its effects."""
+    lua.pushboolean(L, 1)
+    return 1
+
+
+cdef void set_number(lua_State* L, const char* name, double value) noexcept:
+    lua.pushnumber(L, value)
+    set_field(L, -2, name)
+
+
+cdef void open_redis(Vm* vm) noexcept:
+    cdef lua_State* L = vm.L
+    cdef bytes version = REDIS_VERSION.encode()
+    cdef bytes name
+    cdef int i
+
+    lua.createtable(L, 0, 20)
+    set_function(L, b"call", redis_call)
+    set_function(L, b"pcall", redis_pcall)
+    set_function(L, b"error_reply", redis_error_reply)
+    set_function(L, b"status_reply", redis_status_reply)
+    set_function(L, b"sha1hex", redis_sha1hex)
+    set_function(L, b"log", redis_log)
+    set_function(L, b"setresp", redis_setresp)
+    set_function(L, b"acl_check_cmd", redis_acl_check_cmd)
+    set_function(L, b"replicate_commands", redis_replicate_commands)
+    for i, name in enumerate((b"LOG_DEBUG", b"LOG_VERBOSE", b"LOG_NOTICE", b"LOG_WARNING")):
+        set_number(L, name, i)
+    lua.pushlstring(L, version, len(version))
+    set_field(L, -2, b"REDIS_VERSION")
+    major, minor, patch = map(int, REDIS_VERSION.split("."))
+    set_number(L, b"REDIS_VERSION_NUM", major << 16 | minor << 8 | patch)
+    sandbox_add(vm, b"redis", b"server")
