@@ -206,6 +206,7 @@ def cmd_script_help(Client c):
     """SCRIPT HELP -> array of simple strings."""
     c.reply(help_lines("SCRIPT", HELP))
 
+
 declare(
     b"script|help", cmd_script_help, arity=2, flags=LOADING | STALE, since="5.0.0",
     complexity="O(1)",

@@ -84,7 +84,7 @@ cdef const char* push_bulk(lua_State* L, char kind, int64_t size, const char* p)
 
 cdef const char* push_aggregate(lua_State* L, char kind, int64_t count, const char* p) noexcept nogil:
     """Push an array, {map = {}} or {set = {}}; a missing array is false."""
-    cdef int i
+    cdef int i, _
 
     if count < 0:
         lua.pushboolean(L, 0)
@@ -97,7 +97,7 @@ cdef const char* push_aggregate(lua_State* L, char kind, int64_t count, const ch
         return p
     lua.createtable(L, 0, 1)
     lua.createtable(L, 0, <int>count)
-    for i in range(<int>count):
+    for _ in range(<int>count):
         p = push_reply(L, p)
         if kind == c"%":
             p = push_reply(L, p)
