@@ -17,4 +17,4 @@ cdef struct Caller:                     # who executes commands: Vm.context
     bint (*knows)(void* scripts, int argc) noexcept nogil       # whether there is such a command
     void (*log)(void* scripts, int level, const char* text, size_t size) noexcept nogil
 
-cdef void open_redis(Vm* vm) noexcept
+cdef int open_redis(Vm* vm) except -1

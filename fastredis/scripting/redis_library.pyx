@@ -146,7 +146,7 @@ cdef void set_number(lua_State* L, const char* name, double value) noexcept:
     set_field(L, -2, name)
 
 
-cdef void open_redis(Vm* vm) noexcept:
+cdef int open_redis(Vm* vm) except -1:
     cdef lua_State* L = vm.L
     cdef bytes version = REDIS_VERSION.encode()
     cdef bytes name
@@ -169,3 +169,4 @@ cdef void open_redis(Vm* vm) noexcept:
     major, minor, patch = map(int, REDIS_VERSION.split("."))
     set_number(L, b"REDIS_VERSION_NUM", major << 16 | minor << 8 | patch)
     sandbox_add(vm, b"redis", b"server")
+    return 0
