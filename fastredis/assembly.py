@@ -18,6 +18,7 @@ from fastredis.config.config import Config
 from fastredis.engine.blocking import Blocked
 from fastredis.engine.client_list import describe
 from fastredis.engine.command import CommandTable, declared_commands
+from fastredis.engine.core import GATE_LOADING
 from fastredis.engine.engine import Engine
 from fastredis.engine.evict import Evictor
 from fastredis.engine.hooks import Host
@@ -28,7 +29,7 @@ from fastredis.engine.slowlog import SlowLog
 from fastredis.host.logs import Logger
 from fastredis.host.process import Threads, end_at_once
 from fastredis.persist.aof_files import AofFiles
-from fastredis.persist.loading import GATE_LOADING, Loading
+from fastredis.persist.loading import Loading
 from fastredis.persist.saver import LOADING, Saver
 from fastredis.replication.ending import Ending
 from fastredis.replication.state import Replication

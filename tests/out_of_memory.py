@@ -18,11 +18,11 @@ import sys
 import tempfile
 import time
 
+from fastredis.engine.core import GATE_LOADING
 from fastredis.host.crash import exit_without_memory
 from fastredis.persist.aof_load import AofLoad
 from fastredis.persist.rdb_read import RdbError
 
-from fastredis.persist.loading import GATE_LOADING
 from fastredis.persist.rdb_load import load_file
 from tests.ds.probes import fail_allocation
 from tests.effect_rows import all_effects

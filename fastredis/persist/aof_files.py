@@ -18,6 +18,7 @@ from collections.abc import Iterator
 
 from fastredis.config.config import Config, ConfigError
 from fastredis.config.folder import Folder
+from fastredis.engine.core import GATE_LOADING
 from fastredis.engine.reply import ErrorReply, Status
 from fastredis.persist import manifest
 from fastredis.persist.aof import AppendOnly
@@ -25,7 +26,7 @@ from fastredis.persist.aof_load import AofError, AofLoad
 from fastredis.persist.aof_rewrite import write_base
 from fastredis.persist.child import Child, Outcome
 from fastredis.persist.files import remove_in_background
-from fastredis.persist.loading import GATE_LOADING, SLICE_US
+from fastredis.persist.loading import SLICE_US
 from fastredis.persist.manifest import Manifest, ManifestError
 
 OFF, ON, WAITING = range(3)

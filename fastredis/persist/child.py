@@ -28,9 +28,9 @@ import traceback
 from collections.abc import Callable
 from typing import NamedTuple
 
+from fastredis.engine.core import FIXED_BY_CHILD
 from fastredis.persist.files import remove_in_background
 
-FIXED_BY_CHILD = 2              # as in core.pxd
 REPORT = struct.Struct("=?QQ")  # whether it is the last one, bytes copied on write, keys written
 REPORT_SECONDS = 1.0            # between two reports
 COW_SHARE = 100                 # looking for copied pages may take one part in so many of the child's time

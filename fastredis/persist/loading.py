@@ -10,11 +10,11 @@ import os
 import sys
 import time
 
+from fastredis.engine.core import GATE_LOADING
 from fastredis.persist.check_rdb import check_file, known_text
 from fastredis.persist.kept import kept_of
 from fastredis.persist.rdb_load import RdbError, load_file
 
-GATE_LOADING = 1                # as in core.pxd
 SLICE_US = 10_000               # loading goes on for so long between two looks at the clients
 TERMINAL_SECONDS = 0.2          # between two lines of progress
 UNBOUNDED_US = 2**60

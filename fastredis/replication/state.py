@@ -11,6 +11,7 @@ import secrets
 import time
 from collections.abc import Sequence
 
+from fastredis.engine.core import GATE_REPLICATION
 from fastredis.engine.declarations import NO_ASYNC_LOADING, READONLY, STALE, WRITE
 from fastredis.engine.engine import C_READONLY, C_REDIRECT, C_REPLICA
 from fastredis.engine.hooks import Peers
@@ -20,7 +21,6 @@ from fastredis.replication.link import Link, request
 from fastredis.replication.master import BACKGROUND, ONLINE, TRANSMITTED, FullSync, Replica
 from fastredis.replication.stream import Reader, Stream
 
-GATE_REPLICATION = 1 << 2       # as in core.pxd
 NO_ID = "0" * 40
 PING = b"*1\r\n$4\r\nPING\r\n"
 READONLY_REPLICA = b"READONLY You can't write against a read only replica."
