@@ -8,15 +8,21 @@ from fastredis.engine.blocking import PAUSE_BY_CLIENT
 from fastredis.engine.client_list import reply_lines
 from fastredis.engine.command import declarer
 from fastredis.engine.declarations import ADMIN, CONTAINER, LOADING, NOSCRIPT, STALE
+from fastredis.engine.errors import (
+    CLIENT_NAME,
+    NOT_INTEGER,
+    SYNTAX,
+    TIMEOUT,
+    TIMEOUT_NEGATIVE,
+    TIMEOUT_RANGE,
+    UNBLOCKED,
+)
 from fastredis.engine.options import parse_integer
 from fastredis.engine.reply import ErrorReply, Status
 
 declare = declarer("connection")
 
 OK = Status("OK")
-SYNTAX = ErrorReply("ERR syntax error")
-NOT_INTEGER = ErrorReply("ERR value is not an integer or out of range")
-UNBLOCKED = b"UNBLOCKED client unblocked via CLIENT UNBLOCK"
 
 TYPES = {b"normal": "normal", b"slave": "replica", b"replica": "replica", b"pubsub": "pubsub", b"master": "master",
          b"primary": "master"}
@@ -144,15 +150,15 @@ def cmd_client_list(c):
     elif option == b"type" and len(args) == 2:
         kind = TYPES.get(args[1].lower())
         if kind is None:
-            return c.reply(ErrorReply(f"ERR Unknown client type '{text(args[1])}'"))
+            raise ErrorReply(f"ERR Unknown client type '{text(args[1])}'")
         chosen = [client for client in connected(c) if client_type(client) == kind]
     elif option == b"id" and len(args) > 1:
         ids = [parse_integer(arg) for arg in args[1:]]
         if None in ids:
-            return c.reply(ErrorReply("ERR Invalid client ID"))
+            raise ErrorReply("ERR Invalid client ID")
         chosen = [c.engine.clients[number] for number in ids if number in c.engine.clients]
     else:
-        return c.reply(SYNTAX)
+        raise ErrorReply(SYNTAX)
     reply_lines(c, chosen)
 
 declare(
@@ -194,7 +200,7 @@ def cmd_client_setname(c):
     """
     name = c.args[2]
     if not NAME.fullmatch(name):
-        return c.reply(ErrorReply("ERR Client names cannot contain spaces, newlines or special characters."))
+        raise ErrorReply(CLIENT_NAME)
     c.name = name
     c.reply(OK)
 
@@ -214,9 +220,9 @@ def cmd_client_setinfo(c):
     """
     attribute, value = c.args[2:]
     if attribute.lower() not in (b"lib-name", b"lib-ver"):
-        return c.reply(ErrorReply(f"ERR Unrecognized option '{text(attribute)}'"))
+        raise ErrorReply(f"ERR Unrecognized option '{text(attribute)}'")
     if not NAME.fullmatch(value):
-        return c.reply(ErrorReply(f"ERR {text(attribute)} cannot contain spaces, newlines or special characters."))
+        raise ErrorReply(f"ERR {text(attribute)} cannot contain spaces, newlines or special characters.")
     setattr(c, attribute.lower().decode().replace("-", "_"), value)
     c.reply(OK)
 
@@ -232,22 +238,18 @@ declare(
 # --- CLIENT KILL --------------------------------------------------------------------------
 
 
-class BadFilter(Exception):
-    """A filter of CLIENT KILL that cannot be; args[0] is the ErrorReply."""
-
-
 def kill_filters(c, args: list[bytes]) -> Iterator[Callable[[object], bool]]:
     """The filters of CLIENT KILL's new form as predicates, SKIPME among them.
 
-    Errors: BadFilter.
+    Raises an ErrorReply for a filter that cannot be.
     """
     skip_me = True
     if len(args) % 2:
-        raise BadFilter(SYNTAX)
+        raise ErrorReply(SYNTAX)
     for name, value in zip(args[::2], args[1::2], strict=True):
         if name.lower() == b"skipme":
             if value.lower() not in (b"yes", b"no"):
-                raise BadFilter(SYNTAX)
+                raise ErrorReply(SYNTAX)
             skip_me = value.lower() == b"yes"
         else:
             yield kill_filter(c, name.lower(), value)
@@ -263,25 +265,25 @@ def kill_filter(c, name: bytes, value: bytes) -> Callable[[object], bool]:
         return lambda client: client.local == value
     if name == b"user":
         if value != b"default":
-            raise BadFilter(ErrorReply(f"ERR No such user '{text(value)}'"))
+            raise ErrorReply(f"ERR No such user '{text(value)}'")
         return lambda client: client.user == value
     if name == b"type":
         kind = TYPES.get(value.lower())
         if kind is None:
-            raise BadFilter(ErrorReply(f"ERR Unknown client type '{text(value)}'"))
+            raise ErrorReply(f"ERR Unknown client type '{text(value)}'")
         return lambda client: client_type(client) == kind
     number = parse_integer(value)
     if name == b"id":
         if number is None or number < 1:
-            raise BadFilter(ErrorReply("ERR client-id should be greater than 0"))
+            raise ErrorReply("ERR client-id should be greater than 0")
         return lambda client: client.id == number
     if name == b"maxage":
         if number is None:
-            raise BadFilter(ErrorReply("ERR maxage is not an integer or out of range"))
+            raise ErrorReply("ERR maxage is not an integer or out of range")
         if number < 1:
-            raise BadFilter(ErrorReply("ERR maxage should be greater than 0"))
+            raise ErrorReply("ERR maxage should be greater than 0")
         return lambda client: (c.now_ms - client.created_ms) // 1000 >= number
-    raise BadFilter(SYNTAX)
+    raise ErrorReply(SYNTAX)
 
 
 def candidates(c, args: list[bytes]) -> list:
@@ -313,11 +315,11 @@ def cmd_client_kill(c):
     if len(args) == 1:
         found = [client for client in connected(c) if client.peer == args[0]]
         kill_all(c, found)
-        return c.reply(OK if found else ErrorReply("ERR No such client"))
-    try:
-        filters = list(kill_filters(c, args))
-    except BadFilter as error:
-        return c.reply(error.args[0])
+        if not found:
+            raise ErrorReply("ERR No such client")
+        c.reply(OK)
+        return
+    filters = list(kill_filters(c, args))
     found = [client for client in candidates(c, args) if all(fits(client) for fits in filters)]
     kill_all(c, found)
     c.reply(len(found))
@@ -356,7 +358,7 @@ def cmd_client_reply(c):
         if not c.flag_bits & bits.C_REPLY_OFF:
             c.flag_bits |= bits.C_REPLY_SKIP_NEXT
     else:
-        c.reply(SYNTAX)
+        raise ErrorReply(SYNTAX)
 
 declare(
     b"client|reply", cmd_client_reply, arity=3, flags=NOSCRIPT | LOADING | STALE, since="3.2.0",
@@ -370,7 +372,7 @@ def switch(c, bit: int) -> None:
     """ON or OFF -> OK; sets or clears a bit of the client's flags."""
     mode = c.args[2].lower()
     if mode not in (b"on", b"off"):
-        return c.reply(SYNTAX)
+        raise ErrorReply(SYNTAX)
     c.flag_bits = c.flag_bits | bit if mode == b"on" else c.flag_bits & ~bit
     c.reply(OK)
 
@@ -432,16 +434,16 @@ def cmd_client_unblock(c):
     args = c.args[2:]
     reason = args[1].lower() if len(args) == 2 else b"timeout"
     if len(args) > 2:
-        return c.reply(ErrorReply("ERR unknown subcommand or wrong number of arguments for "
-                                  f"'{text(c.args[1])}'. Try CLIENT HELP."))
+        raise ErrorReply("ERR unknown subcommand or wrong number of arguments for "
+                         f"'{text(c.args[1])}'. Try CLIENT HELP.")
     if reason not in (b"timeout", b"error"):
-        return c.reply(ErrorReply("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR"))
+        raise ErrorReply("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")
     number = parse_integer(args[0])
     if number is None:
-        return c.reply(NOT_INTEGER)
+        raise ErrorReply(NOT_INTEGER)
     client = c.engine.clients.get(number)
     waits = client is not None and client.blocked is not None and not client.blocked.steadfast
-    found = waits and c.engine.blocked.unblock(client, UNBLOCKED if reason == b"error" else None)
+    found = waits and c.engine.blocked.unblock(client, UNBLOCKED.encode() if reason == b"error" else None)
     c.reply(int(found))
 
 declare(
@@ -461,17 +463,17 @@ def cmd_client_pause(c):
     args = c.args[2:]
     mode = args[1].lower() if len(args) == 2 else b"all"
     if len(args) > 2:
-        return c.reply(ErrorReply("ERR unknown subcommand or wrong number of arguments for "
-                                  f"'{text(c.args[1])}'. Try CLIENT HELP."))
+        raise ErrorReply("ERR unknown subcommand or wrong number of arguments for "
+                         f"'{text(c.args[1])}'. Try CLIENT HELP.")
     if mode not in (b"write", b"all"):
-        return c.reply(ErrorReply("ERR CLIENT PAUSE mode must be WRITE or ALL"))
+        raise ErrorReply("ERR CLIENT PAUSE mode must be WRITE or ALL")
     timeout_ms = parse_integer(args[0])
     if timeout_ms is None:
-        return c.reply(ErrorReply("ERR timeout is not an integer or out of range"))
+        raise ErrorReply(TIMEOUT)
     if timeout_ms < 0:
-        return c.reply(ErrorReply("ERR timeout is negative"))
+        raise ErrorReply(TIMEOUT_NEGATIVE)
     if c.now_ms + timeout_ms >= 1 << 63:
-        return c.reply(ErrorReply("ERR timeout is out of range"))
+        raise ErrorReply(TIMEOUT_RANGE)
     if timeout_ms:
         c.engine.blocked.pause(PAUSE_BY_CLIENT, c.now_ms + timeout_ms, mode == b"all")
     c.reply(OK)

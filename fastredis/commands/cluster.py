@@ -11,12 +11,12 @@ from fastredis.engine.engine import C_READONLY, C_REDIRECT
 from fastredis.engine.reply import ErrorReply, Status
 
 declare = declarer("cluster")
-NO_CLUSTER = ErrorReply("ERR This instance has cluster support disabled")
+NO_CLUSTER = "ERR This instance has cluster support disabled"
 
 
 def set_read_only(c, is_on):
     if not c.flag_bits & C_REDIRECT:
-        return c.reply(NO_CLUSTER)
+        raise ErrorReply(NO_CLUSTER)
     if is_on:
         c.flag_bits |= C_READONLY
     else:
@@ -52,7 +52,7 @@ declare(
 
 def cmd_asking(c):
     """ASKING -> error: there is no cluster."""
-    c.reply(NO_CLUSTER)
+    raise ErrorReply(NO_CLUSTER)
 
 
 declare(
@@ -72,7 +72,7 @@ def cmd_cluster(c):
 
     Source: https://redis.io/docs/latest/commands/cluster-info/ and its sisters
     """
-    c.reply(NO_CLUSTER)
+    raise ErrorReply(NO_CLUSTER)
 
 
 CHANGES = ADMIN | NO_ASYNC_LOADING | STALE

@@ -4,6 +4,7 @@ from fastredis.commands.help_text import help_lines
 from fastredis.config.config import ConfigError
 from fastredis.engine.command import declarer
 from fastredis.engine.declarations import ADMIN, CONTAINER, LOADING, NOSCRIPT, STALE
+from fastredis.engine.errors import SYNTAX
 from fastredis.engine.inspect import is_loading, reset_statistics
 from fastredis.engine.reply import ErrorReply, Status
 from fastredis.text import to_text
@@ -56,16 +57,14 @@ def cmd_config_set(c):
     """
     words = [to_text(word) for word in c.args[2:]]
     if len(words) % 2:
-        c.reply(ErrorReply("ERR syntax error"))
-        return
+        raise ErrorReply(SYNTAX)
     pairs = list(zip(words[::2], words[1::2], strict=True))
     try:
         loading = is_loading(c.engine) or c.engine.replication.loads_aside
         c.engine.config.set_many(pairs, loading=loading, local=getattr(c, "is_local", True))
     except ConfigError as refusal:
-        c.reply(ErrorReply(str(refusal)))
-    else:
-        c.reply(OK)
+        raise ErrorReply(str(refusal)) from None
+    c.reply(OK)
 
 
 declare(
@@ -107,10 +106,9 @@ def cmd_config_rewrite(c):
     try:
         c.engine.config.rewrite()
     except ConfigError as refusal:
-        c.reply(ErrorReply(str(refusal)))
-    else:
-        c.engine.log.notice("CONFIG REWRITE executed with success.")
-        c.reply(OK)
+        raise ErrorReply(str(refusal)) from None
+    c.engine.log.notice("CONFIG REWRITE executed with success.")
+    c.reply(OK)
 
 
 declare(

@@ -19,6 +19,7 @@ from fastredis.engine import inspect
 from fastredis.engine.command import declarer
 from fastredis.engine.declarations import ADMIN, LOADING, NOSCRIPT, PROTECTED, STALE
 from fastredis.engine.engine import REPLY_PEAK_MS
+from fastredis.engine.errors import LOADING_DATA, NO_KEY, NOT_INTEGER, NOT_POSITIVE, SYNTAX
 from fastredis.engine.reply import Attributes, BigNumber, ErrorReply, Push, Status, Verbatim
 from fastredis.persist.loading import LoadError
 from fastredis.persist.rdb_save import saved_length
@@ -28,15 +29,8 @@ from fastredis.text import parse_int, parse_memory, strtod, to_text
 declare = declarer("server")
 
 OK = Status("OK")
-NO_KEY = "ERR no such key"
-NOT_POSITIVE = "ERR value is out of range, must be positive"
-NOT_INTEGER = "ERR value is not an integer or out of range"
 I64_MAX = 2**63 - 1
 TYPE_LIST, TYPE_SET = 1, 2  # as in values/entry.pxd
-
-
-class Refusal(Exception):
-    """A subcommand cannot do it; the text is the error to reply, code included."""
 
 
 class Subcommand(NamedTuple):
@@ -70,13 +64,8 @@ def cmd_debug(c):
     found = SUBCOMMANDS.get(name.lower())
     if found is None or not found.least <= len(args) <= found.most:
         text = f"ERR unknown subcommand or wrong number of arguments for '{to_text(name[:128])}'. Try DEBUG HELP."
-        c.reply(ErrorReply(text))
-        return
-    try:
-        reply = found.run(c, *args)
-    except Refusal as refusal:
-        reply = ErrorReply(str(refusal))
-    c.reply(reply)
+        raise ErrorReply(text)
+    c.reply(found.run(c, *args))
 
 
 declare(
@@ -88,10 +77,10 @@ declare(
 
 
 def number(word: bytes, least: int, error: str = NOT_INTEGER) -> int:
-    """An integer that is not below `least`, or a Refusal with this error."""
+    """An integer that is not below `least`, or an ErrorReply with this text."""
     value = parse_int(to_text(word))
     if value is None or value < least:
-        raise Refusal(error)
+        raise ErrorReply(error)
     return value
 
 
@@ -147,7 +136,7 @@ def clock(c, action, *amount):
     elif action == b"advance" and amount:
         engine_clock.advance(number(amount[0], -I64_MAX))
     else:
-        raise Refusal("ERR syntax error")
+        raise ErrorReply(SYNTAX)
     return OK
 
 
@@ -182,7 +171,7 @@ def reply_buffer(c, what, value):
     elif what == b"peak-reset-time":
         c.engine.tune_replies({b"never": -1, b"reset": REPLY_PEAK_MS}.get(value) or number(value, 0))
     else:
-        raise Refusal("ERR syntax error")
+        raise ErrorReply(SYNTAX)
     return OK
 
 
@@ -194,7 +183,7 @@ def object_facts(c, key, *fast):
     """The length is that of the value in an RDB file."""
     facts = inspect.entry_facts(c, key)
     if facts is None:
-        raise Refusal(NO_KEY)
+        raise ErrorReply(NO_KEY)
     text = f"Value at:0x{facts['address']:x} refcount:1 encoding:{facts['encoding']}"
     slow = [word.lower() for word in fast] != [b"fast"]
     if slow:
@@ -213,7 +202,7 @@ MAX_POPULATE = 2**32        # no table holds more keys than the expire heap can 
 
 def refuse_while_loading(c) -> None:
     if inspect.is_loading(c.engine):
-        raise Refusal("LOADING Redis is loading the dataset in memory")
+        raise ErrorReply(LOADING_DATA)
 
 
 @subcommand(
@@ -227,7 +216,7 @@ def refuse_while_loading(c) -> None:
 def populate(c, count, prefix=b"key", size=b"0"):
     wanted = number(count, 0, NOT_POSITIVE)
     if wanted > MAX_POPULATE:
-        raise Refusal(NOT_POSITIVE)
+        raise ErrorReply(NOT_POSITIVE)
     refuse_while_loading(c)
     inspect.populate(c, wanted, prefix, number(size, 0, NOT_POSITIVE))
     return OK
@@ -237,17 +226,17 @@ def populate(c, count, prefix=b"key", size=b"0"):
 def table_stats(c, database, *full):
     index = number(database, -I64_MAX)
     if not 0 <= index < c.engine.database_count:
-        raise Refusal("ERR Out of range database")
+        raise ErrorReply("ERR Out of range database")
     return Verbatim(inspect.table_text(c.engine, index, [word.lower() for word in full] == [b"full"]))
 
 
 @subcommand("HTSTATS-KEY <key> [full]", "Like HTSTATS but for the hash table stored at <key>'s value.", 1, 2)
 def key_table_stats(c, key, *full):
     if inspect.entry_facts(c, key) is None:
-        raise Refusal(NO_KEY)
+        raise ErrorReply(NO_KEY)
     text = inspect.value_table_text(c, key, [word.lower() for word in full] == [b"full"])
     if text is None:
-        raise Refusal("ERR The value stored at the specified key is not represented using an hash table")
+        raise ErrorReply("ERR The value stored at the specified key is not represented using an hash table")
     return Verbatim(text)
 
 
@@ -266,7 +255,7 @@ def dict_resizing(c, value):
 def packed_threshold(c, size):
     value = parse_memory(to_text(size))
     if value is None or value > 2**32 - 2**20:
-        raise Refusal("ERR argument must be a memory value bigger than 1 and smaller than 4gb")
+        raise ErrorReply("ERR argument must be a memory value bigger than 1 and smaller than 4gb")
     inspect.set_packed_threshold(c.engine, value)
     return OK
 
@@ -287,7 +276,7 @@ LOAD_FAILED = "ERR Error trying to load the RDB dump, check server logs."
 def reload(c, *options):
     words = {word.lower() for word in options}
     if words - {b"merge", b"noflush", b"nosave"}:
-        raise Refusal("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.")
+        raise ErrorReply("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.")
     refuse_while_loading(c)
     engine = c.engine
     before = engine.saver.obstacle
@@ -295,16 +284,16 @@ def reload(c, *options):
         file = (engine.loading.open_rdb(engine.config["dbfilename"]) if b"nosave" in words
                 else engine.saver.save_and_keep())
         if file < 0 and b"nosave" not in words:
-            raise Refusal("ERR")
+            raise ErrorReply("ERR")
         if b"noflush" not in words:
             engine.empty()
             engine.kept = None
             engine.saver.obstacle = INCOMPLETE
         if file < 0:
-            raise Refusal(LOAD_FAILED)
+            raise ErrorReply(LOAD_FAILED)
         engine.loading.load_rdb_now(file, replace=b"merge" in words)
     except LoadError:
-        raise Refusal(LOAD_FAILED) from None
+        raise ErrorReply(LOAD_FAILED) from None
     engine.saver.obstacle = before if b"noflush" in words else None
     engine.log.warning("DB reloaded by DEBUG RELOAD")
     return OK
@@ -321,7 +310,7 @@ def load_aof(c):
     c.engine.kept = None
     c.engine.saver.obstacle = INCOMPLETE
     if not c.engine.aof.load_again():
-        raise Refusal("ERR Error trying to load the AOF files, check server logs.")
+        raise ErrorReply("ERR Error trying to load the AOF files, check server logs.")
     c.engine.saver.obstacle = None
     c.engine.log.notice("Append Only File loaded by DEBUG LOADAOF")
     return OK
@@ -386,7 +375,7 @@ def verify(c):
     try:
         inspect.verify_values(c.engine)
     except AssertionError as wrong:
-        raise Refusal(f"ERR {wrong}") from wrong
+        raise ErrorReply(f"ERR {wrong}") from wrong
     return OK
 
 
@@ -441,12 +430,12 @@ PROTOCOL = {
 def protocol(c, kind):
     values = PROTOCOL.get(kind.lower())
     if values is None:
-        raise Refusal(
+        raise ErrorReply(
             "ERR Wrong protocol type name. Please use one of the following: "
             "string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false"
         )
     if kind.lower() == b"push" and c.resp == 2:
-        raise Refusal("ERR RESP2 is not supported by this command")
+        raise ErrorReply("ERR RESP2 is not supported by this command")
     for value in values[:-1]:
         c.reply(value)
     return values[-1]
@@ -459,7 +448,7 @@ def protocol(c, kind):
     1,
 )
 def error(c, text):
-    return ErrorReply(to_text(text))
+    raise ErrorReply(to_text(text))
 
 
 @subcommand("LOG <message>", "Write <message> to the server log.", 1)
@@ -518,5 +507,5 @@ def rewrite_all(c):
     try:
         c.engine.config.rewrite(force_all=True)
     except ConfigError as refusal:
-        raise Refusal(f"ERR CONFIG-REWRITE-FORCE-ALL failed: {refusal}") from None
+        raise ErrorReply(f"ERR CONFIG-REWRITE-FORCE-ALL failed: {refusal}") from None
     return OK

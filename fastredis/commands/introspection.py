@@ -4,6 +4,7 @@ from fastredis.commands.help_text import help_lines
 from fastredis.engine import declarations
 from fastredis.engine.command import declarer
 from fastredis.engine.declarations import LOADING, NO_MANDATORY_KEYS, STALE
+from fastredis.engine.errors import SYNTAX
 from fastredis.engine.inspect import matches
 from fastredis.engine.reply import ErrorReply, Status
 
@@ -95,8 +96,7 @@ def cmd_command_getkeys(c):
     Errors: no such command; it has no keys; wrong number of arguments; arguments in which no key can be found.
     Source: https://redis.io/docs/latest/commands/command-getkeys/
     """
-    found = keys_of(c)
-    c.reply(found if isinstance(found, ErrorReply) else [key for key, _ in found])
+    c.reply([key for key, _ in keys_of(c)])
 
 
 declare(
@@ -113,10 +113,7 @@ def cmd_command_getkeysandflags(c):
     Errors: as COMMAND GETKEYS.
     Source: https://redis.io/docs/latest/commands/command-getkeysandflags/
     """
-    found = keys_of(c)
-    if not isinstance(found, ErrorReply):
-        found = [[key, tuple(Status(flag) for flag in flags)] for key, flags in found]
-    c.reply(found)
+    c.reply([[key, tuple(Status(flag) for flag in flags)] for key, flags in keys_of(c)])
 
 
 declare(
@@ -129,23 +126,23 @@ declare(
 
 
 def keys_of(c):
-    """[(key, flags), ...] of the command that the arguments spell, or the error to reply."""
+    """[(key, flags), ...] of the command that the arguments spell. Raises an ErrorReply."""
     argv = c.args[2:]
     command = c.engine.commands.get(argv[0])
     if command is not None and command.subcommands and len(argv) > 1:
         command = command.subcommands.get(argv[1].lower())
     if command is None:
-        return ErrorReply("ERR Invalid command specified")
+        raise ErrorReply("ERR Invalid command specified")
     if not command.keys.any:
-        return ErrorReply("ERR The command has no key arguments")
+        raise ErrorReply("ERR The command has no key arguments")
     if len(argv) != command.arity and (command.arity > 0 or len(argv) < -command.arity):
-        return ErrorReply("ERR Invalid number of arguments specified for command")
+        raise ErrorReply("ERR Invalid number of arguments specified for command")
     try:
         return [(argv[position], flags) for position, flags in command.keys.positions(argv)]
     except ValueError:
         if command.flags & NO_MANDATORY_KEYS:
             return []
-        return ErrorReply("ERR Invalid arguments specified for command")
+        raise ErrorReply("ERR Invalid arguments specified for command") from None
 
 
 def cmd_command_help(c):
@@ -190,8 +187,7 @@ def cmd_command_list(c):
     chosen = everything
     if words:
         if len(words) != 3 or words[0].lower() != b"filterby" or words[1].lower() not in FILTERS:
-            c.reply(ErrorReply("ERR syntax error"))
-            return
+            raise ErrorReply(SYNTAX)
         chosen = FILTERS[words[1].lower()](words[2])
     names = []
     for command in all_commands(c.engine):

@@ -155,8 +155,7 @@ def cmd_latency_graph(c):
     name = to_text(c.args[2])
     event = c.engine.metrics.latency.events.get(name)
     if event is None:
-        c.reply(ErrorReply(f"ERR No samples available for event '{name}'"))
-        return
+        raise ErrorReply(f"ERR No samples available for event '{name}'")
     samples = list(event.samples)[-WIDTH:]
     latencies = [sample.latency_ms for sample in samples]
     head = (f"{name} - high {max(latencies)} ms, low {min(latencies)} ms (all time high {event.longest_ms} ms)\n"

@@ -3,6 +3,7 @@
 from fastredis import REDIS_VERSION
 from fastredis.engine.command import declarer
 from fastredis.engine.declarations import FAST, READONLY
+from fastredis.engine.errors import NOT_INTEGER
 from fastredis.engine.reply import ErrorReply, Verbatim
 from fastredis.text import parse_int, to_text
 
@@ -24,8 +25,7 @@ def cmd_lolwut(c):
     words = c.args[1:]
     numbers = [parse_int(to_text(word)) for word in (words[1:] if has_version(words) else words)]
     if None in numbers:
-        c.reply(ErrorReply("ERR value is not an integer or out of range"))
-        return
+        raise ErrorReply(NOT_INTEGER)
     rule = RULES[numbers.pop(0) % len(RULES) if has_version(words) else 0]
     sizes = [max(least, min(most, number)) for number, (_, least, most) in zip(numbers, SIZES, strict=False)]
     sizes += [default for default, _, _ in SIZES[len(sizes) :]]

@@ -5,6 +5,7 @@ from fastredis.commands.help_text import help_lines
 from fastredis.ds.alloc import slab_figures
 from fastredis.engine.command import declarer
 from fastredis.engine.declarations import CONTAINER, LOADING, READONLY, STALE, key_at
+from fastredis.engine.errors import NOT_INTEGER, SYNTAX
 from fastredis.engine.inspect import database_memory, key_memory
 from fastredis.engine.reply import ErrorReply, Status, Verbatim
 from fastredis.host import process
@@ -46,13 +47,10 @@ def cmd_memory_usage(c):
     samples = SAMPLES
     while options:
         if options[0].lower() != b"samples" or len(options) == 1:
-            c.reply(ErrorReply("ERR syntax error"))
-            return
+            raise ErrorReply(SYNTAX)
         samples = parse_int(to_text(options[1]))
         if samples is None or samples < 0:
-            wrong = "ERR value is not an integer or out of range" if samples is None else "ERR syntax error"
-            c.reply(ErrorReply(wrong))
-            return
+            raise ErrorReply(NOT_INTEGER if samples is None else SYNTAX)
         del options[:2]
     c.reply(key_memory(c, c.args[2], samples))
 

@@ -22,12 +22,12 @@ from dataclasses import dataclass, field
 from fastredis.commands.dump import delete_migrated, dump_key, migrate_keys
 from fastredis.engine.command import declarer
 from fastredis.engine.declarations import WRITE, Range, key_after, key_at
+from fastredis.engine.errors import NOT_INTEGER, SYNTAX
 from fastredis.engine.options import parse_integer
 from fastredis.engine.reply import ErrorReply, Status
 
 declare = declarer("generic")
 
-NOT_INTEGER = "ERR value is not an integer or out of range"
 NO_CONNECTION = "IOERR error or timeout connecting to the client"
 FAILED = "IOERR error or timeout {} to target instance"
 KEY_AND_KEYS = "ERR When using MIGRATE KEYS option, the key argument must be set to the empty string"
@@ -181,8 +181,8 @@ def encode(words: list[bytes]) -> bytes:
     return b"*%d\r\n%b" % (len(words), b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words))
 
 
-def parse(args: list[bytes]) -> Order | ErrorReply:
-    """The order that the arguments are, or what is wrong with them."""
+def parse(args: list[bytes]) -> Order:
+    """The order that the arguments are. Raises an ErrorReply."""
     order = Order(args[1], args[2], keys=[args[3]])
     words = iter(range(6, len(args)))
     for at in words:
@@ -198,14 +198,14 @@ def parse(args: list[bytes]) -> Order | ErrorReply:
             order.login = [args[next(words)], args[next(words)]]
         elif option == b"keys":
             if args[3]:
-                return ErrorReply(KEY_AND_KEYS)
+                raise ErrorReply(KEY_AND_KEYS)
             order.keys = args[at + 1:]
             break
         else:
-            return ErrorReply("ERR syntax error")
+            raise ErrorReply(SYNTAX)
     timeout_ms, db = parse_integer(args[5]), parse_integer(args[4])
     if timeout_ms is None or db is None:
-        return ErrorReply(NOT_INTEGER)
+        raise ErrorReply(NOT_INTEGER)
     order.db = db
     order.timeout = (min(timeout_ms, MOST_TIMEOUT_MS) if timeout_ms > 0 else DEFAULT_TIMEOUT_MS) / 1000
     return order
@@ -268,11 +268,10 @@ def cmd_migrate(c):
     Source: https://redis.io/docs/latest/commands/migrate/
     """
     order = parse(c.args)
-    if isinstance(order, ErrorReply):
-        return c.reply(order)
     packed = pack(c, order)
     if packed is None:
-        return c.reply(Status("NOKEY"))
+        c.reply(Status("NOKEY"))
+        return
     arrived, reply = deliver(order, *packed, c.engine.loop)
     if arrived and not order.copy:
         delete_migrated(c, arrived)

@@ -48,7 +48,7 @@ def cmd_module_load(c):
     Source: https://redis.io/docs/latest/commands/module-load/
     """
     c.engine.log.warning(f"Module {to_text(c.args[2])} failed to load: this server has no module system")
-    c.reply(ErrorReply("ERR Error loading the extension. Please check the server logs."))
+    raise ErrorReply("ERR Error loading the extension. Please check the server logs.")
 
 
 for name, since, args in (
@@ -68,7 +68,7 @@ def cmd_module_unload(c):
 
     Source: https://redis.io/docs/latest/commands/module-unload/
     """
-    c.reply(ErrorReply("ERR Error unloading module: no such module with that name"))
+    raise ErrorReply("ERR Error unloading module: no such module with that name")
 
 
 declare(

@@ -2,6 +2,7 @@
 
 from fastredis.engine.command import declarer
 from fastredis.engine.declarations import ADMIN, FAST, LOADING, NO_ASYNC_LOADING, NO_MULTI, NOSCRIPT, STALE
+from fastredis.engine.errors import SYNTAX
 from fastredis.engine.inspect import denies_blocking
 from fastredis.engine.reply import ErrorReply, Status
 
@@ -9,12 +10,14 @@ declare = declarer("server")
 
 OTHER_CHILD = ("ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to "
                "schedule a BGSAVE whenever possible.")
+RUNNING = "ERR Background save already in progress"
 NOTHING_TO_CANCEL = "ERR Background saving is currently not in progress or scheduled"
 
 
-def refusal(saver) -> ErrorReply:
-    """For whoever wants the data saved that may not be."""
-    return ErrorReply(f"ERR Can't save now: {saver.obstacle}.")
+def check(saver) -> None:
+    """Raises an ErrorReply when the data may not be saved."""
+    if saver.obstacle is not None:
+        raise ErrorReply(f"ERR Can't save now: {saver.obstacle}.")
 
 
 def cmd_save(c):
@@ -25,14 +28,12 @@ def cmd_save(c):
     Source: https://redis.io/docs/latest/commands/save/
     """
     saver = c.engine.saver
-    if saver.obstacle is not None:
-        c.reply(refusal(saver))
-    elif saver.running:
-        c.reply(ErrorReply("ERR Background save already in progress"))
-    elif saver.save():
-        c.reply(Status("OK"))
-    else:
-        c.reply(ErrorReply("ERR"))
+    check(saver)
+    if saver.running:
+        raise ErrorReply(RUNNING)
+    if not saver.save():
+        raise ErrorReply("ERR")
+    c.reply(Status("OK"))
 
 
 declare(
@@ -53,28 +54,30 @@ def cmd_bgsave(c):
     """
     option = c.args[1].lower() if len(c.args) == 2 else b""
     if len(c.args) > 1 and option not in (b"schedule", b"cancel"):
-        c.reply(ErrorReply("ERR syntax error"))
-    elif option == b"cancel":
+        raise ErrorReply(SYNTAX)
+    if option == b"cancel":
         c.reply(cancel(c.engine))
     else:
         c.reply(begin(c.engine, option == b"schedule", denies_blocking(c)))
 
 
-def begin(engine, may_wait: bool, in_transaction: bool) -> Status | ErrorReply:
+def begin(engine, may_wait: bool, in_transaction: bool) -> Status:
     saver = engine.saver
     if saver.running:
-        return ErrorReply("ERR Background save already in progress")
-    if saver.obstacle is not None and not may_wait:
-        return refusal(saver)
+        raise ErrorReply(RUNNING)
+    if not may_wait:
+        check(saver)
     if saver.at_work or saver.obstacle is not None or in_transaction:
         if not may_wait and not in_transaction:
-            return ErrorReply(OTHER_CHILD)
+            raise ErrorReply(OTHER_CHILD)
         saver.scheduled = True
         return Status("Background saving scheduled")
-    return Status("Background saving started") if saver.save_in_background() else ErrorReply("ERR")
+    if not saver.save_in_background():
+        raise ErrorReply("ERR")
+    return Status("Background saving started")
 
 
-def cancel(engine) -> Status | ErrorReply:
+def cancel(engine) -> Status:
     saver = engine.saver
     if saver.running:
         engine.log.notice("Background saving will be aborted due to user request")
@@ -84,7 +87,7 @@ def cancel(engine) -> Status | ErrorReply:
         engine.log.notice("Scheduled background saving will be cancelled due to user request")
         saver.scheduled = False
         return Status("Scheduled background saving cancelled")
-    return ErrorReply(NOTHING_TO_CANCEL)
+    raise ErrorReply(NOTHING_TO_CANCEL)
 
 
 declare(

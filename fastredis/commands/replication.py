@@ -14,6 +14,7 @@ from fastredis.engine.declarations import (
     STALE,
 )
 from fastredis.engine.engine import C_REPLICA
+from fastredis.engine.errors import NOT_INTEGER, NOT_POSITIVE, SYNTAX
 from fastredis.engine.options import parse_integer
 from fastredis.engine.reply import ErrorReply, Status
 from fastredis.replication.master import ONLINE, replica_of
@@ -22,9 +23,7 @@ from fastredis.text import to_text
 declare = declarer("server")
 
 OK = Status("OK")
-SYNTAX = ErrorReply("ERR syntax error")
-NOT_AN_INTEGER = ErrorReply("ERR value is not an integer or out of range")
-NO_LINK = ErrorReply("NOMASTERLINK Can't SYNC while not connected with my master")
+NO_LINK = "NOMASTERLINK Can't SYNC while not connected with my master"
 LONGEST_ADDRESS = 255
 VERSION = re.compile(rb"(\d{1,4})\.\d{1,4}\.\d{1,4}")
 FIRST_VALKEY = 9                        # version from which on it has a form of its own for fields with deadlines
@@ -51,8 +50,7 @@ def cmd_replicaof(c):
     replication, log = c.engine.replication, c.engine.log
     host, port_text = c.args[1:]
     if replication.failover.is_on:
-        c.reply(ErrorReply("ERR REPLICAOF not allowed while failing over."))
-        return
+        raise ErrorReply("ERR REPLICAOF not allowed while failing over.")
     if (host.lower(), port_text.lower()) == (b"no", b"one"):
         if replication.is_replica:
             replication.become_master()
@@ -60,12 +58,10 @@ def cmd_replicaof(c):
         c.reply(OK)
         return
     if c.flag_bits & C_REPLICA:
-        c.reply(ErrorReply("ERR Command is not valid when client is a replica."))
-        return
+        raise ErrorReply("ERR Command is not valid when client is a replica.")
     port = integer(port_text, 0, 65535)
     if port is None:
-        c.reply(ErrorReply("ERR Invalid master port"))
-        return
+        raise ErrorReply("ERR Invalid master port")
     master = to_text(host)
     if replication.is_replica and (replication.master_host.lower(), replication.master_port) == (master.lower(), port):
         log.notice("REPLICAOF would result into synchronization with the master we are already connected with. No "
@@ -137,32 +133,27 @@ def cmd_psync(c):
     if c.flag_bits & C_REPLICA:
         return
     args = c.args
-    if len(args) > 3 and args[3].lower() == b"failover" and not take_over(c, args[1].decode("latin-1")):
-        return
+    if len(args) > 3 and args[3].lower() == b"failover":
+        take_over(c, args[1].decode("latin-1"))
     if replication.is_replica and not replication.is_linked:
-        c.reply(NO_LINK)
-        return
+        raise ErrorReply(NO_LINK)
     offset = parse_integer(args[2])
     if offset is None:
         c.engine.log.warning(f"Replica {replica_of(c).name} asks for synchronization but with a wrong offset")
-        c.reply(NOT_AN_INTEGER)
-        return
+        raise ErrorReply(NOT_INTEGER)
     attach(c, args[1].decode("latin-1"), offset)
 
 
-def take_over(c, replid: str) -> bool:
-    """PSYNC ... FAILOVER: become the master that this one's present master asks for; else reply why not."""
+def take_over(c, replid: str) -> None:
+    """PSYNC ... FAILOVER: become the master that this one's present master asks for. Raises an ErrorReply."""
     replication, log = c.engine.replication, c.engine.log
     log.warning(f"Failover request received for replid {replid}.")
     if not replication.is_replica:
-        c.reply(ErrorReply("ERR PSYNC FAILOVER can't be sent to a master."))
-        return False
+        raise ErrorReply("ERR PSYNC FAILOVER can't be sent to a master.")
     if replid != replication.replid:
-        c.reply(ErrorReply("ERR PSYNC FAILOVER replid must match my replid."))
-        return False
+        raise ErrorReply("ERR PSYNC FAILOVER replid must match my replid.")
     replication.become_master()
     log.notice(f"MASTER MODE enabled (failover request from '{c.engine.describe(c)}')")
-    return True
 
 
 def attach(c, replid: str, offset: int, old: bool = False) -> None:
@@ -192,9 +183,8 @@ def cmd_sync(c):
     if c.flag_bits & C_REPLICA:
         return
     if replication.is_replica and not replication.is_linked:
-        c.reply(NO_LINK)
-    else:
-        attach(c, "?", -1, old=True)
+        raise ErrorReply(NO_LINK)
+    attach(c, "?", -1, old=True)
 
 
 declare(
@@ -216,8 +206,7 @@ def cmd_replconf(c):
     """
     words = c.args[1:]
     if len(words) % 2:
-        c.reply(SYNTAX)
-        return
+        raise ErrorReply(SYNTAX)
     pairs = [(words[i].lower(), words[i + 1]) for i in range(0, len(words), 2)]
     if pairs and pairs[0][0] == b"ack":
         acknowledge(c, dict(pairs))
@@ -227,10 +216,7 @@ def cmd_replconf(c):
             c.engine.replication.link.send_ack()
         return
     for option, value in pairs:
-        error = note(c, option, value)
-        if error is not None:
-            c.reply(error)
-            return
+        note(c, option, value)
     c.reply(OK)
 
 
@@ -242,18 +228,18 @@ def acknowledge(c, pairs: dict[bytes, bytes]) -> None:
         c.engine.replication.acked(c.replica, offset, aof_offset)
 
 
-def note(c, option: bytes, value: bytes) -> ErrorReply | None:
-    """One pair of REPLCONF; the error if it is wrong."""
+def note(c, option: bytes, value: bytes) -> None:
+    """One pair of REPLCONF. Raises an ErrorReply if it is wrong."""
     replica = replica_of(c)
     if option == b"listening-port":
         port = parse_integer(value)
         if port is None:
-            return NOT_AN_INTEGER
+            raise ErrorReply(NOT_INTEGER)
         replica.port = port
     elif option == b"ip-address":
         if len(value) > LONGEST_ADDRESS:
-            return ErrorReply("ERR REPLCONF ip-address provided by replica instance is too long: "
-                              f"{len(value)} bytes")
+            raise ErrorReply("ERR REPLCONF ip-address provided by replica instance is too long: "
+                             f"{len(value)} bytes")
         replica.host = to_text(value)
     elif option == b"capa":
         replica.knows_eof = replica.knows_eof or value.lower() == b"eof"
@@ -263,7 +249,7 @@ def note(c, option: bytes, value: bytes) -> ErrorReply | None:
     elif option in (b"rdb-only", b"rdb-channel"):
         wanted = integer(value, 0, 1)
         if wanted is None:
-            return ErrorReply("ERR value is out of range, must be positive")
+            raise ErrorReply(NOT_POSITIVE)
         if option == b"rdb-only":
             replica.rdb_only = bool(wanted)
         else:
@@ -271,18 +257,17 @@ def note(c, option: bytes, value: bytes) -> ErrorReply | None:
     elif option == b"set-rdb-client-id":
         number = parse_integer(value)
         if number is None:
-            return NOT_AN_INTEGER
+            raise ErrorReply(NOT_INTEGER)
         if number not in c.engine.replication.waiting:
-            return ErrorReply(f"ERR Unrecognized RDB client id {number}")
+            raise ErrorReply(f"ERR Unrecognized RDB client id {number}")
         replica.channel_id = number
     elif option == b"version":
         found = VERSION.match(value)
         if found is None:
-            return ErrorReply(f"ERR Unrecognized version format: {to_text(value)}")
+            raise ErrorReply(f"ERR Unrecognized version format: {to_text(value)}")
         replica.is_valkey = int(found[1]) >= FIRST_VALKEY       # no Redis says its version
     else:
-        return ErrorReply(f"ERR Unrecognized REPLCONF option: {to_text(option)}")
-    return None
+        raise ErrorReply(f"ERR Unrecognized REPLCONF option: {to_text(option)}")
 
 
 declare(
@@ -307,27 +292,21 @@ def cmd_failover(c):
     failover = c.engine.replication.failover
     words = [word.lower() for word in c.args[1:]]
     if words == [b"abort"]:
-        if failover.is_on:
-            failover.abort("Failover manually aborted")
-            c.reply(OK)
-        else:
-            c.reply(ErrorReply("ERR No failover in progress."))
+        if not failover.is_on:
+            raise ErrorReply("ERR No failover in progress.")
+        failover.abort("Failover manually aborted")
+        c.reply(OK)
         return
-    found = failover_options(c.args[1:])
-    if isinstance(found, ErrorReply):
-        c.reply(found)
-        return
-    host, port, timeout_ms, force = found
+    host, port, timeout_ms, force = failover_options(c.args[1:])
     error = failover_refusal(c.engine.replication, host, port, timeout_ms, force)
     if error is not None:
-        c.reply(ErrorReply("ERR " + error))
-        return
+        raise ErrorReply("ERR " + error)
     failover.begin(host, port, timeout_ms, force)
     c.reply(OK)
 
 
-def failover_options(words: list[bytes]) -> tuple[str, int, int, bool] | ErrorReply:
-    """(host, port, timeout in ms, force) of FAILOVER's arguments, "" and 0 for what they do not say; or an error."""
+def failover_options(words: list[bytes]) -> tuple[str, int, int, bool]:
+    """(host, port, timeout in ms, force) of FAILOVER's arguments, "" and 0 for what they do not say."""
     host, port, timeout_ms, force = "", 0, 0, False
     rest = list(words)
     while rest:
@@ -335,20 +314,20 @@ def failover_options(words: list[bytes]) -> tuple[str, int, int, bool] | ErrorRe
         if word == b"timeout" and rest and not timeout_ms:
             found = parse_integer(rest.pop(0))
             if found is None:
-                return NOT_AN_INTEGER
+                raise ErrorReply(NOT_INTEGER)
             if found <= 0:
-                return ErrorReply("ERR FAILOVER timeout must be greater than 0")
+                raise ErrorReply("ERR FAILOVER timeout must be greater than 0")
             timeout_ms = found
         elif word == b"to" and len(rest) > 1 and not host:
             host = to_text(rest.pop(0))
             found = parse_integer(rest.pop(0))
             if found is None:
-                return NOT_AN_INTEGER
+                raise ErrorReply(NOT_INTEGER)
             port = found
         elif word == b"force" and not force:
             force = True
         else:
-            return SYNTAX
+            raise ErrorReply(SYNTAX)
     return host, port, timeout_ms, force
 
 

@@ -2,12 +2,13 @@
 
 from fastredis.engine.command import declarer
 from fastredis.engine.declarations import ADMIN, ALLOW_BUSY, LOADING, NO_MULTI, NOSCRIPT, STALE
+from fastredis.engine.errors import SYNTAX
 from fastredis.engine.inspect import denies_blocking
 from fastredis.engine.reply import ErrorReply, Status
 
 declare = declarer("server")
 
-SHUTDOWN_FAILED = ErrorReply("ERR Errors trying to SHUTDOWN. Check logs.")
+SHUTDOWN_FAILED = "ERR Errors trying to SHUTDOWN. Check logs."
 WORDS = {b"nosave", b"save", b"now", b"force", b"abort"}
 
 
@@ -21,15 +22,14 @@ def cmd_shutdown(c):
     """
     words = {word.lower() for word in c.args[1:]}
     if words - WORDS or {b"save", b"nosave"} <= words or (b"abort" in words and len(words) > 1):
-        c.reply(ErrorReply("ERR syntax error"))
-        return
+        raise ErrorReply(SYNTAX)
     if b"abort" in words:
-        aborted = c.engine.service.abort()
-        c.reply(Status("OK") if aborted else ErrorReply("ERR No shutdown in progress."))
+        if not c.engine.service.abort():
+            raise ErrorReply("ERR No shutdown in progress.")
+        c.reply(Status("OK"))
         return
     if b"now" not in words and denies_blocking(c):
-        c.reply(ErrorReply("ERR SHUTDOWN without NOW or ABORT isn't allowed for DENY BLOCKING client"))
-        return
+        raise ErrorReply("ERR SHUTDOWN without NOW or ABORT isn't allowed for DENY BLOCKING client")
     service = c.engine.service
     if not service.awaits_replicas:
         save = True if b"save" in words else False if b"nosave" in words else None
@@ -39,7 +39,7 @@ def cmd_shutdown(c):
     elif service.awaits_replicas:
         service.hold(c)
     else:
-        c.reply(SHUTDOWN_FAILED)
+        raise ErrorReply(SHUTDOWN_FAILED)
 
 
 declare(

@@ -37,13 +37,11 @@ def cmd_slowlog_get(c):
     Source: https://redis.io/docs/latest/commands/slowlog-get/
     """
     if len(c.args) > 3:
-        c.reply(ErrorReply("ERR unknown subcommand or wrong number of arguments for "
-                           f"'{to_text(c.args[1])}'. Try SLOWLOG HELP."))
-        return
+        raise ErrorReply("ERR unknown subcommand or wrong number of arguments for "
+                         f"'{to_text(c.args[1])}'. Try SLOWLOG HELP.")
     count = parse_int(to_text(c.args[2])) if len(c.args) == 3 else SHOWN
     if count is None or count < -1:
-        c.reply(ErrorReply("ERR count should be greater than or equal to -1"))
-        return
+        raise ErrorReply("ERR count should be greater than or equal to -1")
     c.reply(c.engine.slow_log.newest(None if count == -1 else min(count, len(c.engine.slow_log))))
 
 

@@ -20,6 +20,7 @@ cdef int run_batch(Client c, Batch* batch) except -1
 # Look the commands of a batch up (NULL: there is none), and ask for what they will need of memory.
 cdef int prepare(Client c, Batch* batch, void** commands) except -1
 cdef int execute(Client c, Command command) except -1
+cdef int call_python(Client c, Command command) except -1
 cdef int call(Client c, Command command) except -1
 # The same in a frame with another one around it; a bug in the command ends only itself. checked: whether it may run was
 # asked before (when it was queued, began to wait, or by the master); else, in a script, it is asked now.

@@ -34,6 +34,8 @@ from fastredis.values.entry cimport (
     ENC_EMBSTR, ENC_HASHTABLE, ENC_INT, ENC_SKIPLIST, Entry, entry_encoding, entry_slot, entry_type,
 )
 
+from fastredis.engine.reply import ErrorReply
+
 cdef enum:
     PREFETCH_KEYS = 512             # keys of a batch that are hashed ahead
     PREFETCH_MEMBERS = 64           # arguments of a command that are looked at for members
@@ -526,7 +528,11 @@ cdef inline int take_time(Core* core, CommandStats* stats, uint64_t passed, int 
 
 
 cdef int call_python(Client c, Command command) except -1:
-    command.function(c)
+    """Run a handler in plain Python. It raises an ErrorReply to reply an error."""
+    try:
+        command.function(c)
+    except ErrorReply as error:
+        c.reply(error)
     return 0
 
 

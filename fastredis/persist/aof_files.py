@@ -400,10 +400,10 @@ class AofFiles:
 
     # --- rewriting ----------------------------------------------------------------------
 
-    def command_rewrite(self, in_transaction: bool) -> Status | ErrorReply:
-        """BGREWRITEAOF: begin a rewrite, or schedule one; what to reply."""
+    def command_rewrite(self, in_transaction: bool) -> Status:
+        """BGREWRITEAOF: begin a rewrite, or schedule one; what to reply. Raises an ErrorReply."""
         if self._rewriting:
-            return ErrorReply("ERR Background append only file rewriting already in progress")
+            raise ErrorReply("ERR Background append only file rewriting already in progress")
         if self._child_works or self._is_barred or in_transaction:
             self.scheduled = True
             self.failures = 0               # who asks for it need not wait because of them
@@ -411,8 +411,8 @@ class AofFiles:
             return Status("Background append only file rewriting scheduled")
         if self.rewrite():
             return Status("Background append only file rewriting started")
-        return ErrorReply("ERR Can't execute an AOF background rewriting. Please check the server logs for more "
-                          "information.")
+        raise ErrorReply("ERR Can't execute an AOF background rewriting. Please check the server logs for more "
+                         "information.")
 
     def rewrite(self) -> bool:
         """Begin a rewrite. No child may be at work, and no transaction under way."""

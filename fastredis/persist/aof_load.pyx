@@ -25,7 +25,7 @@ from fastredis.ds.alloc cimport mem_free, mem_realloc
 from fastredis.ds.native cimport monotonic_us, unlikely
 from fastredis.engine.client cimport Client
 from fastredis.engine.command cimport Command, find_subcommand
-from fastredis.engine.dispatch cimport prepare
+from fastredis.engine.dispatch cimport call_python, prepare
 from fastredis.engine.engine cimport C_DENY_BLOCKING, C_MULTI, Engine
 from fastredis.engine.flags cimport CONTAINER
 from fastredis.engine.multi cimport Queue
@@ -344,7 +344,7 @@ cdef class AofLoad:
         if command.handler is not NULL:
             command.handler(c)
         else:
-            command.function(c)
+            call_python(c, command)
         c.effects = None
         if unlikely(c.out.size and c.out.data[0] == c'-'):
             self.tell_error(command)

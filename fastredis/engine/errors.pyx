@@ -1,0 +1,12 @@
+"""Error texts for commands in plain Python, which raise ErrorReply(text). The texts are in errors.pxd."""
+
+CLIENT_NAME = ERR_CLIENT_NAME.decode()
+LOADING_DATA = ERR_LOADING.decode()
+NO_KEY = ERR_NO_KEY.decode()
+NOT_INTEGER = ERR_NOT_INTEGER.decode()
+NOT_POSITIVE = ERR_NOT_POSITIVE.decode()
+SYNTAX = ERR_SYNTAX.decode()
+TIMEOUT = ERR_TIMEOUT.decode()
+TIMEOUT_NEGATIVE = ERR_TIMEOUT_NEGATIVE.decode()
+TIMEOUT_RANGE = ERR_TIMEOUT_RANGE.decode()
+UNBLOCKED = ERR_UNBLOCKED.decode()
