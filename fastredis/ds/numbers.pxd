@@ -22,5 +22,6 @@ cdef bint parse_bound(const char* s, size_t n, double* out) noexcept nogil
 cdef size_t parse_leading_double(const char* s, double* out) noexcept nogil
 cdef int format_double(char* out, double v) noexcept nogil
 cdef int format_general(char* out, double v, int precision) noexcept nogil
+cdef int print_double(char* out, size_t room, const char* format, double v) noexcept nogil
 cdef bint parse_long_double(const char* s, size_t n, long double* out) noexcept nogil
 cdef int format_long_double(char* out, long double v, bint human) noexcept nogil

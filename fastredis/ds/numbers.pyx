@@ -437,6 +437,15 @@ cdef int format_with_printf(char* out, double v, int precision) noexcept nogil:
     return length
 
 
+cdef int print_double(char* out, size_t room, const char* format, double v) noexcept nogil:
+    """Write v as one conversion of printf says. Returns the length that it has, or would have with more room."""
+    cdef locale_t before = uselocale(fr_c_locale)
+    cdef int length = snprintf(out, room, format, v)
+
+    uselocale(before)
+    return length
+
+
 cdef int format_in_full(char* out, Decimal decimal, int count) noexcept nogil:
     """Write a decimal of `count` digits without an exponent."""
     cdef int offset = count + decimal.exponent      # digits in front of the point

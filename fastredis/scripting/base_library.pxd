@@ -4,10 +4,17 @@
 # do not: they look a table up past its metatable, write to it, or hand the metatable out. They are instead of Lua's,
 # refuse to write to a proxy, and see through it when they read. So pairs(string) still lists what is in it.
 #
-#   replaced               next pairs rawget rawset getmetatable setmetatable
-#                          table.insert table.foreach table.setn
-#   replaced for other     load loadstring (no bytecode) collectgarbage (put right after the run) pcall (Redis: an error
-#   reasons                is its text) math.random math.randomseed (Redis's generator) unpack (Lua 5.1: an overflow)
+#   since they pass the metatable by      next pairs rawget rawset getmetatable setmetatable
+#                                         table.insert table.foreach table.setn
+#   bytecode                              load loadstring
+#   what catches errors                   pcall xpcall; and pcall gives an error's text, as in Redis
+#   what would last                       collectgarbage: put right when the script ends
+#   Redis's generator                     math.random math.randomseed
+#   an overflow in Lua 5.1                unpack
+#   more than Lua 5.1 does, in LuaJIT     string.format
+#
+# In LuaJIT gsub and sort have a guard in front of them, and coroutine.create, resume and wrap are our own, for the C
+# stack.
 #
 # What is taken from Lua as it is reads a proxy as the empty table that it is: concat, sort, remove, unpack, ipairs.
 
@@ -18,6 +25,7 @@ cdef void push_proxy(lua_State* L) noexcept nogil
 
 # Put functions into the table on top of the stack.
 cdef void add_base(lua_State* L) noexcept nogil
+cdef void add_string(lua_State* L) noexcept nogil
 cdef void add_table(lua_State* L) noexcept nogil
 cdef void add_math(lua_State* L) noexcept nogil
 

@@ -1,13 +1,15 @@
 """Functions of Lua that are our own. The design comment is in base_library.pxd."""
 from libc.math cimport floor
 from libc.stdint cimport INT32_MAX, int32_t, int64_t, uint64_t
+from libc.string cimport strlen
 
 from fastredis.scripting.chunk cimport chunk_load, chunk_load_pieces
 from fastredis.scripting.lua_api cimport (
     LUA_GCCOUNT, LUA_GCCOUNTB, LUA_MULTRET, LUA_OK, LUA_TFUNCTION, LUA_TNIL, LUA_TSTRING,
     LUA_TTABLE, get_field, lua, lua_pop, set_field, set_function, upvalue_index, Text,
 )
-from fastredis.scripting.vm cimport MAX_PROXIES, Vm, is_proxy, vm_give_up, vm_of
+from fastredis.scripting.string_format cimport string_format
+from fastredis.scripting.vm cimport MAX_PROXIES, Vm, is_deep, is_proxy, vm_give_up, vm_of
 
 cdef enum:
     MOST_UNPACKED = 8000            # slots of the stack that a C function may have
@@ -69,6 +71,33 @@ cdef int missing_global(lua_State* L) noexcept nogil:
     if not lua.isstring(L, 2):
         return lua.L_error(L, b"Second argument to luaProtectedTableError must be a string or number")
     return lua.L_error(L, b"Script attempted to access nonexistent global variable '%s'", lua.tolstring(L, 2, NULL))
+
+
+# ---------------------------------------------------------------- depth
+
+cdef int refuse_depth(lua_State* L) noexcept nogil:
+    lua.pushstring(L, b"C stack overflow")
+    return lua.error(L)
+
+
+cdef int check_depth(lua_State* L) noexcept nogil:
+    return refuse_depth(L) if is_deep(vm_of(L)) else 0
+
+
+# Called by LuaJIT in the place of one of its functions. As f() is called last, it comes into the place of this function:
+# errors name the line of the script, and the function as it is called there.
+cdef const char* GUARD = b"local check, f = ... return function(...) check() return f(...) end"
+
+
+cdef void guard(lua_State* L, const char* name) noexcept nogil:
+    """Have the depth of the C stack checked before the function of that name in the table on top of the stack."""
+    if not lua.is_jit:
+        return
+    lua.L_loadbuffer(L, GUARD, strlen(GUARD), b"=guard")
+    lua.pushcclosure(L, check_depth, 0)
+    get_field(L, -3, name)
+    lua.call(L, 2, 1)
+    set_field(L, -2, name)
 
 
 # ---------------------------------------------------------------- tables
@@ -168,6 +197,7 @@ cdef int table_insert(lua_State* L) noexcept nogil:
 cdef int table_foreach(lua_State* L) noexcept nogil:
     lua.L_checktype(L, 1, LUA_TTABLE)
     lua.L_checktype(L, 2, LUA_TFUNCTION)
+    check_depth(L)
     see_through(L, 1)
     lua.settop(L, 2)
     lua.pushnil(L)
@@ -212,6 +242,8 @@ cdef int loaded(lua_State* L, int status) noexcept nogil:
     """The function on the stack, or nil and the message."""
     if status == LUA_OK:
         return 1
+    if vm_of(L).killed:
+        return lua.error(L)
     lua.pushnil(L)
     lua.insert(L, -2)
     return 2
@@ -230,17 +262,21 @@ cdef int base_load(lua_State* L) noexcept nogil:
         lua.settop(L, 1)
         lua.pushstring(L, b"=(load)")
     lua.L_checklstring(L, 2, NULL)
+    check_depth(L)
     lua.settop(L, 3)
     return loaded(L, chunk_load_pieces(L, lua.tolstring(L, 2, NULL)))
 
 
 cdef int base_pcall(lua_State* L) noexcept nogil:
     """Redis's: an error that is a table with an `err` is given as that text, as before there were such tables."""
+    check_depth(L)
     lua.pushboolean(L, True)
     if lua.gettop(L) == 1:
         lua.pushboolean(L, True)        # nothing to call: the error speaks of a boolean, as in Redis
     lua.insert(L, 1)
     if lua.pcall(L, lua.gettop(L) - 2, LUA_MULTRET, 0):
+        if vm_of(L).killed:
+            return lua.error(L)
         lua.remove(L, 1)
         if lua.type(L, -1) == LUA_TTABLE:
             get_field(L, -1, b"err")
@@ -248,6 +284,33 @@ cdef int base_pcall(lua_State* L) noexcept nogil:
                 lua.replace(L, -2)
         lua.pushboolean(L, False)
         lua.insert(L, 1)
+    return lua.gettop(L)
+
+
+cdef int handle_error(lua_State* L) noexcept nogil:
+    """Call the handler that xpcall() was given, the upvalue; but not because the script is killed."""
+    if vm_of(L).killed:
+        return 1
+    lua.settop(L, 1)
+    lua.pushvalue(L, upvalue_index(1))
+    lua.insert(L, 1)
+    lua.call(L, 1, 1)
+    return 1
+
+
+cdef int base_xpcall(lua_State* L) noexcept nogil:
+    cdef int status
+
+    lua.L_checkany(L, 2)
+    check_depth(L)
+    lua.settop(L, 2)
+    lua.pushcclosure(L, handle_error, 1)
+    lua.insert(L, 1)
+    status = lua.pcall(L, 0, LUA_MULTRET, 1)
+    if status and vm_of(L).killed:
+        return lua.error(L)
+    lua.pushboolean(L, status == LUA_OK)
+    lua.replace(L, 1)
     return lua.gettop(L)
 
 
@@ -329,6 +392,7 @@ cdef void add_base(lua_State* L) noexcept nogil:
     set_function(L, b"load", base_load)
     set_function(L, b"loadstring", base_loadstring)
     set_function(L, b"pcall", base_pcall)
+    set_function(L, b"xpcall", base_xpcall)
     set_function(L, b"collectgarbage", base_collectgarbage)
     if not lua.is_jit:
         set_function(L, b"unpack", base_unpack)
@@ -338,6 +402,12 @@ cdef void add_table(lua_State* L) noexcept nogil:
     set_function(L, b"insert", table_insert)
     set_function(L, b"foreach", table_foreach)
     set_function(L, b"setn", table_setn)
+    guard(L, b"sort")
+
+
+cdef void add_string(lua_State* L) noexcept nogil:
+    set_function(L, b"format", string_format)
+    guard(L, b"gsub")
 
 
 cdef void add_math(lua_State* L) noexcept nogil:

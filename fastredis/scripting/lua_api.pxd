@@ -126,6 +126,8 @@ cdef struct Api:
     double (*tonumber)(lua_State* L, int index) noexcept nogil
     int (*toboolean)(lua_State* L, int index) noexcept nogil
     const char* (*tolstring)(lua_State* L, int index, size_t* size) noexcept nogil
+    int (*iscfunction)(lua_State* L, int index) noexcept nogil
+    lua_State* (*tothread)(lua_State* L, int index) noexcept nogil
     void* (*touserdata)(lua_State* L, int index) noexcept nogil
     const void* (*topointer)(lua_State* L, int index) noexcept nogil
     size_t (*objlen)(lua_State* L, int index) noexcept nogil
@@ -158,6 +160,10 @@ cdef struct Api:
     void (*call)(lua_State* L, int arguments, int results) noexcept nogil
     int (*pcall)(lua_State* L, int arguments, int results, int handler) noexcept nogil
     int (*error)(lua_State* L) noexcept nogil
+    lua_State* (*newthread)(lua_State* L) noexcept nogil
+    int (*resume)(lua_State* L, int arguments) noexcept nogil
+    int (*status)(lua_State* L) noexcept nogil
+    void (*xmove)(lua_State* L, lua_State* to, int n) noexcept nogil
     int (*load)(lua_State* L, lua_Reader reader, void* data, const char* name) noexcept nogil
     int (*dump)(lua_State* L, lua_Writer writer, void* data) noexcept nogil
     int (*getstack)(lua_State* L, int level, lua_Debug* ar) noexcept nogil
@@ -167,6 +173,7 @@ cdef struct Api:
     int (*L_loadbuffer)(lua_State* L, const char* text, size_t size, const char* name) noexcept nogil
     int (*L_ref)(lua_State* L, int table) noexcept nogil
     void (*L_unref)(lua_State* L, int table, int ref) noexcept nogil
+    void (*L_where)(lua_State* L, int level) noexcept nogil
     int (*L_error)(lua_State* L, const char* format, ...) noexcept nogil
     int (*L_argerror)(lua_State* L, int argument, const char* message) noexcept nogil
     int (*L_typerror)(lua_State* L, int argument, const char* name) noexcept nogil

@@ -1,11 +1,12 @@
 """The globals of scripts. The design comment is in sandbox.pxd."""
 from fastredis.scripting.base_library cimport (
-    add_base, add_math, add_table, base_getmetatable, missing_global, push_proxy,
+    add_base, add_math, add_string, add_table, base_getmetatable, missing_global, push_proxy,
 )
 from fastredis.scripting.bit cimport bit_tohex, open_bit
 from fastredis.scripting.chunk cimport chunk_learn
 from fastredis.scripting.cjson cimport open_cjson
 from fastredis.scripting.cmsgpack cimport open_cmsgpack
+from fastredis.scripting.coroutines cimport add_coroutine
 from fastredis.scripting.lua_api cimport (
     LUA_GLOBALSINDEX, LUA_REGISTRYINDEX, LUA_TNIL, get_field, lua, lua_CFunction, lua_pop, lua_State, set_field,
     set_function, Text,
@@ -68,12 +69,13 @@ cdef void alias(lua_State* L, const char* name, const char* other) noexcept:
     set_field(L, -2, name)
 
 
-cdef void add_string(Vm* vm) noexcept:
+cdef void open_string(Vm* vm) noexcept:
     """The string library. Methods of strings are found in it without a proxy in between."""
     cdef lua_State* L = vm.L
 
     pick(L, b"string", STRING)
     alias(L, b"gfind", b"gmatch")
+    add_string(L)
     lua.pushstring(L, b"")
     lua.getmetatable(L, -1)
     lua.pushvalue(L, -3)
@@ -94,6 +96,7 @@ cdef void add_standard(Vm* vm) noexcept:
     add_math(L)
     sandbox_add(vm, b"math", NULL)
     pick(L, b"coroutine", COROUTINE)
+    add_coroutine(L)
     sandbox_add(vm, b"coroutine", NULL)
     pick(L, b"os", OS)
     sandbox_add(vm, b"os", NULL)
@@ -148,7 +151,7 @@ cdef void sandbox_open(Vm* vm) noexcept:
     lua.pushvalue(L, -1)
     vm.guarded = lua.L_ref(L, LUA_REGISTRYINDEX)
     set_field(L, -2, b"_G")
-    add_string(vm)
+    open_string(vm)
     add_standard(vm)
     add_library(vm, b"cjson", open_cjson)
     add_library(vm, b"cmsgpack", open_cmsgpack)

@@ -19,6 +19,14 @@
 # The buffer is where cjson, cmsgpack and struct write: memory that an error cannot leak, as the next to begin a text
 # takes it again. They do not call Lua functions, so there is one at a time.
 #
+# The end of a script that `interrupt` has killed is an error as well. What catches errors (pcall, xpcall, load,
+# resume) is all our own, looks at `killed`, and passes it on; and no handler is called that xpcall was given, since a
+# hook does not work in one that is called because of an error in a hook.
+#
+# The C stack: LuaJIT has no limit for functions in C that call functions in Lua that call functions in C, and
+# coroutines that resume coroutines; Lua 5.1 has one of 200. So those that do such calls (pcall, gsub, sort, load,
+# resume ...) ask is_deep() first. The threads that scripts run in need a stack of 8 MB.
+#
 # Tables that scripts may read only (libraries, _G): a script gets a proxy, an empty table, whose metatable has the real
 # table for reading (__index) and a function that refuses for writing. A flag in the table, as Redis's own Lua has it,
 # would need another Lua. Functions that see past metatables (next, rawset, table.insert ...) are our own: base_library.
@@ -35,6 +43,7 @@ from fastredis.scripting.watchdog cimport Watchdog
 
 cdef enum:
     MAX_PROXIES = 24
+    MOST_STACK = 2 * 1024 * 1024    # bytes of C stack that calls out of C functions may take
 
 cdef struct Buffer:
     char* data
@@ -57,9 +66,11 @@ cdef struct Vm:
     int guarded                 # to _G, the proxy of it
     const void* proxies[MAX_PROXIES]
     int proxy_count
+    size_t stack_base           # where the C stack was when the script began
     uint64_t random             # state of math.random
     bint collector_touched      # the script has set the collector otherwise
     int calls                   # since the last step of the collector
+    bint killed                 # the script has got an error that nothing may catch
     Interrupt interrupt         # NULL: scripts run as long as they like
     int64_t patience_ms         # how long a script runs before `interrupt` is asked for the first time
     Watchdog* dog               # NULL: it is asked every INTERRUPT_EVERY instructions from the beginning
@@ -99,6 +110,13 @@ cdef inline bint is_proxy(const Vm* vm, const void* table) noexcept nogil:
         if vm.proxies[i] == table:
             return True
     return False
+
+
+cdef inline bint is_deep(const Vm* vm) noexcept nogil:
+    """Whether C functions have called each other so deep that no more Lua function should be called out of one."""
+    cdef char here
+
+    return vm.stack_base - <size_t>&here > MOST_STACK
 
 
 cdef inline char* buffer_room(lua_State* L, Vm* vm, size_t more) noexcept nogil:

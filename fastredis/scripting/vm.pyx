@@ -151,17 +151,17 @@ cdef void push_text(lua_State* L, int index, int type) noexcept nogil:
 
 
 cdef void on_count(lua_State* L, lua_Debug* ar) noexcept nogil:
-    """Ask whether the script may go on. If not, it gets an error, and another one for every further instruction: no
-    pcall() can do anything about it.
-    """
+    """Ask whether the script may go on. If not, it gets an error that nothing catches (see vm.pxd)."""
     cdef Vm* vm = vm_of(L)
     cdef const char* reason
 
     if vm.dog is not NULL and lua.is_jit:
         dog_seen(vm.dog)
+        set_hook(L)
     reason = vm.interrupt(vm.context)
     if reason is NULL:
         return
+    vm.killed = True
     lua.sethook(L, on_count, LUA_MASKCOUNT, 1)
     lua.createtable(L, 0, 3)
     lua.pushstring(L, reason)
@@ -169,9 +169,17 @@ cdef void on_count(lua_State* L, lua_Debug* ar) noexcept nogil:
     lua.error(L)
 
 
-cdef void set_hook(void* L) noexcept nogil:
-    """Have on_count() called. The watchdog's thread does this, too, while Lua runs."""
-    lua.sethook(<lua_State*>L, on_count, LUA_MASKCOUNT, INTERRUPT_EVERY)
+cdef void set_hook(lua_State* L) noexcept nogil:
+    """Have on_count() called every now and then."""
+    lua.sethook(L, on_count, LUA_MASKCOUNT, INTERRUPT_EVERY)
+
+
+cdef void alarm(void* L) noexcept nogil:
+    """Have on_count() called for the next instruction. In the watchdog's thread, while Lua runs.
+
+    For the next one, as this may be done again before so many have been executed.
+    """
+    lua.sethook(<lua_State*>L, on_count, LUA_MASKCOUNT, 1)
 
 
 cdef void vm_push(Vm* vm, int ref) noexcept:
@@ -188,13 +196,15 @@ cdef int vm_call(Vm* vm, int arguments, int results) noexcept:
         # A hook belongs to one coroutine in Lua 5.1, and can't be set by another thread.
         watched = vm.dog is not NULL and lua.is_jit
         if watched:
-            dog_begin(vm.dog, set_hook, L, vm.patience_ms)
+            dog_begin(vm.dog, alarm, L, vm.patience_ms)
         else:
             set_hook(L)
             hooked = True
+    vm.stack_base = <size_t>&status
     vm.limited = vm.limit > 0
     status = lua.pcall(L, arguments, results, handler)
     vm.limited = False
+    vm.killed = False
     if watched:
         hooked = dog_end(vm.dog)
     if hooked:

@@ -54,9 +54,10 @@ cdef class Lua:
     cdef Watchdog* dog
     cdef Account account
     cdef Context context
+    cdef int saved                  # reference to globals that were replaced
 
     def __cinit__(self, int64_t limit=0, interrupt_after_ms=None, int patience=0, bint watchdog=True,
-                  bint own_bit=False):
+                  bint own_bit=False, bint alias=False):
         memset(&self.account, 0, sizeof(Account))
         memset(&self.context, 0, sizeof(Context))
         if watchdog:
@@ -73,7 +74,7 @@ cdef class Lua:
         set_function(self.vm.L, b"error_reply", redis_error_reply)
         set_function(self.vm.L, b"status_reply", redis_status_reply)
         set_function(self.vm.L, b"sha1hex", redis_sha1hex)
-        sandbox_add(self.vm, b"redis", b"server")
+        sandbox_add(self.vm, b"redis", <const char*>b"server" if alias else NULL)
         if own_bit:
             open_bit(self.vm.L)
             sandbox_add(self.vm, b"bit", NULL)
@@ -100,6 +101,10 @@ cdef class Lua:
     @property
     def asked(self):
         return self.context.asked
+
+    def forgive(self):
+        """Scripts may run as long as they like from now on."""
+        self.vm.interrupt = NULL
 
     @property
     def slots(self):
@@ -149,17 +154,20 @@ cdef class Lua:
         return value
 
     def replace_globals(self, names):
-        """Leave only these of the globals -> nothing; run() sees them only."""
+        """Leave only these of the globals, until restore_globals()."""
         sandbox_push_globals(self.vm)
+        lua.pushvalue(self.vm.L, -1)
+        self.saved = lua.L_ref(self.vm.L, LUA_REGISTRYINDEX)
         lua.createtable(self.vm.L, 0, 0)
         for name in names:
             lua.pushstring(self.vm.L, name)
             get_field(self.vm.L, 1, name)
             lua.rawset(self.vm.L, 2)
         sandbox_replace_globals(self.vm)
-        # What there was stays on the stack, for restore_globals().
+        lua.settop(self.vm.L, 0)
 
     def restore_globals(self):
+        lua.rawgeti(self.vm.L, LUA_REGISTRYINDEX, self.saved)
         sandbox_replace_globals(self.vm)
 
     def verify(self):
@@ -255,3 +263,19 @@ def error_table(bytes text):
     found = lua_.field(b"err")
     lua.settop(lua_.vm.L, 0)
     return found
+
+
+def lifetime(bytes script):
+    """Bytes that are still charged after a Vm was made, has run a script, and was closed."""
+    cdef Account account
+    cdef Vm* vm
+    cdef int ref
+
+    memset(&account, 0, sizeof(Account))
+    vm = vm_new(&account, NULL)
+    sandbox_open(vm)
+    ref = vm_load(vm, script, len(script), b"@user_script")
+    vm_push(vm, ref)
+    assert vm_call(vm, 0, 1) == LUA_OK
+    vm_close(vm)
+    return account.used
