@@ -14,8 +14,7 @@ from setuptools import Extension, setup
 ROOT = Path(__file__).parent
 BUILD = os.environ.get("FASTREDIS_BUILD", "release")
 
-COMPILE_ARGS = ["-fno-strict-aliasing", "-fvisibility=hidden", "-Wno-unused-function", "-Wno-unused-but-set-variable",
-                "-Wno-unused-variable", "-Wno-sign-compare"]
+COMPILE_ARGS = ["-fno-strict-aliasing", "-fvisibility=hidden", "-Wno-sign-compare"]
 LINK_ARGS = []
 MACROS = []
 DIRECTIVES = {
