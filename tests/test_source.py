@@ -159,6 +159,13 @@ def test_only_the_call_catches_everything():
     assert found == {"engine.dispatch", "engine.engine", "host.process"}
 
 
+def test_only_the_keyspace_knows_its_tables():
+    """A table for each slot would be a change of one module."""
+    private = re.compile(r"\._(keys|expires|field_expires)\b")
+    found = {module_name(path) for path in sources(".pyx", ".pxd") if private.search(path.read_text())}
+    assert found == {"engine.keyspace"}
+
+
 def test_no_function_swallows_exceptions_by_star():
     """`except *` costs a check after each call. parse_batch() returns an enum, and is called once a read."""
     found = {path.name for path in sources(".pyx", ".pxd")

@@ -9,16 +9,15 @@ from libc.stdint cimport INT64_MAX, int64_t, uint64_t
 
 from fastredis._resp cimport Arg
 from fastredis.ds.alloc cimport Account, mem_alloc, mem_free, mem_realloc
-from fastredis.ds.expire_heap cimport heap_top
 from fastredis.ds.glob cimport glob_has_wildcards, glob_match
 from fastredis.ds.native cimport prefetch
 from fastredis.ds.numbers cimport INT64_TEXT, format_uint64, parse_uint64
-from fastredis.ds.table cimport Table, TableIter, table_iter, table_iter_end, table_next, table_scan
+from fastredis.ds.table cimport Table, table_scan
 from fastredis.engine.client cimport Client
 from fastredis.engine.command cimport native
 from fastredis.engine.errors cimport ERR_CURSOR, ERR_NOSCORES, ERR_NOVALUES, ERR_SYNTAX
 from fastredis.engine.flags cimport READONLY, TOUCHES_ARBITRARY_KEYS
-from fastredis.engine.keyspace cimport Database
+from fastredis.engine.keyspace cimport Database, KeyWalk, walk_begin, walk_end, walk_next
 from fastredis.engine.options cimport (
     ALL_OPTIONS, OPT_FLAG, OPT_INT, OPT_TEXT, Option, Options, arg_is, get_int_or_reply, option_number, option_text,
     parse_options_or_reply,
@@ -72,27 +71,29 @@ declare(
 
 
 cdef inline bint any_expired(Database db) noexcept:
-    return heap_top(&db.expires) is not NULL and heap_top(&db.expires).when_ms < db.core.now_ms
+    cdef int64_t when_ms
+
+    return db.soonest(&when_ms) is not NULL and when_ms < db.core.now_ms
 
 
 cdef int reply_all_keys(Client c) except -1:
     cdef Database db = c.db
-    cdef TableIter walk
+    cdef KeyWalk walk
     cdef Entry* e
 
     if any_expired(db):
         return reply_matching_keys(c, &c.argv[1])
     # The number is known, so that the header need not be put in front of megabytes afterwards.
     c.reply_array(db.count())
-    table_iter(&walk, &db.keys)
+    walk_begin(&walk, db)
     try:
         while True:
-            e = <Entry*>table_next(&walk)
+            e = walk_next(&walk)
             if e is NULL:
                 return 0
             c.reply_bulk(entry_key(e), e.key_size)
     finally:
-        table_iter_end(&walk)
+        walk_end(&walk)
 
 
 cdef int reply_matching_keys(Client c, Arg* pattern) except -1:
@@ -100,13 +101,13 @@ cdef int reply_matching_keys(Client c, Arg* pattern) except -1:
     cdef bint all_keys = matches_all(pattern)
     cdef size_t mark = c.out.begin()
     cdef int64_t found = 0
-    cdef TableIter walk
+    cdef KeyWalk walk
     cdef Entry* e
 
-    table_iter(&walk, &db.keys)
+    walk_begin(&walk, db)
     try:
         while True:
-            e = <Entry*>table_next(&walk)
+            e = walk_next(&walk)
             if e is NULL:
                 break
             if (all_keys or glob_match(pattern.ptr, pattern.size, entry_key(e), e.key_size, False)) and (
@@ -114,7 +115,7 @@ cdef int reply_matching_keys(Client c, Arg* pattern) except -1:
                 c.reply_bulk(entry_key(e), e.key_size)
                 found += 1
     finally:
-        table_iter_end(&walk)
+        walk_end(&walk)
     return c.out.end_array(mark, found)
 
 
@@ -218,7 +219,7 @@ cdef int cmd_scan(Client c) except -1:
         return 0
     found_init(&found, &c.core.memory)
     try:
-        cursor = walk_table(&c.db.keys, &s, &found)
+        cursor = walk(c.db, NULL, &s, &found)
         keep_matching(c.db, &s, &found)
         reply_cursor(c, cursor)
         c.reply_array(found.count)
@@ -239,13 +240,16 @@ declare(
 )
 
 
-cdef uint64_t walk_table(Table* t, const ScanCall* s, Found* found) except? 0xFFFFFFFFFFFFFFFF:
-    """Collect entries from the cursor on until there are `count`; returns the cursor to go on with."""
+cdef uint64_t walk(Database db, Table* t, const ScanCall* s, Found* found) except? 0xFFFFFFFFFFFFFFFF:
+    """Collect entries of a database, or else a table, from the cursor on until there are `count`.
+
+    Returns the cursor to go on with.
+    """
     cdef int64_t buckets = min(s.count, INT64_MAX // BUCKETS_PER_COUNT) * BUCKETS_PER_COUNT
     cdef uint64_t cursor = s.cursor
 
     while True:
-        cursor = table_scan(t, cursor, note_found, found)
+        cursor = db.scan(cursor, note_found, found) if db is not None else table_scan(t, cursor, note_found, found)
         if cursor == 0 or buckets == 0 or <int64_t>found.count >= s.count:
             return cursor
         buckets -= 1
@@ -310,7 +314,7 @@ cdef int scan_table(Client c, ScanCall* s, Table* t, ScanReply reply) except -1:
 
     found_init(&found, &c.core.memory)
     try:
-        reply_cursor(c, walk_table(t, s, &found))
+        reply_cursor(c, walk(None, t, s, &found))
         mark = c.out.begin()
         for i in range(found.count):
             if i + PREFETCH_ENTRIES < found.count:

@@ -15,7 +15,6 @@ from fastredis.ds.listpack cimport LpItem, lp_text
 from fastredis.ds.native cimport bswap64
 from fastredis.ds.numbers cimport INT64_TEXT, parse_double
 from fastredis.ds.quicklist cimport QlIter, ql_item, ql_iter_end, ql_next
-from fastredis.ds.table cimport table_prefetch_bucket, table_prefetch_entry
 from fastredis.engine.client cimport Client
 from fastredis.engine.command cimport native
 from fastredis.engine.core cimport NOTIFY_GENERIC, NOTIFY_LIST
@@ -337,11 +336,11 @@ cdef int make_keys(Client c, Sort* s, const Pattern* patterns, int count, Ranked
             memcpy(to + p.prefix, first[i].item.text, first[i].item.size)
             memcpy(to + p.prefix + first[i].item.size, p.postfix, p.postfix_size)
             to += key.size
-            table_prefetch_bucket(&c.db.keys, arg_hash(key))
+            c.db.prefetch_bucket(arg_hash(key))
     for k in range(count):
         if patterns[k].kind >= PATTERN_KEY:
             for i in range(items):
-                table_prefetch_entry(&c.db.keys, s.keys[k * AHEAD + i].hash)
+                c.db.prefetch_entry(s.keys[k * AHEAD + i].hash)
     return 0
 
 

@@ -142,6 +142,19 @@ cdef void table_iter(TableIter* it, Table* t) noexcept
 cdef void* table_next(TableIter* it) noexcept
 cdef void table_iter_end(TableIter* it) noexcept
 
+# The same walk, with entries asked for some steps before they are returned; none is removed meanwhile.
+cdef enum:
+    AHEAD = 32              # entries; a power of two
+
+cdef struct Ahead:
+    TableIter walk
+    unsigned int next       # place in the ring of what is returned next
+    void* ring[AHEAD]       # the next entries; NULL: no more
+
+cdef void ahead_start(Ahead* a, Table* t) noexcept
+cdef void* ahead_take(Ahead* a) noexcept
+cdef void ahead_end(Ahead* a) noexcept
+
 # Freeing in slices: pops entries in bucket order and gives bucket memory back as it goes.
 cdef int64_t table_drain(Table* t, int64_t buckets, Visit release, void* context) except -1
 

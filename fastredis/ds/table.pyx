@@ -664,6 +664,38 @@ cdef void table_iter_end(TableIter* it) noexcept:
     shrink_if_sparse(it.table)
 
 
+cdef void ahead_start(Ahead* a, Table* t) noexcept:
+    """Begin a walk; the rehash stands still until ahead_end."""
+    cdef int i
+
+    memset(a.ring, 0, sizeof(a.ring))
+    table_iter(&a.walk, t)
+    a.next = 0
+    for i in range(AHEAD):
+        a.ring[i] = table_next(&a.walk)
+        if a.ring[i] is NULL:
+            break
+        prefetch(a.ring[i])
+
+
+cdef void* ahead_take(Ahead* a) noexcept:
+    """The next entry of the table, whose place is taken by one that is still far; NULL: there is none."""
+    cdef void** place = &a.ring[a.next & (AHEAD - 1)]
+    cdef void* entry = place[0]
+
+    if entry is not NULL:
+        place[0] = table_next(&a.walk)
+        if place[0] is not NULL:
+            prefetch(place[0])
+            prefetch(<char*>place[0] + 63)
+        a.next += 1
+    return entry
+
+
+cdef void ahead_end(Ahead* a) noexcept:
+    table_iter_end(&a.walk)
+
+
 # ---------------------------------------------------------------- for people and tests
 
 cdef str array_stats(Table* t, int which, bint full):

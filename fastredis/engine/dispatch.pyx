@@ -150,11 +150,11 @@ cdef int prepare(Client c, Batch* batch, void** commands) except -1:
             else:
                 keys[found] = &argv[k]
                 found += 1
-                table_prefetch_bucket(&db.keys, arg_hash(&argv[k]))
+                db.prefetch_bucket(arg_hash(&argv[k]))
             k += step
     if found > 1:
         for i in range(found):
-            table_prefetch_entry(&db.keys, keys[i].hash)
+            db.prefetch_entry(keys[i].hash)
     if with_members and batch.count > 1:
         prepare_members(db, batch, commands)
     return 0
@@ -171,7 +171,7 @@ cdef int prepare_movable(Client c, Command command, Arg* argv, int argc, Arg** k
     command.keys.find(argv, argc, &list)
     for i in range(min(list.count, PREFETCH_KEYS - found)):
         keys[found] = &argv[list.items[i].position]
-        table_prefetch_bucket(&c.db.keys, arg_hash(keys[found]))
+        c.db.prefetch_bucket(arg_hash(keys[found]))
         found += 1
     keys_free(&list)
     return found

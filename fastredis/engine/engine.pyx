@@ -11,7 +11,6 @@ from fastredis.ds.alloc cimport mem_alloc, mem_calloc, mem_free, mem_realloc
 from fastredis.ds.histogram cimport histogram_free
 from fastredis.ds.native cimport monotonic_us, ticks, unlikely, wall_us
 from fastredis.ds.numbers cimport INT64_TEXT, format_int64
-from fastredis.ds.table cimport table_rehash, table_set_manual
 from fastredis.engine.core cimport (
     AFTER_FEED, AFTER_READY, GATE_DISK, GATE_LOADING, GATE_PAUSED, LATENCY_US, LISTEN_EVENTS, NOTIFY_EXPIRED,
     NOTIFY_GENERIC, NOTIFY_HASH,
@@ -306,7 +305,7 @@ cdef class Engine(Listener):
         else:
             self.core.fixed_tables &= ~reason
         for db in self.databases:
-            table_set_manual(&db.keys, self.core.fixed_tables != 0)
+            db.fix_size(self.core.fixed_tables != 0)
 
     def disk_error(self, str source, bytes error):
         """Refuse writes with an error from now on (None: not any more), because `source` cannot make them durable."""
@@ -797,7 +796,7 @@ cdef class Engine(Listener):
         cdef Database db
 
         for db in self.databases:
-            if db.field_expires.count:
+            if db.field_deadline_count():
                 return True
         return False
 
@@ -876,8 +875,8 @@ cdef class Engine(Listener):
         cdef int64_t until = monotonic_us() + REHASH_US
 
         for db in self.databases:
-            while db.keys.rehash_index >= 0 and monotonic_us() < until:
-                table_rehash(&db.keys, REHASH_BUCKETS)
+            while monotonic_us() < until and db.rehash(REHASH_BUCKETS):
+                pass
 
     def note_latency(self, str event, int64_t us):
         """Tell the latency monitor how long something held the server up: LATENCY_US or more, less is no news."""

@@ -66,6 +66,7 @@ cdef class Evictor:
     cdef int64_t excess(self) noexcept
     cdef Room make_room(self) except? ROOM_NONE
     cdef Entry* victim(self, int* db) except? NULL
+    cdef uint64_t evictable(self, Database db) noexcept
     cdef int fill(self, Database db) except -1
     cdef int offer(self, Database db, Entry* e) except -1
     cdef Entry* best(self, int* db) except? NULL

@@ -5,10 +5,7 @@ from libc.stdint cimport INT64_MAX
 from libc.string cimport memmove
 
 from fastredis._resp cimport Arg, arg_hash, arg_of
-from fastredis.ds.expire_heap cimport ROOT, heap_slot, heap_top
 from fastredis.ds.native cimport monotonic_us
-from fastredis.ds.random cimport random_below
-from fastredis.ds.table cimport table_holds, table_random, table_sample
 from fastredis.engine.core cimport LATENCY_US, NOTIFY_EVICTED
 from fastredis.engine.keyspace cimport lfu_value
 from fastredis.values.entry cimport entry_has_ttl, entry_key, entry_lru
@@ -169,7 +166,7 @@ cdef class Evictor:
         while any_keys:
             any_keys = False
             for each in self.engine.databases:
-                if each.expires.count if self.volatile_only else each.count():
+                if self.evictable(each):
                     any_keys = True
                     self.fill(each)
             e = self.best(db)
@@ -177,20 +174,17 @@ cdef class Evictor:
                 return e
         return NULL
 
+    cdef uint64_t evictable(self, Database db) noexcept:
+        """How many keys of a database may be evicted."""
+        return db.volatile_count() if self.volatile_only else db.count()
+
     cdef int fill(self, Database db) except -1:
         """Offer some keys of a database to the pool."""
         cdef Sampling sampling
-        cdef uint32_t position
-        cdef int _
 
-        if not self.volatile_only:
-            sampling.evictor = <void*>self
-            sampling.db = <void*>db
-            return table_sample(&db.keys, &self.core.random, self.samples, sample_visit, &sampling)
-        for _ in range(self.samples):
-            position = ROOT + <uint32_t>random_below(&self.core.random, db.expires.count)
-            self.offer(db, <Entry*>heap_slot(&db.expires, position).item)
-        return 0
+        sampling.evictor = <void*>self
+        sampling.db = <void*>db
+        return db.sample(self.volatile_only, self.samples, sample_visit, &sampling)
 
     cdef uint64_t idle(self, Entry* e) noexcept:
         """How good a victim an entry is."""
@@ -238,7 +232,7 @@ cdef class Evictor:
             self.count -= 1
             c = &self.pool[self.count]
             each = self.engine.db(c.db)
-            if table_holds(&each.keys, c.e, c.hash) and self.idle(c.e) >= c.idle and (
+            if each.holds(c.e, c.hash) and self.idle(c.e) >= c.idle and (
                     not self.volatile_only or entry_has_ttl(c.e)):
                 db[0] = c.db
                 return c.e
@@ -248,32 +242,30 @@ cdef class Evictor:
         """Any key, of the databases in turn."""
         cdef Database each
         cdef int databases = self.engine.database_count
-        cdef uint32_t position
         cdef int _
 
         for _ in range(databases):
             self.next_db = (self.next_db + 1) % databases
             each = self.engine.db(self.next_db)
             db[0] = self.next_db
-            if self.volatile_only and each.expires.count:
-                position = ROOT + <uint32_t>random_below(&self.core.random, each.expires.count)
-                return <Entry*>heap_slot(&each.expires, position).item
-            if not self.volatile_only and each.count():
-                return <Entry*>table_random(&each.keys, &self.core.random)
+            if self.evictable(each):
+                return each.any(self.volatile_only)
         return NULL
 
     cdef Entry* soonest(self, int* db) except? NULL:
         """The key of all databases that expires first."""
         cdef Database each
-        cdef int64_t when_ms = INT64_MAX
-        cdef Entry* e = NULL
+        cdef int64_t when_ms, first_ms = INT64_MAX
+        cdef Entry* e
+        cdef Entry* first = NULL
 
         for each in self.engine.databases:
-            if heap_top(&each.expires) is not NULL and heap_top(&each.expires).when_ms < when_ms:
-                when_ms = heap_top(&each.expires).when_ms
-                e = <Entry*>heap_top(&each.expires).item
+            e = each.soonest(&when_ms)
+            if e is not NULL and when_ms < first_ms:
+                first_ms = when_ms
+                first = e
                 db[0] = each.index
-        return e
+        return first
 
     # --- the deed -------------------------------------------------------------------------
 

@@ -3,27 +3,23 @@
 Nothing here is on the way of a request. Durations that the engine counts in ticks of the cycle counter come out in
 microseconds.
 """
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from fastredis._resp cimport Arg, arg_hash, arg_of
 from fastredis.ds.alloc cimport Account, mem_alloc, mem_free
-from fastredis.ds.expire_heap cimport ROOT, ExpireHeap, heap_bytes, heap_slot, heap_verify
 from fastredis.ds.glob cimport glob_match
 from fastredis.ds.histogram cimport Histogram, bucket_end, histogram_free, histogram_percentile
 from fastredis.ds.listpack cimport LpItem, lp_text
 from fastredis.ds.native cimport monotonic_us, wall_us
 from fastredis.ds.numbers cimport DOUBLE_TEXT, INT64_TEXT, format_double, format_int64
 from fastredis.ds.quicklist cimport QlIter, QlNode, Quicklist, ql_item, ql_iter_end, ql_next
-from fastredis.ds.table cimport (
-    Bucket, Table, TableIter, table_bytes, table_iter, table_iter_end, table_next, table_reserve, table_stats,
-    table_verify,
-)
+from fastredis.ds.table cimport Table, table_stats
 from fastredis.engine.client cimport Client
 from fastredis.engine.connection cimport Connection
 from fastredis.engine.core cimport FIXED_BY_DEBUG, GATE_LOADING, Core
 from fastredis.engine.engine cimport C_DENY_BLOCKING, C_REPLICA, CommandStats, Engine
-from fastredis.engine.keyspace cimport Database
+from fastredis.engine.keyspace cimport Database, KeyWalk, walk_begin, walk_end, walk_next
 from fastredis.engine.multi cimport Queue
 from fastredis.values.entry cimport (
     ENC_HASHTABLE, ENC_QUICKLIST, ENC_SKIPLIST, TYPE_HASH, TYPE_LIST, TYPE_MODULE, TYPE_SET, TYPE_STREAM, TYPE_STRING,
@@ -63,7 +59,6 @@ cdef extern from *:
 
 cdef enum:
     MOST_POWER = 60                 # of two, in ns: the longest that a command can take
-    TTL_SAMPLES = 256               # deadlines that avg_ttl looks at
 
 COMPILER_VERSION = f"{COMPILER_MAJOR}.{COMPILER_MINOR}.{COMPILER_PATCH}"
 
@@ -222,20 +217,8 @@ def keyspace(Engine engine not None):
 
     for db in engine.databases:
         if db.count():
-            found.append((db.index, db.count(), db.expires.count, average_ttl(&db.expires, engine.core.now_ms),
-                          db.field_expires.count))
+            found.append((db.index, db.count(), db.volatile_count(), db.average_ttl(), db.field_deadline_count()))
     return found
-
-
-cdef int64_t average_ttl(ExpireHeap* heap, int64_t now_ms) noexcept:
-    """Mean ms to the deadlines, of evenly spaced places in the heap; exact up to TTL_SAMPLES keys."""
-    cdef uint32_t samples = min(heap.count, <uint32_t>TTL_SAMPLES)
-    cdef uint32_t i
-    cdef double total = 0
-
-    for i in range(samples):
-        total += max(0, heap_slot(heap, ROOT + <uint32_t>(<uint64_t>i * heap.count // samples)).when_ms - now_ms)
-    return <int64_t>(total / samples) if samples else 0
 
 
 def table_memory(Engine engine not None):
@@ -249,14 +232,8 @@ def table_memory(Engine engine not None):
 def database_memory(Engine engine not None):
     """[(database, keys, bytes of its table, of its heaps of deadlines, of an array that a rehash gives back), ...]."""
     cdef Database db
-    cdef size_t rehashing
-    cdef list found = []
 
-    for db in engine.databases:
-        rehashing = (db.keys.mask[0] + 1) * sizeof(Bucket) if db.keys.rehash_index >= 0 else 0
-        found.append((db.index, db.count(), table_bytes(&db.keys),
-                      heap_bytes(&db.expires) + heap_bytes(&db.field_expires), rehashing))
-    return found
+    return [(db.index, db.count(), db.table_memory(), db.heap_memory(), db.rehash_memory()) for db in engine.databases]
 
 
 def client_statistics(Engine engine not None):
@@ -426,34 +403,26 @@ def key_memory(Client c not None, bytes key not None, int64_t samples):
     """
     cdef Arg name = arg_of(key)
     cdef Entry* e = c.db.peek(&name)
-    cdef size_t total
 
-    if e is NULL:
-        return None
-    total = entry_memory(e, samples) + table_bytes(&c.db.keys) // c.db.count()
-    if entry_has_ttl(e):
-        total += heap_bytes(&c.db.expires) // c.db.expires.count
-    return total
+    return entry_memory(e, samples) + c.db.share_memory(e) if e is not NULL else None
 
 
 def verify_values(Engine engine not None):
     """Walk through the memory of every value; raises AssertionError where something is wrong."""
     cdef Database db
-    cdef TableIter it
+    cdef KeyWalk walk
     cdef Entry* e
 
     for db in engine.databases:
-        table_verify(&db.keys)
-        heap_verify(&db.expires)
-        heap_verify(&db.field_expires)
-        table_iter(&it, &db.keys)
+        db.verify()
+        walk_begin(&walk, db)
         try:
-            e = <Entry*>table_next(&it)
+            e = walk_next(&walk)
             while e is not NULL:
                 entry_verify(e)
-                e = <Entry*>table_next(&it)
+                e = walk_next(&walk)
         finally:
-            table_iter_end(&it)
+            walk_end(&walk)
 
 
 def entries(Engine engine not None, int index):
@@ -463,18 +432,18 @@ def entries(Engine engine not None, int index):
     still meanwhile; the caller changes nothing until the end.
     """
     cdef Database db = engine.db(index)
-    cdef TableIter it
+    cdef KeyWalk walk
     cdef Entry* e
 
-    table_iter(&it, &db.keys)
+    walk_begin(&walk, db)
     try:
         while True:
-            e = <Entry*>table_next(&it)
+            e = walk_next(&walk)
             if e is NULL:
                 return
             yield entry_key(e)[:e.key_size], entry_type(e), value_of(&engine.core.memory, e), entry_has_ttl(e)
     finally:
-        table_iter_end(&it)
+        walk_end(&walk)
 
 
 def entry_of(Client c not None, bytes key not None):
@@ -506,7 +475,7 @@ def populate(Client c not None, int64_t count, bytes prefix not None, int64_t si
 
     try:
         value = <char*>mem_alloc(&core.memory, value_room)
-        table_reserve(&c.db.keys, c.db.count() + count)
+        c.db.reserve(c.db.count() + count)
         memset(value, 0, value_room)
         memcpy(key, <const char*>prefix, len(prefix))
         key[len(prefix)] = c':'
@@ -546,11 +515,7 @@ def set_resizing(Engine engine not None, bint on):
 
 def table_text(Engine engine not None, int index, bint full):
     """DEBUG HTSTATS: the text about the table and the expire heap of a database."""
-    cdef Database db = engine.db(index)
-
-    return (f"[Dictionary HT]\n{table_stats(&db.keys, full)}"
-            f"[Expires HT]\nExpire heap stats:\n number of elements: {db.expires.count}\n"
-            f" bytes: {heap_bytes(&db.expires)}\n")
+    return engine.db(index).statistics(full)
 
 
 def value_table_text(Client c not None, bytes key not None, bint full):

@@ -8,15 +8,22 @@
 # has come first (and tell the listener), stamp LRU or LFU; reading also counts hits and
 # misses. peek() does none of that, for those who look without use.
 # An Entry* is good until the next change of its key.
+#
+# Nobody else knows that there is a table or a heap: what has an underscore is this module's, though inline
+# functions need it here. Others look up, walk (KeyWalk: everything, the table stands still; scan(): in steps,
+# from a cursor), sample, prefetch and count by what follows. tests/test_source.py holds it.
 
 cimport cython
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from fastredis._resp cimport Arg, arg_hash
-from fastredis.ds.expire_heap cimport ExpireHeap, heap_when
-from fastredis.ds.native cimport unlikely
-from fastredis.ds.table cimport Slot, Table, entry_of, table_count, table_slot_by
+from fastredis.ds.expire_heap cimport ExpireHeap, heap_index, heap_slot, heap_when
+from fastredis.ds.native cimport prefetch, unlikely
+from fastredis.ds.table cimport (
+    AHEAD, Ahead, Slot, Table, Visit, ahead_take, entry_of, table_count, table_prefetch_bucket, table_prefetch_entry,
+    table_slot_by,
+)
 from fastredis.engine.core cimport GATE_LOADING, Core
 from fastredis.values.entry cimport Entry, entry_has_ttl, entry_key_of, entry_lru, entry_set_lru
 
@@ -46,9 +53,10 @@ cdef class Garbage:
 
 cdef class Detached(Garbage):
     """All entries of a database."""
-    cdef Table keys
-    cdef ExpireHeap expires
-    cdef ExpireHeap field_expires
+    cdef Table _keys
+    cdef ExpireHeap _expires
+    cdef ExpireHeap _field_expires
+    cdef Database adopt(self, int index)
 
 
 cdef class Orphan(Garbage):
@@ -62,9 +70,9 @@ cdef class Database:
     cdef Core* core
     cdef Listener listener
     cdef readonly int index
-    cdef Table keys
-    cdef ExpireHeap expires
-    cdef ExpireHeap field_expires
+    cdef Table _keys
+    cdef ExpireHeap _expires
+    cdef ExpireHeap _field_expires
     cdef dict watchers                  # key (bytes) -> Line of those who watch it (fastredis.engine.lines)
     cdef dict awaited                   # key (bytes) -> {line: {KeyWaiter: None}}, first come first (see blocking.pxd)
 
@@ -80,6 +88,7 @@ cdef class Database:
     cdef Entry* to_raw(self, Arg* key, Entry* e, size_t size) except NULL
     cdef Entry* add_raw(self, Arg* key, size_t size) except NULL
     cdef int add(self, Entry* e, uint64_t hash) except -1
+    cdef int load(self, Entry* e, uint64_t hash, uint32_t lru) except -1
     cdef int replace(self, Arg* key, Entry* old, Entry* fresh, bint keep_ttl) except -1
     cdef bint delete(self, Arg* key, bint lazy) except -1
     cdef Entry* take(self, Arg* key) except? NULL
@@ -96,12 +105,28 @@ cdef class Database:
     cdef bint fields_gone(self, Entry* e, list names, uint64_t count, bint anew) except -1
 
     cdef Detached detach(self)
-    cdef Entry* random(self) except? NULL
     cdef int swap(self, Database other) except -1
+    cdef Entry* random(self) except? NULL
+    cdef Entry* any(self, bint volatile_only) noexcept
+    cdef int sample(self, bint volatile_only, int wanted, Visit visit, void* context) except -1
+    cdef bint holds(self, const Entry* e, uint64_t hash) noexcept
+    cdef Entry* soonest(self, int64_t* when_ms) noexcept
+    cdef uint64_t scan(self, uint64_t cursor, Visit visit, void* context) except? 0xFFFFFFFFFFFFFFFF
+
+    cdef int reserve(self, uint64_t keys) noexcept
+    cdef void fix_size(self, bint fixed) noexcept
+    cdef bint rehash(self, int buckets) noexcept
+    cdef size_t table_memory(self) noexcept
+    cdef size_t heap_memory(self) noexcept
+    cdef size_t rehash_memory(self) noexcept
+    cdef size_t share_memory(self, const Entry* e) noexcept
+    cdef int64_t average_ttl(self) noexcept
+    cdef str statistics(self, bint full)
+    cdef int verify(self) except -1
 
     cdef inline Entry* peek(self, Arg* key) noexcept:
         """The entry as it lies there, expired or not; NULL when there is none."""
-        cdef Slot* slot = table_slot_by(&self.keys, key.ptr, key.size, arg_hash(key), entry_key_of)
+        cdef Slot* slot = table_slot_by(&self._keys, key.ptr, key.size, arg_hash(key), entry_key_of)
         return <Entry*>entry_of(slot[0]) if slot is not NULL else NULL
 
     cdef inline int touch(self, Entry* e) noexcept:
@@ -114,7 +139,7 @@ cdef class Database:
 
     cdef inline bint is_expired(self, Entry* e) noexcept:
         """Whether its time has come; while data is loaded, none's has: the AOF's commands find what they found."""
-        return (entry_has_ttl(e) and heap_when(&self.expires, e) < self.core.now_ms
+        return (entry_has_ttl(e) and heap_when(&self._expires, e) < self.core.now_ms
                 and not self.core.gate & GATE_LOADING)
 
     cdef inline void before_change(self, Entry* e) noexcept:
@@ -124,11 +149,48 @@ cdef class Database:
 
     cdef inline int64_t when_ms(self, Entry* e) noexcept:
         """The entry's deadline in ms since the epoch, or NO_EXPIRE."""
-        return heap_when(&self.expires, e) if entry_has_ttl(e) else NO_EXPIRE
+        return heap_when(&self._expires, e) if entry_has_ttl(e) else NO_EXPIRE
 
     cdef inline uint64_t count(self) noexcept:
-        return table_count(&self.keys)
+        return table_count(&self._keys)
 
+    cdef inline uint64_t volatile_count(self) noexcept:
+        """Keys with a deadline."""
+        return self._expires.count
+
+    cdef inline uint64_t field_deadline_count(self) noexcept:
+        """Hashes with deadlines of fields."""
+        return self._field_expires.count
+
+    # Hints, in the order in which a batch gives them: first for all of its keys the one, then for all the next.
+
+    cdef inline void prefetch_bucket(self, uint64_t hash) noexcept:
+        table_prefetch_bucket(&self._keys, hash)
+
+    cdef inline void prefetch_entry(self, uint64_t hash) noexcept:
+        table_prefetch_entry(&self._keys, hash)
+
+    cdef inline void prefetch_deadline(self, Entry* e) noexcept:
+        if entry_has_ttl(e):
+            prefetch(heap_slot(&self._expires, heap_index(&self._expires, e)[0]))
+
+
+cdef struct KeyWalk:                    # over all keys of a database; nothing is removed until walk_end()
+    Ahead ahead
+
+
+cdef inline Entry* walk_next(KeyWalk* walk) noexcept:
+    """The next entry, expired or not, which was asked for in advance; NULL: that was all."""
+    return <Entry*>ahead_take(&walk.ahead)
+
+
+cdef inline Entry* walk_coming(KeyWalk* walk) noexcept:
+    """An entry that comes some steps later, and has arrived; NULL: none does."""
+    return <Entry*>walk.ahead.ring[(walk.ahead.next + AHEAD // 2) & (AHEAD - 1)]
+
+
+cdef void walk_begin(KeyWalk* walk, Database db) noexcept
+cdef void walk_end(KeyWalk* walk) noexcept
 
 cdef Database database_new(Core* core, Listener listener, int index)
 cdef uint32_t lfu_value(Core* core, const Entry* e) noexcept

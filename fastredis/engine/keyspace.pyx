@@ -5,11 +5,16 @@ from libc.stdint cimport INT64_MAX
 from libc.string cimport memset
 
 from fastredis.ds.alloc cimport Account
-from fastredis.ds.expire_heap cimport HeapSlot, heap_clear, heap_init, heap_remove, heap_replace, heap_set, heap_top
+from fastredis.ds.expire_heap cimport (
+    ROOT, HeapSlot, heap_bytes, heap_clear, heap_init, heap_remove, heap_replace, heap_set, heap_slot, heap_top,
+    heap_verify,
+)
 from fastredis.ds.native cimport monotonic_us
-from fastredis.ds.random cimport random64
+from fastredis.ds.random cimport random64, random_below
 from fastredis.ds.table cimport (
-    SLOTS, Slot, slot_put, table_add, table_drain, table_init, table_random, table_remove, table_slot_by,
+    SLOTS, Bucket, Slot, ahead_end, ahead_start, slot_put, table_add, table_bytes, table_drain, table_holds, table_init,
+    table_random, table_rehash, table_remove, table_reserve, table_sample, table_scan, table_set_manual, table_slot_by,
+    table_stats, table_verify,
 )
 from fastredis.engine.core cimport AFTER_FEED, NOTIFY_KEY_MISS, NOTIFY_NEW
 from fastredis.values.entry cimport (
@@ -29,6 +34,7 @@ cdef enum:
     EXPIRE_BATCH = 16           # expired keys between two looks at the clock
     FIELDS_BATCH = 64           # expired fields of a hash between two
     RANDOM_TRIES = 100
+    TTL_SAMPLES = 256           # deadlines that average_ttl() looks at
     LAZY_EFFORT = 64            # a value of more pieces is freed in slices where that is asked for (as in Redis)
     BIG_VALUE = 4096            # ... and one of more than these always
 
@@ -127,20 +133,29 @@ cdef class Garbage:
 cdef class Detached(Garbage):
     def __dealloc__(self):
         if self.core is not NULL:
-            table_drain(&self.keys, INT64_MAX, free_visit, self.core)
-            heap_clear(&self.expires)
-            heap_clear(&self.field_expires)
+            table_drain(&self._keys, INT64_MAX, free_visit, self.core)
+            heap_clear(&self._expires)
+            heap_clear(&self._field_expires)
 
     cdef int64_t drain(self, int64_t steps) except -1:
-        cdef int64_t left = table_drain(&self.keys, steps, put_aside_visit, <void*>self)
+        cdef int64_t left = table_drain(&self._keys, steps, put_aside_visit, <void*>self)
 
         if left == 0:
-            heap_clear(&self.expires)
-            heap_clear(&self.field_expires)
+            heap_clear(&self._expires)
+            heap_clear(&self._field_expires)
         return left
 
     cdef int64_t objects(self) noexcept:
-        return table_count(&self.keys)
+        return table_count(&self._keys)
+
+    cdef Database adopt(self, int index):
+        """Put all of it into a new database, which nobody else knows."""
+        cdef Database db = database_new(self.core, self.owner, index)
+
+        db._keys, self._keys = self._keys, db._keys
+        db._expires, self._expires = self._expires, db._expires
+        db._field_expires, self._field_expires = self._field_expires, db._field_expires
+        return db
 
 
 @cython.no_gc_clear
@@ -175,9 +190,9 @@ cdef Orphan orphan_new(Core* core, Listener owner, Entry* e, bint counted):
 cdef class Database:
     def __dealloc__(self):
         if self.core is not NULL:
-            table_drain(&self.keys, INT64_MAX, free_visit, self.core)
-            heap_clear(&self.expires)
-            heap_clear(&self.field_expires)
+            table_drain(&self._keys, INT64_MAX, free_visit, self.core)
+            heap_clear(&self._expires)
+            heap_clear(&self._field_expires)
 
     # --- lookup ---------------------------------------------------------------------
 
@@ -231,18 +246,23 @@ cdef class Database:
 
     cdef int add(self, Entry* e, uint64_t hash) except -1:
         """Put a new entry in; its key is not there yet. The entry belongs to the database from now on."""
-        table_add(&self.keys, e, hash)
-        entry_set_lru(e, new_lru(self.core))
-        entry_set_epoch(e, self.core.epoch)
-        if entry_type(e) == TYPE_HASH:
-            self.track_fields(e)
+        self.load(e, hash, new_lru(self.core))
         if self.core.listeners:
             self.listener.key_event(self, NOTIFY_NEW, b"new", entry_key(e), e.key_size)
         return 0
 
+    cdef int load(self, Entry* e, uint64_t hash, uint32_t lru) except -1:
+        """add() for who fills a database from a file: it is no event, and lru says when the key was used."""
+        table_add(&self._keys, e, hash)
+        entry_set_lru(e, lru)
+        entry_set_epoch(e, self.core.epoch)
+        if entry_type(e) == TYPE_HASH:
+            self.track_fields(e)
+        return 0
+
     cdef int replace(self, Arg* key, Entry* old, Entry* fresh, bint keep_ttl) except -1:
         """Put a new entry in the place of the key's old one, which is freed."""
-        cdef Slot* slot = table_slot_by(&self.keys, key.ptr, key.size, arg_hash(key), entry_key_of)
+        cdef Slot* slot = table_slot_by(&self._keys, key.ptr, key.size, arg_hash(key), entry_key_of)
 
         self.before_change(old)
         slot_put(slot, fresh)
@@ -250,9 +270,9 @@ cdef class Database:
         if entry_has_ttl(old):
             if keep_ttl:
                 fresh.heap_index = old.heap_index
-                heap_replace(&self.expires, old, fresh)
+                heap_replace(&self._expires, old, fresh)
             else:
-                heap_remove(&self.expires, old)
+                heap_remove(&self._expires, old)
         entry_set_lru(fresh, entry_lru(old))
         entry_set_epoch(fresh, self.core.epoch)
         if entry_type(old) == TYPE_HASH:
@@ -322,13 +342,13 @@ cdef class Database:
 
     cdef Entry* take(self, Arg* key) except? NULL:
         """Take the entry out of the database, TTL and all; the caller owns it. NULL when there is none."""
-        cdef Entry* e = <Entry*>table_remove(&self.keys, key.ptr, key.size, arg_hash(key))
+        cdef Entry* e = <Entry*>table_remove(&self._keys, key.ptr, key.size, arg_hash(key))
 
         if e is NULL:
             return NULL
         self.before_change(e)
         if entry_has_ttl(e):
-            heap_remove(&self.expires, e)
+            heap_remove(&self._expires, e)
             e.heap_index = NOT_IN_HEAP
         if entry_type(e) == TYPE_HASH:
             self.forget_fields(e)
@@ -357,7 +377,7 @@ cdef class Database:
     cdef int set_expire(self, Entry* e, int64_t when_ms) except -1:
         """Give the entry a deadline, ms since the epoch, or another one."""
         self.before_change(e)
-        heap_set(&self.expires, e, when_ms)
+        heap_set(&self._expires, e, when_ms)
         if when_ms < self.core.armed_ms:
             self.core.rearm = True
         if unlikely(self.core.takes_writes) and not self.core.obeying:
@@ -369,7 +389,7 @@ cdef class Database:
         if not entry_has_ttl(e):
             return False
         self.before_change(e)
-        heap_remove(&self.expires, e)
+        heap_remove(&self._expires, e)
         e.heap_index = NOT_IN_HEAP
         return True
 
@@ -400,8 +420,8 @@ cdef class Database:
         cdef HeapSlot* fields
 
         while True:
-            key = heap_top(&self.expires)
-            fields = heap_top(&self.field_expires)
+            key = heap_top(&self._expires)
+            fields = heap_top(&self._field_expires)
             if key is not NULL and key.when_ms < now_ms and (fields is NULL or key.when_ms <= fields.when_ms):
                 self.expire_entry(<Entry*>key.item)
                 fields = NULL
@@ -417,10 +437,10 @@ cdef class Database:
         """The soonest deadline of a key or a field; INT64_MAX: there is none."""
         cdef int64_t soonest = INT64_MAX
 
-        if heap_top(&self.expires) is not NULL:
-            soonest = heap_top(&self.expires).when_ms
-        if heap_top(&self.field_expires) is not NULL:
-            soonest = min(soonest, heap_top(&self.field_expires).when_ms)
+        if heap_top(&self._expires) is not NULL:
+            soonest = heap_top(&self._expires).when_ms
+        if heap_top(&self._field_expires) is not NULL:
+            soonest = min(soonest, heap_top(&self._field_expires).when_ms)
         return soonest
 
     # --- fields of hashes that expire ---------------------------------------------------
@@ -434,11 +454,11 @@ cdef class Database:
             return 0
         when_ms = hash_soonest(e)
         if when_ms == NO_DEADLINE:
-            heap_remove(&self.field_expires, ttl)
+            heap_remove(&self._field_expires, ttl)
             return 0
         ttl.entry = e
-        if ttl.heap_index == NOT_IN_HEAP or heap_when(&self.field_expires, ttl) != when_ms:
-            heap_set(&self.field_expires, ttl, when_ms)
+        if ttl.heap_index == NOT_IN_HEAP or heap_when(&self._field_expires, ttl) != when_ms:
+            heap_set(&self._field_expires, ttl, when_ms)
             if when_ms < self.core.armed_ms:
                 self.core.rearm = True
         return 0
@@ -446,7 +466,7 @@ cdef class Database:
     cdef int forget_fields(self, Entry* e) noexcept:
         """A hash leaves the database, with the deadlines of its fields."""
         if hash_ttl(e) is not NULL:
-            heap_remove(&self.field_expires, hash_ttl(e))
+            heap_remove(&self._field_expires, hash_ttl(e))
         return 0
 
     cdef bint expire_fields(self, Entry* e, int64_t until_us) except -1:
@@ -496,20 +516,31 @@ cdef class Database:
         self.listener.before_leaving(self)
         garbage.core = self.core
         garbage.owner = self.listener
-        garbage.keys = self.keys
-        garbage.expires = self.expires
-        garbage.field_expires = self.field_expires
+        garbage._keys = self._keys
+        garbage._expires = self._expires
+        garbage._field_expires = self._field_expires
         database_reset(self)
         return garbage
+
+    cdef int swap(self, Database other) except -1:
+        """Exchange the data of two databases; who watches stays with the number."""
+        self.listener.before_leaving(self)
+        self.listener.before_leaving(other)
+        self._keys, other._keys = other._keys, self._keys
+        self._expires, other._expires = other._expires, self._expires
+        self._field_expires, other._field_expires = other._field_expires, self._field_expires
+        return 0
+
+    # --- samples and steps --------------------------------------------------------------
 
     cdef Entry* random(self) except? NULL:
         """A live entry, each with the same chance; NULL when there is none."""
         cdef Entry* e
         cdef int tries = 0
-        cdef bint all_volatile = self.expires.count == self.count()
+        cdef bint all_volatile = self._expires.count == self.count()
 
         while self.count():
-            e = <Entry*>table_random(&self.keys, &self.core.random)
+            e = <Entry*>table_random(&self._keys, &self.core.random)
             if not self.is_expired(e):
                 return e
             tries += 1
@@ -519,24 +550,120 @@ cdef class Database:
                 self.expire_entry(e)
         return NULL
 
-    cdef int swap(self, Database other) except -1:
-        """Exchange the data of two databases; who watches stays with the number."""
-        self.listener.before_leaving(self)
-        self.listener.before_leaving(other)
-        self.keys, other.keys = other.keys, self.keys
-        self.expires, other.expires = other.expires, self.expires
-        self.field_expires, other.field_expires = other.field_expires, self.field_expires
+    cdef Entry* any(self, bint volatile_only) noexcept:
+        """A key, expired or not, of those with a deadline if volatile_only; the caller knows that there is one."""
+        if volatile_only:
+            return <Entry*>heap_slot(&self._expires, ROOT + <uint32_t>random_below(&self.core.random,
+                                                                                   self._expires.count)).item
+        return <Entry*>table_random(&self._keys, &self.core.random)
+
+    cdef int sample(self, bint volatile_only, int wanted, Visit visit, void* context) except -1:
+        """Visit about `wanted` keys, some perhaps twice; see any()."""
+        cdef int _
+
+        if not volatile_only:
+            return table_sample(&self._keys, &self.core.random, wanted, visit, context)
+        for _ in range(wanted):
+            visit(context, self.any(True))
         return 0
+
+    cdef bint holds(self, const Entry* e, uint64_t hash) noexcept:
+        """Whether the entry, which may have been freed long ago, is here; it is not read."""
+        return table_holds(&self._keys, e, hash)
+
+    cdef Entry* soonest(self, int64_t* when_ms) noexcept:
+        """The key that expires first, and when; NULL: none does."""
+        cdef HeapSlot* top = heap_top(&self._expires)
+
+        if top is NULL:
+            return NULL
+        when_ms[0] = top.when_ms
+        return <Entry*>top.item
+
+    cdef uint64_t scan(self, uint64_t cursor, Visit visit, void* context) except? 0xFFFFFFFFFFFFFFFF:
+        """Visit the keys at a cursor, 0 to begin with; returns the next one, 0: that was the end.
+
+        What is there all the time is visited, some of it perhaps twice, whatever changes between the steps.
+        """
+        return table_scan(&self._keys, cursor, visit, context)
+
+    # --- size and memory ------------------------------------------------------------------
+
+    cdef int reserve(self, uint64_t keys) noexcept:
+        """Make room for so many keys at once."""
+        return table_reserve(&self._keys, keys)
+
+    cdef void fix_size(self, bint fixed) noexcept:
+        """Keep the size as far as possible, or no longer."""
+        table_set_manual(&self._keys, fixed)
+
+    cdef bint rehash(self, int buckets) noexcept:
+        """Go on with a rehash for some buckets; False when none is under way."""
+        if self._keys.rehash_index < 0:
+            return False
+        table_rehash(&self._keys, buckets)
+        return True
+
+    cdef size_t table_memory(self) noexcept:
+        """Bytes, without the entries."""
+        return table_bytes(&self._keys)
+
+    cdef size_t heap_memory(self) noexcept:
+        """Bytes that deadlines take."""
+        return heap_bytes(&self._expires) + heap_bytes(&self._field_expires)
+
+    cdef size_t rehash_memory(self) noexcept:
+        """Bytes, of the table's, that the rehash under way will give back."""
+        return (self._keys.mask[0] + 1) * sizeof(Bucket) if self._keys.rehash_index >= 0 else 0
+
+    cdef size_t share_memory(self, const Entry* e) noexcept:
+        """An entry's share of the bytes above."""
+        cdef size_t share = table_bytes(&self._keys) // self.count()
+
+        return share + heap_bytes(&self._expires) // self._expires.count if entry_has_ttl(e) else share
+
+    cdef int64_t average_ttl(self) noexcept:
+        """Mean ms to the deadlines, of evenly spaced places in the heap; exact up to TTL_SAMPLES keys."""
+        cdef ExpireHeap* heap = &self._expires
+        cdef uint32_t samples = min(heap.count, <uint32_t>TTL_SAMPLES)
+        cdef uint32_t i
+        cdef int64_t when_ms
+        cdef double total = 0
+
+        for i in range(samples):
+            when_ms = heap_slot(heap, ROOT + <uint32_t>(<uint64_t>i * heap.count // samples)).when_ms
+            total += max(0, when_ms - self.core.now_ms)
+        return <int64_t>(total / samples) if samples else 0
+
+    cdef str statistics(self, bint full):
+        """The text of DEBUG HTSTATS."""
+        return (f"[Dictionary HT]\n{table_stats(&self._keys, full)}"
+                f"[Expires HT]\nExpire heap stats:\n number of elements: {self._expires.count}\n"
+                f" bytes: {heap_bytes(&self._expires)}\n")
+
+    cdef int verify(self) except -1:
+        """Walk through the memory of table and heaps; AssertionError where something is wrong."""
+        table_verify(&self._keys)
+        heap_verify(&self._expires)
+        return heap_verify(&self._field_expires)
+
+
+cdef void walk_begin(KeyWalk* walk, Database db) noexcept:
+    ahead_start(&walk.ahead, &db._keys)
+
+
+cdef void walk_end(KeyWalk* walk) noexcept:
+    ahead_end(&walk.ahead)
 
 
 cdef int database_reset(Database db) except -1:
     cdef Entry any
     cdef HashTtl any_hash
 
-    table_init(&db.keys, &db.core.memory, entry_key_of)
-    db.keys.manual = db.core.fixed_tables != 0
-    heap_init(&db.expires, &db.core.memory, <char*>&any.heap_index - <char*>&any)
-    heap_init(&db.field_expires, &db.core.memory, <char*>&any_hash.heap_index - <char*>&any_hash)
+    table_init(&db._keys, &db.core.memory, entry_key_of)
+    db._keys.manual = db.core.fixed_tables != 0
+    heap_init(&db._expires, &db.core.memory, <char*>&any.heap_index - <char*>&any)
+    heap_init(&db._field_expires, &db.core.memory, <char*>&any_hash.heap_index - <char*>&any_hash)
     return 0
 
 

@@ -15,9 +15,8 @@ from fastredis.ds.listpack cimport LpItem, lp_text
 from fastredis.ds.native cimport wall_us
 from fastredis.ds.numbers cimport DOUBLE_TEXT, INT64_TEXT, format_double, format_int64
 from fastredis.ds.quicklist cimport QlIter, ql_item, ql_iter_end, ql_next
-from fastredis.ds.table cimport TableIter, table_iter, table_iter_end, table_next
 from fastredis.engine.engine cimport Engine
-from fastredis.engine.keyspace cimport NO_EXPIRE, Database
+from fastredis.engine.keyspace cimport NO_EXPIRE, Database, KeyWalk, walk_begin, walk_end, walk_next
 from fastredis.persist.rdb_save cimport (
     RDB_PROGRESS_KEYS, RdbInfo, RdbWriter, rdb_flush, rdb_save_all, rdb_write_bytes, rdb_write_dump, rdb_writer_clear,
     rdb_writer_configure, rdb_writer_init,
@@ -115,15 +114,15 @@ cdef int write_commands(Base* base, Engine engine) except -1:
 cdef int write_database(Base* base, Database db) except -1:
     """SELECT, and all keys of a database."""
     cdef char[INT64_TEXT] digits
-    cdef TableIter it
+    cdef KeyWalk walk
     cdef Entry* e
     cdef int64_t delay_us = base.w.key_delay_us
 
     begin(base, 2, b"SELECT")
     put(base, digits, format_int64(digits, db.index))
-    table_iter(&it, &db.keys)
+    walk_begin(&walk, db)
     try:
-        e = <Entry*>table_next(&it)
+        e = walk_next(&walk)
         while e is not NULL:
             write_key(base, db, e)
             base.keys += 1
@@ -132,9 +131,9 @@ cdef int write_database(Base* base, Database db) except -1:
             if delay_us > 0 or (delay_us < 0 and rand() % -delay_us == 0):
                 rdb_flush(&base.w)
                 usleep(<unsigned int>delay_us if delay_us > 0 else 1)
-            e = <Entry*>table_next(&it)
+            e = walk_next(&walk)
     finally:
-        table_iter_end(&it)
+        walk_end(&walk)
     return 0
 
 

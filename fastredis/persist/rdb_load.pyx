@@ -9,7 +9,6 @@ from fastredis._resp cimport Arg
 from fastredis.ds.alloc cimport mem_free, mem_growth_possible, mem_realloc
 from fastredis.ds.crc64 cimport crc64
 from fastredis.ds.native cimport hash_bytes, likely, monotonic_us, unlikely
-from fastredis.ds.table cimport table_add, table_count, table_find, table_prefetch_bucket, table_reserve
 from fastredis.engine.core cimport Core
 from fastredis.engine.keyspace cimport NO_EXPIRE, new_lru
 from fastredis.persist.rdb cimport (
@@ -26,7 +25,7 @@ from fastredis.persist.rdb_reader cimport (
     rdb_read_length, rdb_read_string, rdb_reader_clear, rdb_reader_init,
 )
 from fastredis.persist.rdb_save cimport rdb_version_of
-from fastredis.values.entry cimport TYPE_HASH, TYPE_STREAM, entry_key, entry_set_epoch, entry_set_lru, entry_type
+from fastredis.values.entry cimport TYPE_STREAM, entry_key, entry_type
 from fastredis.values.value cimport entry_free
 
 from fastredis.persist.kept import Kept
@@ -181,26 +180,21 @@ cdef class RdbLoad:
 
     cdef int put(self, RdbPending* p) except -1:
         """Put a key into its table. It is the database's then, or freed."""
-        cdef Core* core = &self.engine.core
         cdef Entry* e = p.e
         cdef Arg key
 
         p.e = NULL
-        if table_find(&self.db.keys, entry_key(e), e.key_size, p.hash) is not NULL:
+        key.ptr = entry_key(e)
+        key.size = e.key_size
+        key.hash = p.hash
+        if self.db.peek(&key) is not NULL:
             if not self.replace:
                 name = entry_key(e)[:e.key_size]
                 entry_free(self.r.account, e)
                 rdb_corrupt(&self.r, f"key {name!r} is there twice")
-            key.ptr = entry_key(e)
-            key.size = e.key_size
-            key.hash = p.hash
             self.db.delete(&key, False)
-        table_add(&self.db.keys, e, p.hash)
-        entry_set_lru(e, p.lru)
-        entry_set_epoch(e, core.epoch)
-        if entry_type(e) == TYPE_HASH:
-            self.db.track_fields(e)
-        elif unlikely(entry_type(e) == TYPE_STREAM):
+        self.db.load(e, p.hash, p.lru)
+        if unlikely(entry_type(e) == TYPE_STREAM):
             self.kept.need(rdb_version_of(e))
         if p.when_ms != NO_EXPIRE:
             self.db.set_expire(e, p.when_ms)
@@ -254,7 +248,7 @@ cdef class RdbLoad:
             p.hash = hash_bytes(entry_key(e), e.key_size)
             p.when_ms = self.when_ms
             p.lru = self.lru_of_key()
-            table_prefetch_bucket(&self.db.keys, p.hash)
+            self.db.prefetch_bucket(p.hash)
             self.pending_count += 1
             if self.pending_count == LOAD_BATCH:
                 self.put_pending()
@@ -358,8 +352,8 @@ cdef class RdbLoad:
 
         if not rdb_read_length(&self.r, &keys) or not rdb_read_length(&self.r, &expires):
             return False
-        if self.databases is not None and table_count(&self.db.keys) == 0 and keys:
-            table_reserve(&self.db.keys, max(<uint64_t>1, rdb_most(&self.r, keys, LEAST_KEY)))
+        if self.databases is not None and self.db.count() == 0 and keys:
+            self.db.reserve(max(<uint64_t>1, rdb_most(&self.r, keys, LEAST_KEY)))
         return True
 
     cdef bint read_deadline(self, int code) except -1:

@@ -10,16 +10,16 @@ from fastredis._resp cimport Arg, arg_of
 from fastredis.ds.alloc cimport mem_alloc, mem_free, mem_realloc
 from fastredis.ds.btree cimport BTree, BtLeaf, leaf_members, leaf_scores
 from fastredis.ds.crc64 cimport crc64
-from fastredis.ds.expire_heap cimport heap_index, heap_slot, heap_when
+from fastredis.ds.expire_heap cimport heap_when
 from fastredis.ds.intset cimport ints_bytes
 from fastredis.ds.listpack cimport LpItem, lp_bytes
 from fastredis.ds.lzf cimport lzf_compress
 from fastredis.ds.native cimport bswap32, bswap64, prefetch, unlikely, wall_us
 from fastredis.ds.numbers cimport INT64_TEXT, format_int64, parse_int64
 from fastredis.ds.quicklist cimport QlNode
-from fastredis.ds.table cimport Table, TableIter, table_iter, table_iter_end, table_next
+from fastredis.ds.table cimport Ahead, ahead_end, ahead_start, ahead_take
 from fastredis.engine.client cimport Client
-from fastredis.engine.keyspace cimport lfu_value
+from fastredis.engine.keyspace cimport KeyWalk, lfu_value, walk_begin, walk_coming, walk_end, walk_next
 from fastredis.persist.rdb cimport (
     RDB_CHECKSUM, RDB_ENC_INT16, RDB_ENC_INT32, RDB_ENC_INT8, RDB_ENC_LZF, RDB_FOOTER, RDB_HASH, RDB_HASH_2,
     RDB_HASH_LISTPACK, RDB_HASH_LISTPACK_EX, RDB_HASH_METADATA, RDB_LEN_14, RDB_LEN_32, RDB_LEN_64, RDB_LEN_ENCODED,
@@ -76,7 +76,6 @@ cdef enum:
     COMPRESS_LEAST = 20                 # bytes up to which a string is not compressed
     COMPRESS_GAIN = 4                   # bytes that compression has to save
     INT_TEXT = 11                       # longest text that may be stored as an integer of 32 bits
-    AHEAD = 32                          # entries of a table that are asked for in advance; a power of two
     LRU_MASK = 0xFFFFFF
 
 
@@ -324,53 +323,13 @@ cdef int write_number(RdbWriter* w, int64_t number) except -1:
     return 0
 
 
-# ---------------------------------------------------------------- tables, with their entries asked for in advance
-
-cdef struct Ahead:
-    TableIter walk
-    unsigned int next                   # place in the ring of what is returned next
-    void* ring[AHEAD]                   # the next entries; NULL: no more
-
-
-cdef void* ahead_take(Ahead* a) noexcept:
-    """The next entry of the table, whose place is taken by one that is still far; NULL: there is none."""
-    cdef void** place = &a.ring[a.next & (AHEAD - 1)]
-    cdef void* entry = place[0]
-
-    if entry is not NULL:
-        place[0] = table_next(&a.walk)
-        if place[0] is not NULL:
-            prefetch(place[0])
-            prefetch(<char*>place[0] + 63)
-        a.next += 1
-    return entry
-
-
-cdef void ahead_start(Ahead* a, Table* t) noexcept:
-    cdef int i
-
-    memset(a.ring, 0, sizeof(a.ring))
-    table_iter(&a.walk, t)
-    a.next = 0
-    for i in range(AHEAD):
-        a.ring[i] = table_next(&a.walk)
-        if a.ring[i] is NULL:
-            break
-        prefetch(a.ring[i])
-
-
-cdef void ahead_end(Ahead* a) noexcept:
-    table_iter_end(&a.walk)
-
-
 cdef inline void ask_for_value(Database db, Entry* e) noexcept:
     """Ask for what writing a key looks at outside of its entry, which has come."""
     cdef char* value
 
     if e is NULL:
         return
-    if entry_has_ttl(e):
-        prefetch(heap_slot(&db.expires, heap_index(&db.expires, e)[0]))
+    db.prefetch_deadline(e)
     if entry_encoding(e) != ENC_EMBSTR and entry_encoding(e) != ENC_INT:
         value = <char*>entry_slot(e)[0]
         prefetch(value)
@@ -656,7 +615,7 @@ cdef int rdb_write_begin(RdbWriter* w, Engine engine, const RdbInfo* info) excep
     if engine.kept is not None:
         version = max(version, engine.kept.version)
     for db in engine.databases:
-        if db.field_expires.count:
+        if db.field_deadline_count():
             version = RDB_VERSION_FIELD_TTL
     if version == RDB_VERSION_FIELD_TTL and w.for_valkey:
         magic = b"VALKEY%03d" % RDB_VERSION_VALKEY
@@ -690,7 +649,7 @@ cdef int rdb_write_select(RdbWriter* w, Database db) except -1:
     rdb_write_length(w, db.index)
     write_byte(w, RDB_OP_RESIZEDB)
     rdb_write_length(w, db.count())
-    return rdb_write_length(w, db.expires.count)
+    return rdb_write_length(w, db.volatile_count())
 
 
 cdef int write_stamp(RdbWriter* w, Database db, const Entry* e) except -1:
@@ -706,7 +665,7 @@ cdef int rdb_write_key(RdbWriter* w, Database db, Entry* e) except -1:
     """One key with its deadline, its value, and how it was used if that matters."""
     if entry_has_ttl(e):
         write_byte(w, RDB_OP_EXPIRETIME_MS)
-        write_8(w, heap_when(&db.expires, e))
+        write_8(w, db.when_ms(e))
         w.expires += 1
     if w.stamp != RDB_STAMP_NONE:
         write_stamp(w, db, e)
@@ -735,22 +694,22 @@ cdef int rdb_write_end(RdbWriter* w) except -1:
 
 
 cdef int write_database(RdbWriter* w, Database db, RdbProgress progress, void* context) except -1:
-    cdef Ahead ahead
+    cdef KeyWalk walk
     cdef Entry* e
 
     rdb_write_select(w, db)
-    ahead_start(&ahead, &db.keys)
+    walk_begin(&walk, db)
     try:
         while True:
-            e = <Entry*>ahead_take(&ahead)
+            e = walk_next(&walk)
             if e is NULL:
                 return 0
-            ask_for_value(db, <Entry*>ahead.ring[(ahead.next + AHEAD // 2) & (AHEAD - 1)])
+            ask_for_value(db, walk_coming(&walk))
             rdb_write_key(w, db, e)
             if unlikely(w.keys % RDB_PROGRESS_KEYS == 0) and progress is not NULL:
                 progress(context, w)
     finally:
-        ahead_end(&ahead)
+        walk_end(&walk)
 
 
 cdef int rdb_save_all(RdbWriter* w, Engine engine, const RdbInfo* info, RdbProgress progress, void* context) except -1:

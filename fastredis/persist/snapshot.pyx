@@ -28,9 +28,8 @@ from libc.string cimport memset
 
 from fastredis.ds.alloc cimport Account
 from fastredis.ds.native cimport monotonic_us
-from fastredis.ds.table cimport table_scan
 from fastredis.engine.engine cimport Engine, Slices
-from fastredis.engine.keyspace cimport Database, Detached, database_new
+from fastredis.engine.keyspace cimport Database, Detached
 from fastredis.persist.rdb cimport RDB_OP_RESIZEDB, RDB_OP_SELECTDB
 from fastredis.persist.rdb_save cimport (
     RdbInfo, RdbWriter, rdb_flush, rdb_save_all, rdb_write_begin, rdb_write_bytes, rdb_write_end, rdb_write_key,
@@ -184,18 +183,13 @@ cdef class SliceSnapshot(Slices):
 
     cdef int detached(self, Database db, Detached garbage) except -1:
         cdef Place place
-        cdef Database own
 
         for place in self.places:
             if place.db is db:
                 if not self.writing:
                     self.places.remove(place)
                     return 0
-                own = database_new(&self.engine.core, self.engine, place.index)
-                own.keys, garbage.keys = garbage.keys, own.keys
-                own.expires, garbage.expires = garbage.expires, own.expires
-                own.field_expires, garbage.field_expires = garbage.field_expires, own.field_expires
-                place.db = own
+                place.db = garbage.adopt(place.index)
                 place.adopted = True
                 return 1
         return 0
@@ -256,7 +250,7 @@ cdef class SliceSnapshot(Slices):
         cdef Place place = self.places[0]
 
         self.at = place
-        place.cursor = table_scan(&place.db.keys, place.cursor, walk_visit, <void*>self)
+        place.cursor = place.db.scan(place.cursor, walk_visit, <void*>self)
         if place.cursor == 0:
             self.places.pop(0)
             if place.adopted:
@@ -304,5 +298,5 @@ cdef Place place_new(Database db):
     place.index = db.index
     place.db = db
     place.keys = db.count()
-    place.expires = db.expires.count
+    place.expires = db.volatile_count()
     return place

@@ -8,7 +8,6 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from fastredis.ds.native cimport monotonic_us
-from fastredis.ds.table cimport table_scan
 from fastredis.engine.core cimport Core
 from fastredis.engine.engine cimport Engine
 from fastredis.engine.keyspace cimport Database, Detached, Garbage, database_new
@@ -92,7 +91,7 @@ cdef class SpareDatabases:
         self.follow_epoch()
         for db, spare in zip(engine.databases, self.databases, strict=True):
             engine.exchange(db, spare)
-            db.keys.manual = engine.core.fixed_tables != 0
+            db.fix_size(engine.core.fixed_tables != 0)
         engine.core.rearm = True
 
     cdef int follow_epoch(self) except -1:
@@ -103,9 +102,9 @@ cdef class SpareDatabases:
         if self.epoch == self.engine.core.epoch:
             return 0
         for spare in self.databases:
-            cursor = table_scan(&spare.keys, 0, stamp_visit, &self.engine.core)
+            cursor = spare.scan(0, stamp_visit, &self.engine.core)
             while cursor:
-                cursor = table_scan(&spare.keys, cursor, stamp_visit, &self.engine.core)
+                cursor = spare.scan(cursor, stamp_visit, &self.engine.core)
         return 0
 
     def take_all(self):

@@ -6,9 +6,8 @@ from fastredis.ds.crc64 cimport crc64
 from fastredis.ds.listpack cimport LpItem, lp_append, lp_first, lp_free, lp_get, lp_new, lp_next, lp_text
 from fastredis.ds.native cimport monotonic_us
 from fastredis.ds.numbers cimport INT64_TEXT
-from fastredis.ds.table cimport TableIter, table_iter, table_iter_end, table_next
 from fastredis.engine.engine cimport Engine
-from fastredis.engine.keyspace cimport Database
+from fastredis.engine.keyspace cimport Database, KeyWalk, walk_begin, walk_end, walk_next
 from fastredis.persist.rdb_old cimport old_ziplist, old_zipmap
 from fastredis.persist.rdb_read cimport rdb_dump_valid, rdb_read_dump
 from fastredis.persist.rdb_save cimport (
@@ -212,7 +211,7 @@ def save_in_slices(Engine engine not None, int keys):
     cdef RdbWriter w
     cdef RdbInfo info
     cdef Database db
-    cdef TableIter it
+    cdef KeyWalk walk
     cdef Entry* e
     cdef bytes found = b""
 
@@ -225,15 +224,15 @@ def save_in_slices(Engine engine not None, int keys):
             if db.count() == 0:
                 continue
             rdb_write_select(&w, db)
-            table_iter(&it, &db.keys)
-            e = <Entry*>table_next(&it)
+            walk_begin(&walk, db)
+            e = walk_next(&walk)
             while e is not NULL:
                 rdb_write_key(&w, db, e)
                 if w.keys % keys == 0:
                     found += w.data[:w.size]
                     rdb_taken(&w)
-                e = <Entry*>table_next(&it)
-            table_iter_end(&it)
+                e = walk_next(&walk)
+            walk_end(&walk)
         rdb_write_end(&w)
         return found + w.data[:w.size]
     finally:
