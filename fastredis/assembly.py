@@ -172,7 +172,7 @@ class Cron:
                 engine.replication.cron()
                 engine.service.cron()
             if self.config.activerehashing:
-                engine.rehash_slice()
+                engine.rehash()
         finally:
             engine.finish_turn()
         engine.metrics.sample((time.monotonic() - started) * 1e6)

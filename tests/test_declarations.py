@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from fastredis import commands
 from fastredis.engine import declarations
-from fastredis.engine.arguments import ARGUMENT_TYPES, Argument, format_args, parse_args
+from fastredis.engine.arguments import ARGUMENT_TYPES, Argument, parse_args
 from fastredis.engine.declarations import (
     CONTAINER,
     FLAG_NAMES,
@@ -43,6 +43,7 @@ from fastredis.engine.declarations import (
     legacy_range,
     movable,
 )
+from tests.argument_text import format_args
 
 HERE = Path(__file__).parent
 COMMANDS = json.loads((HERE / "facts" / "commands.json").read_text())

@@ -1,7 +1,7 @@
 # COPY of a big value: made in slices, so that nobody else waits for it.
 #
 #   COPY src dst --> CopyWaiter { copy, argv }     the client waits
-#                      |    half a millisecond of work, then all others have their turn, and so on
+#                      |    a slice of work (engine/slices), then all others have their turn, and so on
 #                      v
 #                    the copy is whole: COPY runs again, finds it, and puts it in its place
 #

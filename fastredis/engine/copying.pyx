@@ -11,16 +11,16 @@ from fastredis.engine.dispatch cimport rerun
 from fastredis.engine.engine cimport C_BLOCKED, C_DENY_BLOCKING, C_MASTER, Copies, Engine
 from fastredis.engine.flags cimport WRITE
 from fastredis.engine.keyspace cimport Database
+from fastredis.engine.slices cimport DONE, NOW
 from fastredis.values.entry cimport ENTRY_KIND
 from fastredis.values.slow_copy cimport SlowCopy, copy_begin, copy_is_slow, copy_leave, copy_some, copy_take
 from fastredis.values.value cimport entry_copy, entry_free
 
 cdef enum:
-    SLICE_US = 500                  # work between two turns of the loop
+    FIRST_US = 500                  # work at once: a copy that takes no longer makes nobody wait
+    HELD_US = 10000                 # between two looks at whether a copy that is whole may be put in its place
     SOURCE = 1                      # place of the source's name in argv
     MOST_TRIES = 3
-
-HELD_SECONDS = 0.01                 # between two looks at whether a copy that is whole may be put in its place
 
 
 @cython.no_gc_clear                 # __dealloc__ needs the owner, whose memory the copy is counted in
@@ -37,12 +37,10 @@ cdef class CopyWaiter(KeyWaiter):
         if self.work.copy is not NULL:
             entry_free(self.account, copy_take(&self.work))
 
-    cdef bint advance(self) except -1:
-        """Copy for a slice; whether the command is to run again: there is no more to copy, or no use in it."""
-        cdef int64_t until = monotonic_us() + SLICE_US
-
+    cdef bint advance(self, int64_t until_us) except -1:
+        """Copy until then; whether the command is to run again: there is no more to copy, or no use in it."""
         while self.work.source is not NULL and not self.work.whole:
-            if not copy_some(&self.work) and monotonic_us() >= until:
+            if not copy_some(&self.work) and monotonic_us() >= until_us:
                 return False
         return True
 
@@ -59,10 +57,10 @@ cdef class SlowCopies(Copies):
     """The copies of one engine that are under way, first come first."""
     cdef Engine engine
     cdef list waiters               # of CopyWaiter
-    cdef object timer
 
     def __init__(self, Engine engine not None):
         self.engine = engine
+        self.what = "Copying a value"
         self.waiters = []
 
     # --- what happens to the data meanwhile -----------------------------------------------
@@ -101,13 +99,7 @@ cdef class SlowCopies(Copies):
         self.waiters.append(waiter)
         self.engine.core.unsaved |= ENTRY_KIND
         self.engine.core.gate |= GATE_COPYING
-        return self.schedule()
-
-    cdef int schedule(self) except -1:
-        """Have the loop call go_on() in its next turn, if there is anything to do and that is not to be yet."""
-        if self.waiters and self.timer is None:
-            self.timer = self.engine.loop.call_soon(self.go_on)
-        return 0
+        return self.engine.schedule(self, NOW)
 
     cdef int remove(self, CopyWaiter waiter) except -1:
         """A copy is in its place, or will not be: those who wanted to change its source may."""
@@ -124,35 +116,24 @@ cdef class SlowCopies(Copies):
 
         return gate & GATE_LOADING or (gate & GATE_PAUSED and (<Blocked>self.engine.blocked).holds(WRITE))
 
-    def go_on(self):
-        """Timer: work on the first copy for a slice; if it is whole, have its COPY put it in its place."""
+    cdef int64_t step(self, int64_t until_us) except? -2:
+        """Work on the first copy for a slice; if it is whole, have its COPY put it in its place."""
         cdef CopyWaiter waiter = self.waiters[0]
-        cdef bint held = False
 
-        self.timer = None
-        try:
-            if waiter.client is None:
-                self.finish(waiter)
-            elif waiter.advance():
-                held = self.is_held()
-                if not held:
-                    self.finish(waiter)
-        finally:
-            if held:
-                self.timer = self.engine.loop.call_later(HELD_SECONDS, self.go_on)
-            else:
-                self.schedule()
+        if waiter.client is None:
+            self.finish(waiter)
+        elif waiter.advance(until_us):
+            if self.is_held():
+                return HELD_US
+            self.finish(waiter)
+        return NOW if self.waiters else DONE
 
     cdef int finish(self, CopyWaiter waiter) except -1:
         """Run the COPY again, unless somebody else has answered its client (who ends all waits at a change of role)."""
-        self.engine.begin_turn()
-        try:
-            if waiter.client is not None:
-                rerun(self.engine, waiter)
-            if waiter.client is None:
-                self.remove(waiter)
-        finally:
-            self.engine.end_turn()
+        if waiter.client is not None:
+            rerun(self.engine, waiter)
+        if waiter.client is None:
+            self.remove(waiter)
         return 0
 
 
@@ -176,7 +157,7 @@ cdef Entry* copied(Client c, Entry* e, Arg* key) except? NULL:
         return entry_copy(&c.core.memory, e, key.ptr, key.size)
     waiter.tries += 1
     copy_begin(&waiter.work, &c.core.memory, e, key.ptr, key.size)
-    if waiter.advance() and waiter.work.whole:
+    if waiter.advance(monotonic_us() + FIRST_US) and waiter.work.whole:
         return copy_take(&waiter.work)
     if c.blocked is not None:
         c.flags |= C_BLOCKED

@@ -13,6 +13,7 @@ from fastredis.ds.histogram cimport Histogram
 from fastredis.engine.core cimport Core
 from fastredis.engine.keyspace cimport Database, Detached, Garbage, Listener
 from fastredis.engine.reply cimport Reply, Writer
+from fastredis.engine.slices cimport Job, Slices
 from fastredis.values.entry cimport Entry
 
 cdef enum:
@@ -77,7 +78,7 @@ cdef class Feed:
     cdef int write(self, int db, Arg* argv, int argc, const char* text, size_t size) except -1
 
 
-cdef class Slices:
+cdef class Snapshot(Job):
     """A snapshot that is written in slices while the data changes; see fastredis.persist.snapshot."""
     cdef int before_change(self, Database db, Entry* e) noexcept    # the entry is not saved yet, and changes or goes
     # A database was emptied. 1: the snapshot takes what was in it, and discards it when it is written.
@@ -85,7 +86,7 @@ cdef class Slices:
     cdef int swapped(self, Database one, Database other) except -1
 
 
-cdef class Copies:
+cdef class Copies(Job):
     """COPY commands that take their time; see fastredis.engine.copying."""
     cdef int before_change(self, Entry* e) noexcept         # the entry changes or goes
     cdef int before_leaving(self, Database db) noexcept     # all entries of a database go
@@ -124,13 +125,17 @@ cdef class Engine(Listener):
     cdef int first_db
     cdef size_t first_size              # of the block, bytes
     cdef bint first_is_message          # it changes no data
+    cdef Slices slices                  # what is done in the background
+    cdef int64_t slice_armed_us         # when their timer fires; INT64_MAX: never; 0: they are at work
+    cdef object slice_timer
+    cdef Job expiry
+    cdef Job freeing
+    cdef Job rehashing
     cdef list garbage                   # Garbage, freed in slices
     cdef bint serving                   # those who wait for keys are being served
     cdef list ready                     # (Database, key) that changed while somebody waits for it
     cdef Serve serve                    # lets those go on; NULL: nobody has waited yet
     cdef set own_deadlines              # (database, key) with TTLs that clients of a replica have set
-    cdef object expiry_timer
-    cdef object garbage_timer
     cdef readonly dict errors           # code -> how many replies
     cdef public object commands         # CommandTable (fastredis.engine.command)
     cdef public object config           # Config (fastredis.config.config)
@@ -159,7 +164,7 @@ cdef class Engine(Listener):
     cdef public object scripts          # Scripts (fastredis.scripting.scripts)
     cdef public object service          # Ending (fastredis.replication.ending): how the service ends
     cdef Copies copies                  # None until the first one
-    cdef Slices slices                  # the forkless snapshot under way (fastredis.persist.snapshot); None: none is
+    cdef Snapshot snapshot              # the forkless one under way (fastredis.persist.snapshot); None: none is
     cdef readonly dict disk_errors      # who cannot write ("rdb", "aof") -> error for those who want to
     cdef readonly int64_t started_ms
     cdef int64_t attack_told_ms         # when the log told last that somebody speaks HTTP to us; 0: never
@@ -192,8 +197,14 @@ cdef class Engine(Listener):
     cdef int keys_change(self, Database db, Database other) except -1
     cdef int touch_watched(self, Database db, const char* key, size_t size) except -1
     cdef int key_ready(self, Database db, const char* key, size_t size) except -1
+    cdef int schedule(self, Job job, int64_t pause_us) except -1
+    cdef int arm_slices(self) except -1
+    cdef int work(self) except -1
+    cdef int do_step(self, Job job, int64_t until_us) except -1
     cdef int arm_expiry(self) except -1
-    cdef int collect(self) except -1
+    cdef bint may_expire(self) noexcept
+    cdef int64_t expire_until(self, int64_t until_us) except -1
+    cdef int free_until(self, int64_t until_us) except -1
     cdef double ticks_per_us(self) noexcept
 
 

@@ -18,6 +18,7 @@ from fastredis.engine.core cimport (
 from fastredis.engine.keyspace cimport database_new
 from fastredis.engine.lines cimport Line, Place
 from fastredis.engine.reply cimport reply_new
+from fastredis.engine.slices cimport DONE, NOW, PAUSE_US, SLICE_US
 from fastredis.values.entry cimport ENTRY_EPOCH, entry_has_ttl
 from fastredis.values.limits cimport Limits
 
@@ -30,7 +31,6 @@ cdef enum:
     FLUSH_SIZE = 1024 * 1024        # Core.flush_size where nothing speaks against it
     LEAST_FLUSH = 16 * 1024
     FLUSHES_TO_LIMIT = 16           # ... else so many of them come to maxmemory-clients
-    SLICE_US = 1000                 # longest piece of work in the background, at a time
     LONGEST_TIMER_MS = 3600 * 1000
     GARBAGE_BUCKETS = 64            # buckets freed between two looks at the clock
     REHASH_US = 300                 # share of a cron call that goes to rehashing
@@ -92,7 +92,7 @@ cdef class Session(Writer):
         return 0
 
 
-cdef class Slices:
+cdef class Snapshot(Job):
     cdef int before_change(self, Database db, Entry* e) noexcept:
         return 0
 
@@ -103,7 +103,7 @@ cdef class Slices:
         return 0
 
 
-cdef class Copies:
+cdef class Copies(Job):
     cdef int before_change(self, Entry* e) noexcept:
         return 0
 
@@ -112,6 +112,51 @@ cdef class Copies:
 
     cdef bint concern(self, Arg* argv, int argc) noexcept:
         return False
+
+
+cdef class Expiry(Job):
+    """Removes keys and fields whose time has come."""
+    cdef Engine engine
+
+    def __init__(self, Engine engine not None):
+        self.engine = engine
+        self.what = "Removing what has expired"
+        self.event = "expire-cycle"
+
+    cdef int64_t step(self, int64_t until_us) except? -2:
+        self.engine.expire_until(until_us)
+        return DONE                 # the end of the turn puts it in line for what is left
+
+
+cdef class Freeing(Job):
+    """Frees what left its database."""
+    cdef Engine engine
+
+    def __init__(self, Engine engine not None):
+        self.engine = engine
+        self.what = "Freeing memory"
+
+    cdef int64_t step(self, int64_t until_us) except? -2:
+        self.engine.free_until(until_us)
+        return PAUSE_US if self.engine.garbage else DONE
+
+
+cdef class Rehashing(Job):
+    """Goes on with rehashes under way, once after each call of rehash()."""
+    cdef Engine engine
+
+    def __init__(self, Engine engine not None):
+        self.engine = engine
+        self.what = "Rehashing"
+
+    cdef int64_t step(self, int64_t until_us) except? -2:
+        cdef Database db
+
+        until_us = min(until_us, monotonic_us() + REHASH_US)
+        for db in self.engine.databases:
+            while monotonic_us() < until_us and db.rehash(REHASH_BUCKETS):
+                pass
+        return DONE
 
 
 cdef class Feed:
@@ -189,6 +234,7 @@ cdef class Engine(Listener):
         memset(&self.core, 0, sizeof(Core))
         batch_init(&self.batch, &self.core.memory)
         self.core.armed_ms = INT64_MAX
+        self.slice_armed_us = INT64_MAX
         self.core.memory_limit = self.core.client_limit = self.core.sendable = INT64_MAX
         self.core.flush_size = FLUSH_SIZE
         self.core.active_expire = True
@@ -220,6 +266,10 @@ cdef class Engine(Listener):
         self.close_queue = []
         self.resume_queue = []
         self.feed_list = []
+        self.slices = Slices()
+        self.expiry = Expiry(self)
+        self.freeing = Freeing(self)
+        self.rehashing = Rehashing(self)
         self.garbage = []
         self.ready = []
         self.own_deadlines = set()
@@ -531,7 +581,7 @@ cdef class Engine(Listener):
         if self.copies is not None:
             self.copies.before_change(e)
         if (e.meta ^ self.core.epoch) & self.core.unsaved & ENTRY_EPOCH:
-            self.slices.before_change(db, e)
+            self.snapshot.before_change(db, e)
         return 0
 
     cdef int before_leaving(self, Database db) noexcept:
@@ -567,15 +617,15 @@ cdef class Engine(Listener):
 
         self.keys_change(db, None)
         garbage = db.detach()
-        return None if self.slices is not None and self.slices.detached(db, garbage) else garbage
+        return None if self.snapshot is not None and self.snapshot.detached(db, garbage) else garbage
 
     cdef int exchange(self, Database one, Database other) except -1:
         """Exchange the keys of two databases. Clients, and what they watch and wait for, stay."""
         self.keys_change(one, other)
         self.keys_change(other, one)
         one.swap(other)
-        if self.slices is not None:
-            self.slices.swapped(one, other)
+        if self.snapshot is not None:
+            self.snapshot.swapped(one, other)
         return 0
 
     cdef int touch_watched(self, Database db, const char* key, size_t size) except -1:
@@ -738,7 +788,7 @@ cdef class Engine(Listener):
     # --- expiry -----------------------------------------------------------------------
 
     cdef int arm_expiry(self) except -1:
-        """Set the timer to the soonest deadline of all databases."""
+        """Have the expiry go on at the soonest deadline of all databases."""
         cdef Database db
         cdef int64_t soonest = INT64_MAX
         cdef int64_t delay_ms
@@ -747,39 +797,32 @@ cdef class Engine(Listener):
         for db in self.databases:
             soonest = min(soonest, db.soonest_ms())
         self.core.armed_ms = soonest
-        if self.expiry_timer is not None:
-            self.expiry_timer.cancel()
-            self.expiry_timer = None
-        if (soonest == INT64_MAX or self.loop is None or self.core.held or not self.core.active_expire
-                or not self.core.expire_on_access or self.core.gate & GATE_LOADING):
-            return 0
+        if soonest == INT64_MAX or self.core.held or not self.may_expire():
+            self.slices.drop(self.expiry)
+            return self.arm_slices()
         # A key lives to the end of its last millisecond.
         delay_ms = min(max(soonest + 1 - self.core.now_ms, 0), LONGEST_TIMER_MS)
-        self.expiry_timer = self.loop.call_later(delay_ms / 1000.0, self.expire_slice)
-        return 0
+        self.slices.put(self.expiry, monotonic_us() + delay_ms * 1000)
+        return self.arm_slices()
 
-    def expire_slice(self):
-        """Timer: remove what is due, for at most a slice, and arm the timer for the rest."""
+    cdef bint may_expire(self) noexcept:
+        """Whether keys go when their time comes."""
+        return self.core.active_expire and self.core.expire_on_access and not self.core.gate & GATE_LOADING
+
+    cdef int64_t expire_until(self, int64_t until_us) except -1:
+        """Remove what is due, until the monotonic clock says until_us; returns how many keys went."""
         cdef Database db
         cdef int64_t start = monotonic_us()
-        cdef int64_t until = start + SLICE_US
+        cdef int64_t gone = 0
 
-        self.expiry_timer = None
-        self.begin_turn()
-        try:
-            if self.core.active_expire and self.core.expire_on_access and not self.core.gate & GATE_LOADING:
-                for db in self.databases:
-                    db.expire_due(until)
-                if monotonic_us() > until:
-                    self.core.expire_slices_full += 1
-        except Exception:
-            self.fatal("Removing what has expired failed with an exception")
-        finally:
-            self.core.expire_cycle_us += monotonic_us() - start
-            if monotonic_us() - start >= LATENCY_US:
-                self.note_latency("expire-cycle", monotonic_us() - start)
-            self.core.rearm = True
-            self.end_turn()
+        if self.may_expire():
+            for db in self.databases:
+                gone += db.expire_due(until_us)
+            if monotonic_us() > until_us:
+                self.core.expire_slices_full += 1
+        self.core.expire_cycle_us += monotonic_us() - start
+        self.core.rearm = True
+        return gone
 
     cdef int own_deadline(self, Database db, const char* key, size_t size) except -1:
         """A client of a replica has set a TTL."""
@@ -825,7 +868,7 @@ cdef class Engine(Listener):
         """Remove all that is due, however long it takes."""
         cdef Database db
 
-        if self.core.active_expire and self.core.expire_on_access and not self.core.gate & GATE_LOADING:
+        if self.may_expire():
             for db in self.databases:
                 db.expire_due(INT64_MAX)
         self.core.rearm = True
@@ -836,24 +879,18 @@ cdef class Engine(Listener):
         """Free something big in slices on the loop; at once when there is no loop."""
         self.core.lazy_pending += garbage.objects()
         self.garbage.append(garbage)
-        return self.collect()
-
-    cdef int collect(self) except -1:
-        if self.loop is None:
-            while self.garbage:
-                self.free_slice()
-        elif self.garbage and self.garbage_timer is None:
-            self.garbage_timer = self.loop.call_later(0.001, self.garbage_slice)
+        if self.loop is not None:
+            return self.schedule(self.freeing, PAUSE_US)
+        while self.garbage:
+            self.free_slice()
         return 0
 
-    def free_slice(self):
-        """Free for at most one slice."""
+    cdef int free_until(self, int64_t until_us) except -1:
         cdef Garbage garbage
-        cdef int64_t until = monotonic_us() + SLICE_US
         cdef int64_t freed
         cdef bint done
 
-        while self.garbage and monotonic_us() < until:
+        while self.garbage:
             garbage = self.garbage[0]
             freed = garbage.objects()
             done = garbage.drain(GARBAGE_BUCKETS) == 0
@@ -862,21 +899,95 @@ cdef class Engine(Listener):
             self.core.lazy_freed += freed
             if done:
                 self.garbage.pop(0)
+            if monotonic_us() >= until_us:
+                break
+        return 0
 
-    def garbage_slice(self):
-        """Timer: free for a slice, come back while something is left."""
-        self.garbage_timer = None
-        self.free_slice()
-        self.collect()
+    def free_slice(self):
+        """Free for a slice what was discarded."""
+        self.free_until(monotonic_us() + SLICE_US)
 
-    def rehash_slice(self):
-        """Timer: go on with rehashes under way, for a part of a millisecond."""
+    def rehash(self):
+        """Go on for a little with rehashes under way."""
         cdef Database db
-        cdef int64_t until = monotonic_us() + REHASH_US
 
         for db in self.databases:
-            while monotonic_us() < until and db.rehash(REHASH_BUCKETS):
-                pass
+            if db.rehash_memory():
+                self.schedule(self.rehashing, NOW)
+
+    # --- work in slices -----------------------------------------------------------------
+
+    cdef int schedule(self, Job job, int64_t pause_us) except -1:
+        """Have a job go on in so many us, if not sooner; NOW: in the next turn of the loop."""
+        cdef int64_t due_us = monotonic_us() + pause_us
+
+        if due_us >= job.due_us:
+            return 0
+        self.slices.put(job, due_us)
+        return self.arm_slices()
+
+    cdef int arm_slices(self) except -1:
+        """Set the timer to when a job is due."""
+        cdef int64_t soonest = self.slices.soonest_us()
+        cdef int64_t delay_ms
+
+        if soonest == self.slice_armed_us or self.slice_armed_us == 0 or self.loop is None:
+            return 0
+        if self.slice_timer is not None:
+            self.slice_timer.cancel()
+            self.slice_timer = None
+        self.slice_armed_us = soonest
+        if soonest != INT64_MAX:
+            # Never too early: loops count in milliseconds.
+            delay_ms = max(soonest - monotonic_us() + 999, 0) // 1000
+            self.slice_timer = self.loop.call_later(delay_ms / 1000.0, self.slice)
+        return 0
+
+    def slice(self):
+        """Timer: have all jobs that are due work for one slice."""
+        self.slice_timer = None
+        self.slice_armed_us = 0
+        self.begin_turn()
+        try:
+            self.work()
+        finally:
+            self.end_turn()
+            self.slice_armed_us = INT64_MAX
+            self.arm_slices()
+
+    cdef int work(self) except -1:
+        cdef int64_t now = monotonic_us()
+        cdef int64_t until = now + SLICE_US
+        cdef list due = self.slices.take_due(now)
+        cdef int left = len(due)
+        cdef Job job
+
+        for job in due:
+            if now >= until:
+                break               # who is left is the first the next time
+            if job.due_us != INT64_MAX:
+                self.do_step(job, now + (until - now) // left)
+                now = monotonic_us()
+            left -= 1
+        return 0
+
+    cdef int do_step(self, Job job, int64_t until_us) except -1:
+        cdef int64_t start = monotonic_us()
+        cdef int64_t pause
+
+        self.slices.drop(job)
+        try:
+            pause = job.step(until_us)
+        except Exception:
+            if not job.deadly:
+                raise
+            self.fatal(f"{job.what} failed with an exception")
+            return 0
+        if pause != DONE:
+            self.slices.put(job, monotonic_us() + pause)
+        if job.event is not None and monotonic_us() - start >= LATENCY_US:
+            self.note_latency(job.event, monotonic_us() - start)
+        return 0
 
     def note_latency(self, str event, int64_t us):
         """Tell the latency monitor how long something held the server up: LATENCY_US or more, less is no news."""
@@ -907,9 +1018,8 @@ cdef class Engine(Listener):
     def unschedule(self):
         """The engine's end: nothing is done by time any more."""
         self.loop = None
-        for timer in (self.expiry_timer, self.garbage_timer):
-            if timer is not None:
-                timer.cancel()
+        if self.slice_timer is not None:
+            self.slice_timer.cancel()
         self.blocked.unschedule()
 
     def start_turn(self):

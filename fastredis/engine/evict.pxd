@@ -24,6 +24,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from fastredis.engine.core cimport Core
 from fastredis.engine.engine cimport Engine
 from fastredis.engine.keyspace cimport Database
+from fastredis.engine.slices cimport Job
 from fastredis.values.entry cimport Entry
 
 cdef enum:
@@ -48,7 +49,7 @@ cdef struct Candidate:
     int db
 
 
-cdef class Evictor:
+cdef class Evictor(Job):
     cdef Engine engine
     cdef Core* core
     cdef Order order
@@ -60,11 +61,12 @@ cdef class Evictor:
     cdef int next_db                    # whose turn it is in random policies
     cdef int count                      # candidates in the pool
     cdef Candidate[POOL] pool           # by idle, ascending
-    cdef object timer
     cdef readonly int64_t exceeded_us   # time spent above maxmemory, before this time
     cdef readonly int64_t above_since_us    # when memory went above maxmemory; 0: it is not
     cdef int64_t excess(self) noexcept
     cdef Room make_room(self) except? ROOM_NONE
+    cdef Room make_room_until(self, int64_t until_us) except? ROOM_NONE
+    cdef int go_on(self) except -1
     cdef Entry* victim(self, int* db) except? NULL
     cdef uint64_t evictable(self, Database db) noexcept
     cdef int fill(self, Database db) except -1

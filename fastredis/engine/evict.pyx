@@ -8,6 +8,7 @@ from fastredis._resp cimport Arg, arg_hash, arg_of
 from fastredis.ds.native cimport monotonic_us
 from fastredis.engine.core cimport LATENCY_US, NOTIFY_EVICTED
 from fastredis.engine.keyspace cimport lfu_value
+from fastredis.engine.slices cimport DONE, NOW, SLICE_US
 from fastredis.values.entry cimport entry_has_ttl, entry_key, entry_lru
 
 cdef enum:
@@ -49,7 +50,7 @@ cdef Room evict_until(Evictor self, int64_t until) except? ROOM_NONE:
 
     while self.excess() > 0:
         if self.engine.garbage:
-            self.engine.free_slice()            # what is evicted already counts until it is freed
+            self.engine.free_until(until)       # what is evicted already counts until it is freed
         else:
             e = self.victim(&db)
             if e is NULL:
@@ -57,7 +58,7 @@ cdef Room evict_until(Evictor self, int64_t until) except? ROOM_NONE:
             self.evict(self.engine.db(db), e)
             evicted += 1
         if (evicted % EVICT_BATCH == 0 or self.engine.garbage) and monotonic_us() > until:
-            self.arm()
+            self.go_on()
             return ROOM_RUNNING
     self.note_below()
     return ROOM_OK
@@ -69,6 +70,7 @@ cdef class Evictor:
     def __init__(self, Engine engine not None):
         self.engine = engine
         self.core = &engine.core
+        self.what = "Evicting keys"
 
     def configure(self, config):
         """Take the settings over."""
@@ -82,7 +84,7 @@ cdef class Evictor:
         self.slice_us = slice_of(config.maxmemory_eviction_tenacity)
         self.count = 0
         if self.excess() > 0:
-            self.arm()
+            self.go_on()
 
     @property
     def by_use(self):
@@ -106,6 +108,10 @@ cdef class Evictor:
 
     cdef Room make_room(self) except? ROOM_NONE:
         """Evict until used_memory is within maxmemory, or the slice is over, or there is nothing to evict."""
+        return self.make_room_until(INT64_MAX)
+
+    cdef Room make_room_until(self, int64_t until_us) except? ROOM_NONE:
+        """The same; the slice is over at that time (us, monotonic) if maxmemory-eviction-tenacity asks for no more."""
         cdef int64_t start
         cdef Room room
 
@@ -115,7 +121,8 @@ cdef class Evictor:
         start = monotonic_us()
         if self.above_since_us == 0:
             self.above_since_us = start
-        room = evict_until(self, start + self.slice_us)
+        room = evict_until(self, start + self.slice_us if self.slice_us > SLICE_US else
+                           min(until_us, start + self.slice_us))
         if monotonic_us() - start >= LATENCY_US:
             self.engine.note_latency("eviction-cycle", monotonic_us() - start)
         return room
@@ -126,19 +133,13 @@ cdef class Evictor:
             self.exceeded_us += monotonic_us() - self.above_since_us
             self.above_since_us = 0
 
-    def arm(self):
-        """Go on at the next turn of the loop."""
-        if self.timer is None and self.engine.loop is not None:
-            self.timer = self.engine.loop.call_later(0, self.go_on)
+    cdef int go_on(self) except -1:
+        """Evict more in the background."""
+        return self.engine.schedule(self, NOW)
 
-    def go_on(self):
-        """Timer: the next slice."""
-        self.timer = None
-        self.engine.begin_turn()
-        try:
-            self.make_room()
-        finally:
-            self.engine.end_turn()
+    cdef int64_t step(self, int64_t until_us) except? -2:
+        self.make_room_until(until_us)
+        return DONE                 # in line again, if there is more to do
 
     def evict_clients(self):
         """maxmemory-clients is passed: close those with the largest buffers until it is not."""

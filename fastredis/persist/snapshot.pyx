@@ -2,7 +2,7 @@
 
 write_data_set() writes it at once: in a forked child, or in the foreground while all clients wait.
 
-SliceSnapshot writes it without a fork, a millisecond of work at a time, while the data changes:
+SliceSnapshot writes it without a fork, in slices (engine/slices), while the data changes:
 
     Core.epoch     [0] --begin--> [1]          entries with the old bit are not saved yet, while Core.unsaved is set
     Entry.meta      0   0   0   0
@@ -23,24 +23,20 @@ Rejected: copying what changes and writing the copies at the end (memory without
 cimport cython
 
 from cpython.exc cimport PyErr_CheckSignals
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from fastredis.ds.alloc cimport Account
 from fastredis.ds.native cimport monotonic_us
-from fastredis.engine.engine cimport Engine, Slices
+from fastredis.engine.engine cimport Engine, Snapshot
 from fastredis.engine.keyspace cimport Database, Detached
+from fastredis.engine.slices cimport DONE, PAUSE_US
 from fastredis.persist.rdb cimport RDB_OP_RESIZEDB, RDB_OP_SELECTDB
 from fastredis.persist.rdb_save cimport (
     RdbInfo, RdbWriter, rdb_flush, rdb_save_all, rdb_write_begin, rdb_write_bytes, rdb_write_end, rdb_write_key,
     rdb_write_length, rdb_write_parts, rdb_writer_clear, rdb_writer_configure, rdb_writer_init, rdb_writer_init_sink,
 )
 from fastredis.values.entry cimport ENTRY_EPOCH, Entry, entry_set_epoch
-
-cdef enum:
-    SLICE_US = 1000             # the walk works for so long at a time
-
-PAUSE_SECONDS = 0.001           # ... and leaves the loop to others as long in between
 
 
 cdef int note_progress(void* context, RdbWriter* w) except -1:
@@ -111,8 +107,8 @@ cdef int walk_visit(void* context, void* entry) except -1:
 
 
 @cython.no_gc_clear
-cdef class SliceSnapshot(Slices):
-    """A snapshot of all databases into a file descriptor, begun when it is made. The loop's timers do the work.
+cdef class SliceSnapshot(Snapshot):
+    """A snapshot of all databases into a file descriptor, begun when it is made. Its walk is a job of the engine's.
 
     written(error) is called once, when the file is complete, or with the OSError that ended it. It is
     not called after cancel(). swept() is called when the walk is over, and the next snapshot may begin.
@@ -149,8 +145,9 @@ cdef class SliceSnapshot(Slices):
         self.writing = True
         engine.core.epoch ^= ENTRY_EPOCH
         engine.core.unsaved |= ENTRY_EPOCH
-        engine.slices = self
-        engine.loop.call_later(PAUSE_SECONDS, self.go_on)
+        self.deadly = False         # it changes nothing but its own bit
+        engine.snapshot = self
+        engine.schedule(self, PAUSE_US)
 
     def __dealloc__(self):
         rdb_writer_clear(&self.w)
@@ -231,21 +228,19 @@ cdef class SliceSnapshot(Slices):
             entry_set_epoch(e, self.engine.core.epoch)
         return 0
 
-    def go_on(self):
-        """Timer: walk for a slice."""
-        cdef uint64_t until = monotonic_us() + SLICE_US
-
+    cdef int64_t step(self, int64_t until_us) except? -2:
+        """Walk for a slice."""
         try:
-            while self.places and <uint64_t>monotonic_us() < until:
-                self.step()
+            while self.places and monotonic_us() < until_us:
+                self.walk()
         except OSError as error:
             self.fail(error)
         if self.places:
-            self.engine.loop.call_later(PAUSE_SECONDS, self.go_on)
-        else:
-            self.finish()
+            return PAUSE_US
+        self.finish()
+        return DONE
 
-    cdef int step(self) except -1:
+    cdef int walk(self) except -1:
         """Walk through one bucket."""
         cdef Place place = self.places[0]
 
@@ -276,7 +271,7 @@ cdef class SliceSnapshot(Slices):
     cdef int finish(self) except -1:
         """The walk is over: no entry has the old bit any more."""
         self.engine.core.unsaved &= ~<uint32_t>ENTRY_EPOCH
-        self.engine.slices = None
+        self.engine.snapshot = None
         if self.writing:
             self.writing = False
             try:
