@@ -34,5 +34,5 @@ cdef class Slices:
     cdef list line              # whoever waited longest first
     cdef int put(self, Job job, int64_t due_us) except -1
     cdef int drop(self, Job job) except -1
-    cdef int64_t soonest_us(self) noexcept
+    cdef int64_t soonest_us(self) except? -1
     cdef list take_due(self, int64_t now_us)

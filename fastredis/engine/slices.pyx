@@ -29,7 +29,7 @@ cdef class Slices:
             self.line.remove(job)
         return 0
 
-    cdef int64_t soonest_us(self) noexcept:
+    cdef int64_t soonest_us(self) except? -1:
         """When somebody is due; INT64_MAX: nobody is in line."""
         cdef Job job
         cdef int64_t soonest = INT64_MAX
