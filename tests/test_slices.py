@@ -4,8 +4,8 @@ import logging
 import pytest
 
 from fastredis.engine.engine import Engine
-from tests.slice_probes import JobProbe
 from tests.local import Local
+from tests.slice_probes import JobProbe
 
 SLICE_US = 1000
 

@@ -384,7 +384,7 @@ cdef class Engine(Listener):
             deadly = behavior == "panic" and sender == "server"
         if deadly:
             self.panic(f"This {sender} panicked sending an error to its {receiver} after processing the command "
-                              f"'{name}'")
+                       f"'{name}'")
 
     def release_replies(self):
         """What held replies back is done: send them. The caller is not in a turn."""

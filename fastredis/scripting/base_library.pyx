@@ -84,8 +84,8 @@ cdef int check_depth(lua_State* L) noexcept nogil:
     return refuse_depth(L) if is_deep(vm_of(L)) else 0
 
 
-# Called by LuaJIT in the place of one of its functions. As f() is called last, it comes into the place of this function:
-# errors name the line of the script, and the function as it is called there.
+# Called by LuaJIT in the place of one of its functions. As f() is called last, it comes into the place of this
+# function: errors name the line of the script, and the function as it is called there.
 cdef const char* GUARD = b"local check, f = ... return function(...) check() return f(...) end"
 
 
