@@ -17,6 +17,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from fastredis.engine.engine cimport Engine
 from fastredis.engine.keyspace cimport Database
+from fastredis.persist.rdb_opaque cimport OpaqueWalk
 from fastredis.persist.rdb_read cimport RDB_MORE, RdbBuild, RdbResult
 from fastredis.persist.rdb_reader cimport RdbReader
 from fastredis.values.entry cimport Entry
@@ -39,6 +40,9 @@ cdef class RdbLoad:
     cdef RdbReader r
     cdef RdbBuild build
     cdef bint building                  # `build` is under way; its key is in `key`
+    cdef OpaqueWalk beside              # through what a module has stored beside the keys
+    cdef bint passing                   # ... it is under way
+    cdef bint is_behind                 # ... that stands behind the keys
     cdef uint8_t* buffer                # the window's
     cdef size_t room
     cdef size_t summed                  # how far in the buffer the CRC went
@@ -94,13 +98,14 @@ cdef class RdbLoad:
     cdef bint read_header(self) except -1
     cdef bint read_end(self) except -1
     cdef bint read_aux(self) except -1
-    cdef bint read_part_beside(self, int code) except -1
+    cdef bint read_library(self) except -1
+    cdef bint begin_module_aux(self) except -1
+    cdef RdbResult pass_module_aux(self, int64_t until_us) except? RDB_MORE
     cdef bint select(self) except -1
     cdef bint read_sizes(self) except -1
     cdef bint read_deadline(self, int code) except -1
     cdef bint read_use(self, int code) except -1
     cdef bint skip_lengths(self, int count) except -1
-    cdef bint pass_module_aux(self, bint* is_behind) except -1
     cdef bint read_opcode(self, int code) except -1
     cdef int keep_key(self, const char* key, size_t size) except -1
     cdef RdbResult go_on(self, const char* key, size_t size, int64_t until_us) except? RDB_MORE

@@ -16,7 +16,9 @@ from fastredis.persist.rdb cimport (
     RDB_OP_FUNCTION2, RDB_OP_IDLE, RDB_OP_MODULE_AUX, RDB_OP_RESIZEDB, RDB_OP_SELECTDB, RDB_OP_SLOT_IMPORT,
     RDB_OP_SLOT_INFO, RDB_VERSION_MAX, RDB_VERSION_VALKEY, RDB_VERSION_VALKEY_MAX, rdb_delay,
 )
-from fastredis.persist.rdb_opaque cimport opaque_read_module
+from fastredis.persist.rdb_opaque cimport (
+    OPAQUE_DONE, OPAQUE_MORE, OpaqueResult, opaque_clear, opaque_go_on, opaque_start_parts, opaque_take_bytes,
+)
 from fastredis.persist.rdb_read cimport (
     RDB_DONE, RDB_EMPTY, RDB_LATER, RDB_MORE, RdbResult, rdb_build_clear, rdb_build_go_on, rdb_build_start,
 )
@@ -74,6 +76,7 @@ cdef class RdbLoad:
         for i in range(self.pending_count):
             entry_free(self.r.account, self.pending[i].e)
         rdb_build_clear(&self.r, &self.build)
+        opaque_clear(self.r.account, &self.beside)
         rdb_reader_clear(&self.r)
         mem_free(self.r.account, self.buffer, self.room)
         mem_free(self.r.account, self.key, self.key_room)
@@ -316,21 +319,38 @@ cdef class RdbLoad:
             self.tell(f"AUX FIELD {printable(name.text[:name.size])} = '{printable(value.text[:value.size])}'")
         return True
 
-    cdef bint read_part_beside(self, int code) except -1:
-        """What is no key and is not known: a library of functions, or what a module has stored beside the keys."""
+    cdef bint read_library(self) except -1:
+        """A library of functions, which is not known: its bytes are kept."""
         cdef size_t start = self.r.pos - 1
-        cdef bint is_behind = False
         cdef RdbText text
-        cdef bint there
 
-        if code == RDB_OP_FUNCTION2:
-            there = rdb_read_string(&self.r, RDB_SCRATCH_VALUE, &text)
-        else:
-            there = self.pass_module_aux(&is_behind)
-        if there:
-            part = (<const char*>self.r.data + start)[:self.r.pos - start]
-            (self.kept.after if is_behind else self.kept.before).append(part)
-        return there
+        if not rdb_read_string(&self.r, RDB_SCRATCH_VALUE, &text):
+            return False
+        self.kept.before.append((<const char*>self.r.data + start)[:self.r.pos - start])
+        return True
+
+    cdef bint begin_module_aux(self) except -1:
+        """The head of what a module has stored beside the keys: its type, the form of a number, and that number."""
+        cdef size_t start = self.r.pos - 1
+        cdef uint64_t when
+
+        if not self.skip_lengths(2) or not rdb_read_length(&self.r, &when):
+            return False
+        self.is_behind = when == AUX_BEHIND
+        opaque_start_parts(self.r.account, &self.beside, self.r.data + start, self.r.pos - start)
+        self.passing = True
+        return True
+
+    cdef RdbResult pass_module_aux(self, int64_t until_us) except? RDB_MORE:
+        """Its parts, as far as they have come: it may be as large as all keys."""
+        cdef OpaqueResult result = opaque_go_on(&self.r, &self.beside, until_us)
+
+        if result != OPAQUE_DONE:
+            return RDB_MORE if result == OPAQUE_MORE else RDB_LATER
+        self.passing = False
+        (self.kept.after if self.is_behind else self.kept.before).append(
+            opaque_take_bytes(self.r.account, &self.beside))
+        return RDB_DONE
 
     cdef bint select(self) except -1:
         cdef uint64_t index
@@ -395,15 +415,6 @@ cdef class RdbLoad:
                 return False
         return True
 
-    cdef bint pass_module_aux(self, bint* is_behind) except -1:
-        """What a module has stored; is_behind: it stands behind the keys."""
-        cdef uint64_t when
-
-        if not self.skip_lengths(2) or not rdb_read_length(&self.r, &when):     # module, form of a number, it
-            return False
-        is_behind[0] = when == AUX_BEHIND
-        return opaque_read_module(&self.r)
-
     cdef bint read_opcode(self, int code) except -1:
         """What is no key."""
         if code == RDB_OP_EXPIRETIME_MS or code == RDB_OP_EXPIRETIME:
@@ -418,8 +429,10 @@ cdef class RdbLoad:
             return self.read_sizes()
         if code == RDB_OP_EOF:
             return self.read_end()
-        if code == RDB_OP_FUNCTION2 or code == RDB_OP_MODULE_AUX:
-            return self.read_part_beside(code)
+        if code == RDB_OP_FUNCTION2:
+            return self.read_library()
+        if code == RDB_OP_MODULE_AUX:
+            return self.begin_module_aux()
         if code == RDB_OP_SLOT_INFO:
             return self.skip_lengths(3)
         if code == RDB_OP_FUNCTION_RC:
@@ -466,6 +479,8 @@ cdef class RdbLoad:
 
         if unlikely(self.building):
             return self.go_on(self.key, self.key_size, until_us)
+        if unlikely(self.passing):
+            return self.pass_module_aux(until_us)
         if unlikely(not self.header_read):
             return RDB_DONE if self.read_header() else RDB_MORE
         if not rdb_read_bytes(&self.r, 1, &code):

@@ -37,8 +37,10 @@ cdef OpaqueResult opaque_go_on(RdbReader* r, OpaqueWalk* walk, int64_t until_us)
 # The value that was passed, under a key. The walk is over.
 cdef Entry* opaque_take(Account* account, OpaqueWalk* walk, const char* key, size_t key_size) except NULL
 cdef void opaque_clear(Account* account, OpaqueWalk* walk) noexcept     # any number of times
-# The parts of what a module has stored, from the first one on, up to their end. False: more is needed.
-cdef bint opaque_read_module(RdbReader* r) except -1
+# A walk through the parts of what a module has stored beside the keys; `head` stands before them, and is kept, too.
+cdef int opaque_start_parts(Account* account, OpaqueWalk* walk, const void* head, size_t size) noexcept
+# What was passed, as bytes. The walk is over.
+cdef bytes opaque_take_bytes(Account* account, OpaqueWalk* walk)
 
 
 cdef inline void opaque_start(OpaqueWalk* walk, int kind) noexcept:

@@ -11,7 +11,9 @@ from fastredis.persist.rdb_reader cimport (
     RDB_SCRATCH_FIELD, RDB_SCRATCH_VALUE, RdbText, rdb_corrupt, rdb_read_bytes, rdb_read_length, rdb_read_string,
 )
 from fastredis.values.entry cimport ENC_OPAQUE, ENC_STREAM, TYPE_MODULE, TYPE_STREAM
-from fastredis.values.opaque_type cimport OPAQUE_NAME, opaque_append, opaque_entry, opaque_free, opaque_new
+from fastredis.values.opaque_type cimport (
+    OPAQUE_NAME, opaque_append, opaque_bytes, opaque_entry, opaque_free, opaque_new,
+)
 
 cdef enum:                              # steps
     AT_START = 0                        # how many nodes; or which module
@@ -84,14 +86,6 @@ cdef int read_part(RdbReader* r) except -1:
     if form == RDB_MODULE_FLOAT or form == RDB_MODULE_DOUBLE:
         return rdb_read_bytes(r, 4 if form == RDB_MODULE_FLOAT else 8, &p)
     return rdb_corrupt(r, f"unknown part {form} of what a module has stored")
-
-
-cdef bint opaque_read_module(RdbReader* r) except -1:
-    cdef int found = 1
-
-    while found == 1:
-        found = read_part(r)
-    return found == 2
 
 
 cdef bint step_module(RdbReader* r, OpaqueWalk* walk) except -1:
@@ -231,6 +225,20 @@ cdef Entry* opaque_take(Account* account, OpaqueWalk* walk, const char* key, siz
     if walk.kind == RDB_MODULE_2:
         return opaque_entry(account, TYPE_MODULE, ENC_OPAQUE, key, key_size, opaque)
     return opaque_entry(account, TYPE_STREAM, ENC_STREAM, key, key_size, opaque)
+
+
+cdef int opaque_start_parts(Account* account, OpaqueWalk* walk, const void* head, size_t size) noexcept:
+    opaque_start(walk, RDB_MODULE_2)
+    walk.at = AT_PART
+    walk.opaque = opaque_new(account, walk.kind)
+    return opaque_append(account, &walk.opaque, head, size)
+
+
+cdef bytes opaque_take_bytes(Account* account, OpaqueWalk* walk):
+    cdef bytes passed = opaque_bytes(walk.opaque)[:walk.opaque.size]
+
+    opaque_clear(account, walk)
+    return passed
 
 
 cdef void opaque_clear(Account* account, OpaqueWalk* walk) noexcept:

@@ -1,5 +1,6 @@
 """Values and other parts of data sets that this server does not know yet: kept, moved about, and written back."""
 import random
+import time
 from pathlib import Path
 
 import pytest
@@ -200,6 +201,45 @@ def test_pieces_and_slices(piece):
     del load
     engine.kept = None
     assert probes.used_memory(engine) - before < 10_000          # tables keep their first size
+
+
+def seconds_of_aux(parts):
+    """How long it takes to load what a module has stored, of so many parts, that comes in pieces of 16 KB."""
+    blob = b"\xF7" + length(MODULE_ID) + length(2) + length(1) + (length(5) + text(b"x" * 100)) * parts + length(0)
+    data = file(blob, b"\xFE\x00", key(0, b"k", text(b"v")))
+    load = load_file(Engine(1, 0), -1, 0)
+    started = time.perf_counter()
+    for at in range(0, len(data), 16 * 1024):
+        load.give(data[at:at + 16 * 1024])
+        while not load.step(10**6) and not load.hungry:
+            pass
+    load.give(b"")
+    assert load.step(10**6) and load.kept.before == [blob]
+    return time.perf_counter() - started
+
+
+def test_a_part_is_not_walked_through_again_for_each_piece():
+    """Eight times as much takes about eight times as long, not 64 times; and slices of time hold for it, too."""
+    small = min(seconds_of_aux(20_000) for _ in range(3))
+    assert min(seconds_of_aux(160_000) for _ in range(3)) < small * 20
+    blob = b"\xF7" + length(MODULE_ID) + length(2) + length(2) + (length(2) + length(7)) * 200_000 + length(0)
+    load = load_file(Engine(1, 0), -1, 0)
+    load.give(file(blob))
+    load.give(b"")
+    slices = 1
+    while not load.step(100):
+        slices += 1
+    assert slices > 5 and load.kept.after == [blob]
+
+
+def test_what_is_kept_of_half_a_part_is_freed():
+    engine = Engine(1, 0)
+    before = probes.used_memory(engine)
+    load = load_file(engine, -1, 0)
+    load.give(b"REDIS0011" + AUX_BEFORE[:-30])
+    assert not load.step(10**6) and load.hungry
+    del load
+    assert probes.used_memory(engine) == before
 
 
 def test_a_check_walks_through_them():
