@@ -1,6 +1,6 @@
 """Runs the benchmarks, all or those named, and prints one table of what they claim, with ratios and pass or MISS.
 
-The short forms take some nine minutes together beside one peer; --full does the work the claims are made for. The
+The short forms take some twelve minutes together beside one peer; --full does the work the claims are made for. The
 exit status is 0 unless a benchmark failed to run; with --strict a missed bar is a failure too.
 """
 
@@ -9,7 +9,19 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import clients, collections, eviction, expiry, memory, parser, pauses, persistence, replication, throughput
+from . import (
+    clients,
+    collections,
+    eviction,
+    expiry,
+    memory,
+    parser,
+    pauses,
+    persistence,
+    replication,
+    scripting,
+    throughput,
+)
 from .common import BenchmarkError, Options
 from .report import (
     MISS,
@@ -31,6 +43,7 @@ from .report import parser as common_parser
 BENCHMARKS = {
     "throughput": (throughput.run, True),
     "collections": (collections.run, True),
+    "scripting": (scripting.run, True),
     "memory": (memory.run, True),
     "clients": (clients.run, True),
     "eviction": (eviction.run, False),
