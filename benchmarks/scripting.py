@@ -1,8 +1,8 @@
 """Server CPU a request of scripts, against redis-server.
 
-The scripts are known to both servers and run by EVALSHA, but for the last test, where each EVAL brings another one: that
-is compiled and kept. Documents have 2 KB and lie in a key. Functions are measured where both servers have them. How it is
-measured is said in load.py.
+The scripts are known to both servers and run by EVALSHA, but for the last test, where each EVAL brings another one:
+that is compiled and kept. Documents have 2 KB and lie in a key. Functions are measured where both servers have them.
+How it is measured is said in load.py.
 """
 
 import hashlib
