@@ -23,11 +23,11 @@ import threading
 from collections import Counter
 
 from fastredis.engine.command import declared_commands
+from fastredis.engine.flags import MAY_REPLICATE, WRITE
 from fastredis.engine.inspect import entries
 
 from fastredis import commands
 from fastredis.engine.arguments import argument_docs, parse_args
-from fastredis.engine.declarations import MAY_REPLICATE, WRITE
 from tests.local import NOW_MS, Local
 from tests.resp import Client, Closed, Error, encode
 from tests.soak.draw import DATABASES, WEIGHTS, Draw

@@ -325,7 +325,7 @@ def test_set_of_what_redis_7_0_does_not_know(name, value):
 
 def test_set_while_loading_and_from_afar(tmp_path):
     config = Config()
-    assert refused(config, "appendonly", "yes", loading=True) == "LOADING Redis is loading the dataset in memory"
+    assert refused(config, "appendonly", "yes", loading="LOADING it all") == "LOADING it all"
     config.load(options="enable-protected-configs local")
     assert "protected" in refused(config, "dbfilename", "x")
     config.set_many([("dbfilename", "x"), ("dir", str(tmp_path))], local=True)

@@ -11,18 +11,16 @@ from pathlib import Path
 
 import pytest
 from fastredis.engine.command import declared_commands
+from fastredis.engine.flags import CONTAINER, MOVABLE_KEYS
 from fastredis.engine.keys import KEY_FLAGS, KeySpecs
 from fastredis.engine.reply import Status
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fastredis import commands
-from fastredis.engine import declarations
 from fastredis.engine.arguments import ARGUMENT_TYPES, Argument, parse_args
 from fastredis.engine.declarations import (
-    CONTAINER,
     FLAG_NAMES,
-    MOVABLE_KEYS,
     Declaration,
     Index,
     KeyNum,
@@ -260,14 +258,6 @@ def test_any_arguments_survive(described):
 
 
 # ---- Flags and categories ----
-
-
-def test_the_pxd_has_the_same_flags():
-    source = (HERE.parent / "fastredis" / "engine" / "flags.pxd").read_text()
-    in_pxd = {name: 1 << int(shift) for name, shift in re.findall(r"^    ([A-Z_]+) = 1 << (\d+)$", source, re.M)}
-    in_python = {name: value for name, value in vars(declarations).items() if name.isupper() and isinstance(value, int)}
-    assert in_pxd == in_python
-    assert sorted(in_pxd.values()) == [1 << shift for shift in range(len(in_pxd))]
 
 
 @pytest.mark.parametrize("row", COMMANDS, ids=row_ids)

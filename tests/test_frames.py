@@ -116,13 +116,6 @@ def test_those_who_wait_are_served_behind_a_script(local, client):
     assert taken(local) == ["MULTI", "RPUSH l a b", "LPOP l", "EXEC", "LPOP l"]
 
 
-def test_the_last_command_is_the_outermost(client):
-    client.call("PROBE.SCRIPT", "PING")
-    assert client.connection.last_command_name == b"probe.script"
-    client.pipeline([("MULTI",), ("PING",), ("EXEC",)])
-    assert client.connection.last_command_name == b"exec"
-
-
 # --- those who wait -----------------------------------------------------------------------------
 
 def test_arguments_are_resolved_when_the_wait_begins(local, client):

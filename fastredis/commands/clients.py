@@ -7,7 +7,6 @@ from fastredis.engine import engine as bits
 from fastredis.engine.blocking import PAUSE_BY_CLIENT
 from fastredis.engine.client_list import reply_lines
 from fastredis.engine.command import declarer
-from fastredis.engine.declarations import ADMIN, CONTAINER, LOADING, NOSCRIPT, STALE
 from fastredis.engine.errors import (
     CLIENT_NAME,
     NOT_INTEGER,
@@ -16,7 +15,9 @@ from fastredis.engine.errors import (
     TIMEOUT_NEGATIVE,
     TIMEOUT_RANGE,
     UNBLOCKED,
+    subcommand_error,
 )
+from fastredis.engine.flags import ADMIN, CONTAINER, LOADING, NOSCRIPT, STALE
 from fastredis.engine.options import parse_integer
 from fastredis.engine.reply import ErrorReply, Status
 
@@ -434,8 +435,7 @@ def cmd_client_unblock(c):
     args = c.args[2:]
     reason = args[1].lower() if len(args) == 2 else b"timeout"
     if len(args) > 2:
-        raise ErrorReply("ERR unknown subcommand or wrong number of arguments for "
-                         f"'{text(c.args[1])}'. Try CLIENT HELP.")
+        raise ErrorReply(subcommand_error("CLIENT", text(c.args[1])))
     if reason not in (b"timeout", b"error"):
         raise ErrorReply("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")
     number = parse_integer(args[0])
@@ -463,8 +463,7 @@ def cmd_client_pause(c):
     args = c.args[2:]
     mode = args[1].lower() if len(args) == 2 else b"all"
     if len(args) > 2:
-        raise ErrorReply("ERR unknown subcommand or wrong number of arguments for "
-                         f"'{text(c.args[1])}'. Try CLIENT HELP.")
+        raise ErrorReply(subcommand_error("CLIENT", text(c.args[1])))
     if mode not in (b"write", b"all"):
         raise ErrorReply("ERR CLIENT PAUSE mode must be WRITE or ALL")
     timeout_ms = parse_integer(args[0])

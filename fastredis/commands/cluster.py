@@ -6,8 +6,8 @@ Source: https://valkey.io/commands/readonly/, https://valkey.io/commands/readwri
 """
 
 from fastredis.engine.command import declarer
-from fastredis.engine.declarations import ADMIN, CONTAINER, FAST, LOADING, NO_ASYNC_LOADING, NOSCRIPT, STALE
 from fastredis.engine.engine import C_READONLY, C_REDIRECT
+from fastredis.engine.flags import ADMIN, CONTAINER, FAST, LOADING, NO_ASYNC_LOADING, NOSCRIPT, STALE
 from fastredis.engine.reply import ErrorReply, Status
 
 declare = declarer("cluster")

@@ -3,8 +3,8 @@
 from fastredis.commands.help_text import help_lines
 from fastredis.config.config import ConfigError
 from fastredis.engine.command import declarer
-from fastredis.engine.declarations import ADMIN, CONTAINER, LOADING, NOSCRIPT, STALE
-from fastredis.engine.errors import SYNTAX
+from fastredis.engine.errors import LOADING_DATA, SYNTAX
+from fastredis.engine.flags import ADMIN, CONTAINER, LOADING, NOSCRIPT, STALE
 from fastredis.engine.inspect import is_loading, reset_statistics
 from fastredis.engine.reply import ErrorReply, Status
 from fastredis.text import to_text
@@ -61,7 +61,7 @@ def cmd_config_set(c):
     pairs = list(zip(words[::2], words[1::2], strict=True))
     try:
         loading = is_loading(c.engine) or c.engine.replication.loads_aside
-        c.engine.config.set_many(pairs, loading=loading, local=getattr(c, "is_local", True))
+        c.engine.config.set_many(pairs, loading=LOADING_DATA if loading else None, local=getattr(c, "is_local", True))
     except ConfigError as refusal:
         raise ErrorReply(str(refusal)) from None
     c.reply(OK)

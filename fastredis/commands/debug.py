@@ -17,20 +17,20 @@ from fastredis.commands.help_text import help_lines
 from fastredis.config.config import ConfigError
 from fastredis.engine import inspect
 from fastredis.engine.command import declarer
-from fastredis.engine.declarations import ADMIN, LOADING, NOSCRIPT, PROTECTED, STALE
 from fastredis.engine.engine import REPLY_PEAK_MS
 from fastredis.engine.errors import LOADING_DATA, NO_KEY, NOT_INTEGER, NOT_POSITIVE, SYNTAX
+from fastredis.engine.flags import ADMIN, LOADING, NOSCRIPT, PROTECTED, STALE
 from fastredis.engine.reply import Attributes, BigNumber, ErrorReply, Push, Status, Verbatim
 from fastredis.persist.loading import LoadError
 from fastredis.persist.rdb_save import saved_length
 from fastredis.persist.saver import INCOMPLETE
 from fastredis.text import parse_int, parse_memory, strtod, to_text
+from fastredis.values.entry import TYPE_LIST, TYPE_SET
 
 declare = declarer("server")
 
 OK = Status("OK")
 I64_MAX = 2**63 - 1
-TYPE_LIST, TYPE_SET = 1, 2  # as in values/entry.pxd
 
 
 class Subcommand(NamedTuple):

@@ -11,7 +11,7 @@ from fastredis.engine.errors cimport (
 )
 from fastredis.engine.flags cimport DENYOOM, READONLY, WRITE
 from fastredis.engine.keys cimport KEY_ACCESS, KEY_DELETE, KEY_RW, KeyList, key_add, key_finder
-from fastredis.engine.keyspace cimport new_lru
+from fastredis.engine.keyspace cimport LFU_MAX, lru_of_use
 from fastredis.engine.options cimport (
     ALL_OPTIONS, OPT_FLAG, OPT_INT, Option, Options, arg_is, get_int_or_reply, option_number, parse_options_or_reply,
 )
@@ -25,11 +25,6 @@ from fastredis.persist.kept import kept_of
 from fastredis.persist.rdb_read import RdbError
 
 declare = declarer("generic")
-
-cdef enum:
-    FREQ_MAX = 255
-    LRU_MASK = 0xFFFFFF
-    MOST_IDLE = LRU_MASK // 2       # seconds that the LRU clock can tell from the future
 
 
 def skip_checksums(Engine engine not None, bint skip):
@@ -91,7 +86,7 @@ cdef bint read_idletime(Client c, int index, int64_t* value) except -1:
 cdef bint read_freq(Client c, int index, int64_t* value) except -1:
     if not get_int_or_reply(c, index, value):
         return False
-    if not 0 <= value[0] <= FREQ_MAX:
+    if not 0 <= value[0] <= LFU_MAX:
         c.error(ERR_DUMP_FREQ)
         return False
     return True
@@ -111,14 +106,12 @@ cdef Entry* read_payload_or_reply(Client c, Arg* key, const Arg* payload) except
         return NULL
 
 
-cdef int stamp(Client c, Entry* e, const Options* given) except -1:
+cdef void stamp(Client c, Entry* e, const Options* given) noexcept:
     """Note how the key was used where it comes from, if that is told and the policy looks at it."""
-    if given.flags & RESTORE_FREQ and c.core.lfu:
-        entry_set_lru(e, (new_lru(c.core) & ~<uint32_t>FREQ_MAX) | <uint32_t>option_number(given, RESTORE_FREQ))
-    elif given.flags & RESTORE_IDLETIME and not c.core.lfu:
-        entry_set_lru(e, (c.core.lru_clock - <uint32_t>min(
-            option_number(given, RESTORE_IDLETIME), <int64_t>MOST_IDLE)) & LRU_MASK)
-    return 0
+    cdef int64_t idle_s = option_number(given, RESTORE_IDLETIME) if given.flags & RESTORE_IDLETIME else -1
+    cdef int64_t frequency = option_number(given, RESTORE_FREQ) if given.flags & RESTORE_FREQ else -1
+
+    entry_set_lru(e, lru_of_use(c.core, idle_s, frequency))
 
 
 cdef int restore_expired(Client c, Arg* key, bint deleted) except -1:

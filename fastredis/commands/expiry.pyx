@@ -6,7 +6,7 @@ from fastredis.commands.generic cimport glance
 from fastredis.engine.client cimport Client
 from fastredis.engine.command cimport Command, native
 from fastredis.engine.core cimport GATE_LOADING, NOTIFY_GENERIC
-from fastredis.engine.errors cimport ERR_TTL_GT_LT, ERR_TTL_NX
+from fastredis.engine.errors cimport ERR_TTL_GT_LT, ERR_TTL_NX, expire_error
 from fastredis.engine.flags cimport FAST, READONLY, WRITE
 from fastredis.engine.keyspace cimport Database
 from fastredis.engine.options cimport OPT_FLAG, Option, arg_is, get_int_or_reply
@@ -65,7 +65,7 @@ cdef bint get_deadline_or_reply(Client c, int64_t base_ms, int64_t unit_ms, int6
     if INT64_MIN // unit_ms <= amount <= INT64_MAX // unit_ms and amount * unit_ms <= INT64_MAX - base_ms:
         when_ms[0] = base_ms + amount * unit_ms
         return True
-    c.error_text(b"ERR invalid expire time in '" + (<Command>c.command).name + b"' command")
+    c.error_text(expire_error((<Command>c.command).name))
     return False
 
 

@@ -14,7 +14,7 @@ from fastredis.engine.copying cimport copied
 from fastredis.engine.core cimport NOTIFY_GENERIC, NOTIFY_KEY_MISS
 from fastredis.engine.errors cimport ERR_DB_INDEX, ERR_FREQ, ERR_IDLETIME, ERR_INT_RANGE, ERR_NO_KEY, ERR_SAME_OBJECT
 from fastredis.engine.flags cimport CONTAINER, DENYOOM, FAST, LOADING, READONLY, STALE, WRITE
-from fastredis.engine.keyspace cimport Database, lfu_value
+from fastredis.engine.keyspace cimport Database, idle_seconds, lfu_value
 from fastredis.engine.options cimport (
     ALL_OPTIONS, OPT_FLAG, OPT_INT, Option, Options, get_int_or_reply, get_memory_or_reply, option_number,
     parse_options_or_reply,
@@ -475,7 +475,7 @@ cdef int cmd_object_idletime(Client c) except -1:
         return c.reply_null()
     if c.core.lfu:
         return c.error(ERR_IDLETIME)
-    return c.reply_int((c.core.lru_clock - entry_lru(e)) & 0xFFFFFF)
+    return c.reply_int(idle_seconds(c.core, e))
 
 declare(
     b"object|idletime", native(cmd_object_idletime), arity=3, flags=READONLY, keys=key_at(2, "RO"), since="2.2.3",

@@ -15,21 +15,18 @@ from fastredis.engine.command cimport Command, native
 from fastredis.engine.core cimport GATE_LOADING, NOTIFY_HASH
 from fastredis.engine.errors cimport (
     ERR_EXPIRE_NEGATIVE, ERR_FIELDS_MISSING, ERR_FXX_FNX, ERR_NO_EXPIRE_TIME, ERR_NUMFIELDS_BAD, ERR_NUMFIELDS_INVALID,
-    ERR_NUMFIELDS_OTHER, ERR_NUMFIELDS_ZERO, ERR_ONE_EXPIRATION,
+    ERR_NUMFIELDS_OTHER, ERR_NUMFIELDS_ZERO, ERR_ONE_EXPIRATION, expire_error,
 )
 from fastredis.engine.flags cimport DENYOOM, FAST, READONLY, WRITE
 from fastredis.engine.options cimport arg_is, get_int_or_reply, get_range_or_reply
 from fastredis.values.entry cimport TYPE_HASH, Entry
-from fastredis.values.hash_ttl cimport hash_set_when
+from fastredis.values.hash_ttl cimport DEADLINE_BITS, hash_set_when
 from fastredis.values.hash_type cimport NO_DEADLINE, FieldValue, hash_delete
 
 from fastredis.engine.command import declarer
 from fastredis.engine.declarations import key_at
 
 declare = declarer("hash")
-
-cdef enum:
-    DEADLINE_BITS = 46              # of the latest deadline
 
 cdef enum:                          # what HEXPIRE and HPERSIST reply for a field
     NO_FIELD = -2
@@ -108,7 +105,7 @@ cdef bint deadline_or_reply(Client c, int index, int unit, int64_t* when_ms) exc
         c.error(ERR_EXPIRE_NEGATIVE)
         return False
     if amount > last_ms // scale or amount * scale > last_ms - base_ms:
-        c.error_text(b"ERR invalid expire time in '" + (<Command>c.command).name + b"' command")
+        c.error_text(expire_error((<Command>c.command).name))
         return False
     when_ms[0] = max(base_ms + amount * scale, 1)       # 0 would be no deadline
     return True

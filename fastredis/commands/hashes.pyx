@@ -13,7 +13,7 @@ from fastredis.engine.command cimport Command, native
 from fastredis.engine.core cimport NOTIFY_HASH
 from fastredis.engine.errors cimport (
     ERR_HASH_NOT_FLOAT, ERR_HASH_NOT_INTEGER, ERR_INFINITE, ERR_LONG_RANGE, ERR_NAN, ERR_NOT_FLOAT, ERR_OUT_OF_RANGE,
-    ERR_OVERFLOW, ERR_SYNTAX,
+    ERR_OVERFLOW, ERR_SYNTAX, arity_error,
 )
 from fastredis.engine.flags cimport DENYOOM, FAST, READONLY, WRITE
 from fastredis.engine.options cimport arg_is, get_int_or_reply
@@ -38,7 +38,7 @@ cdef enum:
 
 cdef int wrong_arity(Client c) except -1:
     """Reply that arguments are missing, or too many, where the declared arity does not tell."""
-    return c.error_text(b"ERR wrong number of arguments for '" + (<Command>c.command).name + b"' command")
+    return c.error_text(arity_error((<Command>c.command).name))
 
 
 cdef bint remove_due(Client c, Entry* e, int first, int last, int step, bint anew) except -1:

@@ -15,7 +15,7 @@ import fastredis
 from fastredis.commands.migrate import kept_connections
 from fastredis.ds.alloc import slab_figures
 from fastredis.engine.command import declarer
-from fastredis.engine.declarations import LOADING, STALE
+from fastredis.engine.flags import LOADING, STALE
 from fastredis.engine.inspect import (
     COMPILER_VERSION,
     client_statistics,

@@ -3,8 +3,8 @@
 from fastredis.commands.help_text import help_lines
 from fastredis.engine import declarations
 from fastredis.engine.command import declarer
-from fastredis.engine.declarations import LOADING, NO_MANDATORY_KEYS, STALE
 from fastredis.engine.errors import SYNTAX
+from fastredis.engine.flags import LOADING, NO_MANDATORY_KEYS, STALE
 from fastredis.engine.inspect import matches
 from fastredis.engine.reply import ErrorReply, Status
 

@@ -4,7 +4,7 @@ import statistics
 
 from fastredis.commands.help_text import help_lines
 from fastredis.engine.command import declarer
-from fastredis.engine.declarations import ADMIN, CONTAINER, LOADING, NOSCRIPT, STALE
+from fastredis.engine.flags import ADMIN, CONTAINER, LOADING, NOSCRIPT, STALE
 from fastredis.engine.inspect import latency_histograms
 from fastredis.engine.latency import Event, Sample
 from fastredis.engine.reply import ErrorReply, Pairs, Verbatim

@@ -11,8 +11,8 @@ from fastredis.ds.quicklist cimport (
 from fastredis.engine.command cimport native
 from fastredis.engine.core cimport NOTIFY_LIST
 from fastredis.engine.errors cimport (
-    ERR_COUNT_NEGATIVE, ERR_INDEX_RANGE, ERR_LONG_RANGE, ERR_MAXLEN_NEGATIVE, ERR_NO_KEY, ERR_NOT_POSITIVE,
-    ERR_RANK_ZERO, ERR_SYNTAX,
+    ERR_COUNT_NEGATIVE, ERR_INDEX_RANGE, ERR_LONG_RANGE, ERR_MAXLEN_NEGATIVE, ERR_NOT_POSITIVE, ERR_NO_KEY,
+    ERR_RANK_ZERO, ERR_SYNTAX, arity_error,
 )
 from fastredis.engine.flags cimport DENYOOM, FAST, READONLY, WRITE
 from fastredis.engine.options cimport (
@@ -220,8 +220,7 @@ cdef int pop(Client c, int where) except -1:
     cdef int64_t count = 0
 
     if c.argc > 3:
-        return c.error_text(b"ERR wrong number of arguments for '%s' command" % (
-            b"lpop" if where == LIST_HEAD else b"rpop"))
+        return c.error_text(arity_error(b"lpop" if where == LIST_HEAD else b"rpop"))
     if c.argc == 3 and not get_range_or_reply(c, 2, 0, INT64_MAX, &count, ERR_NOT_POSITIVE):
         return 0
     e = c.db.lookup_write(key)

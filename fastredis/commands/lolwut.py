@@ -2,8 +2,8 @@
 
 from fastredis import REDIS_VERSION
 from fastredis.engine.command import declarer
-from fastredis.engine.declarations import FAST, READONLY
 from fastredis.engine.errors import NOT_INTEGER
+from fastredis.engine.flags import FAST, READONLY
 from fastredis.engine.reply import ErrorReply, Verbatim
 from fastredis.text import parse_int, to_text
 

@@ -4,8 +4,9 @@ from fastredis.commands import information
 from fastredis.commands.help_text import help_lines
 from fastredis.ds.alloc import slab_figures
 from fastredis.engine.command import declarer
-from fastredis.engine.declarations import CONTAINER, LOADING, READONLY, STALE, key_at
+from fastredis.engine.declarations import key_at
 from fastredis.engine.errors import NOT_INTEGER, SYNTAX
+from fastredis.engine.flags import CONTAINER, LOADING, READONLY, STALE
 from fastredis.engine.inspect import database_memory, key_memory
 from fastredis.engine.reply import ErrorReply, Status, Verbatim
 from fastredis.host import process

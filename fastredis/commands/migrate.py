@@ -21,8 +21,9 @@ from dataclasses import dataclass, field
 
 from fastredis.commands.dump import delete_migrated, dump_key, migrate_keys
 from fastredis.engine.command import declarer
-from fastredis.engine.declarations import WRITE, Range, key_after, key_at
+from fastredis.engine.declarations import Range, key_after, key_at
 from fastredis.engine.errors import NOT_INTEGER, SYNTAX
+from fastredis.engine.flags import WRITE
 from fastredis.engine.options import parse_integer
 from fastredis.engine.reply import ErrorReply, Status
 

@@ -2,7 +2,7 @@
 
 from fastredis.commands.help_text import help_lines
 from fastredis.engine.command import declarer
-from fastredis.engine.declarations import ADMIN, CONTAINER, LOADING, NO_ASYNC_LOADING, NOSCRIPT, PROTECTED, STALE
+from fastredis.engine.flags import ADMIN, CONTAINER, LOADING, NO_ASYNC_LOADING, NOSCRIPT, PROTECTED, STALE
 from fastredis.engine.reply import ErrorReply
 from fastredis.text import to_text
 

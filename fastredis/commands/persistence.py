@@ -1,8 +1,8 @@
 """Saving the data set: SAVE, BGSAVE, LASTSAVE, BGREWRITEAOF."""
 
 from fastredis.engine.command import declarer
-from fastredis.engine.declarations import ADMIN, FAST, LOADING, NO_ASYNC_LOADING, NO_MULTI, NOSCRIPT, STALE
 from fastredis.engine.errors import SYNTAX
+from fastredis.engine.flags import ADMIN, FAST, LOADING, NO_ASYNC_LOADING, NO_MULTI, NOSCRIPT, STALE
 from fastredis.engine.inspect import denies_blocking
 from fastredis.engine.reply import ErrorReply, Status
 

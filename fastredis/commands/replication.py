@@ -3,18 +3,9 @@
 import re
 
 from fastredis.engine.command import declarer
-from fastredis.engine.declarations import (
-    ADMIN,
-    ALLOW_BUSY,
-    FAST,
-    LOADING,
-    NO_ASYNC_LOADING,
-    NO_MULTI,
-    NOSCRIPT,
-    STALE,
-)
 from fastredis.engine.engine import C_REPLICA
 from fastredis.engine.errors import NOT_INTEGER, NOT_POSITIVE, SYNTAX
+from fastredis.engine.flags import ADMIN, ALLOW_BUSY, FAST, LOADING, NO_ASYNC_LOADING, NO_MULTI, NOSCRIPT, STALE
 from fastredis.engine.options import parse_integer
 from fastredis.engine.reply import ErrorReply, Status
 from fastredis.replication.master import ONLINE, replica_of

@@ -1,14 +1,13 @@
 """SHUTDOWN: end the server."""
 
 from fastredis.engine.command import declarer
-from fastredis.engine.declarations import ADMIN, ALLOW_BUSY, LOADING, NO_MULTI, NOSCRIPT, STALE
-from fastredis.engine.errors import SYNTAX
+from fastredis.engine.errors import SHUTDOWN_FAILED, SYNTAX
+from fastredis.engine.flags import ADMIN, ALLOW_BUSY, LOADING, NO_MULTI, NOSCRIPT, STALE
 from fastredis.engine.inspect import denies_blocking
 from fastredis.engine.reply import ErrorReply, Status
 
 declare = declarer("server")
 
-SHUTDOWN_FAILED = "ERR Errors trying to SHUTDOWN. Check logs."
 WORDS = {b"nosave", b"save", b"now", b"force", b"abort"}
 
 

@@ -2,7 +2,8 @@
 
 from fastredis.commands.help_text import help_lines
 from fastredis.engine.command import declarer
-from fastredis.engine.declarations import ADMIN, CONTAINER, LOADING, STALE
+from fastredis.engine.errors import subcommand_error
+from fastredis.engine.flags import ADMIN, CONTAINER, LOADING, STALE
 from fastredis.engine.reply import ErrorReply, Status
 from fastredis.text import parse_int, to_text
 
@@ -37,8 +38,7 @@ def cmd_slowlog_get(c):
     Source: https://redis.io/docs/latest/commands/slowlog-get/
     """
     if len(c.args) > 3:
-        raise ErrorReply("ERR unknown subcommand or wrong number of arguments for "
-                         f"'{to_text(c.args[1])}'. Try SLOWLOG HELP.")
+        raise ErrorReply(subcommand_error("SLOWLOG", to_text(c.args[1])))
     count = parse_int(to_text(c.args[2])) if len(c.args) == 3 else SHOWN
     if count is None or count < -1:
         raise ErrorReply("ERR count should be greater than or equal to -1")

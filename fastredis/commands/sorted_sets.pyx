@@ -16,7 +16,7 @@ from fastredis.engine.command cimport native
 from fastredis.engine.core cimport NOTIFY_GENERIC, NOTIFY_ZSET, Core
 from fastredis.engine.errors cimport (
     ERR_COUNT_LOW, ERR_LONG_RANGE, ERR_NOT_FLOAT, ERR_NOT_POSITIVE, ERR_NUMKEYS_LOW, ERR_OUT_OF_RANGE, ERR_SCORE_NAN,
-    ERR_SYNTAX, ERR_ZADD_GT_LT, ERR_ZADD_INCR, ERR_ZADD_NX_XX,
+    ERR_SYNTAX, ERR_ZADD_GT_LT, ERR_ZADD_INCR, ERR_ZADD_NX_XX, arity_error,
 )
 from fastredis.engine.flags cimport BLOCKING, DENYOOM, FAST, READONLY, WRITE
 from fastredis.engine.options cimport (
@@ -349,7 +349,7 @@ cdef int reply_rank(Client c, bint reverse) except -1:
     cdef Entry* e
 
     if c.argc > 4:
-        return c.error_text(b"ERR wrong number of arguments for '%s' command" % (b"zrevrank" if reverse else b"zrank"))
+        return c.error_text(arity_error(b"zrevrank" if reverse else b"zrank"))
     if with_score and not arg_is(&c.argv[3], b"WITHSCORE"):
         return c.error(ERR_SYNTAX)
     e = c.db.lookup_read(&c.argv[1])

@@ -9,7 +9,8 @@ from fastredis.engine.client cimport Client
 from fastredis.engine.command cimport native
 from fastredis.engine.core cimport NOTIFY_GENERIC, NOTIFY_STRING
 from fastredis.engine.errors cimport (
-    ERR_CONDITION, ERR_DIGEST, ERR_NOT_INTEGER, ERR_NUMKEYS, ERR_NUMKEYS_PAIRS, ERR_OFFSET, ERR_TOO_LONG,
+    ERR_CONDITION, ERR_DIGEST, ERR_NOT_INTEGER, ERR_NUMKEYS, ERR_NUMKEYS_PAIRS, ERR_OFFSET, ERR_TOO_LONG, arity_error,
+    expire_error,
 )
 from fastredis.engine.flags cimport DENYOOM, FAST, READONLY, WRITE
 from fastredis.engine.keys cimport (
@@ -83,7 +84,7 @@ cdef bint deadline_or_reply(Client c, Arg* text, int kind, const char* command, 
         c.error(ERR_NOT_INTEGER)
         return False
     if value <= 0 or value > INT64_MAX // scale or value * scale > INT64_MAX - base:
-        c.error_text(b"ERR invalid expire time in '" + command + b"' command")
+        c.error_text(expire_error(command))
         return False
     when_ms[0] = base + value * scale
     return True
@@ -455,7 +456,7 @@ declare(
 cdef bint pairs_or_reply(Client c, const char* command) except -1:
     if c.argc % 2 == 1:
         return True
-    c.error_text(b"ERR wrong number of arguments for '" + command + b"' command")
+    c.error_text(arity_error(command))
     return False
 
 

@@ -167,8 +167,9 @@ class Config:
         """Store a typed value as it is, for the server's own changes (REPLICAOF, the default pidfile)."""
         self._values[self._parameters[name].name] = value
 
-    def set_many(self, pairs: list[tuple[str, str]], *, loading: bool = False, local: bool = False) -> None:
-        """CONFIG SET: all pairs or none. `local`: the client comes from this machine; `loading`: data loads.
+    def set_many(self, pairs: list[tuple[str, str]], *, loading: str | None = None, local: bool = False) -> None:
+        """CONFIG SET: all pairs or none. `local`: the client comes from this machine; `loading`: data
+        loads, and this is the error of what can't be set then.
 
         Raises ConfigError with the whole error reply, code included.
         """
@@ -204,7 +205,7 @@ class Config:
                 text = self.text(parameter.name)
                 self.warn(f"The setting {parameter.name} '{text}' has no effect: {parameter.inert}")
 
-    def _find_settable(self, pairs: list[tuple[str, str]], loading: bool, local: bool) -> list[tuple[str, str]]:
+    def _find_settable(self, pairs: list[tuple[str, str]], loading: str | None, local: bool) -> list[tuple[str, str]]:
         """The pairs with their names in lower case, or the refusal for the first that may not be set now."""
         found: dict[str, str] = {}
         for asked, value in pairs:
@@ -218,7 +219,7 @@ class Config:
             if parameter.flags & PROTECTED and not self.allows("enable-protected-configs", local):
                 raise self._set_failed(asked, "can't set protected config")
             if loading and parameter.flags & DENY_LOADING:
-                raise ConfigError("LOADING Redis is loading the dataset in memory")
+                raise ConfigError(loading)
             if name in found:
                 raise self._set_failed(asked, "duplicate parameter")
             found[name] = value

@@ -70,7 +70,6 @@ cdef uint8_t* lp_prev(const uint8_t* lp, const uint8_t* p) noexcept
 # Negative: from the end. Walks from the nearer end.
 cdef uint8_t* lp_seek(const uint8_t* lp, int64_t index) noexcept
 cdef void lp_get(const uint8_t* p, LpItem* item) noexcept
-cdef bint lp_equals(const uint8_t* p, const char* text, size_t size) noexcept
 # The first element from p on, looking at one and skipping `skip`, that equals the text.
 cdef uint8_t* lp_find(const uint8_t* lp, const uint8_t* p, const char* text, size_t size, uint32_t skip) noexcept
 

@@ -391,17 +391,6 @@ cdef void lp_get(const uint8_t* p, LpItem* item) noexcept:
         item.number = <int64_t>(read_le(p + 1, 2) << 48) >> 48
 
 
-cdef bint lp_equals(const uint8_t* p, const char* text, size_t size) noexcept:
-    """Whether the element reads as this text."""
-    cdef LpItem item
-    cdef int64_t number
-
-    lp_get(p, &item)
-    if item.text is not NULL:
-        return item.size == size and memcmp(item.text, text, size) == 0
-    return is_int(text, size, &number) and number == item.number
-
-
 cdef inline bint same_bytes(const uint8_t* a, const char* b, size_t n) noexcept:
     """memcmp() == 0, without a call for up to 16 bytes: two loads from either end, which overlap."""
     cdef uint64_t a8, b8, a8_end, b8_end

@@ -12,12 +12,9 @@ from fastredis.engine.client cimport Frame, frame_pop, frame_push
 from fastredis.engine.command cimport Command
 from fastredis.engine.core cimport GATE_PAUSED, LISTEN_BLOCKED, Core
 from fastredis.engine.engine cimport (
-    C_BLOCKED, C_CLOSE_AFTER_REPLY, C_DENY_BLOCKING, C_REPLY_OFF, C_REPLY_SKIP, CommandStats,
+    C_BLOCKED, C_CLOSE_AFTER_REPLY, C_DENY_BLOCKING, C_REPLY_OFF, C_REPLY_SKIP, LONGEST_TIMER_MS, CommandStats,
 )
 from fastredis.engine.flags cimport MAY_REPLICATE, WRITE
-
-cdef enum:
-    LONGEST_TIMER_MS = 3600 * 1000
 
 
 cdef class Waiter:

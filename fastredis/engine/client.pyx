@@ -119,11 +119,6 @@ cdef class Client(Session):
         return self.db.index
 
     @property
-    def last_command_name(self):
-        """Name of the command that ran last, b"client|list"; None: none has."""
-        return (<object>self.command).name if self.command is not NULL else None
-
-    @property
     def flag_bits(self):
         """The C_* bits of fastredis.engine.engine."""
         return self.flags

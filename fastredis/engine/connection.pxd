@@ -13,6 +13,9 @@ from fastredis._resp cimport Parser
 from fastredis.engine.client cimport Client
 from fastredis.engine.reply cimport Reply
 
+cdef enum:
+    QUERY_BUFFER = 16 * 1024            # first size of a query buffer
+
 
 cdef class Connection(Client):
     cdef object transport

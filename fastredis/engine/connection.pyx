@@ -14,8 +14,8 @@ from fastredis.engine.client cimport client_init
 from fastredis.engine.core cimport OUTPUT_NORMAL, OUTPUT_PUBSUB, OUTPUT_REPLICA
 from fastredis.engine.dispatch cimport run_batch
 from fastredis.engine.engine cimport (
-    C_BLOCKED, C_CLOSE_AFTER_REPLY, C_CLOSE_ASAP, C_CLOSED, C_MASTER, C_MONITOR, C_NO_EVICT, C_PUBSUB, C_REPLICA,
-    C_UNIX_SOCKET, Engine,
+    C_BLOCKED, C_CLOSE_AFTER_REPLY, C_CLOSE_ASAP, C_CLOSED, C_GONE, C_MASTER, C_MONITOR, C_NO_EVICT, C_PUBSUB,
+    C_REPLICA, C_UNIX_SOCKET, Engine,
 )
 from fastredis.engine.multi cimport Queue, unwatch_all
 
@@ -28,9 +28,7 @@ cdef extern from "<sys/socket.h>" nogil:
     ssize_t send_bytes "send"(int fd, const void* data, size_t size, int flags)
 
 cdef enum:
-    GONE = C_CLOSE_AFTER_REPLY | C_CLOSE_ASAP | C_CLOSED    # takes no more requests
-    QUERY_BUFFER = 16 * 1024                                # first size of a query buffer
-    LEAST_QUERY = 1024                                      # ... and what the cron leaves of a large one in use
+    LEAST_QUERY = 1024                                      # what the cron leaves of a large query buffer in use
     IDLE_MS = 2000                                          # after this the cron takes an unused query buffer away
     KEPT_ARGS = 1024                                        # a parser with room for more gives it back
     FREE_OUTPUT = 10 * 1024     # of a reply, this much is not held against the output limits (in Redis 1 to 16 KB)
@@ -220,7 +218,7 @@ cdef class Connection(Client):
     cdef int take(self, const char* data, size_t size) except -1:
         cdef size_t used
 
-        if self.flags & GONE:
+        if self.flags & C_GONE:
             return 0
         self.bytes_in += size
         self.core.bytes_in += size
@@ -230,10 +228,10 @@ cdef class Connection(Client):
             return self.keep(data, size)
         if self.query_size:
             self.keep(data, size)
-            return 0 if self.flags & GONE else self.resume()
+            return 0 if self.flags & C_GONE else self.resume()
         begin_reply(self)
         used = self.process(data, size)
-        if used < size and not self.flags & GONE:
+        if used < size and not self.flags & C_GONE:
             self.keep(data + used, size - used)
         return self.finish_reply()
 
@@ -241,7 +239,7 @@ cdef class Connection(Client):
         """Go on with what the query buffer holds."""
         cdef size_t used
 
-        if self.flags & (GONE | C_BLOCKED) or not self.query_size:
+        if self.flags & (C_GONE | C_BLOCKED) or not self.query_size:
             return 0
         if unlikely(not mem_possible(self.query_size)):     # its command may store as much again
             return self.refuse()
@@ -270,7 +268,7 @@ cdef class Connection(Client):
             status = parse_batch(&self.parser, batch, base, size, &pos, BATCH if self.authenticated else 1)
             if batch.count:
                 taken = run_batch(self, batch)
-                if self.flags & GONE:
+                if self.flags & C_GONE:
                     return size
                 if self.flags & C_BLOCKED:
                     if taken < batch.count:

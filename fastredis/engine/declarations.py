@@ -15,35 +15,31 @@ from typing import Any, ClassVar
 
 from fastredis.engine import keys
 from fastredis.engine.arguments import argument_docs, parse_args
+from fastredis.engine.flags import (
+    ADMIN,
+    ALLOW_BUSY,
+    ASKING,
+    BLOCKING,
+    CONTAINER,
+    DENYOOM,
+    FAST,
+    LOADING,
+    MOVABLE_KEYS,
+    NO_ASYNC_LOADING,
+    NO_AUTH,
+    NO_MANDATORY_KEYS,
+    NO_MULTI,
+    NOSCRIPT,
+    PUBSUB,
+    READONLY,
+    SKIP_MONITOR,
+    SKIP_SLOWLOG,
+    STALE,
+    WRITE,
+)
 from fastredis.engine.reply import Status
 
 # ---- Flags ----
-#
-# fastredis/engine/flags.pxd repeats these names and values for Cython.
-
-WRITE = 1 << 0  # may change the data
-READONLY = 1 << 1  # reads the data, never changes it
-DENYOOM = 1 << 2  # refused when memory is over the limit and eviction does not help
-ADMIN = 1 << 3  # for operators
-PUBSUB = 1 << 4  # deals with channels
-NOSCRIPT = 1 << 5  # not from scripts
-BLOCKING = 1 << 6  # may make its client wait
-LOADING = 1 << 7  # allowed while data is loaded
-STALE = 1 << 8  # allowed on a replica that lost its master and does not serve old data
-SKIP_MONITOR = 1 << 9  # MONITOR does not show it
-SKIP_SLOWLOG = 1 << 10  # the slow log does not show it
-ASKING = 1 << 11  # accepted for an importing slot as if ASKING preceded it
-FAST = 1 << 12  # O(1) or O(log N)
-NO_AUTH = 1 << 13  # allowed before authentication
-MAY_REPLICATE = 1 << 14  # no write, but may be propagated: PUBLISH, EVAL
-NO_MANDATORY_KEYS = 1 << 15  # a call without keys is valid: EVAL
-PROTECTED = 1 << 16  # needs enable-debug-command or enable-module-command
-NO_ASYNC_LOADING = 1 << 17  # not while a replica loads into a second keyspace
-NO_MULTI = 1 << 18  # not inside MULTI
-MOVABLE_KEYS = 1 << 19  # (first, last, step) does not find all keys; derived from the key specs
-ALLOW_BUSY = 1 << 20  # allowed while a script runs for too long
-TOUCHES_ARBITRARY_KEYS = 1 << 21  # may expire keys other than its own: SCAN, RANDOMKEY
-CONTAINER = 1 << 22  # only a name for its subcommands
 
 # As COMMAND INFO spells them, in its order. The other flags are internal; Redis hides them too.
 FLAG_NAMES = (

@@ -19,7 +19,9 @@ from fastredis.engine.engine cimport (
     C_BLOCKED, C_CLOSE_AFTER_REPLY, C_CLOSE_ASAP, C_DENY_BLOCKING, C_DIRTY_EXEC, C_MASTER, C_MONITOR, C_MULTI,
     C_NO_TOUCH, C_PUBSUB, C_REPLICA, C_REPLY_OFF, C_REPLY_SKIP, C_REPLY_SKIP_NEXT, C_SPECIAL, CommandStats, Engine,
 )
-from fastredis.engine.errors cimport ERR_INTERNAL, ERR_LOADING, ERR_NOAUTH, ERR_NOT_IN_MULTI, ERR_OOM, ERR_REPLICA_KEYS
+from fastredis.engine.errors cimport (
+    ERR_INTERNAL, ERR_LOADING, ERR_NOAUTH, ERR_NOT_IN_MULTI, ERR_OOM, ERR_REPLICA_KEYS, arity_error,
+)
 from fastredis.engine.evict cimport ROOM_NONE, Evictor
 from fastredis.engine.flags cimport (
     ADMIN, CONTAINER, DENYOOM, FAST, LOADING, MAY_REPLICATE, MOVABLE_KEYS, NO_AUTH, NO_MULTI, PROTECTED, READONLY,
@@ -259,7 +261,7 @@ cdef inline int execute_found(Client c, Command command) except -1:
 
 
 cdef int wrong_arity(Client c, Command command) except -1:
-    return refuse(c, command, b"ERR wrong number of arguments for '" + command.name + b"' command")
+    return refuse(c, command, arity_error(command.name))
 
 
 cdef int execute_checked(Client c, Command command) except -1:

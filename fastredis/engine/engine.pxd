@@ -19,6 +19,7 @@ from fastredis.values.entry cimport Entry
 cdef enum:
     NO_DATABASE = -1                    # to a Feed: of MULTI and EXEC, which belong to none
     SELECT_ROOM = 64                    # bytes that put_select() writes at most
+    LONGEST_TIMER_MS = 3600 * 1000      # one that is due later fires for nothing
 
 cpdef enum:                             # Session.flags
     C_MULTI = 1 << 0                    # between MULTI and EXEC
@@ -41,6 +42,8 @@ cpdef enum:                             # Session.flags
     C_DENY_BLOCKING = 1 << 17           # inside EXEC or a script: nothing may block
     C_REDIRECT = 1 << 18                # CLIENT CAPA redirect: a replica sends it to its master
     C_READONLY = 1 << 19                # READONLY: ... but not for reads
+    # It takes no more requests.
+    C_GONE = C_CLOSE_AFTER_REPLY | C_CLOSE_ASAP | C_CLOSED
     # What concerns the request under way, and not a script's commands.
     C_REQUEST = C_MULTI | C_REPLY_OFF | C_REPLY_SKIP | C_REPLY_SKIP_NEXT
     # Any of these takes a command off the fast path of the dispatcher.

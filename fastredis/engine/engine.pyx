@@ -31,7 +31,6 @@ cdef enum:
     FLUSH_SIZE = 1024 * 1024        # Core.flush_size where nothing speaks against it
     LEAST_FLUSH = 16 * 1024
     FLUSHES_TO_LIMIT = 16           # ... else so many of them come to maxmemory-clients
-    LONGEST_TIMER_MS = 3600 * 1000
     GARBAGE_BUCKETS = 64            # buckets freed between two looks at the clock
     REHASH_US = 300                 # share of a cron call that goes to rehashing
     REHASH_BUCKETS = 16             # buckets moved between two looks at the clock

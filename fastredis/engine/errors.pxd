@@ -49,6 +49,7 @@ cdef extern from *:
     #define FR_ERR_WATCH_IN_MULTI "ERR WATCH inside MULTI is not allowed"
     #define FR_ERR_NOT_IN_MULTI "ERR Command not allowed inside a transaction"
     #define FR_ERR_INTERNAL "ERR internal error, see the log"
+    #define FR_ERR_SHUTDOWN_FAILED "ERR Errors trying to SHUTDOWN. Check logs."
     #define FR_ERR_UNBLOCKED "UNBLOCKED client unblocked via CLIENT UNBLOCK"
     #define FR_ERR_NO_PASSWORD "ERR AUTH <password> called without any password configured for the " \\
         "default user. Are you sure your configuration is correct?"
@@ -181,6 +182,7 @@ cdef extern from *:
     const char* ERR_WATCH_IN_MULTI "FR_ERR_WATCH_IN_MULTI"
     const char* ERR_NOT_IN_MULTI "FR_ERR_NOT_IN_MULTI"
     const char* ERR_INTERNAL "FR_ERR_INTERNAL"
+    const char* ERR_SHUTDOWN_FAILED "FR_ERR_SHUTDOWN_FAILED"
     const char* ERR_UNBLOCKED "FR_ERR_UNBLOCKED"
     const char* ERR_NO_PASSWORD "FR_ERR_NO_PASSWORD"
     const char* ERR_HELLO_NOAUTH "FR_ERR_HELLO_NOAUTH"
@@ -256,3 +258,7 @@ cdef extern from *:
     const char* ERR_DUMP_TTL "FR_ERR_DUMP_TTL"
     const char* ERR_DUMP_IDLETIME "FR_ERR_DUMP_IDLETIME"
     const char* ERR_DUMP_FREQ "FR_ERR_DUMP_FREQ"
+
+# With the name of the command: "config|get".
+cdef bytes arity_error(bytes command)
+cdef bytes expire_error(bytes command)

@@ -7,15 +7,13 @@ from libc.string cimport memmove
 from fastredis._resp cimport Arg, arg_hash, arg_of
 from fastredis.ds.native cimport monotonic_us
 from fastredis.engine.core cimport LATENCY_US, NOTIFY_EVICTED
-from fastredis.engine.keyspace cimport lfu_value
+from fastredis.engine.keyspace cimport LFU_MAX, idle_seconds, lfu_value
 from fastredis.engine.slices cimport DONE, NOW, SLICE_US
-from fastredis.values.entry cimport entry_has_ttl, entry_key, entry_lru
+from fastredis.values.entry cimport entry_has_ttl, entry_key
 
 cdef enum:
     EVICT_BATCH = 16                # keys between two looks at the clock
     SLICE_PER_TENACITY_US = 50      # maxmemory-eviction-tenacity up to 10
-    LRU_MASK = 0xFFFFFF
-    LFU_MAX = 255
 
 evictable_bytes = attrgetter("evictable_bytes")
 
@@ -191,7 +189,7 @@ cdef class Evictor:
         """How good a victim an entry is."""
         if self.order == ORDER_LFU:
             return LFU_MAX - lfu_value(self.core, e)
-        return (self.core.lru_clock - entry_lru(e)) & LRU_MASK
+        return idle_seconds(self.core, e)
 
     cdef int offer(self, Database db, Entry* e) except -1:
         """Put an entry into the pool if it is better than the worst there, or there is room."""

@@ -19,7 +19,7 @@ from fastredis.engine.client cimport Client
 from fastredis.engine.connection cimport Connection
 from fastredis.engine.core cimport FIXED_BY_DEBUG, GATE_LOADING, Core
 from fastredis.engine.engine cimport C_DENY_BLOCKING, C_REPLICA, CommandStats, Engine
-from fastredis.engine.keyspace cimport Database, KeyWalk, walk_begin, walk_end, walk_next
+from fastredis.engine.keyspace cimport Database, KeyWalk, idle_seconds, walk_begin, walk_end, walk_next
 from fastredis.engine.multi cimport Queue
 from fastredis.values.entry cimport (
     ENC_HASHTABLE, ENC_QUICKLIST, ENC_SKIPLIST, TYPE_HASH, TYPE_LIST, TYPE_MODULE, TYPE_SET, TYPE_STREAM, TYPE_STRING,
@@ -380,7 +380,7 @@ def entry_facts(Client c not None, bytes key not None):
         "count": entry_count(e),
         "value": value_of(&core.memory, e) if entry_type(e) == TYPE_STRING else None,
         "lru": entry_lru(e),
-        "idle": 0 if core.lfu else (core.lru_clock - entry_lru(e)) & 0xFFFFFF,
+        "idle": 0 if core.lfu else idle_seconds(core, e),
         "quicklist": quicklist_facts(<Quicklist*>entry_slot(e)[0]) if entry_encoding(e) == ENC_QUICKLIST else None,
     }
 

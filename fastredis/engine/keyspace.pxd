@@ -29,7 +29,8 @@ from fastredis.values.entry cimport Entry, entry_has_ttl, entry_key_of, entry_lr
 
 cdef enum:
     NO_EXPIRE = -1
-    LFU_INIT = 5
+    LFU_INIT = 5                # access counter of a new key
+    LFU_MAX = 255
 
 
 cdef class Listener:
@@ -193,5 +194,9 @@ cdef void walk_begin(KeyWalk* walk, Database db) noexcept
 cdef void walk_end(KeyWalk* walk) noexcept
 
 cdef Database database_new(Core* core, Listener listener, int index)
+# What the 24 LRU bits of entries mean: the access counter, decayed as is due, or for how long it was not used.
 cdef uint32_t lfu_value(Core* core, const Entry* e) noexcept
+cdef uint32_t idle_seconds(Core* core, const Entry* e) noexcept
+# The bits of a new entry, and of one that comes with its use elsewhere: what is negative is not known.
 cdef uint32_t new_lru(Core* core) noexcept
+cdef uint32_t lru_of_use(Core* core, int64_t idle_s, int64_t frequency) noexcept

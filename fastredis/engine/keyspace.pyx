@@ -30,7 +30,8 @@ from fastredis.values.string_type cimport (
 from fastredis.values.value cimport entry_drain, entry_effort, entry_free
 
 cdef enum:
-    LFU_MAX = 255
+    LRU_MASK = 0xFFFFFF             # the clock's 24 bits, seconds
+    MOST_IDLE = LRU_MASK // 2       # seconds that the clock can tell from the future
     EXPIRE_BATCH = 16           # expired keys between two looks at the clock
     FIELDS_BATCH = 64           # expired fields of a hash between two
     RANDOM_TRIES = 100
@@ -70,6 +71,19 @@ cdef uint32_t lfu_increment(Core* core, uint32_t counter) noexcept:
 cdef uint32_t new_lru(Core* core) noexcept:
     """What a new entry's 24 LRU bits are."""
     return minutes(core) << 8 | LFU_INIT if core.lfu else core.lru_clock
+
+
+cdef uint32_t lru_of_use(Core* core, int64_t idle_s, int64_t frequency) noexcept:
+    """What an entry's LRU bits are, from what is known of its use if that fits the policy."""
+    if core.lfu and frequency >= 0:
+        return minutes(core) << 8 | <uint32_t>frequency
+    if not core.lfu and idle_s > 0:
+        return (core.lru_clock - <uint32_t>min(idle_s, <int64_t>MOST_IDLE)) & LRU_MASK
+    return new_lru(core)
+
+
+cdef uint32_t idle_seconds(Core* core, const Entry* e) noexcept:
+    return (core.lru_clock - entry_lru(e)) & LRU_MASK
 
 
 cdef class Listener:

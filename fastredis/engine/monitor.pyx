@@ -6,15 +6,13 @@ from fastredis.ds.native cimport wall_us
 from fastredis.engine.command cimport Command
 from fastredis.engine.core cimport AFTER_MONITOR, GATE_LOADING
 from fastredis.engine.engine cimport (
-    C_CLOSE_AFTER_REPLY, C_CLOSE_ASAP, C_CLOSED, C_MONITOR, C_REPLY_OFF, C_REPLY_SKIP, C_REPLY_SKIP_NEXT,
-    C_UNIX_SOCKET,
+    C_GONE, C_MONITOR, C_REPLY_OFF, C_REPLY_SKIP, C_REPLY_SKIP_NEXT, C_UNIX_SOCKET,
 )
 from fastredis.engine.options cimport arg_is
 from fastredis.engine.reply cimport reply_new
 
 cdef enum:
     QUOTED = 4                      # bytes that a byte takes at most: \xff
-    GONE = C_CLOSE_AFTER_REPLY | C_CLOSE_ASAP | C_CLOSED
 
 cdef const char* HEX_DIGITS = b"0123456789abcdef"
 cdef bytes REDACTED = b'"(redacted)"'
@@ -164,7 +162,7 @@ cdef class Monitors:
             line.size = quote(line.data + line.size, c.argv[i].ptr, c.argv[i].size) - line.data
         line.protocol(b"\r\n", 2)
         for monitor in list(self.clients):      # who is shut for the size of its output leaves the dict
-            unheard = GONE | C_REPLY_OFF | C_REPLY_SKIP
+            unheard = C_GONE | C_REPLY_OFF | C_REPLY_SKIP
             if monitor is not c:
                 unheard |= C_REPLY_SKIP_NEXT    # in its own case this very command may be the CLIENT REPLY SKIP
             if not monitor.flags & unheard:

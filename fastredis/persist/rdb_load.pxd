@@ -92,7 +92,6 @@ cdef class RdbLoad:
     cdef int refill(self) except -1
     cdef int put(self, RdbPending* p) except -1
     cdef int put_pending(self) except -1
-    cdef uint32_t lru_of_key(self) noexcept
     cdef int take(self, Entry* e) except -1
     cdef int forget_key(self) noexcept
     cdef bint read_header(self) except -1

@@ -9,8 +9,7 @@ from fastredis._resp cimport Arg
 from fastredis.ds.alloc cimport mem_free, mem_growth_possible, mem_realloc
 from fastredis.ds.crc64 cimport crc64
 from fastredis.ds.native cimport hash_bytes, likely, monotonic_us, unlikely
-from fastredis.engine.core cimport Core
-from fastredis.engine.keyspace cimport NO_EXPIRE, new_lru
+from fastredis.engine.keyspace cimport NO_EXPIRE, lru_of_use
 from fastredis.persist.rdb cimport (
     RDB_CHECKSUM, RDB_OP_AUX, RDB_OP_EOF, RDB_OP_EXPIRETIME, RDB_OP_EXPIRETIME_MS, RDB_OP_FREQ, RDB_OP_FUNCTION_RC,
     RDB_OP_FUNCTION2, RDB_OP_IDLE, RDB_OP_MODULE_AUX, RDB_OP_RESIZEDB, RDB_OP_SELECTDB, RDB_OP_SLOT_IMPORT,
@@ -48,8 +47,6 @@ cdef enum:
     CLOCK_KEYS = 64                     # keys between two looks at the clock
     AUX_BEHIND = 2                      # of what a module has stored: it stands behind the keys
     LOGGED_EMPTY = 10                   # empty collections that are named in the log
-    LRU_MASK = 0xFFFFFF
-    MOST_IDLE = LRU_MASK // 2           # seconds that the LRU clock can tell from the future
 
 
 cdef str printable(bytes text):
@@ -221,16 +218,6 @@ cdef class RdbLoad:
                 i += 1
         return 0
 
-    cdef uint32_t lru_of_key(self) noexcept:
-        """What the entry's LRU bits are, from what was stored with the key if that fits the policy."""
-        cdef Core* core = &self.engine.core
-
-        if core.lfu and self.frequency >= 0:
-            return (new_lru(core) & ~<uint32_t>0xFF) | <uint32_t>self.frequency
-        if not core.lfu and self.idle_s > 0:
-            return (core.lru_clock - <uint32_t>min(self.idle_s, <int64_t>MOST_IDLE)) & LRU_MASK
-        return new_lru(core)
-
     cdef int take(self, Entry* e) except -1:
         """A key has been read: have it wait for its table, or drop it."""
         cdef RdbPending* p
@@ -250,7 +237,7 @@ cdef class RdbLoad:
             p.e = e
             p.hash = hash_bytes(entry_key(e), e.key_size)
             p.when_ms = self.when_ms
-            p.lru = self.lru_of_key()
+            p.lru = lru_of_use(&self.engine.core, self.idle_s, self.frequency)
             self.db.prefetch_bucket(p.hash)
             self.pending_count += 1
             if self.pending_count == LOAD_BATCH:

@@ -32,7 +32,7 @@ from fastredis.values.entry cimport (
     ENC_HASHTABLE, ENC_INTSET, ENC_LISTPACK, ENC_LISTPACK_EX, ENC_QUICKLIST, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_ZSET,
     entry_encoding, entry_new, entry_set_encoding, entry_slot,
 )
-from fastredis.values.hash_ttl cimport hash_set_when
+from fastredis.values.hash_ttl cimport DEADLINE_BITS, hash_set_when
 from fastredis.values.hash_type cimport (
     NO_DEADLINE, HashIter, HashTtl, hash_count, hash_expect, hash_iter, hash_iter_end, hash_new, hash_next, hash_set,
     hash_to_table, hash_ttl_new,
@@ -52,7 +52,6 @@ __all__ = ["RdbError"]
 cdef enum:
     TIME_BATCH = 64                     # elements between two looks at the clock
     FEW = 16                            # elements that are compared each with each, when looking for one that is twice
-    DEADLINE_BITS = 46                  # of the latest deadline of a field
 
 
 # ---------------------------------------------------------------- checks of listpacks

@@ -17,8 +17,8 @@
 #     rdb_writer_clear(&w)              # in any case
 #
 # fd may be a file, a pipe or a socket; write(2) is repeated until all is out, so it should be a blocking one. A sink
-# is a Python function that takes what else went to fd, one buffer at a time. With a memory writer the caller takes
-# data[:size] between two calls and then says rdb_taken(), which does the CRC.
+# is a Python function that takes what else went to fd, one buffer at a time. A memory writer keeps all
+# in data[:size].
 # Errors: OSError of write(2). The writer can only be cleared after one.
 # Source: https://rdb.fnordig.de/file_format.html
 
@@ -81,8 +81,6 @@ cdef int rdb_writer_configure(RdbWriter* w, Engine engine) except -1
 cdef void rdb_writer_clear(RdbWriter* w) noexcept
 # Write what is in the buffer to fd, or the sink.
 cdef int rdb_flush(RdbWriter* w) except -1
-# The caller has taken all that is in the buffer (memory).
-cdef void rdb_taken(RdbWriter* w) noexcept
 
 # --- a whole data set
 # All databases of the engine, from header to checksum, and a flush. progress may be NULL.

@@ -19,7 +19,7 @@ from fastredis.ds.numbers cimport INT64_TEXT, format_int64, parse_int64
 from fastredis.ds.quicklist cimport QlNode
 from fastredis.ds.table cimport Ahead, ahead_end, ahead_start, ahead_take
 from fastredis.engine.client cimport Client
-from fastredis.engine.keyspace cimport KeyWalk, lfu_value, walk_begin, walk_coming, walk_end, walk_next
+from fastredis.engine.keyspace cimport KeyWalk, idle_seconds, lfu_value, walk_begin, walk_coming, walk_end, walk_next
 from fastredis.persist.rdb cimport (
     RDB_CHECKSUM, RDB_ENC_INT16, RDB_ENC_INT32, RDB_ENC_INT8, RDB_ENC_LZF, RDB_FOOTER, RDB_HASH, RDB_HASH_2,
     RDB_HASH_LISTPACK, RDB_HASH_LISTPACK_EX, RDB_HASH_METADATA, RDB_LEN_14, RDB_LEN_32, RDB_LEN_64, RDB_LEN_ENCODED,
@@ -30,7 +30,7 @@ from fastredis.persist.rdb cimport (
 )
 from fastredis.values.entry cimport (
     ENC_EMBSTR, ENC_HASHTABLE, ENC_INT, ENC_INTSET, ENC_LISTPACK, ENC_LISTPACK_EX, TYPE_HASH, TYPE_LIST, TYPE_MODULE,
-    TYPE_SET, TYPE_STREAM, TYPE_STRING, entry_embedded, entry_encoding, entry_has_ttl, entry_key, entry_lru,
+    TYPE_SET, TYPE_STREAM, TYPE_STRING, entry_embedded, entry_encoding, entry_has_ttl, entry_key,
     entry_slot, entry_type,
 )
 from fastredis.values.hash_field cimport FieldText, field_has_ttl, field_text
@@ -76,7 +76,6 @@ cdef enum:
     COMPRESS_LEAST = 20                 # bytes up to which a string is not compressed
     COMPRESS_GAIN = 4                   # bytes that compression has to save
     INT_TEXT = 11                       # longest text that may be stored as an integer of 32 bits
-    LRU_MASK = 0xFFFFFF
 
 
 # ---------------------------------------------------------------- the buffer
@@ -164,14 +163,6 @@ cdef int rdb_flush(RdbWriter* w) except -1:
         w.size = 0
         send(w, w.data, size)
     return 0
-
-
-cdef void rdb_taken(RdbWriter* w) noexcept:
-    """The caller has taken what is in the buffer of a memory writer."""
-    if w.checksum:
-        w.crc = crc64(w.crc, w.data, w.size)
-    w.written += w.size
-    w.size = 0
 
 
 cdef int make_room(RdbWriter* w, size_t size) except -1:
@@ -656,7 +647,7 @@ cdef int write_stamp(RdbWriter* w, Database db, const Entry* e) except -1:
     """When, or how often, the key was used."""
     if w.stamp == RDB_STAMP_IDLE:
         write_byte(w, RDB_OP_IDLE)
-        return rdb_write_length(w, (db.core.lru_clock - entry_lru(e)) & LRU_MASK)
+        return rdb_write_length(w, idle_seconds(db.core, e))
     write_byte(w, RDB_OP_FREQ)
     return write_byte(w, lfu_value(db.core, e))
 

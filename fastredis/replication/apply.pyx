@@ -8,11 +8,11 @@ from fastredis.ds.alloc cimport mem_give_up
 from fastredis.ds.native cimport monotonic_us, ticks, unlikely
 from fastredis.engine.blocking cimport Blocked
 from fastredis.engine.command cimport CommandTable, find_subcommand
-from fastredis.engine.connection cimport Connection
+from fastredis.engine.connection cimport QUERY_BUFFER, Connection
 from fastredis.engine.core cimport GATE_DISK, GATE_PAUSED, Core
 from fastredis.engine.dispatch cimport call_guarded, command_flags, execute, is_queueing, prepare
 from fastredis.engine.engine cimport (
-    C_CLOSE_AFTER_REPLY, C_CLOSE_ASAP, C_CLOSED, C_DENY_BLOCKING, C_MASTER, C_MULTI, Engine,
+    C_CLOSE_AFTER_REPLY, C_CLOSE_ASAP, C_DENY_BLOCKING, C_GONE, C_MASTER, C_MULTI, Engine,
 )
 from fastredis.engine.evict cimport Evictor
 from fastredis.engine.flags cimport CONTAINER, WRITE
@@ -24,10 +24,6 @@ cdef extern from "<string.h>" nogil:
 
 cdef extern from "<strings.h>" nogil:
     int strncasecmp(const char* one, const char* other, size_t size)
-
-cdef enum:
-    GONE = C_CLOSE_AFTER_REPLY | C_CLOSE_ASAP | C_CLOSED
-    QUERY_BUFFER = 16 * 1024
 
 
 @cython.no_gc_clear                     # Connection's __dealloc__ needs the engine
@@ -130,7 +126,7 @@ cdef class MasterConnection(Connection):
         finally:
             self.core.obeying = False
             self.pass_on(base, self.applied)
-        if self.flags & C_MULTI and not self.flags & GONE:
+        if self.flags & C_MULTI and not self.flags & C_GONE:
             self.held += base[self.applied:used]
         return used
 
@@ -146,7 +142,7 @@ cdef class MasterConnection(Connection):
             status = parse_batch(&self.parser, batch, base, size, &pos, BATCH)
             if batch.count:
                 taken = self.run(batch, base)
-                if self.flags & GONE:
+                if self.flags & C_GONE:
                     return size
                 if taken < batch.count:
                     parser_reset(&self.parser)
@@ -217,7 +213,7 @@ cdef class MasterConnection(Connection):
                 call_guarded(self, command)
             if unlikely(core.errors != errors):
                 self.tell_error(command)
-            if unlikely(self.flags & GONE):
+            if unlikely(self.flags & C_GONE):
                 return i + 1
             if not self.flags & C_MULTI:
                 self.applied = r.end

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from fastredis.engine.blocking import PAUSE_SHUTDOWN
 from fastredis.engine.connection import Connection
+from fastredis.engine.errors import SHUTDOWN_FAILED
 from fastredis.host.process import notify_systemd
 
 LONGEST_PAUSE_MS = 2**62    # since the epoch
@@ -123,7 +124,7 @@ class Ending:
         if wait is not None:
             self.engine.blocked.unpause(PAUSE_SHUTDOWN)
             for client in wait.clients:
-                self.engine.blocked.unblock(client, b"ERR Errors trying to SHUTDOWN. Check logs.")
+                self.engine.blocked.unblock(client, SHUTDOWN_FAILED.encode())
 
     # --- the end ------------------------------------------------------------------------
 

@@ -12,8 +12,9 @@ import time
 from collections.abc import Sequence
 
 from fastredis.engine.core import GATE_REPLICATION
-from fastredis.engine.declarations import NO_ASYNC_LOADING, READONLY, STALE, WRITE
 from fastredis.engine.engine import C_READONLY, C_REDIRECT, C_REPLICA
+from fastredis.engine.errors import LOADING_DATA
+from fastredis.engine.flags import NO_ASYNC_LOADING, READONLY, STALE, WRITE
 from fastredis.engine.hooks import Peers
 from fastredis.persist.aof_files import OFF
 from fastredis.replication import failover
@@ -26,7 +27,6 @@ PING = b"*1\r\n$4\r\nPING\r\n"
 READONLY_REPLICA = b"READONLY You can't write against a read only replica."
 NOREPLICAS = b"NOREPLICAS Not enough good replicas to write."
 MASTERDOWN = b"MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."
-LOADING = b"LOADING Redis is loading the dataset in memory"
 UNBLOCKED = b"UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)"
 GRACE_SECONDS = 60
 GATE_SETTINGS = ("replica-read-only", "replica-serve-stale-data", "min-replicas-to-write", "min-replicas-max-lag")
@@ -133,7 +133,7 @@ class Replication(Peers):
             if self.is_replica and self.config["replica-read-only"]:
                 return READONLY_REPLICA
         if self.loads_aside and flags & NO_ASYNC_LOADING:
-            return LOADING
+            return LOADING_DATA.encode()
         if (self.is_replica and not self.is_linked and not self.config["replica-serve-stale-data"]
                 and not flags & STALE):
             return MASTERDOWN

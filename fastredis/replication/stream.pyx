@@ -5,11 +5,8 @@ from libc.stdint cimport INT64_MAX
 from fastredis._resp cimport arg_of, put_request, request_room
 from fastredis.ds.alloc cimport mem_alloc, mem_free
 from fastredis.ds.native cimport unlikely
-from fastredis.engine.engine cimport C_CLOSE_AFTER_REPLY, C_CLOSE_ASAP, C_CLOSED, NO_DATABASE, SELECT_ROOM, put_select
+from fastredis.engine.engine cimport C_GONE, NO_DATABASE, SELECT_ROOM, put_select
 from fastredis.replication.backlog cimport backlog_new
-
-cdef enum:
-    GONE = C_CLOSE_AFTER_REPLY | C_CLOSE_ASAP | C_CLOSED
 
 cdef bytes GETACK = b"*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n"
 
@@ -53,7 +50,7 @@ cdef class Reader:
         cdef const char* data = NULL
         cdef size_t size
 
-        if backlog is None or self.connection.flags & GONE:
+        if backlog is None or self.connection.flags & C_GONE:
             return 0                    # the history is another one now; the replica comes again
         while self.open and not self.connection.writing:
             size = backlog.peek(self.sent, &data)

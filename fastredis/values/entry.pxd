@@ -20,7 +20,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t
 from fastredis.ds.alloc cimport Account
 from fastredis.ds.expire_heap cimport NOT_IN_HEAP
 
-cdef enum:                  # types, by Redis's numbers
+cpdef enum:                 # types, by Redis's numbers
     TYPE_STRING = 0
     TYPE_LIST = 1
     TYPE_SET = 2

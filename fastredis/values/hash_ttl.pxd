@@ -6,6 +6,9 @@ from fastredis.ds.alloc cimport Account
 from fastredis.values.entry cimport Entry
 from fastredis.values.limits cimport Limits
 
+cdef enum:
+    DEADLINE_BITS = 46          # of the latest deadline, ms
+
 # Told of a field that goes.
 ctypedef int (*FieldVisit)(void* context, const char* field, size_t size) except -1
 

@@ -139,12 +139,6 @@ cdef uint64_t zset_seek_score(ZsetIter* it, const Entry* e, const ScoreRange* ra
 cdef uint64_t zset_seek_lex(ZsetIter* it, const Entry* e, const LexRange* range, bint reverse,
                             int64_t offset, int64_t limit) noexcept
 cdef bint zset_next(ZsetIter* it) noexcept
-# Pass over so many.
-cdef void zset_skip(ZsetIter* it, uint64_t members) noexcept
-
-# --- ZSCAN: as table_scan(), one step; a listpack is visited whole at cursor 0, and 0 is returned.
-ctypedef int (*ZsetVisit)(void* context, const char* text, size_t size, double score) except -1
-cdef uint64_t zset_scan(Entry* e, uint64_t cursor, ZsetVisit visit, void* context) except? 0xFFFFFFFFFFFFFFFF
 
 # --- building: members in any order, then one sort and full leaves. For ZUNION, ZINTER, ZDIFF, ZRANGESTORE,
 # GEOSEARCHSTORE, loading.
@@ -163,9 +157,8 @@ cdef struct ZsetBuild:
 
 cdef void zset_build_init(ZsetBuild* b, Account* account) noexcept
 cdef int zset_build_reserve(ZsetBuild* b, uint64_t members) noexcept           # so many will be put in, about
-# The score of a member, for changing, good until the member goes; NULL: it is not there.
-cdef double* zset_build_find(ZsetBuild* b, const char* member, size_t size, uint64_t hash) noexcept
-# The same, putting it in first when it is not there: then `added` (unless NULL) is True and it has this score.
+# The score of a member, for changing, good until the member goes. One that is not there is put in first: then `added`
+# (unless NULL) is True and it has this score.
 cdef double* zset_build_put(ZsetBuild* b, const char* member, size_t size, uint64_t hash, double score,
                             bint* added) noexcept
 # Put in a member that certainly is not there.

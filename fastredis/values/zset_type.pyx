@@ -18,7 +18,7 @@ from fastredis.ds.native cimport hash_bytes, prefetch
 from fastredis.ds.numbers cimport DOUBLE_TEXT, format_double, parse_double
 from fastredis.ds.table cimport (
     TableIter, table_add, table_bytes, table_clear, table_count, table_drain, table_find, table_init, table_iter,
-    table_iter_end, table_next, table_remove, table_reserve, table_scan, table_verify,
+    table_iter_end, table_next, table_remove, table_reserve, table_verify,
 )
 from fastredis.values.entry cimport ENC_LISTPACK, ENC_SKIPLIST, TYPE_ZSET, entry_encoding, entry_new, entry_set_encoding
 from fastredis.values.member cimport MEMBER_MAX, member_bytes, member_write
@@ -721,63 +721,6 @@ cdef bint zset_next(ZsetIter* it) noexcept:
     return True
 
 
-cdef void zset_skip(ZsetIter* it, uint64_t members) noexcept:
-    """Pass over members. O(members), in a tree O(leaves)."""
-    cdef uint64_t here
-
-    members = min(members, it.left)
-    it.left -= members
-    if it.left == 0:
-        return
-    while members:
-        if it.lp is not NULL:
-            pair_step(it)
-            members -= 1
-            continue
-        here = min(members, <uint64_t>(it.at.index if it.reverse else it.at.leaf.count - 1 - it.at.index))
-        if it.reverse:
-            it.at.index -= here
-        else:
-            it.at.index += here
-        members -= here
-        if members:
-            members -= 1
-            if it.reverse:
-                bt_prev(&it.at)
-            else:
-                bt_next(&it.at)
-
-
-# ---------------------------------------------------------------- ZSCAN
-
-cdef struct Scan:
-    ZsetVisit visit
-    void* context
-
-
-cdef int visit_block(void* context, void* block) except -1:
-    cdef Scan* scan = <Scan*>context
-    cdef size_t size
-    cdef const char* text = zset_block_text(block, &size)
-
-    return scan.visit(scan.context, text, size, block_score(block)[0])
-
-
-cdef uint64_t zset_scan(Entry* e, uint64_t cursor, ZsetVisit visit, void* context) except? 0xFFFFFFFFFFFFFFFF:
-    """One step of a scan: visit some members; the cursor of the next step, 0 at the end."""
-    cdef Scan scan
-    cdef ZsetIter it
-
-    if entry_encoding(e) == ENC_LISTPACK:
-        zset_seek_rank(&it, e, 0, zset_count(e), False)
-        while zset_next(&it):
-            visit(context, it.text, it.size, it.score)
-        return 0
-    scan.visit = visit
-    scan.context = context
-    return table_scan(&zset_of(e).members, cursor, visit_block, &scan)
-
-
 # ---------------------------------------------------------------- building
 
 cdef void zset_build_init(ZsetBuild* b, Account* account) noexcept:
@@ -788,12 +731,6 @@ cdef int zset_build_reserve(ZsetBuild* b, uint64_t members) noexcept:
     if members:
         table_reserve(&b.members, members)
     return 0
-
-
-cdef double* zset_build_find(ZsetBuild* b, const char* member, size_t size, uint64_t hash) noexcept:
-    cdef void* block = table_find(&b.members, member, size, hash_of(member, size, hash))
-
-    return block_score(block) if block is not NULL else NULL
 
 
 cdef double* build_add(ZsetBuild* b, const char* member, size_t size, double score, uint64_t hash) noexcept:

@@ -9,7 +9,7 @@ from fastredis.ds.intset cimport (
 )
 from fastredis.ds.listpack cimport (
     LpItem, lp_adopt, lp_append, lp_append_int, lp_bytes, lp_bytes_at, lp_charge, lp_concat, lp_copy, lp_count,
-    lp_delete, lp_element_size, lp_equals, lp_find, lp_first, lp_free, lp_get, lp_insert, lp_insert_int, lp_last,
+    lp_delete, lp_element_size, lp_find, lp_first, lp_free, lp_get, lp_insert, lp_insert_int, lp_last,
     lp_new, lp_next, lp_prepend, lp_prev, lp_replace, lp_replace_int, lp_room, lp_seek, lp_text, lp_valid, lp_verify,
     lp_write_element, lp_write_header,
 )
@@ -158,9 +158,6 @@ cdef class ListpackProbe:
         cdef const uint8_t* p = lp_seek(self.lp, index)
 
         return None if p is NULL else self.item(p)
-
-    def equals(self, int64_t index, bytes text):
-        return lp_equals(lp_seek(self.lp, index), text, len(text))
 
     cdef int64_t index_of(self, const uint8_t* p) except? -1:
         cdef int64_t index = 0

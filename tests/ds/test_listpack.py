@@ -158,13 +158,6 @@ class ListpackMachine(RuleBasedStateMachine):
         inside = -len(self.texts) <= index < len(self.texts)
         assert self.listpack.at(index) == (stored(self.texts[index]) if inside else None)
 
-    @precondition(lambda self: self.texts)
-    @rule(chance=INDEXES, text=TEXTS)
-    def equals(self, chance, text):
-        index = self.index(chance)
-        assert self.listpack.equals(index, text) == (self.texts[index] == text)
-        assert self.listpack.equals(index, self.texts[index])
-
     @invariant()
     def holds(self):
         self.listpack.verify()

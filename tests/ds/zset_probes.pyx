@@ -12,10 +12,10 @@ from fastredis.values.limits cimport Limits
 from fastredis.values.zset_type cimport (
     LEX_CLOSED, LEX_HIGHEST, LEX_LOWEST, LEX_OPEN, ZADD_ADDED, ZADD_GT, ZADD_INCR, ZADD_LT, ZADD_NAN, ZADD_NOP,
     ZADD_NX, ZADD_SAME, ZADD_UPDATED, ZADD_XX, LexBound, LexRange, ScoreRange, ZsetBuild, ZsetIter, zset_add,
-    zset_build_clear, zset_build_count, zset_build_end, zset_build_find, zset_build_init, zset_build_put,
+    zset_build_clear, zset_build_count, zset_build_end, zset_build_init, zset_build_put,
     zset_build_put_new, zset_build_remove, zset_build_reserve, zset_copy, zset_count, zset_count_lex, zset_count_score,
     zset_delete_range, zset_drain, zset_expect, zset_free_value, zset_listpack, zset_new, zset_next, zset_of,
-    zset_rank, zset_remove, zset_scan, zset_score, zset_seek_lex, zset_seek_rank, zset_seek_score, zset_skip,
+    zset_rank, zset_remove, zset_score, zset_seek_lex, zset_seek_rank, zset_seek_score,
     zset_value_bytes, zset_verify,
 )
 
@@ -28,11 +28,6 @@ cdef void bound_of(bytes given, LexBound* bound):
     bound.kind = {b"-": LEX_LOWEST, b"+": LEX_HIGHEST, b"[": LEX_CLOSED, b"(": LEX_OPEN}[given[:1]]
     bound.text = <const char*>given + 1
     bound.size = len(given) - 1
-
-
-cdef int append_pair(void* context, const char* text, size_t size, double score) except -1:
-    (<list>context).append((score, text[:size]))
-    return 0
 
 
 cdef list walk(ZsetIter* it):
@@ -123,19 +118,6 @@ cdef class ZsetProbe:
         assert len(pairs) == told
         return pairs
 
-    def skipping(self, uint64_t first, steps, bint reverse=False):
-        """The pairs met when after each step so many are passed over."""
-        cdef ZsetIter it
-
-        zset_seek_rank(&it, self.e, first, zset_count(self.e), reverse)
-        pairs = []
-        for step in steps:
-            if not zset_next(&it):
-                break
-            pairs.append((it.score, it.text[:it.size]))
-            zset_skip(&it, step)
-        return pairs
-
     def by_score(self, double low, double high, bint low_open=False, bint high_open=False, bint reverse=False,
                  int64_t offset=0, int64_t limit=-1):
         cdef ScoreRange range
@@ -181,16 +163,6 @@ cdef class ZsetProbe:
     def delete_range(self, uint64_t first, uint64_t count):
         zset_delete_range(&self.account, self.e, first, count)
 
-    def scan(self):
-        """All pairs, by a whole scan."""
-        cdef uint64_t cursor = 0
-
-        pairs = []
-        while True:
-            cursor = zset_scan(self.e, cursor, append_pair, <void*>pairs)
-            if cursor == 0:
-                return pairs
-
     def become_copy(self):
         """Put a copy in this one's place."""
         cdef Entry* copy = zset_copy(&self.account, self.e, b"yek", 3)
@@ -221,10 +193,8 @@ cdef class ZsetProbe:
                 score = zset_build_put(&b, member, len(member), 0, value, &added)
                 if not added:
                     score[0] = score[0] + <double>value if add else <double>value
-                assert zset_build_find(&b, member, len(member), 0) == score
             for member in removed:
                 zset_build_remove(&b, member, len(member), 0)
-                assert zset_build_find(&b, member, len(member), 0) == NULL
             if zset_build_count(&b):
                 self.replace(zset_build_end(&b, &self.limits, b"key", 3))
                 assert zset_build_count(&b) == 0

@@ -11,7 +11,7 @@ from fastredis.engine.keyspace cimport Database, KeyWalk, walk_begin, walk_end, 
 from fastredis.persist.rdb_old cimport old_ziplist, old_zipmap
 from fastredis.persist.rdb_read cimport rdb_dump_valid, rdb_read_dump
 from fastredis.persist.rdb_save cimport (
-    RdbInfo, RdbStamp, RdbWriter, rdb_save_all, rdb_taken, rdb_value_length, rdb_write_begin, rdb_write_dump,
+    RdbInfo, RdbStamp, RdbWriter, rdb_save_all, rdb_value_length, rdb_write_begin, rdb_write_dump,
     rdb_write_end, rdb_write_key, rdb_write_select, rdb_writer_clear, rdb_writer_init,
 )
 from fastredis.values.entry cimport ENC_LISTPACK, TYPE_HASH, Entry, entry_lru, entry_new, entry_set_lru
@@ -206,14 +206,13 @@ def save_to(Engine engine not None, int fd, bint sync=False):
         rdb_writer_clear(&w)
 
 
-def save_in_slices(Engine engine not None, int keys):
-    """The same by the pieces that a walk of one's own uses, the buffer taken after so many keys."""
+def save_by_walk(Engine engine not None):
+    """The same by the pieces that a walk of one's own uses."""
     cdef RdbWriter w
     cdef RdbInfo info
     cdef Database db
     cdef KeyWalk walk
     cdef Entry* e
-    cdef bytes found = b""
 
     info.aof_base = False
     info.repl_id = NULL
@@ -228,12 +227,9 @@ def save_in_slices(Engine engine not None, int keys):
             e = walk_next(&walk)
             while e is not NULL:
                 rdb_write_key(&w, db, e)
-                if w.keys % keys == 0:
-                    found += w.data[:w.size]
-                    rdb_taken(&w)
                 e = walk_next(&walk)
             walk_end(&walk)
         rdb_write_end(&w)
-        return found + w.data[:w.size]
+        return w.data[:w.size]
     finally:
         rdb_writer_clear(&w)

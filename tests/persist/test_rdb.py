@@ -315,7 +315,7 @@ def test_a_closed_file_is_an_oserror(tmp_path):
 def test_a_walk_of_ones_own_writes_the_same_keys():
     engine = sample_engine()
     other = new_engine()
-    load(other, probes.save_in_slices(engine, 10), drop_expired=False)
+    load(other, probes.save_by_walk(engine), drop_expired=False)
     assert contents(other) == contents(engine)
 
 

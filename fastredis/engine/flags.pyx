@@ -1,0 +1,1 @@
+"""The flags of commands for Python. They are in flags.pxd."""
