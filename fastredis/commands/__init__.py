@@ -25,6 +25,7 @@ MODULES = (
     "migrate",
     "transactions",
     "scripting",
+    "functions",
     "pubsub",
     "connection",
     "clients",

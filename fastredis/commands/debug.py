@@ -288,6 +288,7 @@ def reload(c, *options):
         if b"noflush" not in words:
             engine.empty()
             engine.kept = None
+            engine.scripts.functions.use(None)
             engine.saver.obstacle = INCOMPLETE
         if file < 0:
             raise ErrorReply(LOAD_FAILED)
@@ -308,6 +309,7 @@ def load_aof(c):
     refuse_while_loading(c)
     c.engine.empty()
     c.engine.kept = None
+    c.engine.scripts.functions.use(None)
     c.engine.saver.obstacle = INCOMPLETE
     if not c.engine.aof.load_again():
         raise ErrorReply("ERR Error trying to load the AOF files, check server logs.")

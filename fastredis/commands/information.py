@@ -136,22 +136,24 @@ def listeners(engine) -> Fields:
 
 
 def scripts(engine) -> Fields:
-    """What EVAL's Lua and the scripts themselves take. There are no functions."""
-    lua, texts = engine.scripts.lua_bytes, engine.scripts.text_bytes
+    """What the Luas of EVAL and of functions take, and the scripts and libraries themselves."""
+    libraries = engine.scripts.functions.libraries
+    evals, functions = engine.scripts.lua_bytes, libraries.lua_bytes
+    texts, codes = engine.scripts.text_bytes, libraries.text_bytes
     return [
-        ("used_memory_lua", lua),
-        ("used_memory_vm_eval", lua),
-        ("used_memory_lua_human", human(lua)),
+        ("used_memory_lua", evals),
+        ("used_memory_vm_eval", evals),
+        ("used_memory_lua_human", human(evals)),
         ("used_memory_scripts_eval", texts),
         ("number_of_cached_scripts", engine.scripts.count),
-        ("number_of_functions", 0),
-        ("number_of_libraries", 0),
-        ("used_memory_vm_functions", 0),
-        ("used_memory_vm_total", lua),
-        ("used_memory_vm_total_human", human(lua)),
-        ("used_memory_functions", 0),
-        ("used_memory_scripts", texts),
-        ("used_memory_scripts_human", human(texts)),
+        ("number_of_functions", libraries.function_count),
+        ("number_of_libraries", len(libraries.by_name)),
+        ("used_memory_vm_functions", functions),
+        ("used_memory_vm_total", evals + functions),
+        ("used_memory_vm_total_human", human(evals + functions)),
+        ("used_memory_functions", codes),
+        ("used_memory_scripts", texts + codes),
+        ("used_memory_scripts_human", human(texts + codes)),
     ]
 
 

@@ -149,7 +149,7 @@ cdef int cmd_script_load(Client c) except -1:
     """
     cdef Script script = (<Scripts>c.engine.scripts).load_or_reply(c, c.argv[2].ptr, c.argv[2].size, False)
 
-    return c.reply_bulk(script.sha, len(script.sha)) if script is not None else 0
+    return c.reply_bulk(script.name, len(script.name)) if script is not None else 0
 
 declare(
     b"script|load", native(cmd_script_load), arity=3, flags=NOSCRIPT | STALE, since="2.6.0",

@@ -164,7 +164,7 @@ cdef class Engine(Listener):
     cdef public object loading          # Loading (fastredis.persist.loading): what INFO tells of it
     cdef public object kept             # Kept (fastredis.persist.kept): of the data set, but not known. None: nothing
     cdef public object replication      # Replication (fastredis.replication.state); Peers (fastredis.engine.hooks)
-    cdef public object scripts          # Scripts (fastredis.scripting.scripts)
+    cdef public object scripts          # Scripts (fastredis.scripting.scripts); Scripting (fastredis.engine.hooks)
     cdef public object service          # Ending (fastredis.replication.ending): how the service ends
     cdef Copies copies                  # None until the first one
     cdef Snapshot snapshot              # the forkless one under way (fastredis.persist.snapshot); None: none is

@@ -66,3 +66,40 @@ class Peers:
 
     def flushed(self) -> None:
         """All data are gone (FLUSHALL)."""
+
+
+class Libraries:
+    """Libraries of functions (Engine.scripts.functions), for who loads and saves data sets.
+
+    A set that a load fills has add(code, replace), which raises a BadLibraryError.
+    """
+
+    def codes(self) -> list[bytes]:
+        """The code of each library that there is."""
+        return []
+
+    def new(self):
+        """An empty set, for use()."""
+
+    def beside(self):
+        """An empty set, for join()."""
+
+    def use(self, libraries) -> None:
+        """The libraries of a set are those that there are now; None: there are none."""
+
+    def join(self, libraries, replace: bool) -> None:
+        """Those of a set are added. BadLibraryError: some are there already, and `replace` is False; none is added."""
+
+
+class Scripting:
+    """What scripts and functions are to the layers below (Engine.scripts)."""
+
+    functions = Libraries()
+
+
+class BadLibraryError(Exception):
+    """A library can't be had; `text` is the reason, as an error reply has it without its code."""
+
+    def __init__(self, text: bytes):
+        super().__init__(text.decode("utf-8", "replace"))
+        self.text = text

@@ -246,6 +246,7 @@ class AofFiles:
             if rdb is not None:
                 self.engine.loading.finish_rdb(rdb)
                 self.engine.kept = rdb.kept
+                self.engine.scripts.functions.use(rdb.libraries)
             if load.is_torn:
                 self._cut(load, is_last)
         finally:

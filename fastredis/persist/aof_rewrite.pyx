@@ -104,11 +104,24 @@ cdef int write_commands(Base* base, Engine engine) except -1:
     if engine.config["aof-timestamp-enabled"]:
         stamp = b"#TS:%d\r\n" % (wall_us() // 1000000)
         rdb_write_bytes(&base.w, <const char*>stamp, len(stamp))
+    write_libraries(base, engine)
     for db in engine.databases:
         if db.count():
             write_database(base, db)
     rdb_flush(&base.w)
     return report(base, base.keys)
+
+
+cdef int write_libraries(Base* base, Engine engine) except -1:
+    """FUNCTION LOAD, for each library of functions."""
+    cdef bytes code
+
+    if engine.scripts is not None:
+        for code in engine.scripts.functions.codes():
+            begin(base, 3, b"FUNCTION")
+            put(base, b"LOAD", 4)
+            put(base, code, len(code))
+    return 0
 
 
 cdef int write_database(Base* base, Database db) except -1:

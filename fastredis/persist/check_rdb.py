@@ -58,6 +58,8 @@ def check_file(path: str, write: Callable[[str], None], names_key: bool = True) 
         write(f"[info] {load.keys + load.expired} keys read")
         write(f"[info] {load.expires + load.expired} expires")
         write(f"[info] {load.expired} already expired")
+        if load.library_count:
+            write(f"[info] {load.library_count} libraries of functions")
     return False
 
 

@@ -1,8 +1,7 @@
-"""What data sets hold beside keys that this server does not know: libraries of functions, data of modules.
+"""What data sets hold beside keys that this server does not know: data of modules.
 
 It is kept as it stands in the RDB format and goes back into every file, base of an AOF and full synchronisation, so
-that a server which knows it finds it again. FLUSHALL leaves it, as Redis leaves functions; a new data set brings its
-own.
+that a server which knows it finds it again. FLUSHALL leaves it; a new data set brings its own.
 """
 
 

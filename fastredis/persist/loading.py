@@ -11,6 +11,7 @@ import sys
 import time
 
 from fastredis.engine.core import GATE_LOADING
+from fastredis.engine.hooks import BadLibraryError
 from fastredis.persist.check_rdb import check_file, known_text
 from fastredis.persist.kept import kept_of
 from fastredis.persist.rdb_load import RdbError, load_file
@@ -133,6 +134,7 @@ class Loading:
                 self.tell_origin(load)
             self.finish_rdb(load)
             self.engine.kept = load.kept
+            self.engine.scripts.functions.use(load.libraries)
             replication.restore(load.aux)
         finally:
             self.end()
@@ -146,15 +148,25 @@ class Loading:
         """
         load = self._load_of(descriptor)
         load.replace = replace
+        load.libraries = self.engine.scripts.functions.beside()
         self.begin(load.total)
         try:
             self._step(load, UNBOUNDED_US)
             self.tell_origin(load)
             self.finish_rdb(load)
+            self.join_libraries(load, replace)
             kept_of(self.engine).add(load.kept)
         finally:
             self.end()
             os.close(descriptor)
+
+    def join_libraries(self, load, replace: bool) -> None:
+        """Add the libraries of a file to those that are there. LoadError."""
+        try:
+            self.engine.scripts.functions.join(load.libraries, replace)
+        except BadLibraryError as problem:
+            self.engine.log.warning(f"Failed creating the library: {problem}")
+            raise LoadError(os.strerror(errno.EINVAL), within=True) from None
 
     def _step(self, load, budget_us: int) -> bool:
         """Load for so long; whether all is loaded. LoadError."""
@@ -205,7 +217,7 @@ class Loading:
         log.notice(f"Done loading RDB, keys loaded: {load.keys}, keys expired: {load.expired}{empty}.")
         if load.kept.has_parts:
             log.warning(f"{len(load.kept.before) + len(load.kept.after)} parts of the RDB file are not known here: "
-                        "libraries of functions, or data of modules. They are kept, and saved again.")
+                        "data of modules. They are kept, and saved again.")
 
     # --- the start ----------------------------------------------------------------------
 

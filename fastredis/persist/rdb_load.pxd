@@ -75,6 +75,8 @@ cdef class RdbLoad:
     cdef readonly uint64_t empty        # skipped, collections without elements as old servers' bugs made them
     cdef readonly dict aux              # AUX fields: name -> value (bytes)
     cdef readonly object kept           # Kept: what is no key and is not known, to be written back
+    cdef readonly uint64_t library_count    # libraries of functions
+    cdef public object libraries        # a set of them, for Libraries (fastredis.engine.hooks); None: there was none
     cdef public object dropped          # called with the database's number and each key that is dropped; else None
     cdef public object tell             # a check's: called with a text for each AUX field and database. Else None
     cdef readonly int kind              # of the latest key, when somebody is told; -1: there was none

@@ -29,6 +29,7 @@ from fastredis.persist.rdb_save cimport rdb_version_of
 from fastredis.values.entry cimport TYPE_STREAM, entry_key, entry_type
 from fastredis.values.value cimport entry_free
 
+from fastredis.engine.hooks import BadLibraryError
 from fastredis.persist.kept import Kept
 from fastredis.persist.rdb_read import RdbError
 
@@ -307,13 +308,20 @@ cdef class RdbLoad:
         return True
 
     cdef bint read_library(self) except -1:
-        """A library of functions, which is not known: its bytes are kept."""
-        cdef size_t start = self.r.pos - 1
+        """A library of functions."""
         cdef RdbText text
 
         if not rdb_read_string(&self.r, RDB_SCRATCH_VALUE, &text):
             return False
-        self.kept.before.append((<const char*>self.r.data + start)[:self.r.pos - start])
+        self.library_count += 1
+        if self.databases is None or self.engine.scripts is None:
+            return True
+        if self.libraries is None:
+            self.libraries = self.engine.scripts.functions.new()
+        try:
+            self.libraries.add(text.text[:text.size], self.replace)
+        except BadLibraryError as problem:
+            rdb_corrupt(&self.r, f"a library of functions can't be loaded: {printable(problem.text)}")
         return True
 
     cdef bint begin_module_aux(self) except -1:
@@ -423,7 +431,7 @@ cdef class RdbLoad:
         if code == RDB_OP_SLOT_INFO:
             return self.skip_lengths(3)
         if code == RDB_OP_FUNCTION_RC:
-            rdb_corrupt(&self.r, "functions in the format of a release candidate")
+            rdb_corrupt(&self.r, "Pre-release function format not supported.")
         return rdb_corrupt(&self.r, f"unknown opcode {code}")
 
     # --- the loop -------------------------------------------------------------------------

@@ -85,9 +85,11 @@ cdef int rdb_flush(RdbWriter* w) except -1
 # --- a whole data set
 # All databases of the engine, from header to checksum, and a flush. progress may be NULL.
 cdef int rdb_save_all(RdbWriter* w, Engine engine, const RdbInfo* info, RdbProgress progress, void* context) except -1
-# Header, AUX fields and what the engine keeps in front of its keys. The version is the lowest that holds the data set.
+# Header, AUX fields, libraries of functions and what the engine keeps in front of its keys. The version is the lowest that holds the data set.
 cdef int rdb_write_begin(RdbWriter* w, Engine engine, const RdbInfo* info) except -1
 cdef int rdb_write_aux(RdbWriter* w, const char* name, const char* value, size_t size) except -1
+# Libraries of functions, as they stand in front of the keys.
+cdef int rdb_write_libraries(RdbWriter* w, Engine engine) except -1
 # Parts of the format as they are.
 cdef int rdb_write_parts(RdbWriter* w, list parts) except -1
 # SELECTDB and RESIZEDB; not wanted for an empty database.
@@ -105,5 +107,7 @@ cdef int rdb_version_of(const Entry* e) noexcept
 cdef int rdb_write_value(RdbWriter* w, const Entry* e) except -1
 # The payload of DUMP, into a memory writer that is new.
 cdef int rdb_write_dump(RdbWriter* w, const Entry* e) except -1
+# The end of such a payload, in a memory writer that has all of it.
+cdef int rdb_write_footer(RdbWriter* w, int version) except -1
 # Bytes that the value would take (DEBUG OBJECT's serializedlength; saved_length() for Python).
 cdef int64_t rdb_value_length(Account* account, const Entry* e, bint compress) except -1

@@ -24,8 +24,8 @@ from fastredis.persist.rdb cimport (
     RDB_CHECKSUM, RDB_ENC_INT16, RDB_ENC_INT32, RDB_ENC_INT8, RDB_ENC_LZF, RDB_FOOTER, RDB_HASH, RDB_HASH_2,
     RDB_HASH_LISTPACK, RDB_HASH_LISTPACK_EX, RDB_HASH_METADATA, RDB_LEN_14, RDB_LEN_32, RDB_LEN_64, RDB_LEN_ENCODED,
     RDB_LIST_QUICKLIST_2, RDB_NODE_PACKED, RDB_NODE_PLAIN, RDB_OP_AUX, RDB_OP_EOF, RDB_OP_EXPIRETIME_MS, RDB_OP_FREQ,
-    RDB_OP_IDLE, RDB_OP_RESIZEDB, RDB_OP_SELECTDB, RDB_SET, RDB_SET_INTSET, RDB_STREAM_LISTPACKS_3, RDB_STRING,
-    RDB_VERSION, RDB_VERSION_FIELD_TTL, RDB_VERSION_STREAM_3, RDB_VERSION_VALKEY, RDB_ZSET_2, RDB_ZSET_LISTPACK,
+    RDB_OP_FUNCTION2, RDB_OP_IDLE, RDB_OP_RESIZEDB, RDB_OP_SELECTDB, RDB_SET, RDB_SET_INTSET, RDB_STREAM_LISTPACKS_3,
+    RDB_STRING, RDB_VERSION, RDB_VERSION_FIELD_TTL, RDB_VERSION_STREAM_3, RDB_VERSION_VALKEY, RDB_ZSET_2, RDB_ZSET_LISTPACK,
     rdb_delay,
 )
 from fastredis.values.entry cimport (
@@ -547,11 +547,15 @@ cdef int rdb_write_value(RdbWriter* w, const Entry* e) except -1:
 
 cdef int rdb_write_dump(RdbWriter* w, const Entry* e) except -1:
     """DUMP: type, value, version and checksum, in the buffer of a memory writer that has nothing in it."""
-    cdef int version = rdb_version_of(e)
-    cdef uint64_t crc
-
     write_byte(w, rdb_type_of(e))
     rdb_write_value(w, e)
+    return rdb_write_footer(w, rdb_version_of(e))
+
+
+cdef int rdb_write_footer(RdbWriter* w, int version) except -1:
+    """What a payload ends with: version and checksum."""
+    cdef uint64_t crc
+
     reserve(w, RDB_FOOTER)
     w.data[w.size] = <char>version
     w.data[w.size + 1] = <char>(version >> 8)
@@ -597,7 +601,7 @@ cdef int write_aux_number(RdbWriter* w, const char* name, int64_t value) except 
 
 
 cdef int rdb_write_begin(RdbWriter* w, Engine engine, const RdbInfo* info) except -1:
-    """Header, AUX fields, and what is kept in front of the keys."""
+    """Header, AUX fields, what is kept in front of the keys, and libraries of functions."""
     cdef bytes redis_version = REDIS_VERSION.encode()
     cdef int version = RDB_VERSION
     cdef bytes magic
@@ -622,7 +626,19 @@ cdef int rdb_write_begin(RdbWriter* w, Engine engine, const RdbInfo* info) excep
         rdb_write_aux(w, b"repl-id", info.repl_id, strlen(info.repl_id))
         write_aux_number(w, b"repl-offset", info.repl_offset)
     write_aux_number(w, b"aof-base", info.aof_base)
-    return rdb_write_parts(w, engine.kept.before) if engine.kept is not None else 0
+    if engine.kept is not None:
+        rdb_write_parts(w, engine.kept.before)
+    return rdb_write_libraries(w, engine)
+
+
+cdef int rdb_write_libraries(RdbWriter* w, Engine engine) except -1:
+    cdef bytes code
+
+    if engine.scripts is not None:
+        for code in engine.scripts.functions.codes():
+            write_byte(w, RDB_OP_FUNCTION2)
+            rdb_write_string(w, <const char*>code, len(code))
+    return 0
 
 
 cdef int rdb_write_parts(RdbWriter* w, list parts) except -1:

@@ -249,6 +249,7 @@ class Transfer:
         self._end_background_save()
         self.obstacle = INCOMPLETE
         engine.kept = None
+        engine.scripts.functions.use(None)
         if engine.replication.can_resume:
             self.log.notice("Discarding previously cached master state.")
         engine.start_turn()
@@ -329,6 +330,7 @@ class Transfer:
                 load = self._loader(None, descriptor, os.fstat(descriptor).st_size)
                 yield from self._read_all(load)
                 self.engine.kept = load.kept
+                self.engine.scripts.functions.use(load.libraries)
                 whole = True
         except (RdbError, OSError) as error:
             self._tell(error)
@@ -374,6 +376,7 @@ class Transfer:
                 if spare is not None:
                     self._swap(spare)
                 self.engine.kept = load.kept
+                self.engine.scripts.functions.use(load.libraries)
                 whole = True
         except RdbError as error:
             self._tell(error)

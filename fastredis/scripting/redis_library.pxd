@@ -4,17 +4,37 @@
 # Python is a function of the Caller, which returns before anything is raised.
 # Source: https://redis.io/docs/latest/develop/interact/programmability/lua-api/
 
+from libc.stdint cimport int64_t
+
 from fastredis._resp cimport Arg
+from fastredis.scripting.lua_api cimport lua_State
 from fastredis.scripting.vm cimport Vm
 
+cdef struct Registration:               # arguments of redis.register_function, as far as they are right in themselves
+    const char* name
+    size_t name_size
+    const char* description             # NULL: none
+    size_t description_size
+    int flags                           # CODE_*
+    int ref                             # of the function
+
 cdef struct Caller:                     # who executes commands: Vm.context
-    void* scripts
+    void* runs
     int resp                            # version of the replies that the script sees
     bint refused                        # the latest command did not run
-    Arg* (*reserve)(void* scripts, int argc) noexcept nogil     # room for so many arguments
+    Arg* (*reserve)(void* runs, int argc) noexcept nogil     # room for so many arguments
     # Run the command whose arguments are there -> its reply; if `refused`, "-CODE message".
-    const char* (*call)(void* scripts, int argc) noexcept nogil
-    bint (*knows)(void* scripts, int argc) noexcept nogil       # whether there is such a command
-    void (*log)(void* scripts, int level, const char* text, size_t size) noexcept nogil
+    const char* (*call)(void* runs, int argc) noexcept nogil
+    bint (*knows)(void* runs, int argc) noexcept nogil       # whether there is such a command
+    void (*log)(void* runs, int level, const char* text, size_t size) noexcept nogil
+    # Of FUNCTION LOAD, while that is under way:
+    void* libraries                     # NULL: it is not
+    int64_t deadline_us                 # when it has taken too long
+    # Have a function -> NULL, or why it can't be had.
+    const char* (*add_function)(void* libraries, Registration* r) noexcept nogil
 
 cdef int open_redis(Vm* vm) except -1
+
+# Parts of it that libraries see while they are loaded: redis.log, and constants for the table on top of the stack.
+cdef int redis_log(lua_State* L) noexcept nogil
+cdef int add_constants(lua_State* L) except -1

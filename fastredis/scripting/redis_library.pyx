@@ -52,7 +52,7 @@ cdef const char* take_arguments(lua_State* L, Caller* caller) noexcept nogil:
             lua.replace(L, i + 1)
         elif kind != LUA_TSTRING:
             return BAD_ARGUMENTS
-    argv = caller.reserve(caller.scripts, argc)
+    argv = caller.reserve(caller.runs, argc)
     for i in range(argc):
         argv[i].ptr = lua.tolstring(L, i + 1, &argv[i].size)
         argv[i].hash = 0
@@ -66,7 +66,7 @@ cdef int call_command(lua_State* L, bint raises) noexcept nogil:
     cdef bint refused = reply is not NULL
 
     if not refused:
-        reply = caller.call(caller.scripts, lua.gettop(L))
+        reply = caller.call(caller.runs, lua.gettop(L))
         refused = caller.refused
     if refused:
         push_error(L, reply, strlen(reply))
@@ -106,7 +106,7 @@ cdef int redis_log(lua_State* L) noexcept nogil:
             lua.pushvalue(L, i)
             lua.concat(L, 2)
     text = lua.tolstring(L, -1, &size)
-    caller_of(L).log(caller_of(L).scripts, <int>level, text, size)
+    caller_of(L).log(caller_of(L).runs, <int>level, text, size)
     return 0
 
 
@@ -129,7 +129,7 @@ cdef int redis_acl_check_cmd(lua_State* L) noexcept nogil:
 
     if problem is not NULL:
         return fail(L, problem)
-    if not caller.knows(caller.scripts, lua.gettop(L)):
+    if not caller.knows(caller.runs, lua.gettop(L)):
         return fail(L, b"Invalid command passed to redis.acl_check_cmd()")
     lua.pushboolean(L, 1)
     return 1
@@ -146,11 +146,22 @@ cdef void set_number(lua_State* L, const char* name, double value) noexcept:
     set_field(L, -2, name)
 
 
-cdef int open_redis(Vm* vm) except -1:
-    cdef lua_State* L = vm.L
+cdef int add_constants(lua_State* L) except -1:
     cdef bytes version = REDIS_VERSION.encode()
     cdef bytes name
     cdef int i
+
+    for i, name in enumerate((b"LOG_DEBUG", b"LOG_VERBOSE", b"LOG_NOTICE", b"LOG_WARNING")):
+        set_number(L, name, i)
+    lua.pushlstring(L, version, len(version))
+    set_field(L, -2, b"REDIS_VERSION")
+    major, minor, patch = map(int, REDIS_VERSION.split("."))
+    set_number(L, b"REDIS_VERSION_NUM", major << 16 | minor << 8 | patch)
+    return 0
+
+
+cdef int open_redis(Vm* vm) except -1:
+    cdef lua_State* L = vm.L
 
     lua.createtable(L, 0, 20)
     set_function(L, b"call", redis_call)
@@ -162,11 +173,6 @@ cdef int open_redis(Vm* vm) except -1:
     set_function(L, b"setresp", redis_setresp)
     set_function(L, b"acl_check_cmd", redis_acl_check_cmd)
     set_function(L, b"replicate_commands", redis_replicate_commands)
-    for i, name in enumerate((b"LOG_DEBUG", b"LOG_VERBOSE", b"LOG_NOTICE", b"LOG_WARNING")):
-        set_number(L, name, i)
-    lua.pushlstring(L, version, len(version))
-    set_field(L, -2, b"REDIS_VERSION")
-    major, minor, patch = map(int, REDIS_VERSION.split("."))
-    set_number(L, b"REDIS_VERSION_NUM", major << 16 | minor << 8 | patch)
+    add_constants(L)
     sandbox_add(vm, b"redis", b"server")
     return 0

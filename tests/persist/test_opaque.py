@@ -37,7 +37,6 @@ PARTS = (length(2) + length(7) + length(1) + length(2**40) + length(3) + bytes(4
 MODULE = b"\x07" + length(MODULE_ID) + PARTS
 AUX_BEFORE = b"\xF7" + length(MODULE_ID) + length(2) + length(1) + PARTS
 AUX_AFTER = b"\xF7" + length(MODULE_ID) + length(2) + length(2) + length(0)
-LIBRARY = b"\xF5" + text(b"#!lua name=lib\nredis.register_function('f', function() return 1 end)")
 VALUES = {"stream of 5.0": STREAM_1, "stream of 7.0": STREAM_2, "stream of 7.2": STREAM_3, "empty": EMPTY,
           "module": MODULE}
 
@@ -169,7 +168,7 @@ def stream_node(size):
 
 
 def data_set(version=b"REDIS0011"):
-    return file(AUX_BEFORE, LIBRARY, b"\xFE\x00", *(key(0, f"n{n}".encode(), text(b"v")) for n in range(3)),
+    return file(AUX_BEFORE, b"\xFE\x00", *(key(0, f"n{n}".encode(), text(b"v")) for n in range(3)),
                 b"\xFC" + (4_000_000_000_000).to_bytes(8, "little"),
                 *(value[:1] + text(name.encode()) + value[1:] for name, value in VALUES.items()),
                 AUX_AFTER, version=version)
@@ -189,14 +188,14 @@ def test_pieces_and_slices(piece):
     load.give(b"")
     while not load.step(0):
         pass
-    assert load.kept.before == [AUX_BEFORE, LIBRARY] and load.kept.after == [AUX_AFTER] and load.kept.version == 11
+    assert load.kept.before == [AUX_BEFORE] and load.kept.after == [AUX_AFTER] and load.kept.version == 11
     assert (load.kinds["stream"], load.kinds["module"], load.kinds["string"]) == (4, 1, 3)
     for name, value in VALUES.items():
         assert value_of(probes.dump(engine, 0, name.encode())) == value
     engine.kept = load.kept
     saved = probes.save(engine)
     assert saved.startswith(b"REDIS0011")
-    assert saved.index(AUX_BEFORE) < saved.index(LIBRARY) < saved.index(b"\xFE\x00") < saved.index(AUX_AFTER)
+    assert saved.index(AUX_BEFORE) < saved.index(b"\xFE\x00") < saved.index(AUX_AFTER)
     engine.empty()
     del load
     engine.kept = None
@@ -296,7 +295,7 @@ def test_mutated_values():
     assert probes.used_memory(engine) == before
 
 
-def test_functions_stay(fresh_server, tmp_path):
+def test_data_of_modules_stay(fresh_server, tmp_path):
     """Through saves of either kind, AOF bases of either form, reloads and FLUSHALL; a new data set brings its own."""
     (tmp_path / "dump.rdb").write_bytes(data_set())
     dump = tmp_path / "dump.rdb"
@@ -308,7 +307,7 @@ def test_functions_stay(fresh_server, tmp_path):
             assert client.call("BGSAVE" if way == "slices" else way).startswith(("OK", "Background saving started"))
             wait_until(lambda: dump.exists() and b"rdb_bgsave_in_progress:0" in client.call("INFO", "persistence"))
             saved = dump.read_bytes()
-            assert saved.index(AUX_BEFORE) < saved.index(LIBRARY) < saved.index(b"\xFE\x00") < saved.index(AUX_AFTER)
+            assert saved.index(AUX_BEFORE) < saved.index(b"\xFE\x00") < saved.index(AUX_AFTER)
         assert client.call("DEBUG", "RELOAD") == OK
         assert client.call("DEBUG", "RELOAD", "NOSAVE", "NOFLUSH", "MERGE") == OK
         digest = client.call("DEBUG", "DIGEST")
@@ -320,11 +319,11 @@ def test_functions_stay(fresh_server, tmp_path):
             client.call("CONFIG", "SET", "appendonly", "no")
         assert client.call("FLUSHALL") == OK
         assert client.call("SAVE") == OK
-        assert dump.read_bytes().count(LIBRARY) == dump.read_bytes().count(AUX_AFTER) == 1
+        assert dump.read_bytes().count(AUX_BEFORE) == dump.read_bytes().count(AUX_AFTER) == 1
         dump.write_bytes(file(b"\xFE\x00", key(0, b"k", text(b"v"))))
         assert client.call("DEBUG", "RELOAD", "NOSAVE") == OK
         assert client.call("SAVE") == OK
-        assert LIBRARY not in dump.read_bytes() and dump.read_bytes().startswith(b"REDIS0010")
+        assert AUX_BEFORE not in dump.read_bytes() and dump.read_bytes().startswith(b"REDIS0010")
 
 
 def test_an_aof_of_commands_restores_them(fresh_server, tmp_path):
@@ -356,7 +355,7 @@ def test_a_chain_of_replicas(fresh_server, tmp_path, mode):
             wait_until(lambda: third.call("DEBUG", "DIGEST") == digest)
             assert third.call("SAVE") == OK
             saved = (Path(last.directory) / "dump.rdb").read_bytes()
-            assert LIBRARY in saved and AUX_BEFORE in saved and AUX_AFTER in saved
+            assert AUX_BEFORE in saved and AUX_AFTER in saved
 
 
 @pytest.mark.parametrize("version", [13, 79, 81, 999])
