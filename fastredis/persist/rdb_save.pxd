@@ -85,7 +85,8 @@ cdef int rdb_flush(RdbWriter* w) except -1
 # --- a whole data set
 # All databases of the engine, from header to checksum, and a flush. progress may be NULL.
 cdef int rdb_save_all(RdbWriter* w, Engine engine, const RdbInfo* info, RdbProgress progress, void* context) except -1
-# Header, AUX fields, libraries of functions and what the engine keeps in front of its keys. The version is the lowest that holds the data set.
+# Header, AUX fields, libraries of functions and what the engine keeps in front of its keys. The version is the lowest
+# that holds the data set.
 cdef int rdb_write_begin(RdbWriter* w, Engine engine, const RdbInfo* info) except -1
 cdef int rdb_write_aux(RdbWriter* w, const char* name, const char* value, size_t size) except -1
 # Libraries of functions, as they stand in front of the keys.

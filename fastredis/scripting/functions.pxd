@@ -2,9 +2,9 @@
 #
 #   Functions (the engine's)
 #     libraries --> LibrarySet { by_name    name -> Library { code, functions: name -> Function { flags, ref } }
-#                               functions  name in small letters -> Function                             |
-#                               lua }                                                                    v
-#                               +--> LibraryLua { vm } .................................. in the Vm's registry
+#                                functions  name in small letters -> Function                             |
+#                                lua }                                                                    v
+#                                +--> LibraryLua { vm } .................................. in the Vm's registry
 #
 # All libraries of a set share one Lua, apart from that of EVAL's scripts: what one keeps in local variables (upvalues)
 # lasts from call to call, and globals can't be assigned to, so they do not know each other. A data set brings a set of
@@ -12,8 +12,8 @@
 # place once all is there, and FUNCTION FLUSH puts an empty one there. So nothing is left of the old one but for the
 # call that is under way, which holds on to its set.
 #
-# A library is its code, which begins with `#!lua name=...`. It is executed once, by itself: it sees no more than `redis`
-# with register_function (function_library.pxd), may take half a second, and leaves nothing if it fails.
+# A library is its code, which begins with `#!lua name=...`. It is executed once, by itself: it sees no more than
+# `redis` with register_function (function_library.pxd), may take half a second, and leaves nothing if it fails.
 # Where no Lua is to be had, libraries of a data set are kept without their functions, so that they are not lost.
 # Source: https://redis.io/docs/latest/develop/interact/programmability/functions-intro/
 
