@@ -46,7 +46,8 @@ ENGINE_SETTINGS = (
     "maxmemory-clients", "maxmemory-samples", "maxmemory-eviction-tenacity",
     "list-max-listpack-size", "list-compress-depth", "hash-max-listpack-entries", "hash-max-listpack-value",
     "set-max-intset-entries", "set-max-listpack-entries", "set-max-listpack-value", "zset-max-listpack-entries",
-    "zset-max-listpack-value", "hll-sparse-max-bytes",
+    "zset-max-listpack-value", "hll-sparse-max-bytes", "stream-node-max-bytes",
+    "stream-node-max-entries",
     "slowlog-log-slower-than", "slowlog-max-len", "requirepass",
 )
 

@@ -16,12 +16,11 @@ from fastredis.engine.options cimport (
     ALL_OPTIONS, OPT_FLAG, OPT_INT, Option, Options, arg_is, get_int_or_reply, option_number, parse_options_or_reply,
 )
 from fastredis.persist.rdb_read cimport rdb_dump_valid, rdb_read_dump
-from fastredis.persist.rdb_save cimport RdbWriter, rdb_version_of, rdb_write_dump, rdb_writer_clear, rdb_writer_init
-from fastredis.values.entry cimport TYPE_STREAM, Entry, entry_has_ttl, entry_set_lru, entry_type
+from fastredis.persist.rdb_save cimport RdbWriter, rdb_write_dump, rdb_writer_clear, rdb_writer_init
+from fastredis.values.entry cimport Entry, entry_has_ttl, entry_set_lru
 
 from fastredis.engine.command import declarer
 from fastredis.engine.declarations import key_at
-from fastredis.persist.kept import kept_of
 from fastredis.persist.rdb_read import RdbError
 
 declare = declarer("generic")
@@ -155,8 +154,6 @@ cdef int cmd_restore(Client c) except -1:
     if when_ms and when_ms <= c.core.now_ms and c.core.expire_on_access and not c.core.gate & GATE_LOADING:
         c.db.release(e, c.core.lazy_expire)
         return restore_expired(c, key, deleted)
-    if entry_type(e) == TYPE_STREAM:
-        kept_of(c.engine).need(rdb_version_of(e))
     c.db.add(e, arg_hash(key))
     if when_ms:
         c.db.set_expire(e, when_ms)

@@ -76,7 +76,6 @@ NO_ACL = "there are no access control lists"
 NO_CLUSTER = "this server has no cluster mode"
 NO_DEFRAGMENTATION = "there is no active defragmentation"
 NO_SCRIPTS = "a script that runs is not interrupted yet"
-NO_STREAMS = "there are no streams"
 NO_TLS = "this server has no TLS"
 NO_TRACKING = "there is no client tracking"
 ONE_THREAD = "commands and sockets are served by one thread"
@@ -321,8 +320,8 @@ PARAMETERS: tuple[Parameter, ...] = (
     Int("slowlog-max-len", 128, 0, I64_MAX),
     Int("socket-mark-id", 0, 0, UINT_MAX, IMMUTABLE, absent="sockets are not marked"),
     Bool("stop-writes-on-bgsave-error", True),
-    Memory("stream-node-max-bytes", 4 * KB, 0, I64_MAX, inert=NO_STREAMS),
-    Int("stream-node-max-entries", 100, 0, I64_MAX, inert=NO_STREAMS),
+    Memory("stream-node-max-bytes", 4 * KB, 0, I64_MAX),
+    Int("stream-node-max-entries", 100, 0, I64_MAX),
     Enum("supervised", "no", ("upstart", "systemd", "auto", "no"), IMMUTABLE),
     Bool("syslog-enabled", False, IMMUTABLE),
     Enum("syslog-facility", "local0", SYSLOG_FACILITIES, IMMUTABLE),

@@ -87,11 +87,13 @@ cdef uint8_t* lp_replace_int(Account* account, uint8_t* lp, uint8_t** p, int64_t
 cdef uint8_t* lp_delete(Account* account, uint8_t* lp, uint8_t** p, uint64_t n) noexcept
 cdef uint8_t* lp_concat(Account* account, uint8_t* lp, const uint8_t* other) noexcept    # append all of other
 
-# --- elements as raw bytes, for those who lay listpacks out themselves (quicklist nodes with room at both ends)
-# (lp_element_size(), lp_write_element() and lp_write_header() are below; these are the rare halves of the first two,
-# and of lp_bytes_at())
+# --- elements as raw bytes, for those who lay listpacks out themselves (quicklist nodes with room at both ends,
+# streams)
+# (lp_element_size(), lp_write_element() and their kin are below; these are their rare halves)
 cdef size_t lp_element_size_long(const char* text, size_t size) noexcept
 cdef size_t lp_write_element_long(uint8_t* to, const char* text, size_t size) noexcept
+cdef size_t lp_int_size_long(int64_t n) noexcept
+cdef size_t lp_write_int_long(uint8_t* to, int64_t n) noexcept
 cdef size_t lp_bytes_at_long(const uint8_t* p) noexcept
 
 # --- foreign bytes
@@ -117,6 +119,20 @@ cdef inline size_t lp_write_element(uint8_t* to, const char* text, size_t size) 
     copy_short(<char*>to + 1, text, size)
     to[1 + size] = <uint8_t>(1 + size)
     return size + 2
+
+
+cdef inline size_t lp_int_size(int64_t n) noexcept:
+    """Bytes that an element will take which is this integer."""
+    return 2 if 0 <= n <= 127 else 3 if -4096 <= n <= 4095 else lp_int_size_long(n)
+
+
+cdef inline size_t lp_write_int(uint8_t* to, int64_t n) noexcept:
+    """Write an integer, lp_int_size() bytes, and return how many these were."""
+    if not 0 <= n <= 127:
+        return lp_write_int_long(to, n)
+    to[0] = <uint8_t>n
+    to[1] = 1
+    return 2
 
 
 cdef inline size_t lp_room(size_t bytes) noexcept:

@@ -182,6 +182,21 @@ cdef size_t lp_write_element_long(uint8_t* to, const char* text, size_t size) no
     return x.size
 
 
+cdef size_t lp_int_size_long(int64_t n) noexcept:
+    cdef Element x
+
+    encode_int(&x, n)
+    return x.size
+
+
+cdef size_t lp_write_int_long(uint8_t* to, int64_t n) noexcept:
+    cdef Element x
+
+    encode_int(&x, n)
+    write_element(to, &x)
+    return x.size
+
+
 cdef inline void set_count(uint8_t* lp, uint64_t count) noexcept:
     write_le(lp + 4, count if count < LP_MANY else LP_MANY, 2)
 

@@ -336,6 +336,8 @@ cdef class Engine(Listener):
         limits.zset_max_listpack_entries = config.zset_max_listpack_entries
         limits.zset_max_listpack_value = config.zset_max_listpack_value
         limits.hll_sparse_max_bytes = config.hll_sparse_max_bytes
+        limits.stream_node_max_bytes = config.stream_node_max_bytes
+        limits.stream_node_max_entries = config.stream_node_max_entries
 
     def gate(self, int bit, bint closed):
         """Close or open one of the gates that commands are checked at (GATE_*)."""

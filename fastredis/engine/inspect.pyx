@@ -3,13 +3,14 @@
 Nothing here is on the way of a request. Durations that the engine counts in ticks of the cycle counter come out in
 microseconds.
 """
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport UINT64_MAX, int64_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from fastredis._resp cimport Arg, arg_hash, arg_of
 from fastredis.ds.alloc cimport Account, mem_alloc, mem_free
 from fastredis.ds.glob cimport glob_match
 from fastredis.ds.histogram cimport Histogram, bucket_end, histogram_free, histogram_percentile
+from fastredis.ds.id_tree cimport Id
 from fastredis.ds.listpack cimport LpItem, lp_text
 from fastredis.ds.native cimport monotonic_us, wall_us
 from fastredis.ds.numbers cimport DOUBLE_TEXT, INT64_TEXT, format_double, format_int64
@@ -29,6 +30,7 @@ from fastredis.values.hash_type cimport HashIter, hash_iter, hash_iter_end, hash
 from fastredis.values.list_type cimport list_iter
 from fastredis.values.opaque_type cimport opaque_bytes, opaque_of
 from fastredis.values.set_type cimport SetIter, set_iter, set_iter_end, set_next
+from fastredis.values.stream_type cimport StreamIter, stream_field, stream_iter, stream_next, stream_of
 from fastredis.values.string_type cimport string_new, string_view
 from fastredis.values.value cimport encoding_name, entry_count, entry_memory, entry_verify
 from fastredis.values.zset_type cimport ZsetIter, zset_count, zset_next, zset_seek_rank
@@ -341,6 +343,28 @@ cdef list hash_elements(const Entry* e):
     return elements
 
 
+cdef list stream_elements(const Entry* e):
+    """The id of each entry as ms.seq, its fields and values."""
+    cdef char[INT64_TEXT] scratch
+    cdef LpItem field, value
+    cdef const char* text
+    cdef size_t size
+    cdef StreamIter it
+    cdef uint64_t i
+
+    elements = []
+    stream_iter(&it, stream_of(e), Id(0, 0), Id(UINT64_MAX, UINT64_MAX), False)
+    while stream_next(&it):
+        elements.append(b"%d.%d" % (it.id.ms, it.id.seq))
+        for i in range(it.fields):
+            stream_field(&it, &field, &value)
+            text = lp_text(&field, scratch, &size)
+            elements.append(text[:size])
+            text = lp_text(&value, scratch, &size)
+            elements.append(text[:size])
+    return elements
+
+
 cdef object value_of(Account* account, const Entry* e):
     """A value: bytes (if its type is not known, too), a list of elements, or of (member, score) or (field, value)."""
     cdef char[INT64_TEXT] scratch
@@ -356,7 +380,9 @@ cdef object value_of(Account* account, const Entry* e):
         return zset_elements(e)
     if kind == TYPE_HASH:
         return hash_elements(e)
-    if kind == TYPE_STREAM or kind == TYPE_MODULE:
+    if kind == TYPE_STREAM:
+        return stream_elements(e)
+    if kind == TYPE_MODULE:
         return opaque_bytes(opaque_of(e))[:opaque_of(e).size]
     text = string_view(e, scratch, &size)
     return text[:size]

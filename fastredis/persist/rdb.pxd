@@ -20,7 +20,6 @@ cdef extern from "<unistd.h>" nogil:
 
 cdef enum:
     RDB_VERSION = 10                    # what is written: Redis 7.0 and later load it
-    RDB_VERSION_STREAM_3 = 11           # ... with streams of Redis 7.2 and later
     RDB_VERSION_FIELD_TTL = 12          # ... when fields of hashes have deadlines: Redis 7.4 and later
     RDB_VERSION_MAX = 12                # highest one of Redis' that is read
     RDB_VERSION_VALKEY = 80             # the versions of Valkey's own begin here

@@ -25,8 +25,7 @@ from fastredis.persist.rdb_reader cimport (
     RDB_SCRATCH_FIELD, RDB_SCRATCH_KEY, RDB_SCRATCH_VALUE, RdbText, rdb_corrupt, rdb_most, rdb_read_bytes,
     rdb_read_length, rdb_read_string, rdb_reader_clear, rdb_reader_init,
 )
-from fastredis.persist.rdb_save cimport rdb_version_of
-from fastredis.values.entry cimport TYPE_STREAM, entry_key, entry_type
+from fastredis.values.entry cimport entry_key, entry_type
 from fastredis.values.value cimport entry_free
 
 from fastredis.engine.hooks import BadLibraryError
@@ -195,8 +194,6 @@ cdef class RdbLoad:
                 rdb_corrupt(&self.r, f"key {name!r} is there twice")
             self.db.delete(&key, False)
         self.db.load(e, p.hash, p.lru)
-        if unlikely(entry_type(e) == TYPE_STREAM):
-            self.kept.need(rdb_version_of(e))
         if p.when_ms != NO_EXPIRE:
             self.db.set_expire(e, p.when_ms)
             self.expires += 1

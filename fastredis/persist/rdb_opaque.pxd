@@ -1,17 +1,13 @@
 # Walking through values in the RDB format whose type this server does not know, to keep their bytes.
 #
-#   stream   n  (node key, listpack) * n   elements, last id, [first id, highest deleted id, elements ever added]
-#            groups  (name, last id, [elements read], PEL, consumers  (name, seen, [active], PEL) ...) ...
 #   module   id of the module's type, then parts, each with a number in front that tells its form, up to RDB_MODULE_EOF
 #
 # A walk goes on in steps, each over what makes sense only as a whole, so that a value of any size comes in pieces, and
 # in slices of time. What it has passed is appended to an Opaque. Nothing is believed: strings have to be there and to
-# be what they say, nodes of streams to be listpacks with elements. What the parts of a module mean nobody but the
-# module knows.
-# [ ]: in streams of Redis 7.0 and later; `active` since 7.2.
+# be what they say. What the parts of a module mean nobody but the module knows.
 # Source: https://github.com/redis/redis/blob/7.2/src/rdb.c (the format; the order of what is read)
 
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t
 
 from fastredis.ds.alloc cimport Account
 from fastredis.persist.rdb_reader cimport RdbReader
@@ -21,7 +17,6 @@ from fastredis.values.opaque_type cimport Opaque
 cdef struct OpaqueWalk:
     int kind                            # RDB_* type
     int at                              # which step is next; see rdb_opaque.pyx
-    uint64_t[3] left                    # nodes or groups; entries of a PEL or consumers of a group; those of a consumer
     Opaque* opaque                      # what was passed; NULL before the first byte
 
 cdef enum OpaqueResult:

@@ -1,35 +1,25 @@
 """Walking through values of types that are not known. The design comment is in rdb_opaque.pxd."""
-from libc.stdint cimport uint8_t
+from libc.stdint cimport uint8_t, uint64_t
 
-from fastredis.ds.listpack cimport LP_MAX, lp_first, lp_valid
 from fastredis.ds.native cimport monotonic_us
 from fastredis.persist.rdb cimport (
     RDB_MODULE_2, RDB_MODULE_DOUBLE, RDB_MODULE_EOF, RDB_MODULE_FLOAT, RDB_MODULE_SINT, RDB_MODULE_STRING,
-    RDB_MODULE_UINT, RDB_STREAM_LISTPACKS, RDB_STREAM_LISTPACKS_2, RDB_STREAM_LISTPACKS_3,
+    RDB_MODULE_UINT,
 )
 from fastredis.persist.rdb_reader cimport (
     RDB_SCRATCH_FIELD, RDB_SCRATCH_VALUE, RdbText, rdb_corrupt, rdb_read_bytes, rdb_read_length, rdb_read_string,
 )
-from fastredis.values.entry cimport ENC_OPAQUE, ENC_STREAM, TYPE_MODULE, TYPE_STREAM
+from fastredis.values.entry cimport ENC_OPAQUE, TYPE_MODULE
 from fastredis.values.opaque_type cimport (
     OPAQUE_NAME, opaque_append, opaque_bytes, opaque_entry, opaque_free, opaque_new,
 )
 
 cdef enum:                              # steps
-    AT_START = 0                        # how many nodes; or which module
-    AT_NODE
-    AT_NUMBERS                          # what a stream knows of itself, and how many groups follow
-    AT_GROUP                            # its name and numbers, and how many entries its PEL has
-    AT_GROUP_ENTRY
-    AT_CONSUMERS                        # how many
-    AT_CONSUMER
-    AT_CONSUMER_ENTRY
+    AT_START = 0                        # which module
     AT_PART                             # of a module's value
     AT_END
 
 cdef enum:
-    ID_SIZE = 16                        # bytes of an entry's id
-    TIME_SIZE = 8
     TIME_STEPS = 64                     # steps between two looks at the clock
     NAME_BITS = 6                       # of a character in a module's id
     NAME_SHIFT = 10                     # bits below the name: the version of the encoding
@@ -38,18 +28,7 @@ cdef bytes NAME_CHARACTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvw
 
 
 cdef bint opaque_knows(int kind) noexcept:
-    return kind == RDB_MODULE_2 or kind == RDB_STREAM_LISTPACKS or kind == RDB_STREAM_LISTPACKS_2 or (
-        kind == RDB_STREAM_LISTPACKS_3)
-
-
-cdef bint skip_lengths(RdbReader* r, int count) except -1:
-    cdef uint64_t n
-    cdef int _i
-
-    for _i in range(count):
-        if not rdb_read_length(r, &n):
-            return False
-    return True
+    return kind == RDB_MODULE_2
 
 
 # ---------------------------------------------------------------- modules
@@ -99,97 +78,6 @@ cdef bint step_module(RdbReader* r, OpaqueWalk* walk) except -1:
     return found != 0
 
 
-# ---------------------------------------------------------------- streams
-
-cdef bint read_node(RdbReader* r) except -1:
-    """A node: the id that those of its elements are relative to, and a listpack."""
-    cdef RdbText text
-
-    if not rdb_read_string(r, RDB_SCRATCH_FIELD, &text):
-        return False
-    if text.size != ID_SIZE:
-        rdb_corrupt(r, "Stream node key entry is not the size of a stream ID")
-    if not rdb_read_string(r, RDB_SCRATCH_VALUE, &text):
-        return False
-    if text.size > LP_MAX or not lp_valid(<const uint8_t*>text.text, text.size, True) or (
-            lp_first(<const uint8_t*>text.text) is NULL):
-        rdb_corrupt(r, "Stream listpack integrity check failed.")
-    return True
-
-
-cdef bint read_group(RdbReader* r, OpaqueWalk* walk) except -1:
-    cdef RdbText text
-
-    return rdb_read_string(r, RDB_SCRATCH_VALUE, &text) and (
-        skip_lengths(r, 2 if walk.kind == RDB_STREAM_LISTPACKS else 3) and rdb_read_length(r, &walk.left[1]))
-
-
-cdef bint read_consumer(RdbReader* r, OpaqueWalk* walk) except -1:
-    cdef RdbText text
-    cdef const uint8_t* p
-    cdef int times = 2 if walk.kind == RDB_STREAM_LISTPACKS_3 else 1
-
-    return rdb_read_string(r, RDB_SCRATCH_VALUE, &text) and (
-        rdb_read_bytes(r, times * TIME_SIZE, &p) and rdb_read_length(r, &walk.left[2]))
-
-
-cdef void pass_done(OpaqueWalk* walk) noexcept:
-    """Go on to the next step when there is nothing left of what the present one repeats."""
-    if walk.at == AT_NODE and walk.left[0] == 0:
-        walk.at = AT_NUMBERS
-    if walk.at == AT_GROUP_ENTRY and walk.left[1] == 0:
-        walk.at = AT_CONSUMERS
-    if walk.at == AT_CONSUMER_ENTRY and walk.left[2] == 0:
-        walk.left[1] -= 1
-        walk.at = AT_CONSUMER
-    if walk.at == AT_CONSUMER and walk.left[1] == 0:
-        walk.left[0] -= 1
-        walk.at = AT_GROUP
-    if walk.at == AT_GROUP and walk.left[0] == 0:
-        walk.at = AT_END
-
-
-cdef bint step_stream(RdbReader* r, OpaqueWalk* walk) except -1:
-    """What is next in a stream; False: more is needed."""
-    cdef const uint8_t* p
-    cdef int at = walk.at
-
-    if at == AT_START:
-        if not rdb_read_length(r, &walk.left[0]):
-            return False
-        walk.at = AT_NODE
-    elif at == AT_NODE:
-        if not read_node(r):
-            return False
-        walk.left[0] -= 1
-    elif at == AT_NUMBERS:
-        if not skip_lengths(r, 3 if walk.kind == RDB_STREAM_LISTPACKS else 8) or not rdb_read_length(r, &walk.left[0]):
-            return False
-        walk.at = AT_GROUP
-    elif at == AT_GROUP:
-        if not read_group(r, walk):
-            return False
-        walk.at = AT_GROUP_ENTRY
-    elif at == AT_GROUP_ENTRY:
-        if not rdb_read_bytes(r, ID_SIZE + TIME_SIZE, &p) or not skip_lengths(r, 1):
-            return False
-        walk.left[1] -= 1
-    elif at == AT_CONSUMERS:
-        if not rdb_read_length(r, &walk.left[1]):
-            return False
-        walk.at = AT_CONSUMER
-    elif at == AT_CONSUMER:
-        if not read_consumer(r, walk):
-            return False
-        walk.at = AT_CONSUMER_ENTRY
-    else:
-        if not rdb_read_bytes(r, ID_SIZE, &p):
-            return False
-        walk.left[2] -= 1
-    pass_done(walk)
-    return True
-
-
 # ---------------------------------------------------------------- the walk
 
 cdef OpaqueResult opaque_go_on(RdbReader* r, OpaqueWalk* walk, int64_t until_us) except OPAQUE_FAILED:
@@ -197,15 +85,13 @@ cdef OpaqueResult opaque_go_on(RdbReader* r, OpaqueWalk* walk, int64_t until_us)
     cdef size_t begin = r.pos
     cdef size_t start
     cdef OpaqueResult result = OPAQUE_DONE
-    cdef bint passed
     cdef int steps = 0
 
     if walk.opaque is NULL:
         walk.opaque = opaque_new(r.account, walk.kind)
     while walk.at != AT_END:
         start = r.pos
-        passed = step_module(r, walk) if walk.kind == RDB_MODULE_2 else step_stream(r, walk)
-        if not passed:
+        if not step_module(r, walk):
             r.pos = start
             result = OPAQUE_MORE
             break
@@ -222,9 +108,7 @@ cdef Entry* opaque_take(Account* account, OpaqueWalk* walk, const char* key, siz
     cdef Opaque* opaque = walk.opaque
 
     walk.opaque = NULL
-    if walk.kind == RDB_MODULE_2:
-        return opaque_entry(account, TYPE_MODULE, ENC_OPAQUE, key, key_size, opaque)
-    return opaque_entry(account, TYPE_STREAM, ENC_STREAM, key, key_size, opaque)
+    return opaque_entry(account, TYPE_MODULE, ENC_OPAQUE, key, key_size, opaque)
 
 
 cdef int opaque_start_parts(Account* account, OpaqueWalk* walk, const void* head, size_t size) noexcept:

@@ -1,6 +1,7 @@
 # Reading the RDB format: values, from bytes that may not all have come yet.
 #
 #   RdbReader (rdb_reader) --> RdbBuild { kind, left, e }          a collection under way, element by element
+#                                       { stream }                 a stream (rdb_stream)
 #                                       { walk }                   one of a type that is not known (rdb_opaque)
 #
 # Nothing that is read is trusted. Listpacks and intsets are walked through before they are used; elements that are
@@ -14,6 +15,7 @@ from libc.stdint cimport int64_t, uint64_t
 from fastredis.ds.alloc cimport Account
 from fastredis.persist.rdb_opaque cimport OpaqueWalk
 from fastredis.persist.rdb_reader cimport RdbReader
+from fastredis.persist.rdb_stream cimport StreamWalk
 from fastredis.values.entry cimport Entry
 from fastredis.values.limits cimport Limits
 from fastredis.values.zset_type cimport ZsetBuild
@@ -27,6 +29,7 @@ cdef struct RdbBuild:                   # a value under way
     bint sorting                        # zset is in use
     ZsetBuild zset
     OpaqueWalk walk                     # of a type that is not known
+    StreamWalk stream
 
 cdef enum RdbResult:                    # what building a value came to
     RDB_FAILED = -1                     # an exception

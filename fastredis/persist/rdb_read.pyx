@@ -28,6 +28,9 @@ from fastredis.persist.rdb_reader cimport (
     RDB_SCRATCH_FIELD, RDB_SCRATCH_VALUE, RdbText, rdb_corrupt, rdb_most, rdb_read_8, rdb_read_bytes, rdb_read_length,
     rdb_read_string, rdb_reader_clear, rdb_reader_init,
 )
+from fastredis.persist.rdb_stream cimport (
+    STREAM_DONE, STREAM_MORE, StreamResult, is_stream_kind, stream_walk_clear, stream_walk_on, stream_walk_start,
+)
 from fastredis.values.entry cimport (
     ENC_HASHTABLE, ENC_INTSET, ENC_LISTPACK, ENC_LISTPACK_EX, ENC_QUICKLIST, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_ZSET,
     entry_encoding, entry_new, entry_set_encoding, entry_slot,
@@ -576,6 +579,18 @@ cdef void rdb_build_start(RdbBuild* b, int kind) noexcept:
     b.counted = False
     b.sorting = False
     opaque_start(&b.walk, kind)
+    stream_walk_start(&b.stream, kind)
+
+
+cdef RdbResult stream_value(RdbReader* r, RdbBuild* b, const char* key, size_t key_size,
+                            int64_t until_us) except RDB_FAILED:
+    """A stream, as far as it goes."""
+    cdef StreamResult result = stream_walk_on(r, &b.stream, key, key_size, until_us)
+
+    if result != STREAM_DONE:
+        return RDB_MORE if result == STREAM_MORE else RDB_LATER
+    b.e, b.stream.e = b.stream.e, NULL
+    return RDB_DONE
 
 
 cdef RdbResult opaque_value(RdbReader* r, RdbBuild* b, const char* key, size_t key_size,
@@ -599,6 +614,8 @@ cdef RdbResult rdb_build_go_on(RdbReader* r, RdbBuild* b, const char* key, size_
         return blob_value(r, b, key, key_size)
     if not is_known(b.kind):
         refuse(r, b.kind)
+    if is_stream_kind(b.kind):
+        return stream_value(r, b, key, key_size, until_us)
     if unlikely(opaque_knows(b.kind)):
         return opaque_value(r, b, key, key_size, until_us)
     element = element_reader(b.kind)
@@ -624,6 +641,7 @@ cdef RdbResult rdb_build_go_on(RdbReader* r, RdbBuild* b, const char* key, size_
 cdef void rdb_build_clear(RdbReader* r, RdbBuild* b) noexcept:
     """Free what was built; any number of times, after rdb_build_start()."""
     opaque_clear(r.account, &b.walk)
+    stream_walk_clear(r.account, &b.stream)
     if b.sorting:
         zset_build_clear(&b.zset)
         b.sorting = False

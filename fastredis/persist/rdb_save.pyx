@@ -3,7 +3,7 @@ from cpython.buffer cimport PyBUF_READ
 from cpython.exc cimport PyErr_CheckSignals, PyErr_SetFromErrno
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.errno cimport EINTR, errno
-from libc.stdint cimport INT16_MAX, INT16_MIN, INT32_MAX, INT32_MIN, INT8_MAX, INT8_MIN, UINT32_MAX, uint8_t, uint32_t
+from libc.stdint cimport INT16_MAX, INT16_MIN, INT32_MAX, INT32_MIN, INT8_MAX, INT8_MIN, UINT32_MAX, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset, strlen
 
 from fastredis._resp cimport Arg, arg_of
@@ -11,6 +11,7 @@ from fastredis.ds.alloc cimport mem_alloc, mem_free, mem_realloc
 from fastredis.ds.btree cimport BTree, BtLeaf, leaf_members, leaf_scores
 from fastredis.ds.crc64 cimport crc64
 from fastredis.ds.expire_heap cimport heap_when
+from fastredis.ds.id_tree cimport Id, IdPlace, idt_first, idt_id, idt_next, idt_value
 from fastredis.ds.intset cimport ints_bytes
 from fastredis.ds.listpack cimport LpItem, lp_bytes
 from fastredis.ds.lzf cimport lzf_compress
@@ -24,9 +25,8 @@ from fastredis.persist.rdb cimport (
     RDB_CHECKSUM, RDB_ENC_INT16, RDB_ENC_INT32, RDB_ENC_INT8, RDB_ENC_LZF, RDB_FOOTER, RDB_HASH, RDB_HASH_2,
     RDB_HASH_LISTPACK, RDB_HASH_LISTPACK_EX, RDB_HASH_METADATA, RDB_LEN_14, RDB_LEN_32, RDB_LEN_64, RDB_LEN_ENCODED,
     RDB_LIST_QUICKLIST_2, RDB_NODE_PACKED, RDB_NODE_PLAIN, RDB_OP_AUX, RDB_OP_EOF, RDB_OP_EXPIRETIME_MS, RDB_OP_FREQ,
-    RDB_OP_FUNCTION2, RDB_OP_IDLE, RDB_OP_RESIZEDB, RDB_OP_SELECTDB, RDB_SET, RDB_SET_INTSET, RDB_STREAM_LISTPACKS_3,
-    RDB_STRING, RDB_VERSION, RDB_VERSION_FIELD_TTL, RDB_VERSION_STREAM_3, RDB_VERSION_VALKEY, RDB_ZSET_2,
-    RDB_ZSET_LISTPACK, rdb_delay,
+    RDB_OP_FUNCTION2, RDB_OP_IDLE, RDB_OP_RESIZEDB, RDB_OP_SELECTDB, RDB_SET, RDB_SET_INTSET, RDB_STREAM_LISTPACKS_2,
+    RDB_STRING, RDB_VERSION, RDB_VERSION_FIELD_TTL, RDB_VERSION_VALKEY, RDB_ZSET_2, RDB_ZSET_LISTPACK, rdb_delay,
 )
 from fastredis.values.entry cimport (
     ENC_EMBSTR, ENC_HASHTABLE, ENC_INT, ENC_INTSET, ENC_LISTPACK, ENC_LISTPACK_EX, TYPE_HASH, TYPE_LIST, TYPE_MODULE,
@@ -42,6 +42,8 @@ from fastredis.values.list_type cimport list_of
 from fastredis.values.member cimport member_text
 from fastredis.values.opaque_type cimport opaque_bytes, opaque_of
 from fastredis.values.set_type cimport SetIter, set_bytes, set_count, set_iter, set_iter_end, set_next, set_table
+from fastredis.values.stream_group cimport Consumer, Group, Pending, consumer_name, group_at, group_name
+from fastredis.values.stream_type cimport Stream, StreamNode, stream_first_id, stream_length, stream_of
 from fastredis.values.string_type cimport entry_int, entry_raw, raw_data
 from fastredis.values.zset_type cimport zset_block_text, zset_listpack, zset_of
 
@@ -346,7 +348,9 @@ cdef int rdb_type_of(const Entry* e) noexcept:
         if hash_soonest(e) == NO_DEADLINE:
             return RDB_HASH
         return RDB_HASH_METADATA if encoding == ENC_HASHTABLE else RDB_HASH_LISTPACK_EX
-    if entry_type(e) == TYPE_STREAM or entry_type(e) == TYPE_MODULE:
+    if entry_type(e) == TYPE_STREAM:
+        return RDB_STREAM_LISTPACKS_2
+    if entry_type(e) == TYPE_MODULE:
         return opaque_of(e).kind
     return RDB_ZSET_LISTPACK if encoding == ENC_LISTPACK else RDB_ZSET_2
 
@@ -357,7 +361,7 @@ cdef int rdb_version_of(const Entry* e) noexcept:
 
     if kind == RDB_HASH_METADATA or kind == RDB_HASH_LISTPACK_EX:
         return RDB_VERSION_FIELD_TTL
-    return RDB_VERSION_STREAM_3 if kind == RDB_STREAM_LISTPACKS_3 else RDB_VERSION
+    return RDB_VERSION
 
 
 cdef int write_string_value(RdbWriter* w, const Entry* e) except -1:
@@ -524,6 +528,80 @@ cdef int write_hash_for_valkey(RdbWriter* w, const Entry* e) except -1:
     return 0
 
 
+cdef inline void put_id(uint8_t* to, Id id) noexcept:
+    """An id in sixteen bytes, the highest first."""
+    cdef int i
+
+    for i in range(8):
+        to[i] = <uint8_t>(id.ms >> (56 - 8 * i))
+        to[8 + i] = <uint8_t>(id.seq >> (56 - 8 * i))
+
+
+cdef int write_id(RdbWriter* w, Id id) except -1:
+    """An id as two lengths."""
+    rdb_write_length(w, id.ms)
+    return rdb_write_length(w, id.seq)
+
+
+cdef int write_consumer(RdbWriter* w, const Consumer* consumer) except -1:
+    cdef IdPlace at = idt_first(&consumer.pending)
+    cdef uint8_t[16] id
+
+    rdb_write_string(w, consumer_name(consumer), consumer.name_size)
+    write_8(w, <uint64_t>consumer.seen_ms)
+    rdb_write_length(w, consumer.pending.count)
+    while at.leaf is not NULL:
+        put_id(id, idt_id(at))
+        rdb_write_bytes(w, id, sizeof(id))
+        at = idt_next(at)
+    return 0
+
+
+cdef int write_group(RdbWriter* w, const Group* group) except -1:
+    cdef IdPlace at = idt_first(&group.pending)
+    cdef const Pending* record
+    cdef uint8_t[16] id
+    cdef uint32_t i
+
+    rdb_write_string(w, group_name(group), group.name_size)
+    write_id(w, group.last_id)
+    rdb_write_length(w, <uint64_t>group.entries_read)
+    rdb_write_length(w, group.pending.count)
+    while at.leaf is not NULL:
+        record = <const Pending*>idt_value(&group.pending, at)
+        put_id(id, idt_id(at))
+        rdb_write_bytes(w, id, sizeof(id))
+        write_8(w, <uint64_t>record.time_ms)
+        rdb_write_length(w, record.deliveries)
+        at = idt_next(at)
+    rdb_write_length(w, group.consumer_count)
+    for i in range(group.consumer_count):
+        write_consumer(w, group.consumers[i])
+    return 0
+
+
+cdef int write_stream(RdbWriter* w, Stream* s) except -1:
+    cdef IdPlace at = idt_first(&s.nodes)
+    cdef uint8_t[16] id
+    cdef uint32_t i
+
+    rdb_write_length(w, s.nodes.count)
+    while at.leaf is not NULL:
+        put_id(id, idt_id(at))
+        rdb_write_string(w, <const char*>id, sizeof(id))
+        write_pack(w, (<const StreamNode*>idt_value(&s.nodes, at)).lp)
+        at = idt_next(at)
+    rdb_write_length(w, stream_length(s))
+    write_id(w, s.last_id)
+    write_id(w, stream_first_id(s))
+    write_id(w, s.max_deleted_id)
+    rdb_write_length(w, s.entries_added)
+    rdb_write_length(w, s.groups.count)
+    for i in range(s.groups.count):
+        write_group(w, group_at(&s.groups, i))
+    return 0
+
+
 cdef int rdb_write_value(RdbWriter* w, const Entry* e) except -1:
     """Write a value as rdb_type_of() says."""
     cdef int kind = entry_type(e)
@@ -538,7 +616,9 @@ cdef int rdb_write_value(RdbWriter* w, const Entry* e) except -1:
         if entry_encoding(e) == ENC_INTSET:
             return rdb_write_string(w, <const char*>set_bytes(e), ints_bytes(set_bytes(e)))
         return write_set(w, e)
-    if kind == TYPE_STREAM or kind == TYPE_MODULE:
+    if kind == TYPE_STREAM:
+        return write_stream(w, stream_of(e))
+    if kind == TYPE_MODULE:
         return rdb_write_bytes(w, opaque_bytes(opaque_of(e)), opaque_of(e).size)
     if entry_encoding(e) == ENC_LISTPACK:
         return write_pack(w, zset_listpack(e))

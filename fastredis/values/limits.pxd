@@ -14,3 +14,5 @@ cdef struct Limits:
     int64_t zset_max_listpack_entries
     int64_t zset_max_listpack_value     # bytes
     int64_t hll_sparse_max_bytes
+    int64_t stream_node_max_bytes       # 0: no limit but a listpack's own
+    int64_t stream_node_max_entries     # deleted ones too; 0: no limit

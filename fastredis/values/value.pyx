@@ -19,6 +19,9 @@ from fastredis.values.opaque_type cimport (
     opaque_verify,
 )
 from fastredis.values.set_type cimport set_copy, set_count, set_drain, set_free_value, set_value_bytes, set_verify
+from fastredis.values.stream_type cimport (
+    stream_copy, stream_count, stream_drain, stream_effort, stream_free_value, stream_value_bytes, stream_verify,
+)
 from fastredis.values.string_type cimport EMBSTR_MAX, string_copy, string_free_value, string_value_bytes
 from fastredis.values.zset_type cimport (
     zset_copy, zset_count, zset_drain, zset_free_value, zset_value_bytes, zset_verify,
@@ -80,10 +83,11 @@ operations[TYPE_ZSET] = Operations(b"zset", zset_free_value, zset_drain, zset_co
                                    table_effort, zset_verify)
 operations[TYPE_HASH] = Operations(b"hash", hash_free_value, hash_drain, hash_copy, hash_value_bytes, hash_count,
                                    hash_effort, hash_verify)
-operations[TYPE_STREAM] = Operations(b"stream", opaque_free_value, opaque_drain, opaque_copy, opaque_value_bytes,
+operations[TYPE_STREAM] = Operations(b"stream", stream_free_value, stream_drain, stream_copy, stream_value_bytes,
+                                     stream_count, stream_effort, stream_verify)
+# A module's value has a name of its own.
+operations[TYPE_MODULE] = Operations(NULL, opaque_free_value, opaque_drain, opaque_copy, opaque_value_bytes,
                                      opaque_count, opaque_effort, opaque_verify)
-operations[TYPE_MODULE] = operations[TYPE_STREAM]
-operations[TYPE_MODULE].name = NULL     # each value has its own
 
 cdef const char* encoding_names[ENC_OPAQUE + 1]
 
