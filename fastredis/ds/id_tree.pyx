@@ -576,10 +576,13 @@ cdef void idt_clear(IdTree* t, IdRelease release, void* context) noexcept:
 
 
 cdef size_t idt_bytes(const IdTree* t) noexcept:
-    if t.root is NULL:
-        return 0
-    return (t.leaves * mem_charge(t.first, leaf_size(t, t.first.room))
-            + t.inners * mem_charge(t.root, sizeof(IdInner)))
+    cdef size_t bytes = 0
+
+    if t.leaves:
+        bytes = t.leaves * mem_charge(t.first, leaf_size(t, t.first.room))
+    if t.inners:
+        bytes += t.inners * mem_charge(t.root, sizeof(IdInner))
+    return bytes
 
 
 # ---------------------------------------------------------------- verifying
