@@ -3,7 +3,9 @@ from cpython.buffer cimport PyBUF_READ
 from cpython.exc cimport PyErr_CheckSignals, PyErr_SetFromErrno
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.errno cimport EINTR, errno
-from libc.stdint cimport INT16_MAX, INT16_MIN, INT32_MAX, INT32_MIN, INT8_MAX, INT8_MIN, UINT32_MAX, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport (
+    INT16_MAX, INT16_MIN, INT32_MAX, INT32_MIN, INT8_MAX, INT8_MIN, UINT32_MAX, uint8_t, uint32_t, uint64_t,
+)
 from libc.string cimport memcpy, memset, strlen
 
 from fastredis._resp cimport Arg, arg_of

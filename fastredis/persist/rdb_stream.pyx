@@ -9,9 +9,7 @@ from fastredis.persist.rdb_reader cimport (
     RDB_SCRATCH_FIELD, RDB_SCRATCH_VALUE, RdbText, rdb_corrupt, rdb_read_8, rdb_read_bytes, rdb_read_length,
     rdb_read_string,
 )
-from fastredis.values.stream_group cimport (
-    Pending, consumer_add, consumer_find, group_add, group_find,
-)
+from fastredis.values.stream_group cimport Pending, consumer_add, consumer_find, group_add, group_find
 from fastredis.values.stream_type cimport (
     Stream, stream_last_entry, stream_length, stream_new, stream_of, stream_put_node, stream_read_at,
     stream_valid_node,
@@ -149,7 +147,8 @@ cdef bint read_group_entry(RdbReader* r, StreamWalk* walk) except -1:
     cdef Pending record
 
     record.consumer = NULL
-    if not (rdb_read_bytes(r, ID_SIZE, &p) and rdb_read_8(r, &record.time_ms) and rdb_read_length(r, &record.deliveries)):
+    if not (rdb_read_bytes(r, ID_SIZE, &p) and rdb_read_8(r, &record.time_ms)
+            and rdb_read_length(r, &record.deliveries)):
         return False
     if not idt_add(&walk.group.pending, id_at(p), &record):
         rdb_corrupt(r, "Duplicated global PEL entry loading stream consumer group")

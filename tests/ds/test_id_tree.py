@@ -83,10 +83,10 @@ class IdTreeMachine(RuleBasedStateMachine):
             self.tree.set(id, value)
             self.values[id] = value
 
-    @rule(id=IDS, seed=st.integers(0, 1000), time=TIMES)
-    def look(self, id, seed, time):
+    @rule(any_id=IDS, seed=st.integers(0, 1000), time=TIMES)
+    def look(self, any_id, seed, time):
         ids = self.order()
-        for id in [id, *self.some(seed, 3)]:
+        for id in [any_id, *self.some(seed, 3)]:
             at = bisect_left(ids, id)
             assert self.tree.find(id) == (self.entry(id) if id in self.values else None)
             assert self.tree.first_from(id) == self.entry(ids[at] if at < len(ids) else None)
