@@ -17,6 +17,7 @@ MODULES = (
     "sorted_sets",
     "sorted_set_ranges",
     "sorted_set_algebra",
+    "geo",
     "generic",
     "expiry",
     "scan",

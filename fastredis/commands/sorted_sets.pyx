@@ -190,31 +190,35 @@ cdef int add_pairs(Client c, int first, int flags) except -1:
 
 cdef int add_scored(Client c, int first, int pairs, int flags, double* scores) except -1:
     """ZADD; `scores` has room for that many."""
-    cdef Arg* key = &c.argv[1]
-    cdef Entry* e
     cdef int i
 
     for i in range(pairs):
         if not get_double_or_reply(c, first + 2 * i, &scores[i], ERR_NOT_FLOAT):
             return 0
-    e = c.db.lookup_write(key)
+    return add_members(c, first + 1, 2, pairs, flags, scores)
+
+
+cdef int add_members(Client c, int first, int step, int pairs, int flags, const double* scores) except -1:
+    cdef Arg* key = &c.argv[1]
+    cdef Entry* e = c.db.lookup_write(key)
+
     if not c.has_type(e, TYPE_ZSET):
         return 0
     if e is not NULL:
         zset_expect(&c.core.memory, &c.core.limits, e, pairs, 0)
-        return put_in(c, e, first, pairs, flags, scores)
+        return put_in(c, e, first, step, pairs, flags, scores)
     if flags & ZADD_XX:
         return c.reply_null() if flags & ZADD_INCR else c.reply_int(0)
     # Of long members only the first counts now, as in Redis: the rest do when they are added.
-    e = zset_new(&c.core.memory, &c.core.limits, key.ptr, key.size, pairs, c.argv[first + 1].size)
+    e = zset_new(&c.core.memory, &c.core.limits, key.ptr, key.size, pairs, c.argv[first].size)
     c.db.add(e, arg_hash(key))
-    return put_in(c, e, first, pairs, flags, scores)
+    return put_in(c, e, first, step, pairs, flags, scores)
 
 
-cdef int put_in(Client c, Entry* e, int first, int pairs, int flags, const double* scores) except -1:
+cdef int put_in(Client c, Entry* e, int first, int step, int pairs, int flags, const double* scores) except -1:
     """Add the pairs to a sorted set and reply."""
     cdef Core* core = c.core
-    cdef Arg* member = &c.argv[first + 1]
+    cdef Arg* member = &c.argv[first]
     cdef int64_t added = 0
     cdef int64_t updated = 0
     cdef double score = 0
@@ -223,12 +227,12 @@ cdef int put_in(Client c, Entry* e, int first, int pairs, int flags, const doubl
 
     for i in range(pairs):
         if i % PREFETCH_MEMBERS == 0:
-            prefetch_members(c, e, first + 2 * i + 1, 2)
+            prefetch_members(c, e, first + step * i, step)
         done = zset_add(&core.memory, &core.limits, e, scores[i], member.ptr, member.size, member.hash,
                         flags & ~ZADD_CH, &score)
         added += done & ZADD_ADDED != 0
         updated += done & ZADD_UPDATED != 0
-        member += 2
+        member += step
     if added + updated:
         c.modified(&c.argv[1], NOTIFY_ZSET, b"zincr" if flags & ZADD_INCR else b"zadd", added + updated)
     if not flags & ZADD_INCR:
