@@ -333,13 +333,13 @@ cdef void search(Client c, Search* s) noexcept:
         search_range(c, s, &scores, &to)
 
 
-cdef int by_distance(const void* a, const void* b) noexcept:
+cdef int by_distance(const void* a, const void* b) noexcept nogil:
     cdef double x = (<const Hit*>a).distance, y = (<const Hit*>b).distance
 
     return (x > y) - (x < y)
 
 
-cdef int by_distance_down(const void* a, const void* b) noexcept:
+cdef int by_distance_down(const void* a, const void* b) noexcept nogil:
     return by_distance(b, a)
 
 
@@ -659,29 +659,36 @@ declare(
 
 
 cdef int cmd_georadius(Client c) except -1:
-    """GEORADIUS key longitude latitude radius unit [options of GEOSEARCH] [STORE key | STOREDIST key].
-
+    """GEORADIUS key longitude latitude radius unit [options of GEOSEARCH] [STORE key | STOREDIST key]
     -> array of members, as GEOSEARCH; with STORE or STOREDIST integer: how many were stored.
+
+    Errors: as GEOSEARCH.
     Source: https://redis.io/commands/georadius
     """
     return radius(c, GEORADIUS, False)
 
 
 cdef int cmd_georadius_ro(Client c) except -1:
-    """GEORADIUS_RO: GEORADIUS without STORE. Source: https://redis.io/commands/georadius_ro"""
+    """GEORADIUS_RO key longitude latitude radius unit [options] -> array of members: GEORADIUS without STORE.
+
+    Errors: as GEOSEARCH. Source: https://redis.io/commands/georadius_ro
+    """
     return radius(c, GEORADIUS_RO, False)
 
 
 cdef int cmd_georadiusbymember(Client c) except -1:
-    """GEORADIUSBYMEMBER key member radius unit ...: GEORADIUS around a member.
+    """GEORADIUSBYMEMBER key member radius unit [options] -> array of members, or integer: GEORADIUS around a member.
 
-    Source: https://redis.io/commands/georadiusbymember
+    Errors: as GEOSEARCH. Source: https://redis.io/commands/georadiusbymember
     """
     return radius(c, GEORADIUS, True)
 
 
 cdef int cmd_georadiusbymember_ro(Client c) except -1:
-    """GEORADIUSBYMEMBER_RO: the same without STORE. Source: https://redis.io/commands/georadiusbymember_ro"""
+    """GEORADIUSBYMEMBER_RO key member radius unit [options] -> array of members: the same without STORE.
+
+    Errors: as GEOSEARCH. Source: https://redis.io/commands/georadiusbymember_ro
+    """
     return radius(c, GEORADIUS_RO, True)
 
 UNIT = " radius:double unit=(M | KM | FT | MI) [WITHCOORD] [WITHDIST] [WITHHASH] "

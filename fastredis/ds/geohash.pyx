@@ -13,6 +13,9 @@ cdef double LAT_MAX = 85.05112878
 cdef double EARTH_RADIUS = 6372797.560856
 cdef double HALF_EQUATOR = 20037726.37  # of the map's projection: where cells begin to be halved
 cdef double RADIAN = M_PI / 180.0
+# Where the cells of a search lie, beside the one in the middle, in the order in which they are looked at.
+cdef int[GEO_CELLS] EAST = [0, 0, 0, 1, -1, 1, -1, 1, -1]
+cdef int[GEO_CELLS] NORTH = [0, 1, -1, 0, 0, 1, 1, -1, -1]
 
 cdef struct Area:                       # of a cell
     double west
@@ -33,21 +36,21 @@ cdef inline double degrees(double radians) noexcept:
 
 cdef inline uint64_t spread(uint64_t v) noexcept:
     """32 bits to every other one of 64."""
-    v &= 0xFFFFFFFF
-    v = (v | v << 16) & 0x0000FFFF0000FFFF
-    v = (v | v << 8) & 0x00FF00FF00FF00FF
-    v = (v | v << 4) & 0x0F0F0F0F0F0F0F0F
-    v = (v | v << 2) & 0x3333333333333333
-    return (v | v << 1) & 0x5555555555555555
+    v &= 0xFFFFFFFFULL
+    v = (v | v << 16) & 0x0000FFFF0000FFFFULL
+    v = (v | v << 8) & 0x00FF00FF00FF00FFULL
+    v = (v | v << 4) & 0x0F0F0F0F0F0F0F0FULL
+    v = (v | v << 2) & 0x3333333333333333ULL
+    return (v | v << 1) & 0x5555555555555555ULL
 
 
 cdef inline uint32_t gather(uint64_t v) noexcept:
     """Every other one of 64 bits."""
-    v &= 0x5555555555555555
-    v = (v | v >> 1) & 0x3333333333333333
-    v = (v | v >> 2) & 0x0F0F0F0F0F0F0F0F
-    v = (v | v >> 4) & 0x00FF00FF00FF00FF
-    v = (v | v >> 8) & 0x0000FFFF0000FFFF
+    v &= 0x5555555555555555ULL
+    v = (v | v >> 1) & 0x3333333333333333ULL
+    v = (v | v >> 2) & 0x0F0F0F0F0F0F0F0FULL
+    v = (v | v >> 4) & 0x00FF00FF00FF00FFULL
+    v = (v | v >> 8) & 0x0000FFFF0000FFFFULL
     return <uint32_t>(v | v >> 16)
 
 
@@ -248,8 +251,6 @@ cdef bint reaches_beyond(const GeoCell* cell, const Area* bounds) noexcept:
 
 
 cdef int geo_cells(const GeoShape* shape, GeoCell* cells) noexcept:
-    cdef int[GEO_CELLS] east = [0, 0, 0, 1, -1, 1, -1, 1, -1]
-    cdef int[GEO_CELLS] north = [0, 1, -1, 0, 0, 1, 1, -1, -1]
     cdef int step = step_for(reach_of(shape), shape.lat)
     cdef GeoCell centre = cell_of(shape.lon, shape.lat, step)
     cdef GeoCell other
@@ -264,10 +265,10 @@ cdef int geo_cells(const GeoShape* shape, GeoCell* cells) noexcept:
     area_of(&centre, &area)
     narrow = step >= 2                  # else cells are so wide that a neighbour may be on both sides
     for i in range(GEO_CELLS):
-        if narrow and ((north[i] < 0 and area.south < bounds.south) or (north[i] > 0 and area.north > bounds.north)
-                       or (east[i] < 0 and area.west < bounds.west) or (east[i] > 0 and area.east > bounds.east)):
+        if narrow and ((NORTH[i] < 0 and area.south < bounds.south) or (NORTH[i] > 0 and area.north > bounds.north)
+                       or (EAST[i] < 0 and area.west < bounds.west) or (EAST[i] > 0 and area.east > bounds.east)):
             continue
-        other = beside(&centre, east[i], north[i])
+        other = beside(&centre, EAST[i], NORTH[i])
         if count > 1 and other.x == cells[count - 1].x and other.y == cells[count - 1].y:
             continue
         cells[count] = other

@@ -10,28 +10,21 @@ class Kept:
 
     before      parts of the RDB format, their opcodes included, that stand in front of the keys
     after       ... and behind them
-    version     of the format that the data set takes, as far as what is kept goes; also for values of unknown types
     """
 
     def __init__(self):
         self.before: list[bytes] = []
         self.after: list[bytes] = []
-        self.version = 0
 
     @property
     def has_parts(self) -> bool:
         """Whether only the RDB format can hold all of it: there are no commands that make it."""
         return bool(self.before or self.after)
 
-    def need(self, version: int) -> None:
-        """Something that takes a version of the format has come."""
-        self.version = max(self.version, version)
-
     def add(self, other: "Kept") -> None:
         """The keys of another data set were added to this one's."""
         self.before += [part for part in other.before if part not in self.before]
         self.after += [part for part in other.after if part not in self.after]
-        self.need(other.version)
 
 
 def kept_of(engine) -> Kept:

@@ -689,8 +689,6 @@ cdef int rdb_write_begin(RdbWriter* w, Engine engine, const RdbInfo* info) excep
     cdef bytes magic
     cdef Database db
 
-    if engine.kept is not None:
-        version = max(version, engine.kept.version)
     for db in engine.databases:
         if db.field_deadline_count():
             version = RDB_VERSION_FIELD_TTL

@@ -5,9 +5,8 @@ from libc.string cimport memset
 
 from fastredis.ds.alloc cimport Account
 from fastredis.ds.id_tree cimport Id, IdPlace, idt_first, idt_from_before, idt_id, idt_next, idt_value
-from fastredis.ds.listpack cimport LpItem, lp_bytes
+from fastredis.ds.listpack cimport LpItem, lp_text
 from fastredis.ds.numbers cimport INT64_TEXT
-from fastredis.ds.listpack cimport lp_text
 from fastredis.values.entry cimport Entry
 from fastredis.values.limits cimport Limits
 from fastredis.values.stream_group cimport (
@@ -15,7 +14,7 @@ from fastredis.values.stream_group cimport (
     group_find, group_name, group_remove, pending_find, pending_give, pending_remove,
 )
 from fastredis.values.stream_type cimport (
-    TRIM_MAXLEN, TRIM_MINID, Stream, StreamIter, StreamNode, StreamPair, StreamTrim, stream_append, stream_behind,
+    TRIM_MAXLEN, TRIM_MINID, Stream, StreamIter, StreamPair, StreamTrim, stream_append, stream_behind,
     stream_delete, stream_field, stream_first_id, stream_has, stream_iter, stream_iter_delete, stream_lag,
     stream_last_entry, stream_length, stream_new, stream_next, stream_of, stream_trim,
 )
