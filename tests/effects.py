@@ -3,14 +3,14 @@
     python -m tests.effects [--seed N] [--rounds N] [--steps N] [--every N]
 
 Random commands are drawn for every declared command that may write, from its declaration's own arguments, and given by
-several clients to an engine in this process: alone and in transactions, on keys of right and wrong types, in several
-databases, with deadlines of keys and fields, a clock that is moved, eviction, changing limits of encodings, and clients
-that wait and are served. What it propagates is executed by a second engine, whose clock stands still: it expires
-nothing by itself, as a replica does not. Then
+several clients to an engine in this process: alone, in transactions and by scripts, on keys of right and wrong types,
+in several databases, with deadlines of keys and fields, a clock that is moved, eviction, changing limits of encodings,
+and clients that wait and are served. What it propagates is executed by a second engine, whose clock stands still: it
+expires nothing by itself, as a replica does not. Then
 
   * no command fails when it is replayed,
   * a command that replies an error propagates nothing (but what expired or was evicted meanwhile),
-  * the data sets are equal: values, deadlines of keys, deadlines of fields.
+  * the data sets are equal: values, deadlines of keys, deadlines of fields, libraries of functions.
 
 A finding names its seed and the commands since the data sets were equal last. Exit status 1 for a finding, or when some
 command never succeeded.
@@ -34,7 +34,8 @@ from tests.soak.draw import DATABASES, WEIGHTS, Draw
 
 STEPS = 4000                                # of a round
 EVERY = 40                                  # steps between two comparisons
-ACTIONS = {"single": 100, "transaction": 8, "clock": 8, "lazy": 1, "setting": 3, "evict": 0.7, "database": 4, "wake": 3}
+ACTIONS = {"single": 100, "transaction": 8, "script": 6, "clock": 8, "lazy": 1, "setting": 3, "evict": 0.7,
+           "database": 4, "wake": 3}
 CLIENTS = 6
 WAITERS = 4                                 # of these wait at a time
 RARE = {"FLUSHALL": 0.03, "FLUSHDB": 0.05, "SWAPDB": 0.2, "MIGRATE": 0.5, "DEL": 0.5, "UNLINK": 0.5, "RENAME": 0.5,
@@ -46,6 +47,13 @@ SILENT = frozenset(("PUBLISH", "SPUBLISH", "PFCOUNT"))
 POLICIES = ("allkeys-random", "allkeys-lru", "allkeys-lfu", "volatile-random", "volatile-lru", "volatile-lfu",
             "volatile-ttl")
 FIELDS = (b"f1", b"f2")                     # of the prepared list "fields"
+# Executes commands, each of which has its number of words in front of it.
+SCRIPT = b"""local at = 1
+while at <= #ARGV do
+    local words = tonumber(ARGV[at])
+    redis.pcall(unpack(ARGV, at + 1, at + words))
+    at = at + words + 1
+end"""
 
 
 class Finding(Exception):
@@ -120,6 +128,7 @@ class WriteDraw(Draw):
             "host": lambda: b"127.0.0.1", "port": lambda: b"%d" % world.target.port,
             "by-pattern": lambda: draw.choice((b"nosort", b"w:*", b"hash:*->f1")),
             "get-pattern": lambda: draw.choice((b"#", b"w:*")), "fieldset-name": lambda: b"fields",
+            "function-code": self.library_code, "library-name": lambda: draw.choice((b"one", b"two", b"three")),
             "subcommand": lambda: draw.choice((b"TODENSE", b"GETREG", b"ENCODING", b"DECODE")),
             "index1": self.database, "index2": self.database,
             **dict.fromkeys(("ifeq-value", "ifne-value", "message", "channel"), self.value),
@@ -128,7 +137,17 @@ class WriteDraw(Draw):
     def from_facts(self, fact):
         if fact.name == "ZADD" and self.random.random() < 0.2:      # a lex: key, whose members all have one score
             return [b"ZADD", self.lex_key(), b"0", self.member(), b"0", self.member()]
+        if fact.name == "FUNCTION RESTORE" and self.random.random() < 0.8:
+            policy = self.random.choice(([], [b"FLUSH"], [b"APPEND"], [b"REPLACE"]))
+            return [b"FUNCTION", b"RESTORE", self.world.library_payload(), *policy]
         return super().from_facts(fact)
+
+    def library_code(self):
+        """A library with a function or two, which another one may have, too; some are wrong."""
+        names = self.random.sample((b"f1", b"f2", b"f3", b"f4", b"1x"), self.random.choice((1, 1, 2)))
+        code = b"".join(b"redis.register_function('%s', function() return %d end)\n" % (
+            name, self.random.randrange(10)) for name in names)
+        return b"#!lua name=%s\n%s" % (self.by_name["library-name"](), self.random.choice((code, code, code, b"error")))
 
     def numkeys(self):
         self.count = self.random.choice((1, 2, 2, 3))
@@ -179,6 +198,9 @@ def dump(local, control):
             if name not in ("string", "list"):
                 value = sorted(value)
             found[database, key] = (name, value, control.call("PEXPIRETIME", key) if volatile else -1, deadlines)
+    libraries = control.call("FUNCTION", "LIST", "WITHCODE")
+    if libraries:
+        found["libraries"] = sorted(library[-1] for library in libraries)
     return found
 
 
@@ -197,6 +219,7 @@ class World:
         self.selected = 0                                   # by the writer
         self.now_ms = NOW_MS
         self.lazy = self.evicting = False
+        self.libraries = b""
         self.draw = WriteDraw(seed, self)
         self.random = self.draw.random
         self.clients = [self.new_client() for _ in range(CLIENTS)]
@@ -219,6 +242,12 @@ class World:
         found = next(filter(None, (self.control.call("DUMP", key) for key in keys)), b"\x00\x01x")
         self.drain("DUMP")                                  # it may have removed what has expired
         return found
+
+    def library_payload(self):
+        """A FUNCTION DUMP of the present libraries, or of some time before."""
+        if self.random.random() < 0.3 or not self.libraries:
+            self.libraries = self.control.call("FUNCTION", "DUMP")
+        return self.libraries
 
     def fail(self, text):
         lines = "\n".join(f"  {line}" for line in self.history)
@@ -305,6 +334,15 @@ class World:
         if changed and isinstance(reply, list) and all(isinstance(each, Error) for each in reply) and not (
                 self.lazy or self.evicting):
             self.fail("all commands of EXEC replied errors, and something was propagated")
+
+    def script(self):
+        """Some commands, executed by a script."""
+        argv = []
+        for _ in range(self.random.randint(1, 6)):
+            words = self.draw.command()[1]
+            argv += [b"%d" % len(words), *words]
+        self.call(self.free_client(), [b"EVAL", SCRIPT, b"0", *argv])
+        self.drain("EVAL")
 
     def clock(self):
         ms = self.random.choice((1, 400, 1000, 5000, 20_000))

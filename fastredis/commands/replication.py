@@ -9,7 +9,7 @@ from fastredis.engine.flags import ADMIN, ALLOW_BUSY, FAST, LOADING, NO_ASYNC_LO
 from fastredis.engine.options import parse_integer
 from fastredis.engine.reply import ErrorReply, Status
 from fastredis.replication.master import ONLINE, replica_of
-from fastredis.text import to_text
+from fastredis.text import split_args, to_text
 
 declare = declarer("server")
 
@@ -151,6 +151,9 @@ def attach(c, replid: str, offset: int, old: bool = False) -> None:
     """Make a connection a replica's; the data follow."""
     replica = replica_of(c)
     c.engine.log.notice(f"Replica {replica.name} asks for synchronization")
+    refusal = c.engine.replication.full_sync.refusal_of(replica)
+    if refusal is not None:
+        raise ErrorReply(f"ERR {refusal}")
     status = c.engine.replication.attach(replica, replid, offset, old)
     if status is not None:
         c.reply(Status(status))
@@ -189,9 +192,10 @@ def cmd_replconf(c):
     """REPLCONF option value ... -> OK: what a replica tells of itself, and its acknowledgements (without a reply).
 
     listening-port, ip-address: where it can be reached; capa eof | psync2 | dual-channel: what it understands; rdb-only
-    1: it wants no stream; rdb-channel 1: this is its second connection, for the data set; set-rdb-client-id: this is
-    the main connection, and the second one has that id; version: its own, which Valkey tells; ack offset [fack offset]:
-    it has applied, and has on its disk, the stream up to there; getack: this replica's link is to acknowledge now.
+    1: it wants no stream; rdb-filter-only functions | "": it wants nothing of the data set but these; rdb-channel 1:
+    this is its second connection, for the data set; set-rdb-client-id: this is the main connection, and the second one
+    has that id; version: its own, which Valkey tells; ack offset [fack offset]: it has applied, and has on its disk,
+    the stream up to there; getack: this replica's link is to acknowledge now.
     Errors: syntax; unknown options; wrong values.
     Source: https://redis.io/docs/latest/commands/replconf/
     """
@@ -245,6 +249,15 @@ def note(c, option: bytes, value: bytes) -> None:
             replica.rdb_only = bool(wanted)
         else:
             replica.is_channel = bool(wanted)
+    elif option == b"rdb-filter-only":
+        names = split_args(to_text(value))
+        if names is None:
+            raise ErrorReply("ERR Missing rdb-filter-only values")
+        replica.wants_keys = replica.wants_functions = False
+        for name in names:
+            if name.lower() != "functions":
+                raise ErrorReply(f"ERR Unsupported rdb-filter-only option: {name}")
+            replica.wants_functions = True
     elif option == b"set-rdb-client-id":
         number = parse_integer(value)
         if number is None:

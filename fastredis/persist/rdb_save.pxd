@@ -50,6 +50,8 @@ cdef struct RdbWriter:
     uint64_t crc                        # of all bytes that left the buffer
     uint64_t written                    # bytes that left the buffer
     bint for_valkey                     # fields with deadlines are written as Valkey 9 has them, not as Redis 7.4
+    bint without_keys                   # keys, and what a module has stored beside them, are left out
+    bint without_functions
     bint incremental_sync               # rdb-save-incremental-fsync
     uint64_t synced                     # bytes that the kernel was told to write to the disk
     RdbStamp stamp

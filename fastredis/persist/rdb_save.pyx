@@ -706,9 +706,9 @@ cdef int rdb_write_begin(RdbWriter* w, Engine engine, const RdbInfo* info) excep
         rdb_write_aux(w, b"repl-id", info.repl_id, strlen(info.repl_id))
         write_aux_number(w, b"repl-offset", info.repl_offset)
     write_aux_number(w, b"aof-base", info.aof_base)
-    if engine.kept is not None:
+    if engine.kept is not None and not w.without_keys:
         rdb_write_parts(w, engine.kept.before)
-    return rdb_write_libraries(w, engine)
+    return 0 if w.without_functions else rdb_write_libraries(w, engine)
 
 
 cdef int rdb_write_libraries(RdbWriter* w, Engine engine) except -1:
@@ -804,10 +804,11 @@ cdef int rdb_save_all(RdbWriter* w, Engine engine, const RdbInfo* info, RdbProgr
     cdef Database db
 
     rdb_write_begin(w, engine, info)
-    for db in engine.databases:
-        if db.count():
-            write_database(w, db, progress, context)
-    if engine.kept is not None:
-        rdb_write_parts(w, engine.kept.after)
+    if not w.without_keys:
+        for db in engine.databases:
+            if db.count():
+                write_database(w, db, progress, context)
+        if engine.kept is not None:
+            rdb_write_parts(w, engine.kept.after)
     rdb_write_end(w)
     return rdb_flush(w)

@@ -47,11 +47,13 @@ cdef int note_progress(void* context, RdbWriter* w) except -1:
     return 0
 
 
-def write_data_set(Engine engine not None, target, report=None, bint for_valkey=False):
+def write_data_set(Engine engine not None, target, report=None, bint for_valkey=False, bint with_keys=True,
+                   bint with_functions=True):
     """Write all databases, from the header to the checksum; returns how many keys.
 
     target: a file descriptor, or a function that takes each piece as a memoryview, which is good for the call only.
     report(keys) is called now and then with how many were written. for_valkey: for a reader of Valkey 9 or later.
+    with_keys, with_functions: False leaves these out.
     Python's signal handlers run meanwhile. Buffers are of an account of its own, as used_memory is to tell of the data.
     Errors: OSError of write(2); those of the function.
     """
@@ -68,6 +70,7 @@ def write_data_set(Engine engine not None, target, report=None, bint for_valkey=
     try:
         rdb_writer_configure(&w, engine)
         w.for_valkey = for_valkey
+        w.without_keys, w.without_functions = not with_keys, not with_functions
         rdb_save_all(&w, engine, &info, note_progress, <void*>report)
         return w.keys
     finally:

@@ -21,7 +21,7 @@ Source: https://redis.io/docs/latest/operate/oss_and_stack/management/replicatio
 import os
 import signal
 import time
-from collections.abc import Sequence
+from typing import NamedTuple
 
 from fastredis.persist.files import remove_in_background
 from fastredis.persist.saver import keeps_nothing
@@ -36,6 +36,17 @@ PIECES = 16                     # ... before others have their turn
 DISK, SOCKETS = "disk", "replicas sockets"
 
 
+class Form(NamedTuple):
+    """What a data set for a replica is like: what write_data_set() takes."""
+
+    for_valkey: bool = False
+    with_keys: bool = True
+    with_functions: bool = True
+
+
+FILE_FORM = Form()              # ... in the RDB file
+
+
 class Replica:
     """One attached replica, or a connection that REPLCONF says will be one.
 
@@ -46,6 +57,8 @@ class Replica:
     knows_channel   it takes a data set on a connection of its own, and so does this server just now
     is_valkey       it is a Valkey 9 or later, where fields with deadlines have another form than Redis's
     rdb_only        it wants a data set and no stream
+    wants_keys      ... with the keys; and with the libraries of functions
+    wants_functions
     is_channel      it is such a connection, of a replica whose main connection is another one
     channel_id      ... and this is the main one, of the connection with this id; 0: it is not
     done_s          a channel: since when only the main connection is waited for (monotonic); 0: it is not yet
@@ -66,6 +79,7 @@ class Replica:
         self.host, self.port = "", 0
         self.knows_eof = self.knows_psync2 = self.knows_channel = self.is_valkey = False
         self.rdb_only = self.is_channel = self.old = False
+        self.wants_keys = self.wants_functions = True
         self.channel_id = 0
         self.done_s = 0.0
         self.reader: Reader | None = None
@@ -159,7 +173,7 @@ class FullSync:
             if replica.is_channel:
                 break                           # it wants another form
             if (other.target == DISK and not other.reader.open and other.rdb_only == replica.rdb_only
-                    and not self.wants_valkey_form([replica])):
+                    and self.form_of(replica) == FILE_FORM):
                 self._set_up(replica, DISK, other.reader.sent)
                 self.log.notice("Waiting for end of BGSAVE for SYNC")
                 return True
@@ -176,18 +190,26 @@ class FullSync:
     def _may_be_diskless(self, replicas: list[Replica]) -> bool:
         if replicas[0].is_channel:
             return True
-        return ((self.config["repl-diskless-sync"] or self.wants_valkey_form(replicas))
+        return ((self.config["repl-diskless-sync"] or self.form_of(replicas[0]) != FILE_FORM)
                 and all(replica.knows_eof for replica in replicas) and not self.engine.saver.forkless)
 
     def _next(self) -> list[Replica]:
         """Those who are served next: the first who waits, and others who want the same form."""
         waiting = self.in_state(WAIT_START)
         return [replica for replica in waiting if replica.is_channel == waiting[0].is_channel
-                and self.wants_valkey_form([replica]) == self.wants_valkey_form(waiting[:1])]
+                and self.form_of(replica) == self.form_of(waiting[0])]
 
-    def wants_valkey_form(self, replicas: Sequence[Replica]) -> bool:
-        """Whether a data set for them is to be one that no file of this server is: nor may it then be the RDB file."""
-        return replicas[0].is_valkey and self.engine.has_field_deadlines
+    def form_of(self, replica: Replica) -> Form:
+        """What a data set for a replica has to be like. If it is not FILE_FORM it may not be the RDB file."""
+        return Form(replica.is_valkey and self.engine.has_field_deadlines, replica.wants_keys, replica.wants_functions)
+
+    def refusal_of(self, replica: Replica) -> str | None:
+        """Why a replica can't have the part of the data set that it wants; None: it can. Parts never go by the file."""
+        if replica.wants_keys and replica.wants_functions:
+            return None
+        if not replica.knows_eof:
+            return "Filtered replica requires EOF capability"
+        return "A server that may not fork sends whole data sets only" if self.engine.saver.forkless else None
 
     def begin_if_due(self) -> None:
         """Begin to write the data set for all who wait for one, unless something else has to end first."""

@@ -39,7 +39,7 @@ class SocketTransfer:
         self.engine = sync.engine
         self.everyone = tuple(replicas)
         self.replicas = list(replicas)
-        self.for_valkey = sync.wants_valkey_form(replicas)
+        self.form = sync.form_of(replicas[0])
         self.mark = secrets.token_hex(MARK_BYTES // 2).encode()
         self.child: Child | None = None
 
@@ -50,7 +50,7 @@ class SocketTransfer:
             child.report(keys)
         try:
             write(b"$EOF:" + self.mark + b"\r\n")
-            write_data_set(self.engine, target, report, self.for_valkey)
+            write_data_set(self.engine, target, report, *self.form)
             # A replica that has the mark may leave at once: that it did is no reason any more to end the child.
             signal.signal(signal.SIGUSR1, signal.SIG_IGN)
             write(self.mark)

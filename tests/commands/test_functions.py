@@ -278,3 +278,100 @@ CASES = {name: Case([("FUNCTION FLUSH", OK), *case.rows], case.since, case.peer,
 
 def test_rows(row_case):
     row_case.check()
+
+
+def test_what_is_propagated(local):
+    """Changes of libraries as they came, and what a function did in place of its call."""
+    client = local.client()
+
+    def notes(*argv):
+        client.call(*argv)
+        return [words for _, words in local.notes.take()]
+    setting = load("redis.register_function('f', function(k, a) return redis.call('SET', k[1], a[1]) end)")
+    replacing = [*setting[:2], "REPLACE", setting[2]]
+    for argv in (setting, replacing, ["FUNCTION", "FLUSH"], ["FUNCTION", "FLUSH", "SYNC"], setting):
+        assert notes(*argv) == [[word.encode() for word in argv]]
+    assert notes("FCALL", "f", "1", "k", "v") == [[b"SET", b"k", b"v"]]
+    dump = client.call("FUNCTION", "DUMP")
+    assert notes("FUNCTION", "RESTORE", dump, "FLUSH") == [[b"FUNCTION", b"RESTORE", dump, b"FLUSH"]]
+    assert notes("FUNCTION", "DELETE", "lib") == [[b"FUNCTION", b"DELETE", b"lib"]]
+    for argv in (["FUNCTION", "DELETE", "lib"], load("error"), ["FUNCTION", "RESTORE", "x"], ["FUNCTION", "LIST"],
+                 ["FUNCTION", "DUMP"], ["FUNCTION", "STATS"], ["FCALL", "f", "0"]):
+        assert notes(*argv) == []
+    client.call("MULTI")
+    client.call(*setting)
+    client.call("FCALL", "f", "1", "k", "v")
+    assert notes("EXEC") == [[b"MULTI"], [word.encode() for word in setting], [b"SET", b"k", b"v"], [b"EXEC"]]
+
+
+def test_loading_takes_half_a_second_at_most(local):
+    client = local.client()
+    assert client.call(*load("while true do end")) == Error(
+        "ERR Error registering functions: ERR FUNCTION LOAD timeout")
+    assert client.call(*load(HELLO)) == b"lib" and client.call("FCALL", "hello", "0") == b"hello"
+
+
+def test_functions_that_differ_in_case(local):
+    """redis-server 7.0 and 8.2 end when such a library is replaced."""
+    client = local.client()
+    client.call(*load("redis.register_function('a', function() return 1 end) "
+                      "redis.register_function('A', function() return 2 end)"))
+    assert client.call("FCALL", "a", "0") == client.call("FCALL", "A", "0") == 1
+    assert client.call(*load("redis.register_function('A', function() return 3 end)", "REPLACE")) == b"lib"
+    assert client.call("FCALL", "a", "0") == 3 and client.call("FUNCTION", "DELETE", "lib") == OK
+    assert client.call("FCALL", "a", "0") == NOT_FOUND
+
+
+def memory_fields(client):
+    lines = client.call("INFO", "memory").decode().splitlines()
+    found = dict(line.split(":", 1) for line in lines if ":" in line)
+    return {name: int(found[name]) for name in (
+        "number_of_libraries", "number_of_functions", "used_memory_vm_functions", "used_memory_functions",
+        "used_memory_vm_total", "used_memory_scripts")}
+
+
+def test_info(local):
+    client = local.client()
+    assert not any(memory_fields(client).values())
+    client.call(*load(HELLO))
+    client.call(*load("redis.register_function('a', redis.log) redis.register_function('b', redis.log)", name="two"))
+    found = memory_fields(client)
+    assert (found["number_of_libraries"], found["number_of_functions"]) == (2, 3)
+    assert found["used_memory_vm_functions"] == found["used_memory_vm_total"] > 10_000
+    assert found["used_memory_functions"] == found["used_memory_scripts"] > 1000
+    client.call("FUNCTION", "FLUSH")
+    assert not any(memory_fields(client).values())
+
+
+def test_memory_is_given_back(local):
+    client = local.client()
+
+    def after_many(way):
+        for number in range(100):
+            code = f"local t = '{'x' * 3000}' redis.register_function('f', function() return {number} end)"
+            assert client.call(*load(code, "REPLACE")) == b"lib"
+            assert client.call("FCALL", "f", "0") == number
+            assert isinstance(client.call(*load("local t = {} error", "REPLACE")), Error)
+            dump = client.call("FUNCTION", "DUMP")
+            assert client.call("FUNCTION", "RESTORE", dump, way) == OK
+            assert client.call("FUNCTION", "RESTORE", dump) == Error("ERR Library lib already exists")
+        client.call("FUNCTION", "FLUSH")
+        return local.settled_memory()
+    for way in ("REPLACE", "FLUSH"):
+        after_many(way)
+        assert after_many(way) == after_many(way)
+
+
+def test_payloads_that_are_mutated(local):
+    """An error, and nothing is there; the checksum is not looked at."""
+    client = local.client()
+    client.call("DEBUG", "SET-SKIP-CHECKSUM-VALIDATION", "1")
+    client.call(*load(HELLO))
+    payload = client.call("FUNCTION", "DUMP")
+    client.call("FUNCTION", "FLUSH")
+    for at in range(len(payload) - 10):
+        for byte in (0, payload[at] ^ 1, 0x80, 0xFF):
+            changed = payload[:at] + bytes([byte]) + payload[at + 1:]
+            reply = client.call("FUNCTION", "RESTORE", changed)
+            assert isinstance(reply, Error) or client.call("FUNCTION", "FLUSH") == OK
+            assert client.call("FUNCTION", "LIST") == []

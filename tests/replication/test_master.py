@@ -283,6 +283,29 @@ def test_an_rdb_only_client_gets_no_stream(fresh_server):
             replica.more()
 
 
+def test_a_replica_that_wants_parts(fresh_server):
+    """REPLCONF rdb-filter-only, also beside others who want all: through a file or not, whatever is configured."""
+    code = "#!lua name=lib\nredis.register_function('f', function() end)"
+    server = fresh_server("--repl-diskless-sync", "no", "--rdbcompression", "no")
+    with server.client() as client:
+        client.call("FUNCTION", "LOAD", code)
+        client.call("SET", "the-key", "v")
+        for parts, has_code, has_key in (("functions", True, False), ("", False, False), (None, True, True)):
+            with RawReplica(server, "eof") as replica:
+                if parts is not None:
+                    replica.send("REPLCONF", "rdb-filter-only", parts)
+                    assert replica.line() == b"+OK"
+                replica.psync()
+                data = replica.data_set()
+                assert (code.encode() in data, b"the-key" in data) == (has_code, has_key)
+                assert data.endswith(b"\xff" + data[-8:])
+        with server.client() as other:
+            assert str(other.call("REPLCONF", "rdb-filter-only", "keys")) == (
+                "ERR Unsupported rdb-filter-only option: keys")
+            assert other.call("REPLCONF", "rdb-filter-only", "functions") == OK
+            assert str(other.call("SYNC")) == "ERR Filtered replica requires EOF capability"
+
+
 def test_the_child_ends_when_its_replica_leaves(fresh_server):
     server = fresh_server(*DISKLESS, "--rdb-key-save-delay", "100000")
     with server.client() as client:
