@@ -48,7 +48,7 @@ cpdef enum:                             # Session.flags
     C_REQUEST = C_MULTI | C_REPLY_OFF | C_REPLY_SKIP | C_REPLY_SKIP_NEXT
     # Any of these takes a command off the fast path of the dispatcher.
     C_SPECIAL = (C_MULTI | C_REPLY_OFF | C_REPLY_SKIP | C_REPLY_SKIP_NEXT | C_PUBSUB | C_NO_TOUCH | C_MASTER
-                 | C_REPLICA | C_MONITOR | C_DENY_BLOCKING)
+                 | C_REPLICA | C_MONITOR)
 
 cdef struct CommandStats:
     int64_t calls

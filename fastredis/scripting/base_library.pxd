@@ -12,6 +12,7 @@
 #   Redis's generator                     math.random math.randomseed
 #   an overflow in Lua 5.1                unpack
 #   more than Lua 5.1 does, in LuaJIT     string.format
+#   calls itself for ever, in LuaJIT      tostring: no instruction is executed on the way, so nothing would end it
 #
 # In LuaJIT gsub and sort have a guard in front of them, and coroutine.create, resume and wrap are our own, for the C
 # stack.

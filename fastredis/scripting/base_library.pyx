@@ -9,7 +9,7 @@ from fastredis.scripting.lua_api cimport (
     LUA_TTABLE, get_field, lua, lua_pop, set_field, set_function, upvalue_index, Text,
 )
 from fastredis.scripting.string_format cimport string_format
-from fastredis.scripting.vm cimport MAX_PROXIES, Vm, is_deep, is_proxy, vm_give_up, vm_of
+from fastredis.scripting.vm cimport MAX_PROXIES, Vm, is_deep, is_proxy, push_text, vm_give_up, vm_of
 
 cdef enum:
     MOST_UNPACKED = 8000            # slots of the stack that a C function may have
@@ -119,6 +119,18 @@ cdef int base_pairs(lua_State* L) noexcept nogil:
     lua.pushvalue(L, 1)
     lua.pushnil(L)
     return 3
+
+
+cdef int base_tostring(lua_State* L) noexcept nogil:
+    lua.L_checkany(L, 1)
+    if lua.L_getmetafield(L, 1, b"__tostring"):
+        if is_deep(vm_of(L)):
+            return refuse_depth(L)
+        lua.pushvalue(L, 1)
+        lua.call(L, 1, 1)
+    else:
+        push_text(L, 1, lua.type(L, 1))
+    return 1
 
 
 cdef int base_rawget(lua_State* L) noexcept nogil:
@@ -389,6 +401,7 @@ cdef void add_base(lua_State* L) noexcept nogil:
     set_function(L, b"rawget", base_rawget)
     set_function(L, b"rawset", base_rawset)
     set_function(L, b"setmetatable", base_setmetatable)
+    set_function(L, b"tostring", base_tostring)
     set_function(L, b"load", base_load)
     set_function(L, b"loadstring", base_loadstring)
     set_function(L, b"pcall", base_pcall)

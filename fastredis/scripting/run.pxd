@@ -42,6 +42,7 @@ cdef class Runs:
     cdef Caller caller
     cdef Arg* argv                      # of the command that a script calls
     cdef int room
+    cdef bint told                      # the log says that there is no Lua
 
     # the run under way
     cdef Client client                  # None: there is none
@@ -53,6 +54,8 @@ cdef class Runs:
 
     # A Lua with all that scripts see. Errors: LuaMissing.
     cdef Vm* new_vm(self) except NULL
+    # Give back the room that large commands and their replies took.
+    cdef int release(self) except -1
     # Run what is in that Vm, with argv[first_key] and what follows as keys, then arguments; reply what it returns.
     cdef int run(self, Client c, Vm* vm, Code code, int first_key, int keys, bint read_only) except -1
     cdef Command command(self, int argc)

@@ -21,6 +21,8 @@ from fastredis.scripting.sandbox cimport sandbox_open, sandbox_set
 from fastredis.scripting.values cimport ErrorInfo, read_error
 from fastredis.scripting.vm cimport vm_call, vm_new, vm_push
 
+from fastredis.scripting.lua_api import LuaMissing
+
 cdef extern from "<strings.h>" nogil:
     int strncasecmp(const char* one, const char* other, size_t size)
 
@@ -77,9 +79,23 @@ cdef class Runs:
         if self.engine is not None:
             mem_free(&self.engine.core.memory, self.argv, self.room * sizeof(Arg))
 
-    cdef Vm* new_vm(self) except NULL:
-        cdef Vm* vm = vm_new(&self.engine.core.memory, NULL)
+    cdef int release(self) except -1:
+        mem_free(&self.engine.core.memory, self.argv, self.room * sizeof(Arg))
+        self.argv = NULL
+        self.room = 0
+        self.out = reply_new(&self.engine.core, self.engine, 2)
+        return 0
 
+    cdef Vm* new_vm(self) except NULL:
+        cdef Vm* vm
+
+        try:
+            vm = vm_new(&self.engine.core.memory, NULL)
+        except LuaMissing as missing:
+            if not self.told:
+                self.engine.log.warning(f"Scripts can't run: {missing}")
+            self.told = True
+            raise
         vm.context = &self.caller
         sandbox_open(vm)
         open_redis(vm)

@@ -27,6 +27,7 @@ cdef class Scripts:
     cdef Vm* vm                         # NULL until the first script
     cdef dict by_sha
     cdef object by_eval                 # OrderedDict: sha -> None
+    cdef Script latest                  # the one that was found or kept last: by_eval has it at its end
     cdef readonly int64_t evicted
     cdef readonly int64_t text_bytes    # of used_memory, what the texts take
 

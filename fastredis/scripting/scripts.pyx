@@ -4,7 +4,7 @@ cimport cython
 from collections import OrderedDict
 
 from libc.stdint cimport int64_t
-from libc.string cimport memchr
+from libc.string cimport memchr, memcmp
 
 from fastredis.ds.sha1 cimport SHA1_TEXT, sha1_text
 from fastredis.engine.errors cimport ERR_SHEBANG
@@ -75,16 +75,20 @@ cdef class Scripts:
         try:
             self.vm = self.runs.new_vm()
         except LuaMissing as missing:
-            self.engine.log.warning(f"Scripts can't run: {missing}")
             c.error_text(b"ERR scripts can't run on this server: " + str(missing).encode())
             return False
         return True
 
     cdef Script find(self, const char* sha, size_t size):
-        cdef Script script = self.by_sha.get(sha[:size].lower())
+        cdef Script script = self.latest
 
-        if script is not None and script.name in self.by_eval:
-            self.by_eval.move_to_end(script.name)
+        if script is not None and size == SHA1_TEXT and memcmp(sha, <const char*>script.name, SHA1_TEXT) == 0:
+            return script
+        script = self.by_sha.get(sha[:size].lower())
+        if script is not None:
+            if script.name in self.by_eval:
+                self.by_eval.move_to_end(script.name)
+            self.latest = script
         return script
 
     cdef Script load_or_reply(self, Client c, const char* text, size_t size, bint by_eval):
@@ -139,6 +143,7 @@ cdef class Scripts:
             if len(self.by_eval) > MOST_CACHED:
                 self.forget(next(iter(self.by_eval)))
                 self.evicted += 1
+        self.latest = script
 
     def count_text(self, int64_t more):
         self.text_bytes += more
@@ -147,6 +152,7 @@ cdef class Scripts:
     cdef int forget(self, bytes sha) except -1:
         cdef Script script = self.by_sha.pop(sha)
 
+        self.latest = None
         self.by_eval.pop(sha, None)
         vm_forget(self.vm, script.ref)
         self.count_text(-(len(script.text) + SCRIPT_BYTES))
@@ -156,11 +162,12 @@ cdef class Scripts:
         """Forget all scripts, and all that they have left in their Lua."""
         self.by_sha.clear()
         self.by_eval.clear()
+        self.latest = None
         self.count_text(-self.text_bytes)
         if self.vm is not NULL:
             vm_close(self.vm)
             self.vm = NULL
-        return 0
+        return self.runs.release()
 
     cdef int run(self, Client c, Script script, int first_key, int keys, bint read_only) except -1:
         return self.runs.run(c, self.vm, script, first_key, keys, read_only)

@@ -62,6 +62,7 @@ cdef struct Vm:
     bint limited                # a script runs, and there is a limit
     Buffer buffer
     void* context               # the owner's
+    int handler                 # reference to describe_error()
     int globals                 # reference to the real table of globals
     int guarded                 # to _G, the proxy of it
     const void* proxies[MAX_PROXIES]
@@ -87,6 +88,9 @@ cdef void vm_forget(Vm* vm, int ref) noexcept
 
 # The function that a script sees as __redis__err__handler: err -> {err=, source=, line=}.
 cdef int describe_error(lua_State* L) noexcept nogil
+
+# Push what tostring() makes of the value at an index, which has no __tostring.
+cdef void push_text(lua_State* L, int index, int type) noexcept nogil
 
 # mem_give_up() for functions without the GIL.
 cdef void vm_give_up(const char* what, size_t number) noexcept nogil

@@ -95,6 +95,8 @@ cdef Vm* vm_new(Account* account, Watchdog* dog) except NULL:
     lua.atpanic(vm.L, panic)
     if lua.is_jit:
         lua.jit_setmode(vm.L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF)
+    lua.pushcclosure(vm.L, describe_error, 0)
+    vm.handler = lua.L_ref(vm.L, LUA_REGISTRYINDEX)
     return vm
 
 
@@ -138,7 +140,6 @@ cdef int describe_error(lua_State* L) noexcept nogil:
 
 
 cdef void push_text(lua_State* L, int index, int type) noexcept nogil:
-    """What tostring() makes of a value that is no table."""
     if type == LUA_TNIL:
         lua.pushstring(L, b"nil")
     elif type == LUA_TBOOLEAN:
@@ -146,6 +147,8 @@ cdef void push_text(lua_State* L, int index, int type) noexcept nogil:
     elif type == LUA_TNUMBER or type == LUA_TSTRING:
         lua.pushvalue(L, index)
         lua.tolstring(L, -1, NULL)
+    elif lua.topointer(L, index) is NULL:
+        lua.pushfstring(L, b"%s: (nil)", lua.typename(L, type))
     else:
         lua.pushfstring(L, b"%s: %p", lua.typename(L, type), lua.topointer(L, index))
 
@@ -183,7 +186,7 @@ cdef void alarm(void* L) noexcept nogil:
 
 
 cdef void vm_push(Vm* vm, int ref) noexcept:
-    lua.pushcclosure(vm.L, describe_error, 0)
+    lua.rawgeti(vm.L, LUA_REGISTRYINDEX, vm.handler)
     lua.rawgeti(vm.L, LUA_REGISTRYINDEX, ref)
 
 

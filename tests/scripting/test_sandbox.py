@@ -147,6 +147,9 @@ ROWS = {
         ("local t = setmetatable({}, {__index = function(t, k) return (string.gsub('a', 'a', t)) end}) "
          "return {(pcall(function() return t.x end))}", [None]),
         ("local function f() table.sort({1, 2}, f) end return {(pcall(f))}", [None]),
+        ("return {(pcall(tostring, setmetatable({}, {__tostring = tostring})))}", [None]),
+        ("local t = setmetatable({}, {__call = tostring}) return {(pcall(tostring, setmetatable(t, {__tostring = t, "
+         "__call = tostring})))}", [None]),
         ("local function f() table.foreach({1}, f) end return {(pcall(f))}", [None]),
         ("local function f() pcall(f) end return {(pcall(f))}", [1]),
         ("local function f(n) if n == 0 then return 7 end return f(n - 1) end return f(1000000)", 7),

@@ -1,0 +1,82 @@
+"""A function that is called last: the line of its error, and that all of its values are still returned."""
+import pytest
+
+from tests.commands.test_scripting import at, returns
+from tests.resp import Error
+
+UNKNOWN = "ERR Unknown Redis command called from script"
+TWO = "local function two() return 1, 2 end "
+LINES = {
+    "alone": ("return redis.call('nosuch')", 1),
+    "behind empty lines": ("\n\nreturn redis.call('nosuch')", 3),
+    "with its arguments in other lines": ("return redis.call(\n'nosuch',\n'x')", 1),
+    "before a semicolon": ("return redis.call('nosuch');", 1),
+    "before a comment": ("return redis.call('nosuch') -- )", 1),
+    "behind a comment": ("return --[==[ ]] \n ]==] redis.call('nosuch')", 2),
+    "with a string for its arguments": ("return redis.call'nosuch'", 1),
+    "with a long string": ("return redis.call[[nosuch]]", 1),
+    "in a condition": ("local x = 1\nif x then\nreturn redis.call('nosuch')\nelse return 1 end", 3),
+    "in the other branch": ("local x\nif x then return 1\nelse return redis.call('nosuch')\nend", 3),
+    "in loops": ("for i = 1, 2 do\nrepeat\nreturn redis.call('nosuch')\nuntil i end", 3),
+    "in a function": ("local function f()\nreturn redis.call('nosuch')\nend\nlocal x = f() return x", 2),
+    "in a function in a table": ("local t = {f = function(a) return\nredis.call('nosuch', a) end}\n"
+                                 "local x = t.f(1) return x", 2),
+    "by a name of its own": ("local call = redis.call\nreturn call('nosuch')", 2),
+    "in brackets": ("local t = {redis.call}\nreturn t[1]('nosuch')", 2),
+    "behind strings that look like code": ("local x = 'return redis.call(\\'a'\nlocal y = [[ function ( ]]\n"
+                                           "return redis.call('nosuch', x, y)", 3),
+    "behind names that end like keywords": ("local bend, _end, function1 = 1, 2, 3\n"
+                                            "return redis.call('nosuch', bend)", 2),
+}
+CASES = {name: [(["EVAL", script, "0"], at(script, UNKNOWN, line))] for name, (script, line) in LINES.items()}
+CASES |= {
+    "a script has one value": returns(TWO + "return two()", 1),
+    "all values of a function": [
+        *returns(TWO + "local function f() return two() end return {f()}", [1, 2]),
+        *returns("local function f(...) return ... end return {f(1, 2, 3)}", [1, 2, 3]),
+        *returns("local function f(...) return unpack({...}) end return {f(1, 2, 3)}", [1, 2, 3]),
+        *returns("local function f() return pcall(error, 'x') end return {f()}", [None, b"x"]),
+        *returns("local function f() return select(2, 'a', 'b', 'c') end return {f()}", [b"b", b"c"]),
+        *returns("local function f() return ('a b'):find(' ') end return {f()}", [2, 2])],
+    "no value at all": returns("local function f() end local function g() return f() end return select('#', g())", 0),
+    "another redis": [
+        *returns("local redis = {call = function() return 1, 2 end} local function f() return redis.call() end "
+                 "return {f()}", [1, 2]),
+        *returns("local function f(redis) return redis.call() end return {f({call = function() return 1, 2 end})}",
+                 [1, 2]),
+        *returns("for _, cjson in pairs({{encode = function() return 1, 2 end}}) do "
+                 "local function f() return cjson.encode() end return {f()} end", [1, 2])],
+    "redis in another table": returns(
+        "local t = {redis = {call = function() return 1, 2 end}} local function f() return t.redis.call() end "
+        "return {f()}", [1, 2]),
+    "more behind the call": [
+        *returns("local function f() return redis.sha1hex('') == nil, 2 end return {f()}", [None, 2]),
+        *returns("local function f() return cjson.decode('[[1,2]]')[1] end return f()", [1, 2]),
+        *returns("local function f() return cjson.encode({1}):len() end return f()", 3),
+        *returns("local function f() return cjson.encode({1}) .. cjson.encode({2}) end return f()", b"[1][2]")],
+    "not a call": [
+        *returns("return 2 * (3 + 4)", 14), *returns("return {1, 2}", [1, 2]), *returns("return ('x')", b"x"),
+        *returns("return function() end", None), *returns("return", None), *returns("return;", None),
+        *returns("return not (false)", 1), *returns("return -(1) + (2)", 1)],
+    "calls that call": returns("local function f(n) if n == 0 then return 7 end return f(n - 1) end return f(100000)",
+                               7),
+    "several in one line": returns(
+        "local function a() return redis.sha1hex('x') end local function b() return redis.sha1hex('y') end "
+        "return a() ~= b()", 1),
+}
+
+BROKEN = [
+    "return redis.call('a'", "return redis.call('a'))", "return redis.call('a') end", "return (redis.call('a')",
+    "do return redis.call('a')", "return redis.call('a\n')", "return [[redis.call('a')", "return redis.call('a') 1",
+    "function f() return redis.call('a')", "return redis.call('a') --[[", "if 1 then return f() else",
+    "return ' \\", "until return f()", "return f()" + " end" * 300, "do " * 250 + "return f()" + " end" * 250]
+
+
+def test_rows(row_case):
+    row_case.check()
+
+
+@pytest.mark.parametrize("script", BROKEN, ids=range(len(BROKEN)))
+def test_what_is_no_lua_stays_an_error(either_target, script):
+    reply = either_target.control.call("EVAL", script, "0")
+    assert isinstance(reply, Error) and reply.startswith("ERR Error compiling script (new function): user_script:")
