@@ -203,6 +203,7 @@ def used_memory(server, enough=0):
         client.call("FLUSHALL")
         client.call("SCRIPT", "FLUSH")          # the first EVAL makes a Lua
         client.call("CONFIG", "RESETSTAT")
+        client.call("SLOWLOG", "RESET")
         for _ in range(LEAK_POLLS):
             least = min(least, int(re.search(rb"used_memory:(\d+)", client.call("INFO", "memory"))[1]))
             if least <= enough:

@@ -86,6 +86,7 @@ class Fuzzer:
         with self.connect() as client:
             client.call("FLUSHALL")
             client.call("SCRIPT", "FLUSH")
+            client.call("DEBUG", "REPLYBUFFER", "PEAK-RESET-TIME", "100")
             self.surroundings = client.call("EVAL", SURROUNDINGS, "0")
             if not isinstance(self.surroundings, list):
                 raise Finding(f"the surroundings of scripts are not to be had: {self.surroundings!r}")

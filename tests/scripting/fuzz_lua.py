@@ -29,7 +29,7 @@ STRINGS = (
 )
 METHODS = str.split("""
 __index __newindex __call __tostring __gc __mode __len __eq __lt __le __concat __unm __add __metatable err ok
-map set double big_number verbatim_string format string
+map set double verbatim_string format string
 """)
 OPERATORS = str.split("+ - * / % ^ .. == ~= < <= > >= and or")
 NAMES = ("a", "b", "c", "f", "r", "KEYS", "ARGV", "string", "_G", "x", "redis")
@@ -47,6 +47,7 @@ class Lua:
         self.draw = draw
         self.endless = endless
         self.functions = True
+        self.inside = 0                 # functions; where nothing can be killed these do not call each other
         self.last = {True: b"return 1", False: b"return 2"}
 
     def script(self, functions):
@@ -100,7 +101,7 @@ class Lua:
             return f"if {value(1)} then\n{inner}\nelse\n{self.statement(depth - 1)}\nend"
         if kind == 13 and self.endless and self.functions and pick.random() < 0.02:
             return f"while true do\n{inner}\nend"
-        if kind == 14:
+        if kind == 14 and (not self.inside or self.endless):
             return f"f = {self.function(depth)}\nr[#r + 1] = {{pcall(f, {value(1)})}}"
         return f"do local a, b = {value(1)}, {value(1)}\n{inner}\nend"
 
@@ -115,7 +116,8 @@ class Lua:
         if kind < 3:
             return pick.choice(STRINGS)
         if kind == 3:
-            return pick.choice(("a", "b", "c", "r", "f", "KEYS", "ARGV", "KEYS[1]", "ARGV[2]", "_G", "cjson.null"))
+            names = ("a", "b", "c", "r", "f") if not self.inside or self.endless else ()
+            return pick.choice((*names, "KEYS", "ARGV", "KEYS[1]", "ARGV[2]", "_G", "cjson.null"))
         if kind == 4:
             return pick.choice(("nil", "true", "false", "{}", "string", "redis", "cjson"))
         if kind == 5:
@@ -144,7 +146,9 @@ class Lua:
         return f"select(2, pcall(function() return {expression} end))"
 
     def function(self, depth):
+        self.inside += 1
         body = self.statement(depth - 1) if depth > 0 else ""
+        self.inside -= 1
         if not self.functions:
             return "tostring"
         result = self.pick.choice(("return", "return a", "coroutine.yield(a)", "return redis.call('GET', 'k1')",
