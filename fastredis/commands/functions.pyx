@@ -174,6 +174,7 @@ def cmd_function_load(Client c not None):
     c.core.dirty += 1
     c.reply(library.name)
 
+
 declare(
     b"function|load", cmd_function_load, arity=-3, flags=WRITE | DENYOOM | NOSCRIPT, since="7.0.0", tips=ON_ALL_SHARDS,
     complexity="O(1), and what the code does",
@@ -192,6 +193,7 @@ def cmd_function_delete(Client c not None):
         raise error(b"Library not found")
     c.core.dirty += 1
     c.reply(OK)
+
 
 declare(
     b"function|delete", cmd_function_delete, arity=3, flags=WRITE | NOSCRIPT, since="7.0.0", tips=ON_ALL_SHARDS,
@@ -215,6 +217,7 @@ def cmd_function_flush(Client c not None):
     c.core.dirty += 1
     c.reply(OK)
 
+
 declare(
     b"function|flush", cmd_function_flush, arity=-2, flags=WRITE | NOSCRIPT, since="7.0.0", tips=ON_ALL_SHARDS,
     complexity="O(N) with N being the number of functions",
@@ -229,6 +232,7 @@ def cmd_function_dump(Client c not None):
     Source: https://redis.io/commands/function-dump
     """
     c.reply(dump_libraries(c.engine))
+
 
 declare(
     b"function|dump", cmd_function_dump, arity=2, flags=NOSCRIPT, since="7.0.0",
@@ -266,6 +270,7 @@ def cmd_function_restore(Client c not None):
         raise no_lua(c, missing) from None
     c.core.dirty += 1
     c.reply(OK)
+
 
 declare(
     b"function|restore", cmd_function_restore, arity=-3, flags=WRITE | DENYOOM | NOSCRIPT, since="7.0.0",
@@ -319,6 +324,7 @@ def cmd_function_list(Client c not None):
         describe(library, with_code) for library in (<Scripts>c.engine.scripts).functions.libraries.by_name.values()
         if pattern is None or glob_match(pattern, len(pattern), library.name, len(library.name), True)])
 
+
 declare(
     b"function|list", cmd_function_list, arity=-2, flags=NOSCRIPT, since="7.0.0",
     tips=("nondeterministic_output_order",),
@@ -340,6 +346,7 @@ def cmd_function_stats(Client c not None):
         "engines": {"LUA": {"libraries_count": len(libraries.by_name), "functions_count": libraries.function_count}},
     })
 
+
 declare(
     b"function|stats", cmd_function_stats, arity=2, flags=NOSCRIPT | ALLOW_BUSY, since="7.0.0",
     tips=("nondeterministic_output", "request_policy:all_shards", "response_policy:special"),
@@ -355,6 +362,7 @@ def cmd_function_kill(Client c not None):
     Source: https://redis.io/commands/function-kill
     """
     raise ErrorReply("NOTBUSY No scripts in execution right now.")
+
 
 declare(
     b"function|kill", cmd_function_kill, arity=2, flags=NOSCRIPT | ALLOW_BUSY, since="7.0.0",

@@ -94,9 +94,9 @@ cdef class LibraryLua:
 
 @cython.no_gc_clear
 cdef class LibrarySet:
-    def __init__(self, LibraryLua lua not None):
-        self.lua = lua
-        self.engine = lua.runs.engine
+    def __init__(self, LibraryLua shared not None):
+        self.lua = shared
+        self.engine = shared.runs.engine
         self.by_name = {}
         self.functions = {}
 
