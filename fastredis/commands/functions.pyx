@@ -81,6 +81,8 @@ cdef int call_function(Client c, bint read_only) except -1:
     cdef int64_t keys
 
     if function is None:
+        if libraries.by_name and libraries.lua.vm is NULL:      # they are only kept
+            return c.error_text(b"ERR functions can't run on this server: it has no Lua")
         return c.error_text(b"ERR Function not found")
     if not get_int_or_reply_text(c, 2, &keys, b"ERR Bad number of keys provided"):
         return 0

@@ -1,4 +1,5 @@
 """Libraries of functions in files, AOFs and full synchronisations, with real servers as well."""
+import os
 import subprocess
 import sys
 import threading
@@ -7,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+import fastredis
 from tests.helpers import wait_until
 from tests.persist.test_rdb import file, key, text
 from tests.resp import Client, Error
 from tests.rows import OK
-from tests.servers import fastredis_server, free_port, peer_server
+from tests.servers import Server, fastredis_server, free_port, peer_server
 
 CODE = """#!lua name=lib
 local calls = 0
@@ -149,6 +151,24 @@ def test_a_check_counts_them(tmp_path):
                              text=True, timeout=60, check=False)
     assert checked.returncode == 0
     assert "[info] 1 keys read" in checked.stdout and "[info] 1 libraries of functions" in checked.stdout
+
+
+def test_without_a_lua_libraries_are_kept(tmp_path):
+    """They can't be called, but they are in the next file."""
+    (tmp_path / "lupa").mkdir()
+    (tmp_path / "lupa" / "__init__.py").touch()
+    (tmp_path / "dump.rdb").write_bytes(file(LIBRARY, b"\xFE\x00", key(0, b"k", text(b"v"))))
+    package = Path(fastredis.__file__).resolve().parent.parent
+    environment = dict(os.environ, PYTHONPATH=f"{tmp_path}{os.pathsep}{package}")
+    options = ("--dir", str(tmp_path), "--rdbcompression", "no")
+    with Server("fastredis", [sys.executable, "-m", "fastredis"], options, environment) as server:
+        with server.client() as client:
+            assert str(client.call("EVAL", "return 1", "0")).startswith("ERR scripts can't run on this server: ")
+            assert str(client.call("FUNCTION", "LOAD", OTHER)).startswith("ERR functions can't run on this server: ")
+            assert str(client.call("FCALL", "put", 1, "k", "v")).startswith("ERR functions can't run on this server: ")
+            assert codes(client) == {b"lib": CODE} and client.call("SAVE") == OK
+        assert "is kept, but can't be called" in server.log()
+    assert LIBRARY in (tmp_path / "dump.rdb").read_bytes()
 
 
 # --- a server that is killed -----------------------------------------------------------------
