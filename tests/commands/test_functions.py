@@ -311,6 +311,18 @@ def test_loading_takes_half_a_second_at_most(local):
     assert client.call(*load(HELLO)) == b"lib" and client.call("FCALL", "hello", "0") == b"hello"
 
 
+def test_an_error_calls_the_server_as_the_library_does(local):
+    """By Valkey's name or by Redis's: their own words."""
+    client = local.client()
+    for name in ("redis", "server"):
+        reply = client.call(*load(f"{name}.register_function()"))
+        assert str(reply).endswith(f"wrong number of arguments to {name}.register_function")
+        reply = client.call(*load(f"{name}.register_function{{flags=1}}"))
+        assert str(reply).endswith(
+            f"flags argument to {name}.register_function must be a table representing function flags")
+        assert client.call(*load(f"{name}.register_function('f', {name}.log)", "REPLACE")) == b"lib"
+
+
 def test_functions_that_differ_in_case(local):
     """redis-server 7.0 and 8.2 end when such a library is replaced."""
     client = local.client()
