@@ -315,9 +315,9 @@ def test_an_error_calls_the_server_as_the_library_does(local):
     """By Valkey's name or by Redis's: their own words."""
     client = local.client()
     for name in ("redis", "server"):
-        reply = client.call(*load(f"{name}.register_function()"))
+        reply = client.call(*load(f"{name}.register_function()", "REPLACE"))
         assert str(reply).endswith(f"wrong number of arguments to {name}.register_function")
-        reply = client.call(*load(f"{name}.register_function{{flags=1}}"))
+        reply = client.call(*load(f"{name}.register_function{{flags=1}}", "REPLACE"))
         assert str(reply).endswith(
             f"flags argument to {name}.register_function must be a table representing function flags")
         assert client.call(*load(f"{name}.register_function('f', {name}.log)", "REPLACE")) == b"lib"
