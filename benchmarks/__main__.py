@@ -20,6 +20,7 @@ from . import (
     persistence,
     replication,
     scripting,
+    streams,
     throughput,
 )
 from .common import BenchmarkError, Options
@@ -44,6 +45,7 @@ BENCHMARKS = {
     "throughput": (throughput.run, True),
     "collections": (collections.run, True),
     "scripting": (scripting.run, True),
+    "streams": (streams.run, True),
     "memory": (memory.run, True),
     "clients": (clients.run, True),
     "eviction": (eviction.run, False),
