@@ -21,7 +21,8 @@ FEW, MANY = {1: 20_000, 16: 160_000}, {1: 5_000, 16: 16_000}
 READERS = 1000
 FAN_ROUNDS, FAN_ROUNDS_SHORT = 60, 20
 FAN_BAR = Bar("ratio", "<=", 0.6)
-READ_AND_ACKNOWLEDGE = """local got = redis.call('XREADGROUP', 'GROUP', 'g', 'c', 'COUNT', '10', 'STREAMS', KEYS[1], '>')
+READ_AND_ACKNOWLEDGE = """\
+local got = redis.call('XREADGROUP', 'GROUP', 'g', 'c', 'COUNT', '10', 'STREAMS', KEYS[1], '>')
 if not got then
     redis.call('XGROUP', 'SETID', KEYS[1], 'g', '0')
     return 0
