@@ -26,7 +26,7 @@ from fastredis.engine.metrics import Metrics
 from fastredis.engine.monitor import Monitors
 from fastredis.engine.pubsub import PubSub, set_notify
 from fastredis.engine.slowlog import SlowLog
-from fastredis.host.logs import Logger
+from fastredis.host.logs import VERBOSE, Logger
 from fastredis.host.process import Threads, end_at_once
 from fastredis.persist.aof_files import AofFiles
 from fastredis.persist.loading import Loading
@@ -191,7 +191,7 @@ class Cron:
             if client is None:
                 continue
             if timeout_ms and client.may_time_out and client.now_ms - client.active_ms > timeout_ms:
-                self.engine.log.verbose("Closing idle client")
+                self.engine.log.limited("idle client", VERBOSE, "Closing idle client")
                 client.kill()
                 continue
             client.shrink_buffers()

@@ -15,6 +15,7 @@ from fastredis.assembly import assemble, prepare, start, stop
 from fastredis.config.config import Config, ConfigError
 from fastredis.engine.connection import Connection
 from fastredis.engine.hooks import Host
+from fastredis.host.listeners import Listener
 from fastredis.host.logs import Logger
 from fastredis.host.process import notify_systemd
 from fastredis.host.sockets import bind_tcp, sockname, tune
@@ -64,8 +65,8 @@ class Server(Host):
         self.log = log
         self.loop = loop
         self.around = around or Surroundings()
-        self.listeners: list[tuple[socket.socket, asyncio.Task]] = []
-        self.unix_listener: tuple[socket.socket, asyncio.Task] | None = None
+        self.listeners: list[Listener] = []
+        self.unix_listener: Listener | None = None
         self.exit_code: asyncio.Future[int] = loop.create_future()
         self.engine = assemble(config, log, loop, self)
         config.on_change("port", self._change_port)
@@ -127,31 +128,21 @@ class Server(Host):
         self.unix_listener = self._serve(sock)
         return True
 
-    def _serve(self, sock: socket.socket) -> tuple[socket.socket, asyncio.Task]:
+    def _serve(self, sock: socket.socket) -> Listener:
         """Accept clients on a socket that listens already."""
-        create = self.loop.create_unix_server if sock.family == socket.AF_UNIX else self.loop.create_server
-        task = self.loop.create_task(create(self.new_connection, sock=sock, backlog=self.config.tcp_backlog))
-        return sock, task
+        return Listener(self.loop, sock, self.new_connection, self.log,
+                        lambda: self.config["max-new-connections-per-cycle"])
 
-    def all_listeners(self) -> list[tuple[socket.socket, asyncio.Task]]:
+    def all_listeners(self) -> list[Listener]:
         return self.listeners + ([self.unix_listener] if self.unix_listener else [])
 
     def new_connection(self) -> ClientProtocol:
         return ClientProtocol(self)
 
-    @staticmethod
-    def _stop(listener: tuple[socket.socket, asyncio.Task]) -> None:
-        sock, task = listener
-        if task.done():
-            task.result().close()
-        else:
-            task.cancel()
-            sock.close()
-
     def _relisten(self, addresses: tuple[str, ...], port: int) -> bool:
         """Listen elsewhere, and only there; the old sockets stay when that cannot be."""
-        kept = [item for item in self.listeners if item[0].fileno() >= 0]
-        here = {sockname(sock) for sock, _ in kept}
+        kept = [listener for listener in self.listeners if listener.is_open]
+        here = {sockname(listener.sock) for listener in kept}
         wanted = {(address.removeprefix("-"), port) for address in addresses}
         if here and all((host, number) in wanted for host, number in here) and len(here) == len(wanted):
             return True
@@ -159,7 +150,7 @@ class Server(Host):
         same_port = any(number == port for _, number in here)
         if same_port:
             for listener in old:
-                self._stop(listener)
+                listener.close()
         sockets = self._bind_all(addresses, port) if port else []
         if sockets is None:
             if same_port:
@@ -170,7 +161,7 @@ class Server(Host):
             return False
         if not same_port:
             for listener in old:
-                self._stop(listener)
+                listener.close()
         self.listeners = [self._serve(sock) for sock in sockets]
         return True
 
@@ -217,8 +208,6 @@ class Server(Host):
             return 1
         self.log.notice("Server initialized")
         self.around.serve()
-        for _, accepting in self.all_listeners():
-            await accepting
         if not await start(self.engine):
             return self.exit_code.result() if self.exit_code.done() else 1
         if self.listeners:
@@ -254,7 +243,7 @@ class Server(Host):
         if not self.exit_code.done():
             self.exit_code.set_result(code)
         for listener in self.all_listeners():
-            self._stop(listener)
+            listener.close()
         if self.unix_listener is not None:
             self.log.notice("Removing the unix socket file.")
             with contextlib.suppress(OSError):
@@ -267,8 +256,8 @@ class Server(Host):
         self.around.role_changed(self.engine.replication.is_replica)
 
     def in_child(self, kind: str) -> None:
-        for sock, _ in self.all_listeners():
-            os.close(sock.fileno())         # else nobody could listen there when the server ends first
+        for listener in self.all_listeners():
+            listener.close_in_child()
         self.around.in_child(kind)
 
     def saving_at_end(self) -> contextlib.AbstractContextManager:

@@ -21,6 +21,7 @@ from fastredis.values.entry cimport Entry, entry_has_ttl, entry_set_lru
 
 from fastredis.engine.command import declarer
 from fastredis.engine.declarations import key_at
+from fastredis.host.logs import WARNING
 from fastredis.persist.rdb_read import RdbError
 
 declare = declarer("generic")
@@ -100,7 +101,8 @@ cdef Entry* read_payload_or_reply(Client c, Arg* key, const Arg* payload) except
     try:
         return rdb_read_dump(&c.core.memory, &c.core.limits, payload.ptr, payload.size, key.ptr, key.size)
     except RdbError as error:
-        c.engine.log.warning(f"Internal error in RDB reading offset {error.offset} -> {error.args[0]}")
+        c.engine.log.limited("payload", WARNING,
+                             f"Internal error in RDB reading offset {error.offset} -> {error.args[0]}")
         c.error(ERR_DUMP_FORMAT)
         return NULL
 

@@ -257,7 +257,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     Enum("loglevel", "notice", ("debug", "verbose", "notice", "warning", "nothing")),
     ByteString("masterauth", None, SENSITIVE, alias="primaryauth"),
     String("masteruser", None, SENSITIVE, alias="primaryuser"),
-    Int("max-new-connections-per-cycle", 10, 1, 1000, inert="tcp-backlog also says how many are accepted at once"),
+    Int("max-new-connections-per-cycle", 10, 1, 1000),
     Int("max-new-tls-connections-per-cycle", 1, 1, 1000, inert=NO_TLS),
     Int("maxclients", 10000, 1, UINT_MAX),
     Memory("maxmemory", 0, 0, U64_MAX),

@@ -19,6 +19,8 @@ from fastredis.engine.engine cimport (
 )
 from fastredis.engine.multi cimport Queue, unwatch_all
 
+from fastredis.host.logs import VERBOSE, WARNING
+
 cdef extern from "<sys/socket.h>" nogil:
     enum:
         MSG_DONTWAIT
@@ -38,8 +40,8 @@ cdef int close_over_limit(Connection c) except -1:
     """client-output-buffer-limit was passed."""
     if not c.flags & (C_CLOSE_ASAP | C_CLOSED):
         c.core.output_limit_closed += 1
-        c.engine.log.warning(f"Client {c.engine.describe(c)} scheduled to be closed ASAP for overcoming of "
-                             "output buffer limits.")
+        c.engine.log.limited("output limit", WARNING, f"Client {c.engine.describe(c)} scheduled to be closed ASAP for "
+                             "overcoming of output buffer limits.")
         c.shut()
     return 0
 
@@ -283,7 +285,9 @@ cdef class Connection(Client):
 
     cdef int protocol_error(self) except -1:
         """Reply the error and close."""
-        self.engine.log.verbose(f"{self.parser.error.decode('latin-1')}. {self.engine.describe(self)}")
+        if self.engine.log.wants(VERBOSE):
+            self.engine.log.limited("protocol error", VERBOSE,
+                                    f"{self.parser.error.decode('latin-1')}. {self.engine.describe(self)}")
         self.error_text(b"ERR " + self.parser.error)
         self.flags |= C_CLOSE_AFTER_REPLY
         return 0
@@ -295,7 +299,7 @@ cdef class Connection(Client):
 
         if total + queued > self.core.query_buffer_limit:
             self.core.query_limit_closed += 1
-            self.engine.log.warning("Closing client that reached max query buffer length: "
+            self.engine.log.limited("query buffer", WARNING, "Closing client that reached max query buffer length: "
                                     f"{self.engine.describe(self)}")
             return self.shut()
         if total > self.query_room and not self.reserve_query(max(total, self.query_room * 2, QUERY_BUFFER)):
@@ -323,7 +327,7 @@ cdef class Connection(Client):
 
     cdef int refuse(self) except -1:
         """There is no memory for what the client sends: close it."""
-        self.engine.log.warning("Closing client, insufficient memory for its request: "
+        self.engine.log.limited("request memory", WARNING, "Closing client, insufficient memory for its request: "
                                 f"{self.engine.describe(self)}")
         return self.shut()
 

@@ -37,6 +37,7 @@ from fastredis.values.entry cimport (
 )
 
 from fastredis.engine.reply import ErrorReply
+from fastredis.host.logs import WARNING
 
 cdef enum:
     PREFETCH_KEYS = 512             # keys of a batch that are hashed ahead
@@ -363,7 +364,7 @@ cdef int expel(Client c, Command command, size_t mark) except -1:
     """A replica's request had a reply, which would be taken for a part of the stream: close the connection instead."""
     name = command.name.decode("utf-8", "replace") if command is not None else "<unknown>"
     c.out.truncate(mark)
-    c.engine.log.warning(f"Replica generated a reply to command '{name}', disconnecting it: "
+    c.engine.log.limited("replica reply", WARNING, f"Replica generated a reply to command '{name}', disconnecting it: "
                          f"{c.engine.describe(c)}")
     return c.shut()
 

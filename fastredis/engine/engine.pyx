@@ -23,6 +23,7 @@ from fastredis.values.entry cimport ENTRY_EPOCH, entry_has_ttl
 from fastredis.values.limits cimport Limits
 
 from fastredis.engine.hooks import Host, Peers
+from fastredis.host.logs import WARNING
 
 cpdef enum:
     REPLY_PEAK_MS = 5000            # default of Core.reply_peak_ms
@@ -377,7 +378,8 @@ cdef class Engine(Listener):
         behavior = self.config["propagation-error-behavior"]
 
         self.core.unexpected_errors += 1
-        self.log.warning(f"== CRITICAL == This {sender} is sending an error to its {receiver}: "
+        self.log.limited("unexpected error", WARNING,
+                         f"== CRITICAL == This {sender} is sending an error to its {receiver}: "
                          f"'{error[:SHOWN_ERROR].decode('utf-8', 'replace')}' after processing the command '{name}'")
         if sender == "replica":
             deadly = behavior != "ignore" and self.config["replica-read-only"]

@@ -11,6 +11,8 @@ from fastredis.engine.keyspace cimport LFU_MAX, idle_seconds, lfu_value
 from fastredis.engine.slices cimport DONE, NOW, SLICE_US
 from fastredis.values.entry cimport entry_has_ttl, entry_key
 
+from fastredis.host.logs import NOTICE
+
 cdef enum:
     EVICT_BATCH = 16                # keys between two looks at the clock
     SLICE_PER_TENACITY_US = 50      # maxmemory-eviction-tenacity up to 10
@@ -144,7 +146,7 @@ cdef class Evictor:
         for client in sorted(self.engine.clients.values(), key=evictable_bytes, reverse=True):
             if self.core.client_memory <= self.core.client_limit or not client.evictable_bytes:
                 return
-            self.engine.log.notice(f"Evicting client: {self.engine.describe(client)}")
+            self.engine.log.limited("client eviction", NOTICE, f"Evicting client: {self.engine.describe(client)}")
             self.core.evicted_clients += 1
             client.kill()
 

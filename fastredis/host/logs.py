@@ -6,6 +6,7 @@
 
 import os
 import time
+from dataclasses import dataclass
 
 from fastredis.config.config import Config
 from fastredis.text import to_bytes
@@ -16,6 +17,16 @@ LOGFMT_LEVELS = ("debug", "info", "notice", "warning")
 LOGFMT_ROLES = {"M": "primary", "S": "replica", "C": "RDB/AOF"}
 LOGFMT_UNSAFE = str.maketrans({'"': "'", "\n": " ", "\r": " "})
 DEBUG, VERBOSE, NOTICE, WARNING = range(4)
+FLOOD_LINES = 10            # of what clients can cause at will, so many lines of a kind are logged
+FLOOD_SECONDS = 10          # ... in so long
+
+
+@dataclass
+class Flood:
+    """Lines of one kind in the present span of FLOOD_SECONDS: since when, how many came."""
+
+    since_s: float
+    count: int = 0
 
 
 class Logger:
@@ -30,6 +41,7 @@ class Logger:
         self._config = config
         self._main_pid = 0
         self._syslog_open = False
+        self._floods: dict[str, Flood] = {}
         self.is_replica = False
 
     def started(self) -> None:
@@ -48,8 +60,26 @@ class Logger:
     def warning(self, text: str) -> None:
         self.write(WARNING, text)
 
+    def wants(self, level: int) -> bool:
+        """Whether lines of that level are logged."""
+        return level >= LEVELS.index(self._config["loglevel"])
+
+    def limited(self, kind: str, level: int, text: str) -> None:
+        """A line that clients can cause at will: of many of its kind a few are logged, and how many there were."""
+        if not self.wants(level):
+            return
+        now_s = time.monotonic()
+        flood = self._floods.setdefault(kind, Flood(now_s))
+        if now_s - flood.since_s >= FLOOD_SECONDS:
+            if flood.count > FLOOD_LINES:
+                self.write(level, f"{flood.count - FLOOD_LINES} more lines of this kind ({kind}) were left out")
+            flood.since_s, flood.count = now_s, 0
+        flood.count += 1
+        if flood.count <= FLOOD_LINES:
+            self.write(level, text)
+
     def write(self, level: int, text: str) -> None:
-        if level < LEVELS.index(self._config["loglevel"]):
+        if not self.wants(level):
             return
         self._put(to_bytes(self._line(level, text)))
         if self._config["syslog-enabled"]:
