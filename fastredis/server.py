@@ -285,6 +285,10 @@ def run(config: Config, log: Logger, around: Surroundings | None = None) -> int:
     try:
         return loop.run_until_complete(server.main())
     finally:
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
         loop.run_until_complete(loop.shutdown_asyncgens())
         stop(server.engine)
         loop.close()

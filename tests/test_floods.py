@@ -5,6 +5,7 @@ import resource
 import socket
 import struct
 import time
+from pathlib import Path
 
 import pytest
 
@@ -20,7 +21,7 @@ NO_FILES = "Accepting client connection: accept: Too many open files"
 
 def cpu_seconds(server):
     """Seconds that the process has worked."""
-    fields = open(f"/proc/{server.pid}/stat").read().rpartition(")")[2].split()
+    fields = Path(f"/proc/{server.pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 

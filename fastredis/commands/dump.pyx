@@ -179,6 +179,13 @@ declare(
 
 # --- for MIGRATE ------------------------------------------------------------------------
 
+def has_key(Client c not None, bytes key not None):
+    """Whether there is such a key in the client's database."""
+    cdef Arg name = arg_of(key)
+
+    return c.db.lookup_read(&name) is not NULL
+
+
 def dump_key(Client c not None, bytes key not None):
     """(payload, TTL) of a key in the client's database, as RESTORE takes them; None: there is no such key.
 

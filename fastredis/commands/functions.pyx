@@ -12,7 +12,7 @@ from fastredis.engine.client cimport Client
 from fastredis.engine.command cimport native
 from fastredis.engine.errors cimport ERR_NUMKEYS_ARGS, ERR_NUMKEYS_NEGATIVE
 from fastredis.engine.flags cimport (
-    ALLOW_BUSY, CONTAINER, DENYOOM, LOADING, NO_MANDATORY_KEYS, NOSCRIPT, READONLY, SKIP_MONITOR, STALE, WRITE,
+    ALLOW_BUSY, CONTAINER, DENYOOM, LOADING, MAY_REPLICATE, NO_MANDATORY_KEYS, NOSCRIPT, READONLY, SKIP_MONITOR, STALE, WRITE,
 )
 from fastredis.engine.options cimport get_int_or_reply_text
 from fastredis.scripting.functions cimport LOAD_MS, Function, Library, LibrarySet
@@ -102,7 +102,8 @@ cdef int cmd_fcall(Client c) except -1:
     return call_function(c, False)
 
 declare(
-    b"fcall", native(cmd_fcall), arity=-3, flags=NOSCRIPT | SKIP_MONITOR | STALE | NO_MANDATORY_KEYS,
+    b"fcall", native(cmd_fcall), arity=-3,
+    flags=NOSCRIPT | SKIP_MONITOR | STALE | NO_MANDATORY_KEYS | MAY_REPLICATE,
     keys=key_count(2, "RW access update"), since="7.0.0",
     complexity="Depends on the function",
     summary="Calls a function.",

@@ -1,12 +1,23 @@
 """MIGRATE: keys go to another server, and are deleted here once it has confirmed them.
 
-The loop stands still meanwhile, so nobody sees a key in both places or in neither; the timeout limits every single
-wait for the target. A migration to the server itself therefore times out.
-
     this server                          target
     AUTH, SELECT if needed, RESTORE... ->
                                        <- +OK            of AUTH and SELECT
                                        <- +OK or -error  of each RESTORE: the keys with +OK are deleted here
+
+Redis stands still meanwhile. Here only the client waits (engine/errands), and the command runs up to three times:
+
+    1. are there such keys? if not, NOKEY; else the name is looked up in a thread, and the target connected to
+    2. the keys are packed as they are now. From here on commands that may write them wait, readers see them
+    3. what has arrived is deleted, in one moment, and propagated as DEL; the reply
+
+So nobody finds a key in neither place, and no write is lost. For a moment a key is in both, and cannot be changed here.
+What is changed all the same (by a script that does not name the key, or a client that was blocked and is served) stays
+here, as it is now, and the reply is an error: the target has what it was. What is gone by itself meanwhile (its time,
+FLUSHALL) counts as if that had happened after MIGRATE. The timeout limits every single wait for the target.
+
+Where the client cannot wait, in MULTI and in scripts, all is done at once, and everybody waits. A migration to the
+server itself times out, as in Redis: there, too, the key may not be written before its end.
 
 Connections are kept for ten seconds after their last use, as Redis keeps them; one that has died meanwhile is
 replaced by a new one without the client's knowledge. They belong to the event loop, which is theirs alone: engines in
@@ -17,26 +28,32 @@ import asyncio
 import re
 import socket
 import weakref
+from collections.abc import Generator
 from dataclasses import dataclass, field
 
-from fastredis.commands.dump import delete_migrated, dump_key, migrate_keys
+from fastredis.commands.dump import delete_migrated, dump_key, has_key, migrate_keys
 from fastredis.engine.command import declarer
 from fastredis.engine.declarations import Range, key_after, key_at
+from fastredis.engine.errands import Errand, run_errand
 from fastredis.engine.errors import NOT_INTEGER, SYNTAX
 from fastredis.engine.flags import WRITE
 from fastredis.engine.options import parse_integer
 from fastredis.engine.reply import ErrorReply, Status
+from fastredis.host.process import Threads
+from fastredis.host.sockets import look_up
 
 declare = declarer("generic")
 
 NO_CONNECTION = "IOERR error or timeout connecting to the client"
 FAILED = "IOERR error or timeout {} to target instance"
+CHANGED = "ERR A key was changed while it was on its way. It is still here, and the target has what it was"
 KEY_AND_KEYS = "ERR When using MIGRATE KEYS option, the key argument must be set to the empty string"
 
 DEFAULT_TIMEOUT_MS = 1000
 MOST_TIMEOUT_MS = 2**31 - 1
 CHUNK = 64 * 1024           # bytes that one timeout is for when writing
 LINE_MAX = 1023             # bytes of a reply that are looked at
+HELD_SECONDS = 0.01         # between two looks at whether what has arrived may be deleted: writes are paused
 KEEP_SECONDS = 10           # how long an idle connection is kept
 KEEP_MOST = 64              # connections that are kept
 
@@ -54,38 +71,37 @@ class Order:
     login: list[bytes] = field(default_factory=list)
     keys: list[bytes] = field(default_factory=list)
 
+    @property
+    def address(self) -> tuple[bytes, bytes]:
+        return self.host, self.port
+
 
 class Target:
     """A connection to another server; db is what is selected there, None: nobody knows."""
 
-    def __init__(self, address: tuple[bytes, bytes], timeout: float):
-        host, port = address
-        digits = re.match(rb"\s*[+-]?\d+", port)       # as C's atoi()
+    def __init__(self, address: tuple[bytes, bytes], sock: socket.socket):
         self.address = address
-        self.socket = socket.create_connection((host, int(digits[0]) if digits else 0), timeout)
+        self.socket = sock
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.db: int | None = None
         self.used = 0.0             # loop.time() of the last use
         self.unread = b""
 
-    def send(self, data: bytes) -> None:
-        """Errors: OSError, of these TimeoutError if a chunk takes longer than the timeout."""
-        view = memoryview(data)
-        for start in range(0, len(view), CHUNK):
-            self.socket.sendall(view[start:start + CHUNK])
-
-    def read_line(self) -> bytes:
-        """The next line, without its end; of a very long one a piece. Errors: OSError; EOFError."""
-        while (end := self.unread.find(b"\n")) < 0 and len(self.unread) < LINE_MAX:
-            data = self.socket.recv(CHUNK)
-            if not data:
-                raise EOFError
-            self.unread += data
+    def next_line(self) -> bytes | None:
+        """A line that has come, without its end; of a very long one a piece. None: there is none yet."""
+        end = self.unread.find(b"\n")
+        if end < 0 and len(self.unread) < LINE_MAX:
+            return None
         if not 0 <= end < LINE_MAX:
             line, self.unread = self.unread[:LINE_MAX], self.unread[LINE_MAX:]
             return line
         line, self.unread = self.unread[:end], self.unread[end + 1:]
         return line.removesuffix(b"\r")
+
+
+def port_of(text: bytes) -> int:
+    digits = re.match(rb"\s*[+-]?\d+", text)       # as C's atoi()
+    return int(digits[0]) if digits else 0
 
 
 class Connections:
@@ -95,21 +111,16 @@ class Connections:
         self.targets: dict[tuple[bytes, bytes], Target] = {}
         self.timer = False              # whether sweep() will be called
 
-    def get(self, address: tuple[bytes, bytes], timeout: float) -> Target:
-        """A connection, kept or new; the caller gives it to keep() or drop().
-
-        Errors: OSError, or OverflowError or ValueError for an address that cannot be one.
-        """
-        target = self.targets.pop(address, None)
-        if target is None:
-            return Target(address, timeout)
-        target.socket.settimeout(timeout)
-        return target
+    def take(self, address: tuple[bytes, bytes]) -> Target | None:
+        """One that was kept; the caller gives it to keep() or drop()."""
+        return self.targets.pop(address, None)
 
     def drop(self, target: Target) -> None:
         target.socket.close()
 
     def keep(self, target: Target, loop: asyncio.AbstractEventLoop) -> None:
+        if target.address in self.targets:          # two at a time went there
+            self.drop(self.targets.pop(target.address))
         if len(self.targets) == KEEP_MOST:
             self.drop(self.targets.pop(next(iter(self.targets))))
         target.used = loop.time()
@@ -154,26 +165,33 @@ class Delivery:
         self.error: bytes | None = None
         self.doing = "writing"
 
-    def run(self, keys: list[bytes], restores: bytes) -> None:
+    def script(self, keys: list[bytes], restores: bytes) -> Generator[bytes | None, bytes, None]:
         """Send all commands, then read all replies; `restores` has one for each key.
 
-        Errors: OSError, EOFError: the connection is of no use any more.
+        Yields bytes to be sent, or None for bytes that come, which are none if there will be no more. Errors: EOFError.
         """
         order, target = self.order, self.target
         prologue = [[b"AUTH", *order.login]] if order.login else []
         if target.db != order.db:
             prologue.append([b"SELECT", b"%d" % order.db])
-        target.send(b"".join(encode(words) for words in prologue) + restores)
+        data = memoryview(b"".join(encode(words) for words in prologue) + restores)
+        for start in range(0, len(data), CHUNK):
+            yield data[start:start + CHUNK]
         self.doing = "reading"
-        replies = [target.read_line() for _ in prologue]
-        refused = next((line for line in replies if line.startswith(b"-")), None)
-        for key in keys:
-            line = target.read_line()
-            error = refused or (line if line.startswith(b"-") else None)
-            if error is None:
+        refused = None
+        for key in [None] * len(prologue) + keys:
+            while (line := target.next_line()) is None:
+                came = yield None
+                if not came:
+                    raise EOFError
+                target.unread += came
+            is_error = line.startswith(b"-")
+            if key is None:
+                refused = refused or (line if is_error else None)
+            elif refused is None and not is_error:
                 self.arrived.append(key)
             elif self.error is None:
-                self.error = error[1:]
+                self.error = (refused or line)[1:]
         target.db = order.db if self.error is None else None
 
 
@@ -222,40 +240,179 @@ def pack(c, order: Order) -> tuple[list[bytes], bytes] | None:
     return ([key for key, _, _ in alive], restores) if found else None
 
 
-def deliver(order: Order, keys: list[bytes], restores: bytes, loop) -> tuple[list[bytes], Status | ErrorReply]:
-    """Send the keys -> those that arrived, the reply to the client.
+class Migration:
+    """One MIGRATE: its order, what is packed, and how things stand.
 
-    A connection that fails before anything has arrived is tried anew, once, unless it was by a timeout.
+    packed      keys and RESTOREs, once they are to be sent
+    arrived     keys that the target has
+    reply       what the client is to get; None: it is under way
     """
-    connections = BY_LOOP.setdefault(loop, Connections()) if loop is not None else Connections()
-    may_retry = True
-    while True:
-        try:
-            target = connections.get((order.host, order.port), order.timeout)
-        except ConnectionError:         # refused: Redis finds out when it writes, and says so
-            return [], ErrorReply(FAILED.format("writing"))
-        except (OSError, OverflowError, ValueError):
-            return [], ErrorReply(NO_CONNECTION)
-        delivery = Delivery(order, target)
-        try:
-            delivery.run(keys, restores)
-        except (OSError, EOFError) as failure:
-            connections.drop(target)
+
+    def __init__(self, order: Order, connections: Connections, loop: asyncio.AbstractEventLoop | None,
+                 threads: Threads | None = None):
+        self.order = order
+        self.connections = connections
+        self.loop = loop
+        self.threads = threads
+        self.packed: tuple[list[bytes], bytes] | None = None
+        self.arrived: list[bytes] = []
+        self.reply: Status | ErrorReply | None = None
+        self._may_retry = True
+
+    def take_result(self, delivery: Delivery, failure: Exception | None) -> bool:
+        """An attempt has ended; False: it is to be tried anew, with another connection.
+
+        That happens to a connection that fails before anything has arrived, once, unless it was by a timeout.
+        """
+        if failure is not None:
+            self.connections.drop(delivery.target)
             untouched = not delivery.arrived and delivery.error is None
-            if may_retry and untouched and not isinstance(failure, TimeoutError):
-                may_retry = False
-                continue
-            reply = ErrorReply(FAILED.format(delivery.doing))
+            if self._may_retry and untouched and not isinstance(failure, TimeoutError):
+                self._may_retry = False
+                return False
+            self.reply = ErrorReply(FAILED.format(delivery.doing))
         else:
-            reply = Status("OK")
-            if loop is None:
-                connections.drop(target)
+            self.reply = Status("OK")
+            if self.loop is None:
+                self.connections.drop(delivery.target)
             else:
-                connections.keep(target, loop)
+                self.connections.keep(delivery.target, self.loop)
         if delivery.error is not None:
             text = delivery.error.decode("utf-8", "surrogateescape")
-            reply = ErrorReply(f"ERR Target instance replied with error: {text}")
-        return delivery.arrived, reply
+            self.reply = ErrorReply(f"ERR Target instance replied with error: {text}")
+        self.arrived = delivery.arrived
+        return True
+
+    def not_connected(self, failure: Exception) -> None:
+        """Redis finds out that it was refused when it writes, and says so."""
+        refused = isinstance(failure, ConnectionError)
+        self.reply = ErrorReply(FAILED.format("writing") if refused else NO_CONNECTION)
+
+    # --- at once --------------------------------------------------------------------------
+
+    def run_now(self) -> None:
+        """Deliver what is packed, while everybody waits."""
+        order = self.order
+        while self.reply is None:
+            try:
+                target = self.connections.take(order.address)
+                if target is None:
+                    target = Target(order.address, socket.create_connection(
+                        (order.host, port_of(order.port)), order.timeout))
+            except (OSError, OverflowError, ValueError) as failure:
+                return self.not_connected(failure)
+            target.socket.settimeout(order.timeout)
+            delivery = Delivery(order, target)
+            self.take_result(delivery, self._deliver_now(delivery))
+
+    def _deliver_now(self, delivery: Delivery) -> Exception | None:
+        script, came, sock = delivery.script(*self.packed), None, delivery.target.socket
+        try:
+            while True:
+                data = script.send(came)
+                came = sock.recv(CHUNK) if data is None else sock.sendall(data)
+        except StopIteration:
+            return None
+        except (OSError, EOFError) as failure:
+            return failure
+
+    # --- while others are served ------------------------------------------------------------
+
+    async def run(self, errand: Errand) -> None:
+        """See the top. The command runs again after each step."""
+        target = None
+        try:
+            while self.reply is None and not errand.is_over:
+                target = self.connections.take(self.order.address) or await self._connect()
+                if target is not None and self.packed is None:
+                    errand.go_on()                  # packs; or answers that there is nothing any more
+                    if errand.is_over:
+                        return
+                if target is not None:
+                    delivery, target = Delivery(self.order, target), None
+                    self.take_result(delivery, await self._deliver(delivery))
+            while not errand.may_go_on and not errand.is_over:
+                await asyncio.sleep(HELD_SECONDS)
+            errand.go_on()
+        finally:
+            if target is not None:
+                self.connections.keep(target, self.loop)
+
+    async def _connect(self) -> Target | None:
+        """A new connection; None: there can be none, which is the reply."""
+        order = self.order
+        try:
+            port = port_of(order.port)
+            async with asyncio.timeout(order.timeout):
+                addresses = await look_up(self.threads, order.host, port)
+                return Target(order.address, await connect(self.loop, addresses))
+        except (OSError, OverflowError, ValueError) as failure:
+            self.not_connected(failure)
+            return None
+
+    async def _deliver(self, delivery: Delivery) -> Exception | None:
+        script, came, sock = delivery.script(*self.packed), None, delivery.target.socket
+        sock.setblocking(False)
+        done = False
+        try:
+            while True:
+                data = script.send(came)
+                async with asyncio.timeout(self.order.timeout):
+                    came = await (self.loop.sock_recv(sock, CHUNK) if data is None
+                                  else self.loop.sock_sendall(sock, data))
+        except StopIteration:
+            done = True
+            return None
+        except (OSError, EOFError) as failure:
+            done = True
+            return failure
+        finally:
+            if not done:                            # it was cancelled
+                self.connections.drop(delivery.target)
+
+
+async def connect(loop: asyncio.AbstractEventLoop, addresses: list[tuple[int, tuple]]) -> socket.socket:
+    """A connection to the first address that takes one. Errors: OSError."""
+    failure: OSError = OSError("no address")
+    for family, address in addresses:
+        sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        connected = False
+        try:
+            await loop.sock_connect(sock, address)
+            connected = True
+            return sock
+        except OSError as error:
+            failure = error
+        finally:
+            if not connected:
+                sock.close()
+    raise failure
+
+
+def finish(c, migration: Migration, errand: Errand | None) -> None:
+    """Delete what has arrived, and reply."""
+    arrived = migration.arrived
+    if errand is not None:
+        changed = [key for key in arrived if errand.changed(key)]
+        arrived = [key for key in arrived if key not in changed]
+        if not migration.order.copy and any(errand.exists(key) for key in changed):
+            migration.reply = ErrorReply(CHANGED)
+    if arrived and not migration.order.copy:
+        delete_migrated(c, arrived)
+    c.reply(migration.reply)
+
+
+def go_on(c, errand: Errand) -> None:
+    """The command runs again."""
+    migration = errand.work
+    if migration.reply is not None:
+        return finish(c, migration, errand)
+    migration.packed = pack(c, migration.order)
+    if migration.packed is None:
+        c.reply(Status("NOKEY"))
+    else:
+        errand.hold(migration.packed[0])
+        errand.wait()
 
 
 def cmd_migrate(c):
@@ -265,18 +422,20 @@ def cmd_migrate(c):
     all the same, which is propagated as DEL. timeout is in ms, not above 0: a second.
     Errors: syntax; no integer; a key and KEYS; IOERR when the target cannot be reached, or does not answer in time;
     the first error that the target replied: BUSYKEY, its authentication, its number of databases...
-    Cost: O(size of the values); all clients wait for the target.
+    Cost: O(size of the values) here; only this client waits for the target, but in MULTI and in scripts all do.
     Source: https://redis.io/docs/latest/commands/migrate/
     """
-    order = parse(c.args)
-    packed = pack(c, order)
-    if packed is None:
+    if c.blocked is not None:
+        return go_on(c, c.blocked)
+    order, loop = parse(c.args), c.engine.loop
+    connections = BY_LOOP.setdefault(loop, Connections()) if loop is not None else Connections()
+    migration = Migration(order, connections, loop, c.engine.resolvers)
+    if not any(has_key(c, key) for key in order.keys):
         c.reply(Status("NOKEY"))
-        return
-    arrived, reply = deliver(order, *packed, c.engine.loop)
-    if arrived and not order.copy:
-        delete_migrated(c, arrived)
-    c.reply(reply)
+    elif not run_errand(c, migration):
+        migration.packed = pack(c, order)
+        migration.run_now()
+        finish(c, migration, None)
 
 
 declare(

@@ -5,7 +5,7 @@ from fastredis.engine.client cimport Client
 from fastredis.engine.command cimport native
 from fastredis.engine.errors cimport ERR_NO_SCRIPT, ERR_NUMKEYS_ARGS, ERR_NUMKEYS_NEGATIVE, ERR_SCRIPT_FLUSH
 from fastredis.engine.flags cimport (
-    CONTAINER, LOADING, NO_MANDATORY_KEYS, NOSCRIPT, READONLY, SKIP_MONITOR, STALE,
+    CONTAINER, LOADING, MAY_REPLICATE, NO_MANDATORY_KEYS, NOSCRIPT, READONLY, SKIP_MONITOR, STALE,
 )
 from fastredis.engine.options cimport arg_is, get_int_or_reply
 from fastredis.scripting.scripts cimport Script, Scripts
@@ -75,7 +75,8 @@ cdef int cmd_eval(Client c) except -1:
     return eval_text(c, False)
 
 declare(
-    b"eval", native(cmd_eval), arity=-3, flags=NOSCRIPT | SKIP_MONITOR | STALE | NO_MANDATORY_KEYS,
+    b"eval", native(cmd_eval), arity=-3,
+    flags=NOSCRIPT | SKIP_MONITOR | STALE | NO_MANDATORY_KEYS | MAY_REPLICATE,
     keys=key_count(2, "RW access update"), since="2.6.0",
     complexity="Depends on the script",
     summary="Runs a Lua script on the server.",
@@ -92,7 +93,8 @@ cdef int cmd_evalsha(Client c) except -1:
     return eval_sha(c, False)
 
 declare(
-    b"evalsha", native(cmd_evalsha), arity=-3, flags=NOSCRIPT | SKIP_MONITOR | STALE | NO_MANDATORY_KEYS,
+    b"evalsha", native(cmd_evalsha), arity=-3,
+    flags=NOSCRIPT | SKIP_MONITOR | STALE | NO_MANDATORY_KEYS | MAY_REPLICATE,
     keys=key_count(2, "RW access update"), since="2.6.0",
     complexity="Depends on the script",
     summary="Runs a Lua script that the server knows.",

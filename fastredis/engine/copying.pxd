@@ -20,8 +20,16 @@
 
 from fastredis._resp cimport Arg
 from fastredis.engine.client cimport Client
+from fastredis.engine.engine cimport Engine
 from fastredis.values.entry cimport Entry
 
 # For COPY's handler: a copy of an entry under another key, without a TTL. NULL: the client waits for it now, and the
 # handler will run again.
 cdef Entry* copied(Client c, Entry* e, Arg* key) except? NULL
+
+# Whether a client's command can wait for something while others are served.
+cdef bint may_wait(Client c) noexcept
+# For others who need keys as they are for a while: commands that may write wait when they name one of these, in
+# whatever database, until it is let go as often as it was held.
+cdef int hold_names(Engine engine, list names) except -1
+cdef int let_go_names(Engine engine, list names) except -1

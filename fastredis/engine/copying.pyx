@@ -57,11 +57,13 @@ cdef class SlowCopies(Copies):
     """The copies of one engine that are under way, first come first."""
     cdef Engine engine
     cdef list waiters               # of CopyWaiter
+    cdef dict names                 # bytes -> how often they are held
 
     def __init__(self, Engine engine not None):
         self.engine = engine
         self.what = "Copying a value"
         self.waiters = []
+        self.names = {}
 
     # --- what happens to the data meanwhile -----------------------------------------------
 
@@ -91,6 +93,14 @@ cdef class SlowCopies(Copies):
             for i in range(1, argc):
                 if argv[i].size == source.size and memcmp(argv[i].ptr, source.ptr, source.size) == 0:
                     return True
+        return len(self.names) > 0 and self.is_named(argv, argc)
+
+    cdef bint is_named(self, Arg* argv, int argc) noexcept:
+        cdef int i
+
+        for i in range(1, argc):
+            if argv[i].ptr[:argv[i].size] in self.names:
+                return True
         return False
 
     # --- work -----------------------------------------------------------------------------
@@ -107,6 +117,11 @@ cdef class SlowCopies(Copies):
         waiter.abandon()
         if not self.waiters:
             self.engine.core.unsaved &= ~<uint32_t>ENTRY_KIND
+        return self.end_wait()
+
+    cdef int end_wait(self) except -1:
+        """Some wait for no more, or for others."""
+        if not self.waiters and not self.names:
             self.engine.core.gate &= ~GATE_COPYING
         return (<Blocked>self.engine.blocked).release()
 
@@ -162,8 +177,32 @@ cdef Entry* copied(Client c, Entry* e, Arg* key) except? NULL:
     if c.blocked is not None:
         c.flags |= C_BLOCKED
         return NULL
-    if c.engine.copies is None:
-        c.engine.copies = SlowCopies(c.engine)
-    (<SlowCopies>c.engine.copies).add(waiter)
+    copies_of(c.engine).add(waiter)
     (<Blocked>c.engine.blocked).block(c, waiter, 0)
     return NULL
+
+
+cdef SlowCopies copies_of(Engine engine):
+    if engine.copies is None:
+        engine.copies = SlowCopies(engine)
+    return <SlowCopies>engine.copies
+
+
+cdef int hold_names(Engine engine, list names) except -1:
+    cdef dict held = copies_of(engine).names
+
+    for name in names:
+        held[name] = held.get(name, 0) + 1
+    engine.core.gate |= GATE_COPYING
+    return 0
+
+
+cdef int let_go_names(Engine engine, list names) except -1:
+    cdef dict held = copies_of(engine).names
+
+    for name in names:
+        if held[name] == 1:
+            del held[name]
+        else:
+            held[name] -= 1
+    return copies_of(engine).end_wait()

@@ -113,7 +113,7 @@ cdef class Evictor:
     cdef Room make_room_until(self, int64_t until_us) except? ROOM_NONE:
         """The same; the slice is over at that time (us, monotonic) if maxmemory-eviction-tenacity asks for no more."""
         cdef int64_t start
-        cdef Room room
+        cdef Room room = ROOM_NONE
 
         if self.excess() <= 0:
             self.note_below()
@@ -121,8 +121,11 @@ cdef class Evictor:
         start = monotonic_us()
         if self.above_since_us == 0:
             self.above_since_us = start
-        room = evict_until(self, start + self.slice_us if self.slice_us > SLICE_US else
-                           min(until_us, start + self.slice_us))
+        try:
+            room = evict_until(self, start + self.slice_us if self.slice_us > SLICE_US else
+                               min(until_us, start + self.slice_us))
+        except Exception:               # a key may be gone of which nobody has heard
+            self.engine.fatal(f"{self.what} failed with an exception")
         if monotonic_us() - start >= LATENCY_US:
             self.engine.note_latency("eviction-cycle", monotonic_us() - start)
         return room

@@ -9,6 +9,7 @@ from libc.stdint cimport int64_t, uint64_t
 from fastredis._resp cimport Arg
 from fastredis.ds.alloc cimport Account
 from fastredis.engine.client cimport Client
+from fastredis.engine.engine cimport Engine
 from fastredis.engine.command cimport Command
 
 cdef struct Queued:
@@ -32,6 +33,7 @@ cdef class Queue:
 
 cdef int watch(Client c, Arg* key) except -1
 cdef int unwatch_all(Client c) except -1
+cdef int end_watching(Engine engine) except -1       # somebody watches no more: nobody may be left who does
 cdef Py_ssize_t watch_count(Client c) except -1      # keys that it watches
 cdef bint watched_expired(Client c) except -1
 cdef int discard(Client c) except -1

@@ -4,7 +4,7 @@ cimport cython
 from fastredis._resp cimport arg_bytes, arg_of, args_copy
 from fastredis.ds.alloc cimport mem_free, mem_realloc
 from fastredis.engine.core cimport LISTEN_WATCH
-from fastredis.engine.engine cimport C_DIRTY_CAS, C_DIRTY_EXEC, C_MULTI
+from fastredis.engine.engine cimport C_DIRTY_CAS, C_DIRTY_EXEC, C_MULTI, Engine
 from fastredis.engine.keyspace cimport Database
 from fastredis.engine.lines cimport Place, line_enter, line_leave
 from fastredis.values.entry cimport Entry
@@ -95,10 +95,16 @@ cdef int unwatch_all(Client c) except -1:
         for name in list(own):
             c.left(name, line_leave(db.watchers, own, name))
     c.watched = None
-    for db in c.engine.databases:
+    return end_watching(c.engine)
+
+
+cdef int end_watching(Engine engine) except -1:
+    cdef Database db
+
+    for db in engine.databases:
         if db.watchers:
             return 0
-    c.core.listeners &= ~LISTEN_WATCH
+    engine.core.listeners &= ~LISTEN_WATCH
     return 0
 
 

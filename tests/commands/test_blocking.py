@@ -155,6 +155,20 @@ def test_pause_ends_with_its_time(server, control):
         wait_for_blocked(control, 0)
 
 
+def test_scripts_count_as_writes(either_server):
+    """Whether one will write nobody knows before; those that may not do not wait."""
+    with either_server() as server, server.client() as control, server.client() as client:
+        sha = control.call("SCRIPT", "LOAD", "return 2")
+        control.call("CLIENT", "PAUSE", "600000", "WRITE")
+        assert client.call("EVAL_RO", "return 1", 0) == 1 and client.call("EVALSHA_RO", sha, 0) == 2
+        for words in (["EVAL", "return redis.call('SET', KEYS[1], 'v')", 1, "k"], ["EVALSHA", sha, 0]):
+            with server.client() as other:
+                other.send(*words)
+                assert not other.pending(0.1)
+        assert control.call("EXISTS", "k") == 0
+        control.call("CLIENT", "UNPAUSE")
+
+
 def test_pause_of_all_commands_ends_by_itself(server):
     with server.client() as client:
         assert client.call("CLIENT", "PAUSE", "50", "ALL") == OK

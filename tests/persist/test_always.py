@@ -107,6 +107,24 @@ def test_a_client_that_leaves_is_no_matter(server):
         assert reader.call("SET", "k", "w") == OK
 
 
+def test_nothing_that_was_acknowledged_is_lost(server, tmp_path):
+    """The process is killed while the disk is slow, with many writes on their way."""
+    acknowledged = []
+    with contextlib.ExitStack() as stack:
+        writers = [stack.enter_context(server.client(timeout=SECONDS)) for _ in range(8)]
+        with failing(server, "fdatasync:delay_exit=50000"):
+            for number in range(200):
+                writer = writers[number % 8]
+                if number >= 8:
+                    assert writer.read() == OK
+                    acknowledged.append(number - 8)
+                writer.send("SET", f"k{number}", "v" * 100)
+            server.process.kill()
+            server.process.wait()
+    with fastredis_server("--dir", str(tmp_path), *ALWAYS) as again, again.client() as client:
+        assert client.call("EXISTS", *(f"k{number}" for number in acknowledged)) == len(acknowledged) == 192
+
+
 def test_waitaof_and_other_policies(server):
     with server.client(timeout=SECONDS) as client, failing(server, "fdatasync:delay_enter=300000") as trace:
         assert client.call("SET", "k", "v") == OK

@@ -117,6 +117,26 @@ def test_clients_are_told_that_data_is_loaded(slow):
         assert "loading_start_time" not in info(client)
 
 
+@pytest.mark.parametrize("is_on", [False, True])
+def test_the_aof_is_not_switched_meanwhile(slow_directory, start, is_on):
+    """Neither on, when a base would be made of a part of the data, nor off; all is there afterwards."""
+    if is_on:
+        with start("--appendonly", "yes").client() as client:
+            client.call("CONFIG", "SET", "appendonly", "no")
+            client.call("DEBUG", "RELOAD", "NOSAVE")
+            client.call("CONFIG", "SET", "appendonly", "yes")
+            wait_until(lambda: info(client)["aof_rewrite_in_progress"] == info(client)["aof_rewrite_scheduled"] == "0")
+            assert client.call("DBSIZE") == 10_000
+    with Process(slow_directory, *SLOWLY, "--appendonly", "yes" if is_on else "no") as slow, slow.client() as client:
+        assert client.call("GET", "x") == LOADING
+        for value in ("no", "yes"):
+            assert client.call("CONFIG", "SET", "appendonly", value) == LOADING
+        assert client.call("GET", "x") == LOADING
+        wait_until(lambda: info(client)["loading"] == "0")
+        assert client.call("DBSIZE") == 10_000 and info(client)["aof_enabled"] == str(int(is_on))
+        assert client.call("CONFIG", "SET", "appendonly", "no") == OK
+
+
 def test_many_clients_come_and_go_meanwhile(slow):
     for _ in range(20):
         with slow.client() as client:

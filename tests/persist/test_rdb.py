@@ -717,7 +717,7 @@ FILES = {
     "a wrong checksum": (file(b"\xFE\x00", key(0, b"k", text(b"v")))[:-1] + b"\x55", "Wrong RDB checksum"),
     "a database too many": (file(b"\xFE\x10"), "database 16, but only 16"),
     "functions of a release candidate": (file(b"\xF6" + text(b"x")), "Pre-release function format"),
-    "an unknown opcode": (file(b"\xF3"), "unknown opcode 243"),
+    "slots on their way": (file(b"\xF3" + text(b"j" * 40) + b"\x01\x00\x05"), "imported by CLUSTER MIGRATESLOTS"),
     "an unknown type": (file(key(60, b"k", b"")), "unknown type 60"),
     "an unknown part of a module": (file(b"\xF7\x01\x02\x01\x09"), "unknown part 9"),
     "a key of 4 EiB": (file(b"\x00" + length(HUGE)), "unexpected end"),
