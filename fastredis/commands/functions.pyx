@@ -12,7 +12,8 @@ from fastredis.engine.client cimport Client
 from fastredis.engine.command cimport native
 from fastredis.engine.errors cimport ERR_NUMKEYS_ARGS, ERR_NUMKEYS_NEGATIVE
 from fastredis.engine.flags cimport (
-    ALLOW_BUSY, CONTAINER, DENYOOM, LOADING, MAY_REPLICATE, NO_MANDATORY_KEYS, NOSCRIPT, READONLY, SKIP_MONITOR, STALE, WRITE,
+    ALLOW_BUSY, CONTAINER, DENYOOM, LOADING, MAY_REPLICATE, NO_MANDATORY_KEYS, NOSCRIPT, READONLY, SKIP_MONITOR, STALE,
+    WRITE,
 )
 from fastredis.engine.options cimport get_int_or_reply_text
 from fastredis.scripting.functions cimport LOAD_MS, Function, Library, LibrarySet

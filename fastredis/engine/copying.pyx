@@ -98,9 +98,12 @@ cdef class SlowCopies(Copies):
     cdef bint is_named(self, Arg* argv, int argc) noexcept:
         cdef int i
 
-        for i in range(1, argc):
-            if argv[i].ptr[:argv[i].size] in self.names:
-                return True
+        try:
+            for i in range(1, argc):
+                if argv[i].ptr[:argv[i].size] in self.names:
+                    return True
+        except MemoryError:
+            return True                 # it waits, and is asked about again
         return False
 
     # --- work -----------------------------------------------------------------------------
