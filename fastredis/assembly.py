@@ -16,6 +16,7 @@ from collections.abc import Callable
 from fastredis import commands
 from fastredis.config.config import Config
 from fastredis.engine.blocking import Blocked
+from fastredis.engine.busy import Busy
 from fastredis.engine.client_list import describe
 from fastredis.engine.command import CommandTable, declared_commands
 from fastredis.engine.core import GATE_LOADING
@@ -70,6 +71,7 @@ def assemble(config: Config, log: Logger, loop: asyncio.AbstractEventLoop | None
     engine.pubsub = PubSub(engine)
     engine.monitors = Monitors(engine)
     engine.blocked = Blocked(engine)
+    engine.busy = Busy(engine)
     engine.evictor = Evictor(engine)
     engine.slow_log = SlowLog(engine)
     engine.configure(config)
@@ -80,6 +82,8 @@ def assemble(config: Config, log: Logger, loop: asyncio.AbstractEventLoop | None
     engine.replication = Replication(engine)
     engine.service = Ending(engine)
     engine.scripts = Scripts(engine)
+    engine.scripts.configure(config)
+    config.on_change("busy-reply-threshold", engine.scripts.configure)
     set_notify(engine, config.notify_keyspace_events)
     for name in ENGINE_SETTINGS:
         config.on_change(name, engine.configure)
@@ -140,6 +144,7 @@ def stop(engine: Engine) -> None:
     if not engine.ending:
         engine.service.end_service(0)
     engine.aof.feed.stop()
+    engine.scripts.end_sessions()
     for threads in (engine.resolvers, engine.threads):
         if threads is not None:
             threads.shutdown(wait=False)

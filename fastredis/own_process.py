@@ -20,7 +20,7 @@ from fastredis.host.surroundings import Surroundings
 
 RESERVED_FILES = 32         # file descriptors that are not for clients
 PR_SET_THP_DISABLE = 41     # linux/prctl.h
-TITLES = {"rdb": "redis-rdb-bgsave", "aof": "redis-aof-rewrite"}
+TITLES = {"rdb": "redis-rdb-bgsave", "aof": "redis-aof-rewrite", "debug": "redis-debug"}
 CPU_LISTS = {"rdb": "bgsave-cpulist", "aof": "aof-rewrite-cpulist"}
 
 
@@ -62,7 +62,8 @@ class OwnProcess(Surroundings):
 
     def in_child(self, kind: str) -> None:
         self.oom_score.apply(OOM_CHILD)
-        self.cpu_lists.apply(CPU_LISTS[kind])
+        if kind in CPU_LISTS:
+            self.cpu_lists.apply(CPU_LISTS[kind])
         set_title(self.config, TITLES[kind])
 
     # --- limits -------------------------------------------------------------------------

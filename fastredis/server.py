@@ -19,6 +19,7 @@ from fastredis.host.listeners import Listener
 from fastredis.host.logs import Logger
 from fastredis.host.process import notify_systemd
 from fastredis.host.sockets import bind_tcp, sockname, tune
+from fastredis.host.stand_in import StandIn
 from fastredis.host.surroundings import Surroundings
 from fastredis.text import address_text, to_bytes
 
@@ -67,6 +68,7 @@ class Server(Host):
         self.around = around or Surroundings()
         self.listeners: list[Listener] = []
         self.unix_listener: Listener | None = None
+        self.adopting: dict[ClientProtocol, asyncio.Task] = {}
         self.exit_code: asyncio.Future[int] = loop.create_future()
         self.engine = assemble(config, log, loop, self)
         config.on_change("port", self._change_port)
@@ -227,6 +229,28 @@ class Server(Host):
                                         bits=64, port=config.port, pid=os.getpid()))
         else:
             self.log.notice(f"Running mode=standalone, port={config.port}.")
+
+    # --- clients that connect while the loop stands still -------------------------------
+
+    def listening_sockets(self) -> list[socket.socket]:
+        return [listener.sock for listener in self.all_listeners() if listener.is_open]
+
+    def welcome(self, sock: socket.socket) -> ClientProtocol:
+        sock.setblocking(False)
+        client = self.new_connection()
+        client.connection_made(StandIn(sock, lambda: self.loop.call_soon(client.connection_lost, None)))
+        return client
+
+    def adopt(self, client: ClientProtocol) -> None:
+        if client.transport is not None and not client.transport.is_closing():
+            sock = client.transport.sock
+            self.adopting[client] = self.loop.create_task(self.loop.connect_accepted_socket(lambda: client, sock))
+            self.adopting[client].add_done_callback(lambda task: self._adopted(client, task))
+
+    def _adopted(self, client: ClientProtocol, task: asyncio.Task) -> None:
+        del self.adopting[client]
+        if not task.cancelled() and task.exception() is not None:
+            client.kill()               # it has left in between
 
     # --- what the engine asks ---------------------------------------------------------
 

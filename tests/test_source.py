@@ -186,7 +186,7 @@ SILENT = {
     # A change cannot be refused because a file of the present state cannot be written: that is told elsewhere.
     "persist.snapshot.SliceSnapshot.before_change",
     # Lua is between them and whoever would hear of it. What a command raises is caught before (call_guarded).
-    "scripting.run.py_call", "scripting.run.py_knows", "scripting.run.py_log",
+    "scripting.run.py_call", "scripting.run.py_knows", "scripting.run.py_log", "scripting.run.Runs.interrupt",
     "scripting.functions.py_add_function",
     # What must be given back is given back before.
     "engine.engine.Engine.__dealloc__", "persist.syncer.Syncer.__dealloc__",

@@ -17,7 +17,7 @@ from fastredis.engine.flags cimport (
 )
 from fastredis.engine.options cimport get_int_or_reply_text
 from fastredis.scripting.functions cimport LOAD_MS, Function, Library, LibrarySet
-from fastredis.scripting.run cimport flag_names
+from fastredis.scripting.run cimport flag_names, show_call
 from fastredis.scripting.scripts cimport Scripts
 
 from fastredis.commands.help_text import help_lines
@@ -81,6 +81,7 @@ cdef int call_function(Client c, bint read_only) except -1:
     cdef Function function = libraries.find(c.argv[1].ptr, c.argv[1].size)
     cdef int64_t keys
 
+    show_call(c)
     if function is None:
         if libraries.by_name and libraries.lua.vm is NULL:      # they are only kept
             return c.error_text(b"ERR functions can't run on this server: it has no Lua")
@@ -341,12 +342,13 @@ declare(
 def cmd_function_stats(Client c not None):
     """FUNCTION STATS -> map: the function that runs, or nil; how many libraries and functions there are.
 
+    Errors: BUSY, a script runs that is no function.
     Source: https://redis.io/commands/function-stats
     """
     cdef LibrarySet libraries = (<Scripts>c.engine.scripts).functions.libraries
 
     c.reply({
-        "running_script": None,
+        "running_script": (<Scripts>c.engine.scripts).runs.running_function(),
         "engines": {"LUA": {"libraries_count": len(libraries.by_name), "functions_count": libraries.function_count}},
     })
 
@@ -359,17 +361,17 @@ declare(
 )
 
 
-def cmd_function_kill(Client c not None):
-    """FUNCTION KILL -> OK.
+cdef int cmd_function_kill(Client c) except -1:
+    """FUNCTION KILL -> OK; the function under way, which runs too long, will end with an error.
 
-    Errors: no function runs.
+    Errors: NOTBUSY, none is; UNKILLABLE, it has written; BUSY, it is a script of EVAL.
     Source: https://redis.io/commands/function-kill
     """
-    raise ErrorReply("NOTBUSY No scripts in execution right now.")
+    return (<Scripts>c.engine.scripts).runs.kill_or_reply(c, True)
 
 
 declare(
-    b"function|kill", cmd_function_kill, arity=2, flags=NOSCRIPT | ALLOW_BUSY, since="7.0.0",
+    b"function|kill", native(cmd_function_kill), arity=2, flags=NOSCRIPT | ALLOW_BUSY, since="7.0.0",
     tips=("request_policy:all_shards", "response_policy:one_succeeded"),
     complexity="O(1)",
     summary="Ends the function that runs.",

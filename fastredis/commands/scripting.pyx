@@ -1,13 +1,18 @@
 """Scripts: EVAL and its kin, SCRIPT. What they stand on is in fastredis.scripting.scripts."""
 from libc.stdint cimport int64_t
 
+from fastredis._resp cimport arg_bytes
+from fastredis.ds.native cimport unlikely
 from fastredis.engine.client cimport Client
 from fastredis.engine.command cimport native
+from fastredis.engine.connection cimport Connection
 from fastredis.engine.errors cimport ERR_NO_SCRIPT, ERR_NUMKEYS_ARGS, ERR_NUMKEYS_NEGATIVE, ERR_SCRIPT_FLUSH
 from fastredis.engine.flags cimport (
-    CONTAINER, LOADING, MAY_REPLICATE, NO_MANDATORY_KEYS, NOSCRIPT, READONLY, SKIP_MONITOR, STALE,
+    ALLOW_BUSY, CONTAINER, LOADING, MAY_REPLICATE, NO_MANDATORY_KEYS, NOSCRIPT, READONLY, SKIP_MONITOR, STALE,
 )
 from fastredis.engine.options cimport arg_is, get_int_or_reply
+from fastredis.scripting.debugger cimport Debugger, debugger_begin
+from fastredis.scripting.run cimport show_call
 from fastredis.scripting.scripts cimport Script, Scripts
 
 from fastredis.commands.help_text import help_lines
@@ -17,6 +22,8 @@ from fastredis.engine.declarations import key_count
 declare = declarer("scripting")
 
 HELP = """
+DEBUG (YES|SYNC|NO)
+    Set the debug mode for subsequent scripts executed.
 EXISTS <sha1> [<sha1> ...]
     Return information about the existence of the scripts in the script cache.
 FLUSH [ASYNC|SYNC]
@@ -25,9 +32,18 @@ FLUSH [ASYNC|SYNC]
     lazyfree-lazy-user-flush configuration directive. Valid modes are:
     * ASYNC: Asynchronously flush the scripts cache.
     * SYNC: Synchronously flush the scripts cache.
+KILL
+    Kill the currently executing Lua script.
 LOAD <script>
     Load a script into the scripts cache without executing it.
+SHOW <sha1>
+    Show a script from the scripts cache.
 """
+
+cdef const char* NO_EVALSHA = b"ERR Please use EVAL instead of EVALSHA for debugging"
+cdef const char* NO_MODE = b"ERR Use SCRIPT DEBUG YES/SYNC/NO"
+cdef const char* IN_PIPELINE = b"ERR SCRIPT DEBUG must be called outside a pipeline"
+cdef const char* NO_SOCKET = b"ERR SCRIPT DEBUG needs a connection with a socket"
 
 
 cdef bint get_keys_or_reply(Client c, int64_t* keys) except -1:
@@ -43,13 +59,37 @@ cdef bint get_keys_or_reply(Client c, int64_t* keys) except -1:
     return True
 
 
+cdef inline bint is_debugging(Client c):
+    return isinstance(c, Connection) and (<Connection>c).debugging is not None
+
+
+cdef int debug_text(Connection c, int keys, bint read_only) except -1:
+    """EVAL in a session of the debugger."""
+    cdef Scripts scripts = <Scripts>c.engine.scripts
+    cdef Debugger session = debugger_begin(scripts.runs, c, arg_bytes(&c.argv[1]))
+    cdef Script script
+
+    if session is None:
+        return 0
+    try:
+        script = scripts.load_or_reply(c, c.argv[1].ptr, c.argv[1].size, True)
+        if script is not None:
+            scripts.run(c, script, 3, keys, read_only)
+    finally:
+        session.end()
+    return 0
+
+
 cdef int eval_text(Client c, bint read_only) except -1:
     cdef Scripts scripts = <Scripts>c.engine.scripts
     cdef Script script
     cdef int64_t keys
 
+    show_call(c)
     if not get_keys_or_reply(c, &keys):
         return 0
+    if unlikely(is_debugging(c)):
+        return debug_text(<Connection>c, <int>keys, read_only)
     script = scripts.load_or_reply(c, c.argv[1].ptr, c.argv[1].size, True)
     return scripts.run(c, script, 3, <int>keys, read_only) if script is not None else 0
 
@@ -59,6 +99,9 @@ cdef int eval_sha(Client c, bint read_only) except -1:
     cdef Script script
     cdef int64_t keys
 
+    show_call(c)
+    if unlikely(is_debugging(c)):
+        return c.error(NO_EVALSHA)
     if not get_keys_or_reply(c, &keys):
         return 0
     script = scripts.find(c.argv[1].ptr, c.argv[1].size)
@@ -201,6 +244,73 @@ declare(
     summary="Has the server forget all Lua scripts.",
     args="[flush-type=(ASYNC | SYNC)@6.2.0]",
     history=(("6.2.0", "Options `ASYNC` and `SYNC`."),),
+)
+
+
+cdef int cmd_script_debug(Client c) except -1:
+    """SCRIPT DEBUG YES | SYNC | NO -> OK; the next EVAL of the connection begins a session of the debugger.
+
+    YES: in a process of its own, and nothing is changed. SYNC: in the server, where all others wait.
+    Errors: another word; in a pipeline; the connection can't be used for that.
+    Source: https://redis.io/commands/script-debug
+    """
+    cdef Connection connection = <Connection>c if isinstance(c, Connection) else None
+
+    if connection is None or connection.fd < 0:
+        return c.error(NO_SOCKET)
+    if c.out.size or (c.pending is not None and c.pending.size):
+        return c.error(IN_PIPELINE)
+    if arg_is(&c.argv[2], b"no"):
+        connection.debugging = None
+    elif arg_is(&c.argv[2], b"yes"):
+        connection.debugging = "forked"
+    elif arg_is(&c.argv[2], b"sync"):
+        connection.debugging = "sync"
+    else:
+        return c.error(NO_MODE)
+    return c.reply_ok()
+
+declare(
+    b"script|debug", native(cmd_script_debug), arity=3, flags=NOSCRIPT, since="3.2.0",
+    complexity="O(1)",
+    summary="Has the debugger run the scripts of the connection.",
+    args="mode=(YES | SYNC | NO)",
+)
+
+
+cdef int cmd_script_kill(Client c) except -1:
+    """SCRIPT KILL -> OK; the script under way, which runs too long, will end with an error.
+
+    Errors: NOTBUSY, none is; UNKILLABLE, it has written; BUSY, it is a function.
+    Source: https://redis.io/commands/script-kill
+    """
+    return (<Scripts>c.engine.scripts).runs.kill_or_reply(c, False)
+
+declare(
+    b"script|kill", native(cmd_script_kill), arity=2, flags=NOSCRIPT | ALLOW_BUSY, since="2.6.0",
+    tips=("request_policy:all_shards", "response_policy:one_succeeded"),
+    complexity="O(1)",
+    summary="Ends a script that runs too long.",
+)
+
+
+cdef int cmd_script_show(Client c) except -1:
+    """SCRIPT SHOW sha1 -> the text of a script that the server knows.
+
+    Errors: NOSCRIPT.
+    Source: https://valkey.io/commands/script-show
+    """
+    cdef Script script = (<Scripts>c.engine.scripts).by_sha.get(arg_bytes(&c.argv[2]).lower())
+
+    if script is None:
+        return c.error(ERR_NO_SCRIPT)
+    return c.reply_bulk(script.text, len(script.text))
+
+declare(
+    b"script|show", native(cmd_script_show), arity=3, flags=NOSCRIPT, since="8.0.0",
+    complexity="O(1)",
+    summary="Shows the text of a script that the server knows.",
+    args="sha1",
 )
 
 

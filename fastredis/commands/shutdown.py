@@ -29,6 +29,8 @@ def cmd_shutdown(c):
         return
     if b"now" not in words and denies_blocking(c):
         raise ErrorReply("ERR SHUTDOWN without NOW or ABORT isn't allowed for DENY BLOCKING client")
+    if c.engine.busy.is_on and b"nosave" not in words:
+        raise ErrorReply(c.engine.busy.error.decode())
     service = c.engine.service
     if not service.awaits_replicas:
         save = True if b"save" in words else False if b"nosave" in words else None

@@ -75,7 +75,6 @@ OUTPUT_BUFFER_LIMITS = {
 NO_ACL = "there are no access control lists"
 NO_CLUSTER = "this server has no cluster mode"
 NO_DEFRAGMENTATION = "there is no active defragmentation"
-NO_SCRIPTS = "a script that runs is not interrupted yet"
 NO_TLS = "this server has no TLS"
 NO_TRACKING = "there is no client tracking"
 ONE_THREAD = "commands and sockets are served by one thread"
@@ -182,7 +181,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     Addresses("bind", ("*", "-::*")),
     String("bind-source-addr", None),
     String("bio-cpulist", None, IMMUTABLE, alias="bio_cpulist"),
-    Int("busy-reply-threshold", 5000, 0, I64_MAX, alias="lua-time-limit", inert=NO_SCRIPTS),
+    Int("busy-reply-threshold", 5000, 0, I64_MAX, alias="lua-time-limit"),
     Int("client-default-resp", 2, 2, 3, IMMUTABLE | HIDDEN, absent="connections begin with RESP2"),
     BufferLimits("client-output-buffer-limit", OUTPUT_BUFFER_LIMITS),
     Memory("client-query-buffer-limit", 1 * GB, 1 * MB, I64_MAX),

@@ -18,7 +18,7 @@ cdef enum:
 
 
 cdef class Connection(Client):
-    cdef object transport
+    cdef readonly object transport
     cdef int fd                         # socket; -1: write through the transport only
     cdef bint writing                   # the transport has unsent bytes
     cdef Parser parser
@@ -31,6 +31,7 @@ cdef class Connection(Client):
     cdef int64_t held                   # bytes of all buffers, as they are in Core.client_memory
     cdef public object drained          # called when the transport has sent all that it held; None: nobody waits
     cdef public object replica          # what REPLCONF and PSYNC made of it (fastredis.replication.master); else None
+    cdef public object debugging        # SCRIPT DEBUG: "sync" or "forked"; None: no
     cdef int64_t owed                   # bytes that it is still to be sent of the stream which all replicas share
     cdef int64_t soft_since_ms          # since when the output is over the soft limit; 0: it is not
 

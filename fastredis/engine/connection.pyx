@@ -72,11 +72,26 @@ cdef class Connection(Client):
         """The transport is ready; admit() decides whether the client may stay."""
         self.engine.begin_turn()
         try:
+            if self.transport is not None or self.flags & C_CLOSED:
+                self.change_transport(transport)
+                return
             self.welcome(transport)
         finally:
             if self.id not in self.engine.clients and not self.flags & C_CLOSE_AFTER_REPLY:
                 transport.abort()       # it was neither welcomed nor refused: nobody would look after it
             self.engine.end_turn()
+
+    def change_transport(self, transport):
+        """The loop has a transport in place of the stand-in that it was welcomed with."""
+        if self.flags & C_CLOSED:
+            transport.abort()
+            return
+        unsent = self.transport.unsent
+        self.transport = transport
+        transport.set_write_buffer_limits(0)
+        if unsent:
+            transport.write(unsent)
+        self.writing = transport.get_write_buffer_size() > 0
 
     def welcome(self, transport):
         self.transport = transport

@@ -41,6 +41,7 @@ cdef enum:                              # Core.gate: why a command may be refuse
     GATE_REPLICATION = 1 << 2           # this server's part in replication is a reason (Replication.refusal)
     GATE_DISK = 1 << 3                  # what was written cannot be made durable (Engine.disk_errors)
     GATE_COPYING = 1 << 4               # a big value is being copied: who wants to change it waits (Engine.copies)
+    GATE_BUSY = 1 << 5                  # others are served in the middle of a script (Engine.busy)
 
 cdef enum:
     LATENCY_US = 1000                   # what took less is no news to the latency monitor (Engine.note_latency)
@@ -89,6 +90,7 @@ cdef struct Core:
     int after_call                      # AFTER_* bits: what is left to do after each command; 0 on the fast path
     int gate                            # GATE_* bits
     int units                           # EXECs and scripts under way, one in the other (unit_begin)
+    int targets                         # TO_* bits: which feeds get what commands do; a script may want fewer
     int64_t propagated                  # offset in the replication stream: its bytes; commands while nobody takes it
     bint counts_bytes                   # ... the stream itself, or the link to the master, counts them
     bint is_replica                     # this server replicates a master

@@ -9,22 +9,24 @@ from fastredis.ds.histogram cimport histogram_add
 from fastredis.ds.native cimport prefetch, same_bytes, ticks, unlikely
 from fastredis.ds.table cimport Table, table_prefetch_bucket, table_prefetch_entry
 from fastredis.engine.blocking cimport Blocked, KeyWaiter
+from fastredis.engine.busy cimport Busy
 from fastredis.engine.client cimport Frame, frame_pop, frame_push
 from fastredis.engine.command cimport CommandTable, find_command, find_subcommand
 from fastredis.engine.core cimport (
-    AFTER_FEED, AFTER_MONITOR, AFTER_READY, AFTER_SLOWLOG, GATE_COPYING, GATE_DISK, GATE_LOADING, GATE_PAUSED,
+    AFTER_FEED, AFTER_MONITOR, AFTER_READY, AFTER_SLOWLOG, GATE_BUSY, GATE_COPYING, GATE_DISK, GATE_LOADING, GATE_PAUSED,
     GATE_REPLICATION, Core,
 )
 from fastredis.engine.engine cimport (
     C_BLOCKED, C_CLOSE_AFTER_REPLY, C_CLOSE_ASAP, C_DENY_BLOCKING, C_DIRTY_EXEC, C_MASTER, C_MONITOR, C_MULTI,
-    C_NO_TOUCH, C_PUBSUB, C_REPLICA, C_REPLY_OFF, C_REPLY_SKIP, C_REPLY_SKIP_NEXT, C_SPECIAL, CommandStats, Engine,
+    C_NO_TOUCH, C_PUBSUB, C_REPLICA, C_REPLY_OFF, C_REPLY_SKIP, C_REPLY_SKIP_NEXT, C_SPECIAL, TO_ALL, CommandStats,
+    Engine,
 )
 from fastredis.engine.errors cimport (
     ERR_INTERNAL, ERR_LOADING, ERR_NOAUTH, ERR_NOT_IN_MULTI, ERR_OOM, ERR_REPLICA_KEYS, arity_error,
 )
 from fastredis.engine.evict cimport ROOM_NONE, Evictor
 from fastredis.engine.flags cimport (
-    ADMIN, CONTAINER, DENYOOM, FAST, LOADING, MAY_REPLICATE, MOVABLE_KEYS, NO_AUTH, NO_MULTI, PROTECTED, READONLY,
+    ADMIN, ALLOW_BUSY, CONTAINER, DENYOOM, FAST, LOADING, MAY_REPLICATE, MOVABLE_KEYS, NO_AUTH, NO_MULTI, PROTECTED, READONLY,
     SKIP_MONITOR, STALE, WRITE,
 )
 from fastredis.engine.keys cimport KeyList, keys_free, keys_init
@@ -393,6 +395,8 @@ cdef bint is_refused(Client c, Command command, uint64_t flags) except -1:
                b"PING / QUIT / RESET are allowed in this context")
     elif core.gate & GATE_LOADING and not flags & LOADING:
         refuse(c, command, ERR_LOADING)
+    elif core.gate & GATE_BUSY and not command.flags & ALLOW_BUSY:
+        refuse(c, command, (<Busy>c.engine.busy).error)
     elif c.flags & (C_MONITOR | C_REPLICA) and flags & (READONLY | WRITE | MAY_REPLICATE):
         refuse(c, command, ERR_REPLICA_KEYS)
     else:
@@ -559,7 +563,7 @@ cdef int finish_call(Client c, Command command, bint changed) except -1:
     if c.core.after_call & AFTER_MONITOR:
         show(c, command)
     if c.core.after_call & AFTER_FEED:
-        propagate(c, changed)
+        propagate_to(c, changed, c.core.targets)
     if c.core.after_call & AFTER_READY and not c.core.units and not c.engine.serving:
         serve_ready(c.engine)
     return 0
@@ -661,6 +665,20 @@ cdef int rerun(Engine engine, KeyWaiter waiter) except -1:
     finally:
         engine.serving = False
     return 0
+
+
+cdef int propagate_to(Client c, bint changed, int targets) except -1:
+    """Hand what the command did to those feeds (TO_*) that the script it may belong to wants to have it."""
+    if targets == TO_ALL:
+        return propagate(c, changed)
+    if targets == 0:
+        c.effects = None
+        return 0
+    c.engine.targets = targets
+    try:
+        return propagate(c, changed)
+    finally:
+        c.engine.targets = TO_ALL
 
 
 cdef int propagate(Client c, bint changed) except -1:

@@ -21,6 +21,11 @@ cdef enum:
     SELECT_ROOM = 64                    # bytes that put_select() writes at most
     LONGEST_TIMER_MS = 3600 * 1000      # one that is due later fires for nothing
 
+cdef enum:                              # Feed.kind and Core.targets; the numbers of redis.set_repl()
+    TO_AOF = 1 << 0
+    TO_REPLICAS = 1 << 1
+    TO_ALL = TO_AOF | TO_REPLICAS
+
 cpdef enum:                             # Session.flags
     C_MULTI = 1 << 0                    # between MULTI and EXEC
     C_DIRTY_CAS = 1 << 1                # a watched key changed: EXEC will fail
@@ -42,6 +47,7 @@ cpdef enum:                             # Session.flags
     C_DENY_BLOCKING = 1 << 17           # inside EXEC or a script: nothing may block
     C_REDIRECT = 1 << 18                # CLIENT CAPA redirect: a replica sends it to its master
     C_READONLY = 1 << 19                # READONLY: ... but not for reads
+    C_SCRIPT = 1 << 20                  # the command under way is a script's
     # It takes no more requests.
     C_GONE = C_CLOSE_AFTER_REPLY | C_CLOSE_ASAP | C_CLOSED
     # What concerns the request under way, and not a script's commands.
@@ -75,6 +81,7 @@ cdef class Feed:
     is written to. What fails all the same ends the process (Engine.fatal).
     """
     cdef bint takes_messages            # commands that change no data as well
+    cdef int kind                       # TO_* bits
     # Have room for a command of `size` bytes, and for the SELECT that may have to go before it.
     cdef int reserve(self, size_t size) except -1
     # text: the command as the protocol has it, formatted once for all feeds.
@@ -128,6 +135,8 @@ cdef class Engine(Listener):
     cdef int first_db
     cdef size_t first_size              # of the block, bytes
     cdef bint first_is_message          # it changes no data
+    cdef int first_targets
+    cdef int targets                    # TO_* bits: which feeds get what is propagated now
     cdef Slices slices                  # what is done in the background
     cdef int64_t slice_armed_us         # when their timer fires; INT64_MAX: never; 0: they are at work
     cdef object slice_timer
@@ -155,6 +164,7 @@ cdef class Engine(Listener):
     cdef public object monitors         # Monitors (fastredis.engine.monitor)
     cdef public object slow_log         # SlowLog (fastredis.engine.slowlog)
     cdef public object blocked          # Blocked (fastredis.engine.blocking)
+    cdef public object busy             # Busy (fastredis.engine.busy)
     cdef public object evictor          # Evictor (fastredis.engine.evict)
     cdef public object aof              # AofFiles (fastredis.persist.aof_files)
     cdef public object metrics          # Metrics (fastredis.engine.metrics), what INFO remembers between two looks
@@ -188,8 +198,8 @@ cdef class Engine(Listener):
     cdef int propagate(self, int db, Arg* argv, int argc, bint is_message=*) except -1
     cdef int open_transaction(self) except -1
     cdef int hand_out_first(self) except -1
-    cdef int hand_out_effect(self, int db, Arg* argv, int argc, bint is_message) except -1
-    cdef int hand_out(self, int db, Arg* argv, int argc, bint is_message=*) except -1
+    cdef int hand_out_effect(self, int db, Arg* argv, int argc, bint is_message, int targets) except -1
+    cdef int hand_out(self, int db, Arg* argv, int argc, bint is_message=*, int targets=*) except -1
     cdef int propagate_words(self, int db, list words) except -1
     cdef int unit_end(self) except -1
     # Changes of keys: whoever made them, they pass through one of these.

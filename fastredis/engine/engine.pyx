@@ -162,6 +162,9 @@ cdef class Rehashing(Job):
 cdef class Feed:
     """Base of the takers of propagated commands. A Python subclass defines command(db, argv)."""
 
+    def __cinit__(self, *_, **__):
+        self.kind = TO_ALL
+
     cdef int reserve(self, size_t size) except -1:
         return 0
 
@@ -239,6 +242,7 @@ cdef class Engine(Listener):
         self.core.flush_size = FLUSH_SIZE
         self.core.active_expire = True
         self.core.expire_on_access = True
+        self.core.targets = self.targets = TO_ALL
         self.core.max_bulk = 512 * 1024 * 1024
         self.core.query_buffer_limit = 1024 * 1024 * 1024
         self.core.lfu_log_factor = 10
@@ -668,9 +672,10 @@ cdef class Engine(Listener):
             if self.first is NULL:
                 self.first = args_copy(&self.core.memory, argv, argc, &self.first_size)
                 self.first_argc, self.first_db, self.first_is_message = argc, db, is_message
+                self.first_targets = self.targets
                 return 0
             self.open_transaction()
-        return self.hand_out_effect(db, argv, argc, is_message)
+        return self.hand_out_effect(db, argv, argc, is_message, self.targets)
 
     cdef int open_transaction(self) except -1:
         """If an effect is kept, others may follow it: begin the transaction with it."""
@@ -688,32 +693,35 @@ cdef class Engine(Listener):
 
         self.first = NULL
         try:
-            return self.hand_out_effect(self.first_db, argv, self.first_argc, self.first_is_message)
+            return self.hand_out_effect(self.first_db, argv, self.first_argc, self.first_is_message,
+                                        self.first_targets)
         finally:
             mem_free(&self.core.memory, argv, self.first_size)
 
-    cdef int hand_out_effect(self, int db, Arg* argv, int argc, bint is_message) except -1:
+    cdef int hand_out_effect(self, int db, Arg* argv, int argc, bint is_message, int targets) except -1:
         """hand_out(), and count the effect."""
-        self.hand_out(db, argv, argc, is_message)
+        self.hand_out(db, argv, argc, is_message, targets)
         if not self.core.counts_bytes and not is_message:
             self.core.propagated += 1
         return 0
 
-    cdef int hand_out(self, int db, Arg* argv, int argc, bint is_message=False) except -1:
+    cdef int hand_out(self, int db, Arg* argv, int argc, bint is_message=False, int targets=TO_ALL) except -1:
         """Format a command and give it to all feeds, which all have room for it before the first one gets it."""
         cdef Feed feed
         cdef size_t room = request_room(argv, argc)
         cdef size_t size
 
+        if unlikely(self.ending):
+            return 0                    # SHUTDOWN in the middle of a script, whose transaction is not ended
         try:
             if unlikely(room > self.text_room):
                 self.grow_text(room)
             size = put_request(self.text, argv, argc) - self.text
             for feed in self.feed_list:
-                if not is_message or feed.takes_messages:
+                if feed.kind & targets and (not is_message or feed.takes_messages):
                     feed.reserve(size)
             for feed in self.feed_list:
-                if not is_message or feed.takes_messages:
+                if feed.kind & targets and (not is_message or feed.takes_messages):
                     feed.write(db, argv, argc, self.text, size)
         except Exception:
             self.fatal("A change of the data could not be written to the AOF or sent to the replicas")
@@ -1024,6 +1032,12 @@ cdef class Engine(Listener):
         if self.slice_timer is not None:
             self.slice_timer.cancel()
         self.blocked.unschedule()
+
+    def isolate(self):
+        """In a child process that goes on executing commands: nobody hears of it, and nothing is done by time."""
+        self.feed_list = []
+        self.core.after_call = 0
+        self.unschedule()
 
     def start_turn(self):
         """For callers in Python that are about to write to clients or to mark them: finish_turn() ends it."""

@@ -18,6 +18,17 @@ class Host:
     def cron(self) -> None:
         """Called `hz` times a second."""
 
+    def listening_sockets(self) -> list:
+        """Sockets on which clients connect."""
+        return []
+
+    def welcome(self, sock):
+        """A connection was accepted while the loop stands still: the Connection, with a stand-in for its transport."""
+        raise NotImplementedError
+
+    def adopt(self, connection) -> None:
+        """The loop goes on: let it look after a connection that was welcomed."""
+
     def listening(self) -> list[str]:
         """What INFO shows of each kind of socket that clients connect to."""
         return []
@@ -29,7 +40,7 @@ class Host:
         """The engine has become a master or a replica."""
 
     def in_child(self, kind: str) -> None:
-        """In a child process ("rdb" or "aof"), before it works."""
+        """In a child process ("rdb", "aof" or "debug"), before it works."""
 
     def saving_at_end(self) -> contextlib.AbstractContextManager:
         """Around the last save before the end."""

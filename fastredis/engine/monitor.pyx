@@ -6,7 +6,7 @@ from fastredis.ds.native cimport wall_us
 from fastredis.engine.command cimport Command
 from fastredis.engine.core cimport AFTER_MONITOR, GATE_LOADING
 from fastredis.engine.engine cimport (
-    C_GONE, C_MONITOR, C_REPLY_OFF, C_REPLY_SKIP, C_REPLY_SKIP_NEXT, C_UNIX_SOCKET,
+    C_GONE, C_MONITOR, C_REPLY_OFF, C_REPLY_SKIP, C_REPLY_SKIP_NEXT, C_SCRIPT, C_UNIX_SOCKET,
 )
 from fastredis.engine.options cimport arg_is
 from fastredis.engine.reply cimport reply_new
@@ -179,5 +179,7 @@ cdef class Monitors:
             now_us = wall_us() + self.engine.core.shift_ms * 1000
         if c.flags & C_UNIX_SOCKET:
             address = b"unix:" + (self.engine.config.unixsocket or "").encode("utf-8", "surrogateescape")
+        if c.flags & C_SCRIPT:
+            address = b"lua"
         head = b"+%d.%06d [%d %b]" % (now_us // 1000000, now_us % 1000000, c.db.index, address)
         return self.line.protocol(head, len(head))

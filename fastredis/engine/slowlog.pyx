@@ -4,6 +4,7 @@ from itertools import islice
 
 from fastredis._resp cimport Arg
 from fastredis.engine.core cimport AFTER_SLOWLOG, GATE_LOADING
+from fastredis.engine.engine cimport C_SCRIPT
 from fastredis.engine.flags cimport SKIP_SLOWLOG
 from fastredis.engine.monitor cimport secret_args
 
@@ -63,7 +64,8 @@ cdef class SlowLog:
         argv = [REDACTED if i in secret else shortened(&c.argv[i]) for i in range(shown)]
         if shown < c.argc:
             argv.append(b"... (%d more arguments)" % (c.argc - shown))
-        self.entries.appendleft([self.next_id, self.engine.core.now_ms // 1000, duration_us, argv, c.peer, c.name])
+        peer, name = (b"?:0", b"") if c.flags & C_SCRIPT else (c.peer, c.name)
+        self.entries.appendleft([self.next_id, self.engine.core.now_ms // 1000, duration_us, argv, peer, name])
         self.next_id += 1
         while len(self.entries) > self.longest:
             self.entries.pop()

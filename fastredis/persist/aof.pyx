@@ -12,7 +12,7 @@ from fastredis.ds.alloc cimport mem_free, mem_realloc
 from fastredis.ds.native cimport monotonic_us, unlikely
 from fastredis.ds.numbers cimport format_int64
 from fastredis.engine.core cimport LATENCY_US
-from fastredis.engine.engine cimport SELECT_ROOM, Session, put_select
+from fastredis.engine.engine cimport SELECT_ROOM, TO_AOF, Session, put_select
 from fastredis.persist.syncer cimport Syncer
 
 from fastredis.persist.syncer import sync_file
@@ -45,6 +45,7 @@ cdef class AppendOnly(Feed):
     def __cinit__(self, Engine engine not None):
         self.core = &engine.core
         self.fd = self.selected = -1
+        self.kind = TO_AOF
 
     def __init__(self, Engine engine not None):
         self.engine = engine
@@ -437,7 +438,7 @@ cdef class AppendOnly(Feed):
         self.give_up_base()
         self.engine.remove_feed(self)
         if not discarding:
-            if self.engine.in_transaction:
+            if self.engine.in_transaction and not self.engine.ending:
                 self.reserve(len(word))
                 self.write(NO_DATABASE, NULL, 0, word, len(word))   # its rest is not for this file
             self.finish()

@@ -64,6 +64,30 @@ def private_dirty() -> int:
     return 0
 
 
+def fork(engine) -> int:
+    """os.fork(), with signals held back until each process knows what to do with them. OSError when it fails."""
+    collects = gc.isenabled()
+    gc.disable()
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    pid = -1
+    try:
+        started = time.monotonic()
+        pid = os.fork()
+        if pid:
+            engine.metrics.forked(int((time.monotonic() - started) * 1e6))
+        else:
+            # The descriptor belongs to the server's event loop: a byte there would be a signal to the server.
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGUSR1, signal.SIG_DFL)
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
+        if pid and collects:
+            gc.enable()
+    return pid
+
+
 class Child:
     """A process at work. Making one forks it; OSError when that fails.
 
@@ -95,7 +119,7 @@ class Child:
         self._cow_time = 0.0
         self._pipe, end = os.pipe()
         try:
-            self.pid = self._fork()
+            self.pid = fork(engine)
         except OSError:
             os.close(self._pipe)
             os.close(end)
@@ -111,30 +135,6 @@ class Child:
         engine.fix_tables(FIXED_BY_CHILD, True)
         os.set_blocking(self._pipe, False)
         engine.loop.add_reader(self._pipe, self._readable)
-
-    def _fork(self) -> int:
-        """os.fork(), with signals held back until each process knows what to do with them."""
-        metrics = self.engine.metrics
-        collects = gc.isenabled()
-        gc.disable()
-        held = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-        pid = -1
-        try:
-            started = time.monotonic()
-            pid = os.fork()
-            if pid:
-                metrics.forked(int((time.monotonic() - started) * 1e6))
-            else:
-                # The descriptor belongs to the server's event loop: a byte there would be a signal to the server.
-                signal.set_wakeup_fd(-1)
-                signal.signal(signal.SIGUSR1, signal.SIG_DFL)
-                signal.signal(signal.SIGTERM, signal.SIG_IGN)
-                signal.signal(signal.SIGINT, signal.SIG_IGN)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, held)
-            if pid and collects:
-                gc.enable()
-        return pid
 
     # --- in the child ---------------------------------------------------------------
 

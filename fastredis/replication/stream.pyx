@@ -5,7 +5,7 @@ from libc.stdint cimport INT64_MAX
 from fastredis._resp cimport arg_of, put_request, request_room
 from fastredis.ds.alloc cimport mem_alloc, mem_free
 from fastredis.ds.native cimport unlikely
-from fastredis.engine.engine cimport C_GONE, NO_DATABASE, SELECT_ROOM, put_select
+from fastredis.engine.engine cimport C_GONE, NO_DATABASE, SELECT_ROOM, TO_REPLICAS, put_select
 from fastredis.replication.backlog cimport backlog_new
 
 cdef bytes GETACK = b"*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n"
@@ -75,6 +75,7 @@ cdef class Stream(Feed):
         self.core = &engine.core
         self.selected = -1
         self.takes_messages = True
+        self.kind = TO_REPLICAS
         self.readers = []
         self.turn_method = self.turn
 

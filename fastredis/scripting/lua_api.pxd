@@ -45,6 +45,8 @@ cdef extern from *:
     ctypedef struct lua_State:
         pass
     ctypedef struct lua_Debug:
+        int event
+        const char* name
         const char* what
         const char* source
         int currentline
@@ -90,6 +92,7 @@ cdef enum:
     LUA_GCSETPAUSE = 6
     LUA_GCSETSTEPMUL = 7
 
+    LUA_HOOKCOUNT = 3
     LUA_MASKLINE = 4
     LUA_MASKCOUNT = 8
 
@@ -168,6 +171,7 @@ cdef struct Api:
     int (*dump)(lua_State* L, lua_Writer writer, void* data) noexcept nogil
     int (*getstack)(lua_State* L, int level, lua_Debug* ar) noexcept nogil
     int (*getinfo)(lua_State* L, const char* what, lua_Debug* ar) noexcept nogil
+    const char* (*getlocal)(lua_State* L, lua_Debug* ar, int n) noexcept nogil
 
     # The auxiliary library
     int (*L_loadbuffer)(lua_State* L, const char* text, size_t size, const char* name) noexcept nogil

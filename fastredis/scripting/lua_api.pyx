@@ -99,6 +99,7 @@ cdef void find_machine(Library* found, Api* api) noexcept:
     find(found, b"lua_dump", &api.dump)
     find(found, b"lua_getstack", &api.getstack)
     find(found, b"lua_getinfo", &api.getinfo)
+    find(found, b"lua_getlocal", &api.getlocal)
 
 
 cdef void find_auxiliary(Library* found, Api* api) noexcept:

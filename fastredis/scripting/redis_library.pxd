@@ -21,11 +21,14 @@ cdef struct Registration:               # arguments of redis.register_function, 
 cdef struct Caller:                     # who executes commands: Vm.context
     void* runs
     int resp                            # version of the replies that the script sees
+    int targets                         # who gets what it changes: TO_* bits
     bint refused                        # the latest command did not run
     Arg* (*reserve)(void* runs, int argc) noexcept nogil     # room for so many arguments
     # Run the command whose arguments are there -> its reply; if `refused`, "-CODE message".
     const char* (*call)(void* runs, int argc) noexcept nogil
     bint (*knows)(void* runs, int argc) noexcept nogil       # whether there is such a command
+    bint (*breakpoint)(void* runs) noexcept nogil               # stop here -> whether there is a debugger
+    void (*show)(void* runs, lua_State* L) noexcept nogil       # show it the values on the stack
     void (*log)(void* runs, int level, const char* text, size_t size) noexcept nogil
     # Of FUNCTION LOAD, while that is under way:
     void* libraries                     # NULL: it is not

@@ -4,6 +4,7 @@ from libc.stdint cimport int64_t
 from libc.string cimport strlen
 
 from fastredis.ds.numbers cimport DOUBLE_TEXT, format_double, format_int64
+from fastredis.engine.engine cimport TO_ALL, TO_REPLICAS
 from fastredis.scripting.lua_api cimport (
     LUA_TNUMBER, LUA_TSTRING, lua, lua_State, set_field, set_function,
 )
@@ -64,12 +65,16 @@ cdef int call_command(lua_State* L, bint raises) noexcept nogil:
     cdef Caller* caller = caller_of(L)
     cdef const char* reply = take_arguments(L, caller)
     cdef bint refused = reply is not NULL
+    cdef bint known = False             # errorstats has it
 
     if not refused:
         reply = caller.call(caller.runs, lua.gettop(L))
-        refused = caller.refused
+        refused = known = caller.refused
     if refused:
         push_error(L, reply, strlen(reply))
+        if known:
+            lua.pushboolean(L, True)
+            set_field(L, -2, b"ignore_error_stats_update")
     else:
         push_reply(L, reply)
     return lua.error(L) if raises and (refused or reply[0] == c"-") else 1
@@ -122,6 +127,30 @@ cdef int redis_setresp(lua_State* L) noexcept nogil:
     return 0
 
 
+cdef int redis_set_repl(lua_State* L) noexcept nogil:
+    cdef double targets
+
+    if lua.gettop(L) != 1:
+        return fail(L, b"redis.set_repl() requires one argument.")
+    targets = lua.tonumber(L, 1)
+    if not -1 < targets < TO_ALL + 1:
+        return fail(L, b"Invalid replication flags. Please use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.")
+    caller_of(L).targets = <int>targets
+    return 0
+
+
+cdef int redis_breakpoint(lua_State* L) noexcept nogil:
+    """Have the debugger stop before the next line -> whether there is one."""
+    lua.pushboolean(L, caller_of(L).breakpoint(caller_of(L).runs))
+    return 1
+
+
+cdef int redis_debug(lua_State* L) noexcept nogil:
+    """Have the debugger show values."""
+    caller_of(L).show(caller_of(L).runs, L)
+    return 0
+
+
 cdef int redis_acl_check_cmd(lua_State* L) noexcept nogil:
     """Whether the user may run a command. There is one user, who may run all that there are."""
     cdef Caller* caller = caller_of(L)
@@ -162,8 +191,10 @@ cdef int add_constants(lua_State* L) except -1:
 
 cdef int open_redis(Vm* vm) except -1:
     cdef lua_State* L = vm.L
+    cdef bytes name
+    cdef int i
 
-    lua.createtable(L, 0, 20)
+    lua.createtable(L, 0, 30)
     set_function(L, b"call", redis_call)
     set_function(L, b"pcall", redis_pcall)
     set_function(L, b"error_reply", redis_error_reply)
@@ -173,6 +204,12 @@ cdef int open_redis(Vm* vm) except -1:
     set_function(L, b"setresp", redis_setresp)
     set_function(L, b"acl_check_cmd", redis_acl_check_cmd)
     set_function(L, b"replicate_commands", redis_replicate_commands)
+    set_function(L, b"set_repl", redis_set_repl)
+    set_function(L, b"breakpoint", redis_breakpoint)
+    set_function(L, b"debug", redis_debug)
+    for i, name in enumerate((b"REPL_NONE", b"REPL_AOF", b"REPL_REPLICA", b"REPL_ALL")):
+        set_number(L, name, i)
+    set_number(L, b"REPL_SLAVE", TO_REPLICAS)
     add_constants(L)
     sandbox_add(vm, b"redis", b"server")
     return 0

@@ -15,3 +15,6 @@ cdef const char* push_reply(lua_State* L, const char* p) noexcept nogil
 
 # Reply the value on top of the stack, and take it. resp: the version that the script has chosen.
 cdef int reply_value(Client c, lua_State* L, int resp) except -1
+
+# Reply an error. counted: errorstats has it already; all the same the command under way has failed.
+cdef int reply_error(Client c, bytes text, bint counted) except -1

@@ -154,6 +154,13 @@ cdef bytes field_text(lua_State* L, const char* name):
     return found
 
 
+cdef int reply_error(Client c, bytes text, bint counted) except -1:
+    if not counted:
+        return c.error_text(text)
+    c.core.errors_seen = c.core.errors - 1
+    return c.out.error(text, len(text))
+
+
 cdef int reply_table(Client c, lua_State* L, int resp) except -1:
     """Reply the table on top of the stack, by the first of the names that it has; without any it is an array."""
     cdef bytes text = field_text(L, b"err")
@@ -163,7 +170,7 @@ cdef int reply_table(Client c, lua_State* L, int resp) except -1:
         get_field(L, -1, b"ignore_error_stats_update")
         counted = lua.toboolean(L, -1)
         lua_pop(L, 2)
-        return c.out.error(text, len(text)) if counted else c.error_text(text)
+        return reply_error(c, text, counted)
     text = field_text(L, b"ok")
     if text is not None:
         lua_pop(L, 1)

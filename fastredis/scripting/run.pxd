@@ -10,16 +10,23 @@
 # are slices of Lua's strings, its reply goes into `out` and from there into Lua values. What may not run in a script at
 # all is refused here; reasons that concern the server (a read-only replica, a full disk) are the dispatcher's, as for
 # any command. In the unit the clock stands still, and what the script changes is propagated between MULTI and EXEC.
+#
+# A run that takes longer than busy-reply-threshold has Lua call interrupt() every now and then (vm.pxd), which serves
+# other clients (engine/busy.pxd). One of them may end it with SCRIPT KILL or FUNCTION KILL, as long as it has written
+# nothing, or with SHUTDOWN NOSAVE, which ends the service with all that it was about to do.
 # Source: https://redis.io/docs/latest/develop/interact/programmability/
+
+from libc.stdint cimport int64_t, uint64_t
 
 from fastredis._resp cimport Arg
 from fastredis.engine.client cimport Client
 from fastredis.engine.command cimport Command
 from fastredis.engine.engine cimport Engine
 from fastredis.engine.reply cimport Reply
-from fastredis.scripting.lua_api cimport lua_State
+from fastredis.scripting.lua_api cimport lua_Debug, lua_State
 from fastredis.scripting.redis_library cimport Caller
 from fastredis.scripting.vm cimport Vm
+from fastredis.scripting.watchdog cimport Watchdog
 
 cdef enum:                              # Code.flags
     CODE_DECLARES = 1 << 0              # its flags are checked before it runs, not command by command: it has a shebang
@@ -37,20 +44,39 @@ cdef class Code:
     cdef int ref                        # of its function, in the Vm
 
 
+cdef class Tracer:
+    """Who looks on while a script runs: the debugger (debugger.pxd)."""
+    cdef const char* line(self, lua_State* L, lua_Debug* ar) noexcept   # as Trace (vm.pxd) has it
+    cdef bint breakpoint(self) except -1
+    cdef int show(self, lua_State* L) except -1             # the values on the stack
+    cdef int called(self, Arg* argv, int argc) except -1    # a command is about to run
+    cdef int replied(self, const char* reply) except -1     # ... and has replied that, or (-CODE message) did not run
+
+
 cdef class Runs:
     cdef Engine engine
     cdef Caller caller
     cdef Arg* argv                      # of the command that a script calls
     cdef int room
     cdef bint told                      # the log says that there is no Lua
+    cdef Watchdog* dog                  # of all Luas; NULL: there is none, or no thread for it
+    cdef int64_t patience_ms            # busy-reply-threshold; 0: a run may take as long as it likes
+
+    cdef Tracer tracer                  # of the next run; None: nobody
+    cdef readonly set sessions          # process ids of forked debuggers
 
     # the run under way
     cdef Client client                  # None: there is none
+    cdef Arg* call                      # the EVAL or FCALL
+    cdef int call_argc
     cdef Code code
     cdef Reply out                      # of its commands
     cdef bint read_only
     cdef bint wrote
     cdef bint out_of_memory             # maxmemory is passed, and nothing can be evicted
+    cdef uint64_t start                 # when it began, in ticks of the cycle counter
+    cdef bint slow                      # it takes too long: others are served in it
+    cdef const char* verdict            # the error that ends it; NULL: it goes on
 
     # A Lua with all that scripts see. Errors: LuaMissing.
     cdef Vm* new_vm(self) except NULL
@@ -60,9 +86,17 @@ cdef class Runs:
     cdef int run(self, Client c, Vm* vm, Code code, int first_key, int keys, bint read_only) except -1
     cdef Command command(self, int argc)
     cdef const char* execute(self, int argc) except NULL
+    cdef const char* refuse(self, void* command, const char* text) except NULL
     cdef bint may_run_or_reply(self, Client c, Code code, bint read_only) except -1
     cdef int reply_failure(self, Client c, lua_State* L) except -1
+    cdef const char* interrupt(self) noexcept
+    cdef bint is_slow(self) except -1
+    # SCRIPT KILL, FUNCTION KILL: end the run under way; OK, or why not.
+    cdef int kill_or_reply(self, Client c, bint function) except -1
 
+
+# Show the command that is about to run a script to MONITOR, before what that does.
+cdef int show_call(Client c) except -1
 
 # The name of a flag, in any case -> CODE_*; 0: there is none of that name.
 cdef int code_flag(const char* name, size_t size) noexcept nogil

@@ -1,26 +1,39 @@
 """Runs of scripts and functions. The design comment is in run.pxd."""
 cimport cython
 
-from libc.stdint cimport uint64_t
+import contextlib
+import os
+import signal
+import traceback
+
+from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport strlen
 
+from fastredis._resp cimport arg_bytes
 from fastredis.ds.alloc cimport mem_free, mem_realloc
+from fastredis.ds.native cimport ticks
+from fastredis.engine.busy cimport Busy
 from fastredis.engine.client cimport Frame, unit_begin, unit_end
 from fastredis.engine.command cimport CommandTable, find_command, find_subcommand
-from fastredis.engine.core cimport GATE_DISK, GATE_REPLICATION
+from fastredis.engine.core cimport AFTER_MONITOR, GATE_DISK, GATE_REPLICATION
 from fastredis.engine.dispatch cimport call_guarded
-from fastredis.engine.engine cimport C_MULTI, C_PUBSUB, C_REPLY_OFF, C_REPLY_SKIP, C_REPLY_SKIP_NEXT
+from fastredis.engine.engine cimport (
+    C_MASTER, C_MULTI, C_PUBSUB, C_REPLY_OFF, C_REPLY_SKIP, C_REPLY_SKIP_NEXT, C_SCRIPT, TO_ALL,
+)
 from fastredis.engine.errors cimport ERR_OOM
-from fastredis.engine.flags cimport CONTAINER, DENYOOM, NOSCRIPT, STALE, WRITE
+from fastredis.engine.flags cimport CONTAINER, DENYOOM, MAY_REPLICATE, NOSCRIPT, STALE, WRITE
 from fastredis.engine.keyspace cimport Database
+from fastredis.engine.monitor cimport Monitors
 from fastredis.engine.reply cimport reply_new
 from fastredis.scripting.lua_api cimport LUA_OK, lua
 from fastredis.scripting.redis_library cimport open_redis
-from fastredis.scripting.replies cimport reply_value
+from fastredis.scripting.replies cimport reply_error, reply_value
 from fastredis.scripting.sandbox cimport sandbox_open, sandbox_set
 from fastredis.scripting.values cimport ErrorInfo, read_error
 from fastredis.scripting.vm cimport vm_call, vm_new, vm_push
+from fastredis.scripting.watchdog cimport dog_free, dog_new
 
+from fastredis.engine.reply import ErrorReply
 from fastredis.scripting.lua_api import LuaMissing
 
 cdef extern from "<strings.h>" nogil:
@@ -28,12 +41,27 @@ cdef extern from "<strings.h>" nogil:
 
 cdef enum:
     FIRST_ROOM = 16                 # arguments
-    CLEARED = C_MULTI | C_REPLY_OFF | C_REPLY_SKIP | C_REPLY_SKIP_NEXT | C_PUBSUB   # do not concern its commands
+    # Flags that do not concern its commands; and C_SCRIPT, which is set for them.
+    CLEARED = C_MULTI | C_REPLY_OFF | C_REPLY_SKIP | C_REPLY_SKIP_NEXT | C_PUBSUB | C_SCRIPT
 
 ctypedef Arg* (*Reserving)(void* runs, int argc) noexcept nogil
 ctypedef const char* (*Calling)(void* runs, int argc) noexcept nogil
 ctypedef bint (*Knowing)(void* runs, int argc) noexcept nogil
+ctypedef const char* (*Interrupting)(void* caller) noexcept nogil
+ctypedef const char* (*Tracing)(void* caller, lua_State* L, lua_Debug* ar) noexcept nogil
+ctypedef bint (*Stopping)(void* runs) noexcept nogil
+ctypedef void (*Showing)(void* runs, lua_State* L) noexcept nogil
 ctypedef void (*Logging)(void* runs, int level, const char* text, size_t size) noexcept nogil
+
+cdef const char* KILLED = b"ERR Script killed by user with SCRIPT KILL..."
+cdef const char* ENDING = b"ERR The server is shutting down"
+cdef const char* NOT_BUSY = b"NOTBUSY No scripts in execution right now."
+cdef const char* UNKILLABLE = (
+    b"UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the script "
+    b"termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.")
+cdef const char* UNKILLABLE_MASTER = (
+    b"UNKILLABLE The busy script was sent by a master instance in the context of replication and cannot be killed.")
+cdef bytes BUSY = b"BUSY Redis is busy running a script. You can only call %b KILL or SHUTDOWN NOSAVE."
 
 cdef struct Flag:
     const char* name
@@ -62,22 +90,55 @@ cdef class Code:
     """Lua that can be run."""
 
 
+cdef class Tracer:
+    cdef const char* line(self, lua_State* L, lua_Debug* ar) noexcept:
+        return NULL
+
+    cdef bint breakpoint(self) except -1:
+        return False
+
+    cdef int show(self, lua_State* L) except -1:
+        return 0
+
+    cdef int called(self, Arg* argv, int argc) except -1:
+        return 0
+
+    cdef int replied(self, const char* reply) except -1:
+        return 0
+
+
 @cython.no_gc_clear                 # __dealloc__ needs the engine
 cdef class Runs:
     """What runs in the Luas of one engine."""
 
     def __init__(self, Engine engine not None):
         self.engine = engine
+        self.sessions = set()
         self.out = reply_new(&engine.core, engine, 2)
         self.caller.runs = <void*>self
         self.caller.reserve = <Reserving><void*>py_reserve
         self.caller.call = <Calling><void*>py_call
         self.caller.knows = <Knowing><void*>py_knows
         self.caller.log = <Logging><void*>py_log
+        self.caller.breakpoint = <Stopping><void*>py_breakpoint
+        self.caller.show = <Showing><void*>py_show
 
     def __dealloc__(self):
         if self.engine is not None:
             mem_free(&self.engine.core.memory, self.argv, self.room * sizeof(Arg))
+        if self.dog is not NULL:
+            dog_free(self.dog)
+
+    def configure(self, config):
+        """Take over the settings of scripts."""
+        self.patience_ms = config.busy_reply_threshold
+
+    def end_sessions(self):
+        """The service has ended: so do debuggers in processes of their own."""
+        for pid in self.sessions:
+            self.engine.log.notice(f"Killing debugging session {pid}")
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     cdef int release(self) except -1:
         mem_free(&self.engine.core.memory, self.argv, self.room * sizeof(Arg))
@@ -89,8 +150,13 @@ cdef class Runs:
     cdef Vm* new_vm(self) except NULL:
         cdef Vm* vm
 
+        if self.dog is NULL:
+            try:
+                self.dog = dog_new()
+            except MemoryError as error:
+                self.engine.log.warning(f"Scripts run slower: {error}")
         try:
-            vm = vm_new(&self.engine.core.memory, NULL)
+            vm = vm_new(&self.engine.core.memory, self.dog)
         except LuaMissing as missing:
             if not self.told:
                 self.engine.log.warning(f"Scripts can't run: {missing}")
@@ -115,17 +181,27 @@ cdef class Runs:
         push_arguments(vm, code, b"KEYS", &c.argv[first_key], keys)
         push_arguments(vm, code, b"ARGV", &c.argv[first_key + keys], c.argc - first_key - keys)
         self.client, self.code = c, code
+        self.call, self.call_argc = c.argv, c.argc
         self.read_only = read_only or code.flags & CODE_NO_WRITES
-        self.wrote = False
+        self.wrote = self.slow = False
+        self.verdict = NULL
+        self.start = c.core.tick
+        vm.patience_ms = self.patience_ms
+        vm.interrupt = <Interrupting><void*>py_interrupt if self.patience_ms else NULL
+        vm.trace = <Tracing><void*>py_trace if self.tracer is not None else NULL
         self.caller.resp = 2
+        self.caller.targets = TO_ALL
         unit_begin(c, &outer, self.out, CLEARED)
         try:
             status = vm_call(vm, 2 if code.flags & CODE_FUNCTION else 0, 1)
         finally:
+            vm.trace = NULL
             unit_end(c, &outer)
             c.db = db                           # SELECT was for the script alone
             self.client = None
             self.out.clear()
+            if self.slow:
+                (<Busy>self.engine.busy).end()
         if status == LUA_OK:
             reply_value(c, vm.L, self.caller.resp)
         else:
@@ -162,7 +238,58 @@ cdef class Runs:
         text = info.text[:info.size] if info.text is not NULL else b"ERR unknown error"
         if info.source is not NULL and info.line is not NULL:
             text += b" script: %s, on %s:%s." % (self.code.name, info.source, info.line)
-        return c.out.error(text, len(text)) if info.counted else c.error_text(text)
+        return reply_error(c, text, info.counted)
+
+    # --- runs that take too long ----------------------------------------------------------
+
+    cdef const char* interrupt(self) noexcept:
+        """Serve others, if the run has taken too long -> the error that ends it, NULL: it goes on."""
+        try:
+            if self.slow or self.is_slow():
+                (<Busy>self.engine.busy).serve()
+        except Exception:
+            self.engine.log.warning("Bug: serving others in the middle of a script failed\n" + traceback.format_exc())
+        return ENDING if self.engine.ending else self.verdict
+
+    cdef bint is_slow(self) except -1:
+        """Whether the run has become too long just now."""
+        cdef int64_t elapsed_ms = self.elapsed_ms()
+        cdef str kind = "FUNCTION" if self.code.flags & CODE_FUNCTION else "SCRIPT"
+
+        if elapsed_ms < self.patience_ms:
+            return False
+        self.engine.log.warning(
+            f"Slow script detected: still in execution after {elapsed_ms} milliseconds. You can try killing the script "
+            f"using the {kind} KILL command. Script name is: {self.code.name.decode()}.")
+        self.slow = True
+        (<Busy>self.engine.busy).begin(self.client, BUSY % kind.encode())
+        return True
+
+    def elapsed_ms(self):
+        """How long the run under way has taken so far."""
+        return int((ticks() - self.start) / self.engine.ticks_per_us() / 1000)
+
+    def running_function(self):
+        """What FUNCTION STATS says of the run under way; None: there is none. Errors: ErrorReply if it is a script."""
+        if self.client is None:
+            return None
+        if not self.code.flags & CODE_FUNCTION:
+            raise ErrorReply((<Busy>self.engine.busy).error.decode())
+        return {"name": self.code.name, "command": [arg_bytes(&self.call[i]) for i in range(self.call_argc)],
+                "duration_ms": self.elapsed_ms()}
+
+    cdef int kill_or_reply(self, Client c, bint function) except -1:
+        if self.client is None:
+            return c.error(NOT_BUSY)
+        if self.client.flags & C_MASTER:
+            return c.error(UNKILLABLE_MASTER)
+        if self.wrote:
+            return c.error(UNKILLABLE)
+        if function != (self.code.flags & CODE_FUNCTION != 0):
+            return c.error_text((<Busy>self.engine.busy).error)
+        self.verdict = KILLED
+        self.engine.log.notice("Lua script killed by user with SCRIPT KILL.")
+        return c.reply_ok()
 
     # --- commands of a script -------------------------------------------------------------
 
@@ -182,23 +309,41 @@ cdef class Runs:
 
         self.caller.refused = True
         if command is None:
-            return b"-ERR Unknown Redis command called from script"
+            return self.refuse(NULL, b"-ERR Unknown Redis command called from script")
         if not takes(command, argc):
-            return b"-ERR Wrong number of args calling Redis command from script"
+            return self.refuse(<void*>command, b"-ERR Wrong number of args calling Redis command from script")
         if command.flags & NOSCRIPT:
-            return b"-ERR This Redis command is not allowed from script"
-        if command.flags & WRITE and self.read_only:
-            return b"-ERR Write commands are not allowed from read-only scripts."
+            return self.refuse(<void*>command, b"-ERR This Redis command is not allowed from script")
+        if command.flags & (WRITE | MAY_REPLICATE) and self.read_only:
+            return self.refuse(<void*>command, b"-ERR Write commands are not allowed from read-only scripts.")
         if (self.out_of_memory and command.flags & DENYOOM and not self.wrote
                 and not self.code.flags & CODE_ALLOW_OOM):
-            return b"-OOM command not allowed when used memory > 'maxmemory'."
+            return self.refuse(<void*>command, b"-OOM command not allowed when used memory > 'maxmemory'.")
         self.caller.refused = False
         self.out.clear()
         self.out.resp = self.caller.resp
+        c.core.tick = ticks()               # what Lua did meanwhile is no time of the command
         c.argv, c.argc = self.argv, argc
         self.wrote = self.wrote or command.flags & WRITE != 0
+        c.flags |= C_SCRIPT
+        c.core.targets = self.caller.targets
         call_guarded(c, command.container or command, checked=False)
+        c.core.targets = TO_ALL
         return self.out.data
+
+    cdef const char* refuse(self, void* command, const char* text) except NULL:
+        """Count a command that may not run; NULL: there is none of that name."""
+        self.engine.count_error(text + 1, strlen(text + 1))
+        self.engine.core.errors_seen = self.engine.core.errors
+        if command is not NULL:
+            self.engine.stats[(<Command>command).index].rejected += 1
+        return text
+
+
+cdef int show_call(Client c) except -1:
+    if c.core.after_call & AFTER_MONITOR:
+        (<Monitors>c.engine.monitors).show(c)
+    return 0
 
 
 cdef inline bint takes(Command command, int argc) noexcept:
@@ -221,7 +366,32 @@ cdef Arg* py_reserve(void* runs, int argc) noexcept:
 
 
 cdef const char* py_call(void* runs, int argc) noexcept:
-    return (<Runs>runs).execute(argc)
+    cdef Runs self = <Runs>runs
+    cdef const char* reply
+
+    if self.tracer is None:
+        return self.execute(argc)
+    self.tracer.called(self.argv, argc)
+    reply = self.execute(argc)
+    self.tracer.replied(reply)
+    return reply
+
+
+cdef const char* py_trace(void* caller, lua_State* L, lua_Debug* ar) noexcept:
+    return (<Runs>(<Caller*>caller).runs).tracer.line(L, ar)
+
+
+cdef bint py_breakpoint(void* runs) noexcept:
+    return (<Runs>runs).tracer is not None and (<Runs>runs).tracer.breakpoint()
+
+
+cdef void py_show(void* runs, lua_State* L) noexcept:
+    if (<Runs>runs).tracer is not None:
+        (<Runs>runs).tracer.show(L)
+
+
+cdef const char* py_interrupt(void* caller) noexcept:
+    return (<Runs>(<Caller*>caller).runs).interrupt()
 
 
 cdef bint py_knows(void* runs, int argc) noexcept:

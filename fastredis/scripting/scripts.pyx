@@ -68,6 +68,14 @@ cdef class Scripts:
         """What Lua holds."""
         return self.vm.used if self.vm is not NULL else 0
 
+    def configure(self, config):
+        """Take over the settings of scripts."""
+        self.runs.configure(config)
+
+    def end_sessions(self):
+        """The service has ended: so do forked debuggers."""
+        self.runs.end_sessions()
+
     cdef bint ready_or_reply(self, Client c) except -1:
         """Have a Lua; replies an error if there is none to be had."""
         if self.vm is not NULL:

@@ -23,6 +23,9 @@
 # resume) is all our own, looks at `killed`, and passes it on; and no handler is called that xpcall was given, since a
 # hook does not work in one that is called because of an error in a hook.
 #
+# A debugger has each line of a script shown to it before it runs (`trace`), and may end it there by an error; that is an
+# ordinary one. Then there is no limit of time.
+#
 # The C stack: LuaJIT has no limit for functions in C that call functions in Lua that call functions in C, and
 # coroutines that resume coroutines; Lua 5.1 has one of 200. So those that do such calls (pcall, gsub, sort, load,
 # resume ...) ask is_deep() first. The threads that scripts run in need a stack of 8 MB.
@@ -38,7 +41,7 @@ from libc.stdint cimport int64_t, uint64_t
 
 from fastredis.ds.alloc cimport Account
 from fastredis.ds.native cimport unlikely
-from fastredis.scripting.lua_api cimport lua, lua_Alloc, lua_State
+from fastredis.scripting.lua_api cimport lua, lua_Alloc, lua_Debug, lua_State
 from fastredis.scripting.watchdog cimport Watchdog
 
 cdef enum:
@@ -53,6 +56,9 @@ cdef struct Buffer:
 # Asked in the middle of a script, every now and then -> NULL: go on; else the error, with its code, that ends it. It
 # runs with the GIL and may call Python, but must not raise, nor use the Vm.
 ctypedef const char* (*Interrupt)(void* context) noexcept nogil
+
+# Asked before each line of a script, and every INTERRUPT_EVERY instructions; as an Interrupt, but it may use the Vm.
+ctypedef const char* (*Trace)(void* context, lua_State* L, lua_Debug* ar) noexcept nogil
 
 cdef struct Vm:
     lua_State* L
@@ -73,6 +79,7 @@ cdef struct Vm:
     int calls                   # since the last step of the collector
     bint killed                 # the script has got an error that nothing may catch
     Interrupt interrupt         # NULL: scripts run as long as they like
+    Trace trace                 # NULL: there is no debugger
     int64_t patience_ms         # how long a script runs before `interrupt` is asked for the first time
     Watchdog* dog               # NULL: it is asked every INTERRUPT_EVERY instructions from the beginning
 

@@ -3,9 +3,9 @@ from libc.string cimport memset
 
 from fastredis.ds.alloc cimport LARGE, mem_alloc, mem_free, mem_give_up, mem_growth_possible, mem_realloc
 from fastredis.scripting.lua_api cimport (
-    LUA_GCCOLLECT, LUA_GCRESTART, LUA_GCSETPAUSE, LUA_GCSETSTEPMUL, LUA_GCSTEP, LUA_MASKCOUNT,
+    LUA_GCCOLLECT, LUA_GCRESTART, LUA_GCSETPAUSE, LUA_GCSETSTEPMUL, LUA_GCSTEP, LUA_MASKCOUNT, LUA_MASKLINE,
     LUA_REGISTRYINDEX, LUA_TBOOLEAN, LUA_TNIL, LUA_TNUMBER, LUA_TSTRING, LUA_TTABLE, LUAJIT_MODE_ENGINE,
-    LUAJIT_MODE_OFF, lua_Debug, set_field,
+    LUAJIT_MODE_OFF, set_field,
 )
 from fastredis.scripting.lua_api import load
 from fastredis.scripting.watchdog cimport dog_begin, dog_end, dog_seen
@@ -172,6 +172,22 @@ cdef void on_count(lua_State* L, lua_Debug* ar) noexcept nogil:
     lua.error(L)
 
 
+cdef void on_line(lua_State* L, lua_Debug* ar) noexcept nogil:
+    """Show the debugger where the script is."""
+    cdef Vm* vm = vm_of(L)
+    cdef bint limited = vm.limited
+    cdef const char* reason
+
+    vm.limited = False              # what it does with the Vm can't fail
+    reason = vm.trace(vm.context, L, ar)
+    vm.limited = limited
+    if reason is not NULL:
+        lua.createtable(L, 0, 3)
+        lua.pushstring(L, reason)
+        set_field(L, -2, b"err")
+        lua.error(L)
+
+
 cdef void set_hook(lua_State* L) noexcept nogil:
     """Have on_count() called every now and then."""
     lua.sethook(L, on_count, LUA_MASKCOUNT, INTERRUPT_EVERY)
@@ -195,7 +211,10 @@ cdef int vm_call(Vm* vm, int arguments, int results) noexcept:
     cdef int handler = lua.gettop(L) - arguments - 1, status
     cdef bint hooked = False, watched = False
 
-    if vm.interrupt is not NULL:
+    if vm.trace is not NULL:
+        lua.sethook(L, on_line, LUA_MASKLINE | LUA_MASKCOUNT, INTERRUPT_EVERY)
+        hooked = True
+    elif vm.interrupt is not NULL:
         # A hook belongs to one coroutine in Lua 5.1, and can't be set by another thread.
         watched = vm.dog is not NULL and lua.is_jit
         if watched:
