@@ -152,6 +152,16 @@ def set_active_expire(c, value):
     return OK
 
 
+@subcommand(
+    "SET-DISABLE-DENY-SCRIPTS <0|1>",
+    "Allow scripts to call commands that are not for them, or forbid it again.",
+    1,
+)
+def set_disable_deny_scripts(c, value):
+    c.engine.scripts.set_allows_all(is_on(value))
+    return OK
+
+
 @subcommand("PAUSE-CRON <0|1>", "Stop periodic cron job processing.", 1)
 def pause_cron(c, value):
     c.engine.host.cron_paused = is_on(value)

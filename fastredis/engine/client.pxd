@@ -13,7 +13,7 @@
 #     EXEC      unit_begin()
 #       SET                    argv: in the Queue        out: as it was               made when it was queued
 #       EVAL    unit_begin()
-#         INCR                 argv: Lua's strings       out: a Reply of the script   call_guarded(checked=False)
+#         INCR                 argv: Lua's strings       out: a Reply of the script   scripting/run
 #               unit_end()
 #               unit_end()
 #   BLPOP, again  frame_push() argv: the KeyWaiter's     out: the client's inbox      made when it came

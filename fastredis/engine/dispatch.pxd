@@ -22,9 +22,9 @@ cdef int prepare(Client c, Batch* batch, void** commands) except -1
 cdef int execute(Client c, Command command) except -1
 cdef int call_python(Client c, Command command) except -1
 cdef int call(Client c, Command command) except -1
-# The same in a frame with another one around it; a bug in the command ends only itself. checked: whether it may run was
-# asked before (when it was queued, began to wait, or by the master); else, in a script, it is asked now.
-cdef int call_guarded(Client c, Command command, bint checked=*) except -1
+# The same in a frame with another one around it; a bug in the command ends only itself. Whether it may run was asked
+# before: when it was queued, began to wait, by the master, or by the script.
+cdef int call_guarded(Client c, Command command) except -1
 # From a timer's turn: run a waiting client's command again. Those who wait for what it changes go on at the turn's end.
 cdef int rerun(Engine engine, KeyWaiter waiter) except -1
 cdef int refuse(Client c, Command command, bytes text) except -1

@@ -26,7 +26,7 @@ from fastredis.engine.errors cimport (
 )
 from fastredis.engine.evict cimport ROOM_NONE, Evictor
 from fastredis.engine.flags cimport (
-    ADMIN, ALLOW_BUSY, CONTAINER, DENYOOM, FAST, LOADING, MAY_REPLICATE, MOVABLE_KEYS, NO_AUTH, NO_MULTI, PROTECTED, READONLY,
+    ADMIN, ALLOW_BUSY, CONTAINER, DENYOOM, FAST, LOADING, MAY_REPLICATE, MOVABLE_KEYS, NO_AUTH, NO_MANDATORY_KEYS, NO_MULTI, PROTECTED, READONLY,
     SKIP_MONITOR, STALE, WRITE,
 )
 from fastredis.engine.keys cimport KeyList, keys_free, keys_init
@@ -286,7 +286,7 @@ cdef int execute_checked(Client c, Command command) except -1:
         return 1
     mark = begin_reply(c)
     if is_queueing(c, command):
-        (<Queue>c.queue).append(c, command)
+        (<Queue>c.queue).append(c, command, flags)
         c.note_memory()
         c.out.status(b"QUEUED")
         return settle_reply(c, mark)
@@ -322,12 +322,17 @@ cdef bint waits_for_copy(Client c, Command command, uint64_t flags) except -1:
 
 
 cdef uint64_t command_flags(Client c, Command command):
-    """A command's flags. EXEC has those of all it will run: what one of them does, and what all are allowed."""
+    """A command's flags. EXEC has those of all it will run: what one of them does, and what all are allowed.
+
+    And a script may declare what it does.
+    """
     cdef Queue queue
 
     if c.flags & C_MULTI and command.name == b"exec":
         queue = <Queue>c.queue
         return (command.flags | queue.flags) & ~<uint64_t>ALLOWANCES | (command.flags & queue.shared_flags & ALLOWANCES)
+    if command.flags & SKIP_MONITOR and command.flags & NO_MANDATORY_KEYS:
+        return c.engine.scripts.flags_of(command.name, arg_bytes(&c.argv[1]), command.flags)
     return command.flags
 
 
@@ -707,15 +712,12 @@ cdef int propagate(Client c, bint changed) except -1:
     return 0
 
 
-cdef int call_guarded(Client c, Command command, bint checked=True) except -1:
+cdef int call_guarded(Client c, Command command) except -1:
     cdef size_t mark = c.out.size
     cdef int64_t dirty = c.core.dirty
 
     try:
-        if checked:
-            call(c, command)
-        else:
-            execute(c, command)
+        call(c, command)
     except Exception:
         c.out.truncate(min(mark, c.out.size))
         internal_error(c, command, dirty)

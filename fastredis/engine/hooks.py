@@ -107,6 +107,10 @@ class Scripting:
 
     functions = Libraries()
 
+    def flags_of(self, command: bytes, text: bytes, flags: int) -> int:
+        """The flags of EVAL, FCALL and the like, with that first argument: what the script declares counts."""
+        return flags
+
 
 class BadLibraryError(Exception):
     """A library can't be had; `text` is the reason, as an error reply has it without its code."""

@@ -28,7 +28,7 @@ cdef class Queue:
     cdef readonly int64_t size_bytes    # of all the blocks
     cdef uint64_t flags                 # that any of the commands has
     cdef uint64_t shared_flags          # that all of them have
-    cdef int append(self, Client c, Command command) except -1
+    cdef int append(self, Client c, Command command, uint64_t flags) except -1
 
 
 cdef int watch(Client c, Arg* key) except -1

@@ -21,8 +21,8 @@ cdef class Queue:
             mem_free(self.account, self.items[i].argv, self.items[i].size)
         mem_free(self.account, self.items, self.room * sizeof(Queued))
 
-    cdef int append(self, Client c, Command command) except -1:
-        """Copy the client's present command to the end of the queue."""
+    cdef int append(self, Client c, Command command, uint64_t flags) except -1:
+        """Copy the client's present command to the end of the queue. flags: what it does."""
         cdef size_t size
         cdef int room
         cdef Queued* item
@@ -39,8 +39,8 @@ cdef class Queue:
         item.size = size
         self.count += 1
         self.size_bytes += size
-        self.flags |= command.flags
-        self.shared_flags &= command.flags
+        self.flags |= flags
+        self.shared_flags &= flags
         return 0
 
 

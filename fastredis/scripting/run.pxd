@@ -60,6 +60,7 @@ cdef class Runs:
     cdef int room
     cdef bint told                      # the log says that there is no Lua
     cdef Watchdog* dog                  # of all Luas; NULL: there is none, or no thread for it
+    cdef public bint allows_all         # DEBUG SET-DISABLE-DENY-SCRIPTS: also commands that are not for scripts
     cdef int64_t patience_ms            # busy-reply-threshold; 0: a run may take as long as it likes
 
     cdef Tracer tracer                  # of the next run; None: nobody
@@ -76,6 +77,7 @@ cdef class Runs:
     cdef bint out_of_memory             # maxmemory is passed, and nothing can be evicted
     cdef uint64_t start                 # when it began, in ticks of the cycle counter
     cdef bint slow                      # it takes too long: others are served in it
+    cdef bytes obstacle                 # why its latest command was refused, if the server was the reason
     cdef const char* verdict            # the error that ends it; NULL: it goes on
 
     # A Lua with all that scripts see. Errors: LuaMissing.
@@ -86,6 +88,7 @@ cdef class Runs:
     cdef int run(self, Client c, Vm* vm, Code code, int first_key, int keys, bint read_only) except -1
     cdef Command command(self, int argc)
     cdef const char* execute(self, int argc) except NULL
+    cdef bint is_barred(self, Command command) except -1
     cdef const char* refuse(self, void* command, const char* text) except NULL
     cdef bint may_run_or_reply(self, Client c, Code code, bint read_only) except -1
     cdef int reply_failure(self, Client c, lua_State* L) except -1

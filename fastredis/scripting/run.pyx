@@ -312,13 +312,15 @@ cdef class Runs:
             return self.refuse(NULL, b"-ERR Unknown Redis command called from script")
         if not takes(command, argc):
             return self.refuse(<void*>command, b"-ERR Wrong number of args calling Redis command from script")
-        if command.flags & NOSCRIPT:
+        if command.flags & NOSCRIPT and not self.allows_all:
             return self.refuse(<void*>command, b"-ERR This Redis command is not allowed from script")
         if command.flags & (WRITE | MAY_REPLICATE) and self.read_only:
             return self.refuse(<void*>command, b"-ERR Write commands are not allowed from read-only scripts.")
         if (self.out_of_memory and command.flags & DENYOOM and not self.wrote
                 and not self.code.flags & CODE_ALLOW_OOM):
             return self.refuse(<void*>command, b"-OOM command not allowed when used memory > 'maxmemory'.")
+        if c.core.gate & (GATE_DISK | GATE_REPLICATION) and self.is_barred(command):
+            return self.refuse(<void*>command, self.obstacle)
         self.caller.refused = False
         self.out.clear()
         self.out.resp = self.caller.resp
@@ -327,9 +329,25 @@ cdef class Runs:
         self.wrote = self.wrote or command.flags & WRITE != 0
         c.flags |= C_SCRIPT
         c.core.targets = self.caller.targets
-        call_guarded(c, command.container or command, checked=False)
+        call_guarded(c, command)
         c.core.targets = TO_ALL
         return self.out.data
+
+    cdef bint is_barred(self, Command command) except -1:
+        """Whether there is an obstacle, for a reason that concerns the server. What has written already may go on."""
+        cdef uint64_t flags = command.flags & ~<uint64_t>WRITE if self.wrote else command.flags
+        cdef bytes text = None
+
+        if self.engine.core.gate & GATE_REPLICATION:
+            text = self.engine.replication.refusal(flags, self.client.flags)
+        if text is None and self.engine.core.gate & GATE_DISK and flags & WRITE:
+            text = next(iter(self.engine.disk_errors.values()))
+        if text is None:
+            return False
+        if text.startswith(b"MASTERDOWN"):
+            text = b"ERR Can not execute the command on a stale replica"
+        self.obstacle = b"-" + text
+        return True
 
     cdef const char* refuse(self, void* command, const char* text) except NULL:
         """Count a command that may not run; NULL: there is none of that name."""

@@ -3,14 +3,17 @@ cimport cython
 
 from collections import OrderedDict
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memchr, memcmp
 
 from fastredis.ds.sha1 cimport SHA1_TEXT, sha1_text
 from fastredis.engine.errors cimport ERR_SHEBANG
+from fastredis.engine.flags cimport DENYOOM, MAY_REPLICATE, READONLY, STALE, WRITE
 from fastredis.scripting.chunk cimport vm_load
 from fastredis.scripting.lua_api cimport lua, lua_pop
-from fastredis.scripting.run cimport CODE_DECLARES, code_flag
+from fastredis.scripting.run cimport (
+    CODE_ALLOW_OOM, CODE_ALLOW_STALE, CODE_DECLARES, CODE_NO_WRITES, code_flag,
+)
 from fastredis.scripting.vm cimport vm_close, vm_forget
 
 from fastredis.scripting.functions import Functions
@@ -71,6 +74,37 @@ cdef class Scripts:
     def configure(self, config):
         """Take over the settings of scripts."""
         self.runs.configure(config)
+
+    def set_allows_all(self, allows):
+        """DEBUG: let scripts call commands that are not for them."""
+        self.runs.allows_all = allows
+
+    def flags_of(self, bytes command, bytes text, uint64_t flags):
+        """What a script does by its declaration, or, if it declares nothing, may do."""
+        cdef Code code
+        cdef int declared = 0
+
+        if command.startswith(b"fcall"):
+            code = self.functions.libraries.find(text, len(text))
+        elif command.startswith(b"evalsha"):
+            code = self.by_sha.get(text.lower())
+        else:
+            code = None
+            if text.startswith(b"#!"):
+                try:
+                    declared = read_shebang(text.partition(b"\n")[0])
+                except BadShebangError:
+                    pass
+        if code is not None:
+            declared = code.flags
+        if not declared & CODE_DECLARES:
+            return flags if flags & READONLY else flags | MAY_REPLICATE
+        flags &= ~<uint64_t>(STALE | DENYOOM | WRITE)
+        if not declared & (CODE_ALLOW_OOM | CODE_NO_WRITES):
+            flags |= DENYOOM
+        if not declared & CODE_NO_WRITES:
+            flags |= WRITE
+        return flags | STALE if declared & CODE_ALLOW_STALE else flags
 
     def end_sessions(self):
         """The service has ended: so do forked debuggers."""
