@@ -13,8 +13,8 @@ from fastredis.engine.busy cimport Busy
 from fastredis.engine.client cimport Frame, frame_pop, frame_push
 from fastredis.engine.command cimport CommandTable, find_command, find_subcommand
 from fastredis.engine.core cimport (
-    AFTER_FEED, AFTER_MONITOR, AFTER_READY, AFTER_SLOWLOG, GATE_BUSY, GATE_COPYING, GATE_DISK, GATE_LOADING, GATE_PAUSED,
-    GATE_REPLICATION, Core,
+    AFTER_FEED, AFTER_MONITOR, AFTER_READY, AFTER_SLOWLOG, GATE_BUSY, GATE_COPYING, GATE_DISK, GATE_LOADING,
+    GATE_PAUSED, GATE_REPLICATION, Core,
 )
 from fastredis.engine.engine cimport (
     C_BLOCKED, C_CLOSE_AFTER_REPLY, C_CLOSE_ASAP, C_DENY_BLOCKING, C_DIRTY_EXEC, C_MASTER, C_MONITOR, C_MULTI,
@@ -26,8 +26,8 @@ from fastredis.engine.errors cimport (
 )
 from fastredis.engine.evict cimport ROOM_NONE, Evictor
 from fastredis.engine.flags cimport (
-    ADMIN, ALLOW_BUSY, CONTAINER, DENYOOM, FAST, LOADING, MAY_REPLICATE, MOVABLE_KEYS, NO_AUTH, NO_MANDATORY_KEYS, NO_MULTI, PROTECTED, READONLY,
-    SKIP_MONITOR, STALE, WRITE,
+    ADMIN, ALLOW_BUSY, CONTAINER, DENYOOM, FAST, LOADING, MAY_REPLICATE, MOVABLE_KEYS, NO_AUTH, NO_MANDATORY_KEYS,
+    NO_MULTI, PROTECTED, READONLY, SKIP_MONITOR, STALE, WRITE,
 )
 from fastredis.engine.keys cimport KeyList, keys_free, keys_init
 from fastredis.engine.keyspace cimport Database

@@ -338,7 +338,7 @@ cdef class AofLoad:
         if command.name == b"multi":
             self.before_multi = begin
         if c.flags & C_MULTI and command.name != b"exec":
-            (<Queue>c.queue).append(c, command)
+            (<Queue>c.queue).append(c, command, command.flags)
             return 0
         c.command = <void*>command
         if command.handler is not NULL:

@@ -241,7 +241,7 @@ cdef class MasterConnection(Connection):
             (<Blocked>self.engine.blocked).postpone(self)
             return False
         if is_queueing(self, found):
-            (<Queue>self.queue).append(self, found)
+            (<Queue>self.queue).append(self, found, found.flags)
         else:
             call_guarded(self, found)
         return True

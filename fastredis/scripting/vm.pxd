@@ -23,8 +23,8 @@
 # resume) is all our own, looks at `killed`, and passes it on; and no handler is called that xpcall was given, since a
 # hook does not work in one that is called because of an error in a hook.
 #
-# A debugger has each line of a script shown to it before it runs (`trace`), and may end it there by an error; that is an
-# ordinary one. Then there is no limit of time.
+# A debugger has each line of a script shown to it before it runs (`trace`), and may end it there by an error, which is
+# an ordinary one. Then there is no limit of time.
 #
 # The C stack: LuaJIT has no limit for functions in C that call functions in Lua that call functions in C, and
 # coroutines that resume coroutines; Lua 5.1 has one of 200. So those that do such calls (pcall, gsub, sort, load,

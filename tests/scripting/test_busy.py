@@ -273,3 +273,39 @@ def test_many_clients(fresh_server, loop):
             assert client.call("PING") == PONG
             client.close()
         wait_until(lambda: len(first.call("CLIENT", "LIST").splitlines()) == 1)
+
+
+LIBRARY = ("#!lua name=lib\n"
+           "redis.register_function('endless', function() while true do end end)\n"
+           "redis.register_function('writes', function(keys) redis.call('SET', keys[1], 'v') while true do end end)\n")
+BUSY_FUNCTION = Error("BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.")
+
+
+def test_functions(server, client):
+    client.call("FUNCTION", "LOAD", LIBRARY)
+    with server.client(timeout=60) as other:
+        other.send("FCALL", "endless", 0, "argument")
+        wait_until(lambda: client.call("PING") == BUSY_FUNCTION)
+        assert client.call("SCRIPT", "KILL") == BUSY_FUNCTION
+        stats = client.call("FUNCTION", "STATS")
+        running = dict(zip(stats[1][::2], stats[1][1::2], strict=True))
+        assert stats[0] == b"running_script"
+        assert running[b"name"] == b"endless"
+        assert running[b"command"] == [b"FCALL", b"endless", b"0", b"argument"]
+        assert running[b"duration_ms"] >= 20
+        assert client.call("FUNCTION", "KILL") == OK
+        assert other.read() == Error(
+            "ERR Script killed by user with SCRIPT KILL... script: endless, on @user_function:2.")
+        assert client.call("FUNCTION", "STATS")[1] is None
+        other.send("FCALL", "writes", 1, "k")
+        wait_until(lambda: client.call("PING") == BUSY_FUNCTION)
+        assert client.call("FUNCTION", "KILL").startswith("UNKILLABLE")
+
+
+def test_function_commands_on_a_script(server, client):
+    with server.client(timeout=60) as other:
+        other.send("EVAL", ENDLESS, 0)
+        busy(client)
+        assert client.call("FUNCTION", "KILL") == BUSY
+        assert client.call("FUNCTION", "STATS") == BUSY
+        end(client)

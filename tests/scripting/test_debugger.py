@@ -60,8 +60,8 @@ def begin(request, either_server):
 
 def test_steps_and_lists(begin):
     with begin() as session:
-        assert session.first == [Status("* Stopped at 1, stop reason = step over"), Status("-> 1   " + SCRIPT.splitlines()[0])]
         lines = SCRIPT.splitlines()
+        assert session.first == [Status("* Stopped at 1, stop reason = step over"), Status("-> 1   " + lines[0])]
         assert session.say("list") == ["-> 1   " + lines[0]] + [f"   {i}   {lines[i - 1]}" for i in range(2, 7)]
         assert session.say("s") == ["* Stopped at 2, stop reason = step over", "-> 2   " + lines[1]]
         assert session.say("l 5 1") == [f"   {i}   {lines[i - 1]}" for i in (4, 5, 6)]
