@@ -1022,6 +1022,14 @@ cdef class Engine(Listener):
         if self.core.armed_ms < self.core.now_ms:
             self.core.rearm = True
 
+    def guarded(self, str what, function, *args):
+        """Call a function from where an exception can go no further, as Lua is in between: it is logged -> None."""
+        try:
+            return function(*args)
+        except Exception:
+            self.log.warning(f"Bug: {what} failed with an exception\n" + traceback.format_exc())
+            return None
+
     def run_in_thread(self, function, *args):
         """Call a function that takes its time in another thread: a future of what it returns."""
         return self.loop.run_in_executor(self.threads, function, *args)

@@ -2,7 +2,6 @@
 import os
 import socket
 import struct
-import traceback
 
 from libc.stdint cimport int64_t
 
@@ -11,7 +10,9 @@ from fastredis.ds.native cimport ticks
 from fastredis.engine.engine cimport C_CLOSE_AFTER_REPLY
 from fastredis.scripting.chunk cimport chunk_load
 from fastredis.scripting.debug_text cimport reply_as_text, value_text
-from fastredis.scripting.lua_api cimport LUA_ERRSYNTAX, LUA_HOOKCOUNT, LUA_MINSTACK, LUA_OK, LUA_TTABLE, get_field, lua, lua_pop
+from fastredis.scripting.lua_api cimport (
+    LUA_ERRSYNTAX, LUA_HOOKCOUNT, LUA_MINSTACK, LUA_OK, LUA_TTABLE, get_field, lua, lua_pop,
+)
 
 from fastredis.persist.child import fork, wait_for
 
@@ -82,20 +83,22 @@ cdef class Debugger(Tracer):
     # --- what the script does ---------------------------------------------------------------
 
     cdef const char* line(self, lua_State* L, lua_Debug* ar) noexcept:
-        try:
-            self.reason = None
-            lua.getstack(L, 0, ar)
-            lua.getinfo(L, b"Sl", ar)
-            self.look(<size_t>L, ar.source == b"@user_script", ar.currentline, ar.event == LUA_HOOKCOUNT)
-        except SessionError as error:
-            self.reason = error.args[0]
-        except Exception:
-            self.runs.engine.log.warning("Bug: the debugger failed with an exception\n" + traceback.format_exc())
-            self.reason = b"ERR the debugger failed"
+        lua.getstack(L, 0, ar)
+        lua.getinfo(L, b"Sl", ar)
+        self.reason = self.runs.engine.guarded("the debugger", self.look, <size_t>L, ar.source == b"@user_script",
+                                               ar.currentline, ar.event == LUA_HOOKCOUNT)
         return NULL if self.reason is None else <const char*>self.reason
 
-    def look(self, size_t state, bint is_script, int line, bint is_count):
-        """The script is at a line, of its own or of something that it has loaded."""
+    def look(self, state, is_script, line, is_count):
+        """What is done before each line of code -> the error that ends the script, None: it goes on."""
+        try:
+            self.come_to(state, is_script, line, is_count)
+        except SessionError as error:
+            return error.args[0]
+        return None
+
+    def come_to(self, size_t state, bint is_script, int line, bint is_count):
+        """The script is at a line, of its own or of something that it has loaded. Errors: SessionError."""
         cdef lua_State* L = <lua_State*>state
         cdef bint broken = line in self.breakpoints or self.stop_next
         cdef bint late = False
@@ -509,13 +512,16 @@ cdef bint go_apart(Runs runs, Connection c) except -1:
         watch(runs.engine, runs.sessions, pid, 0.01)
         runs.sessions.add(pid)
         return False
-    try:
-        runs.engine.host.in_child("debug")
-        runs.engine.isolate()
-        runs.engine.log.notice("fastredis forked for debugging eval")
-    except Exception:
-        runs.engine.log.warning("Bug: a child failed with an exception\n" + traceback.format_exc())
+    if not runs.engine.guarded("a child", settle_in_child, runs.engine):
         os._exit(1)
+    return True
+
+
+def settle_in_child(engine):
+    """The process is a debugger's."""
+    engine.host.in_child("debug")
+    engine.isolate()
+    engine.log.notice("fastredis forked for debugging eval")
     return True
 
 

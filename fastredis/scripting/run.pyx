@@ -4,7 +4,6 @@ cimport cython
 import contextlib
 import os
 import signal
-import traceback
 
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport strlen
@@ -244,12 +243,13 @@ cdef class Runs:
 
     cdef const char* interrupt(self) noexcept:
         """Serve others, if the run has taken too long -> the error that ends it, NULL: it goes on."""
-        try:
-            if self.slow or self.is_slow():
-                (<Busy>self.engine.busy).serve()
-        except Exception:
-            self.engine.log.warning("Bug: serving others in the middle of a script failed\n" + traceback.format_exc())
+        self.engine.guarded("serving others in the middle of a script", self.serve_others)
         return ENDING if self.engine.ending else self.verdict
+
+    def serve_others(self):
+        """In the middle of a run, if it has taken too long."""
+        if self.slow or self.is_slow():
+            (<Busy>self.engine.busy).serve()
 
     cdef bint is_slow(self) except -1:
         """Whether the run has become too long just now."""
