@@ -187,7 +187,8 @@ SILENT = {
     "persist.snapshot.SliceSnapshot.before_change",
     # Lua is between them and whoever would hear of it. What a command raises is caught before (call_guarded).
     "scripting.run.py_call", "scripting.run.py_knows", "scripting.run.py_log", "scripting.run.Runs.interrupt",
-    "scripting.run.py_trace", "scripting.run.py_breakpoint", "scripting.run.py_show", "scripting.debugger.Debugger.line",
+    "scripting.run.py_trace", "scripting.run.py_breakpoint", "scripting.run.py_show",
+    "scripting.debugger.Debugger.line",
     "scripting.functions.py_add_function",
     # What must be given back is given back before.
     "engine.engine.Engine.__dealloc__", "persist.syncer.Syncer.__dealloc__",

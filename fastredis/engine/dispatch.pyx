@@ -9,7 +9,6 @@ from fastredis.ds.histogram cimport histogram_add
 from fastredis.ds.native cimport prefetch, same_bytes, ticks, unlikely
 from fastredis.ds.table cimport Table, table_prefetch_bucket, table_prefetch_entry
 from fastredis.engine.blocking cimport Blocked, KeyWaiter
-from fastredis.engine.busy cimport Busy
 from fastredis.engine.client cimport Frame, frame_pop, frame_push
 from fastredis.engine.command cimport CommandTable, find_command, find_subcommand
 from fastredis.engine.core cimport (
@@ -401,7 +400,7 @@ cdef bint is_refused(Client c, Command command, uint64_t flags) except -1:
     elif core.gate & GATE_LOADING and not flags & LOADING:
         refuse(c, command, ERR_LOADING)
     elif core.gate & GATE_BUSY and not command.flags & ALLOW_BUSY:
-        refuse(c, command, (<Busy>c.engine.busy).error)
+        refuse(c, command, c.engine.busy.error)
     elif c.flags & (C_MONITOR | C_REPLICA) and flags & (READONLY | WRITE | MAY_REPLICATE):
         refuse(c, command, ERR_REPLICA_KEYS)
     else:

@@ -76,6 +76,13 @@ def test_errors(client, case):
     assert int(info(client, "stats")["total_error_replies"]) == 1
 
 
+def test_script_show(fresh_server):
+    with fresh_server().client() as client:
+        sha = client.call("SCRIPT", "LOAD", "return 1")
+        assert client.call("SCRIPT", "SHOW", sha.upper()) == b"return 1"
+        assert client.call("SCRIPT", "SHOW", "x").startswith("NOSCRIPT No matching script")
+
+
 def test_set_repl(either_server):
     """To the AOF alone, to nobody, and back; what is not a number of that kind is refused."""
     server = either_server("--appendonly", "yes")
