@@ -12,10 +12,10 @@ from fastredis.engine.arguments import argument_docs, parse_args
 FACTS = Path(__file__).parent / "facts"
 
 # SET has the comparisons of 8.4 and BITOP the operations of 8.2, which these facts do not have; BGSAVE has CANCEL,
-# which they have as Valkey's.
-OWN_ARGUMENTS = {"SET", "BITOP", "BGSAVE"}
-# These have AGGREGATE COUNT of 8.8: their arguments are those of commands-later.json.
-LATER_ARGUMENTS = {"ZINTER", "ZINTERSTORE", "ZUNION", "ZUNIONSTORE"}
+# which they have as Valkey's; XADD has the policies of 8.2, but not IDMP of 8.6.
+OWN_ARGUMENTS = {"SET", "BITOP", "BGSAVE", "XADD"}
+# These have AGGREGATE COUNT of 8.8, or the policies of 8.2: their arguments are those of commands-later.json.
+LATER_ARGUMENTS = {"ZINTER", "ZINTERSTORE", "ZUNION", "ZUNIONSTORE", "XTRIM"}
 # The facts of this Valkey command leave out the category that every command is in which is not @fast.
 WITHOUT_SLOW = {"DELIFEQ"}
 

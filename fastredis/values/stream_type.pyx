@@ -324,9 +324,12 @@ cdef bint stream_has_gap(Stream* s, Id id) noexcept:
 
 cdef int64_t stream_lag(Stream* s, const Group* group) noexcept:
     cdef int64_t read = group.entries_read
+    cdef Id first = stream_first_id(s)
 
     if s.entries_added == 0:
         return 0
+    if stream_length(s) and id_less(group.last_id, first) and id_less(s.max_deleted_id, first):
+        return stream_length(s)                 # all that is there is still to come
     if read == READ_UNKNOWN or stream_has_gap(s, group.last_id):
         read = stream_read_at(s, group.last_id)
     return <int64_t>s.entries_added - read if read != READ_UNKNOWN else -1
