@@ -38,8 +38,9 @@ ACTIONS = {"single": 100, "transaction": 8, "script": 6, "clock": 8, "lazy": 1, 
            "database": 4, "wake": 3}
 CLIENTS = 6
 WAITERS = 4                                 # of these wait at a time
+OFTEN = {"XADD": 10, "XREADGROUP": 4, "XGROUP CREATE": 3, "XCLAIM": 2}
 RARE = {"FLUSHALL": 0.03, "FLUSHDB": 0.05, "SWAPDB": 0.2, "MIGRATE": 0.5, "DEL": 0.5, "UNLINK": 0.5, "RENAME": 0.5,
-        "MOVE": 0.7}
+        "MOVE": 0.7, "XGROUP DESTROY": 0.2, "XSETID": 0.3}
 # Written by name when something expired or was evicted.
 REMOVALS = (b"DEL", b"UNLINK", b"HDEL")
 # They are executed by replicas though they change no data, or they change how a value is laid out: nothing to see.
@@ -69,7 +70,7 @@ class Declared:
         self.group = declaration.group
         self.arguments = [argument_docs(argument) for argument in parse_args(declaration.args)]
         self.silent = not declaration.flags & WRITE or self.name in SILENT
-        self.weight = RARE.get(self.name, WEIGHTS.get(self.name, 1))
+        self.weight = RARE.get(self.name, OFTEN.get(self.name, WEIGHTS.get(self.name, 1)))
 
 
 def writers():
@@ -111,7 +112,8 @@ class Target(threading.Thread):
 class WriteDraw(Draw):
     """Random commands that may write; `world` is asked for the time and for payloads."""
 
-    counted = ("key", "weight", "field", "data")
+    counted = ("key", "weight", "field", "data", "id")
+    groups = (*Draw.groups, "stream")
 
     def __init__(self, seed, world):
         super().__init__(seed, frozenset())
@@ -119,7 +121,13 @@ class WriteDraw(Draw):
         self.facts = writers()
         self.weights = [fact.weight for fact in self.facts]
         draw = self.random
+        self.milestones = 0                                 # the numbers of ids that streams get grow
         self.by_name |= {
+            **dict.fromkeys(("group", "consumer"), lambda: draw.choice((b"one", b"other"))),
+            **dict.fromkeys(("id", "start", "last-id", "lastid", "max-deleted-id"), self.stream_id),
+            **dict.fromkeys(("min-idle-time", "ms"), lambda: draw.choice((b"0", b"0", b"1000", b"30000", b"x"))),
+            "threshold": lambda: b"%d" % draw.choice((0, 3, 8, 20, max(self.milestones - 5, 0))),
+            "numids": self.numkeys,
             "seconds": self.seconds_ahead, "milliseconds": self.milliseconds_ahead, "numfields": self.numkeys,
             "unix-time-seconds": lambda: b"%d" % (self.moment() // 1000),
             "unix-time-milliseconds": lambda: b"%d" % self.moment(), "timeout": self.timeout,
@@ -148,6 +156,20 @@ class WriteDraw(Draw):
         code = b"".join(b"redis.register_function('%s', function() return %d end)\n" % (
             name, self.random.randrange(10)) for name in names)
         return b"#!lua name=%s\n%s" % (self.by_name["library-name"](), self.random.choice((code, code, code, b"error")))
+
+    def one(self, argument):
+        """XREAD has as many ids as keys; XADD's ids grow, and nothing takes the clock's, which would be far above."""
+        if argument["name"] == "streams":
+            count = self.random.choice((1, 1, 2))
+            return [self.key() for _ in range(count)] + [b">"] * count
+        if argument["name"] == "id-selector" and self.command_name == b"XADD":
+            self.milestones += self.random.random() < 0.2
+            return [b"%d-*" % self.milestones]
+        return super().one(argument)
+
+    def stream_id(self):
+        """That of an entry, most likely."""
+        return b"%d-%d" % (max(self.milestones - self.random.randrange(8), 0), self.random.randrange(6))
 
     def numkeys(self):
         self.count = self.random.choice((1, 2, 2, 3))
@@ -179,6 +201,18 @@ def shown(argv):
     return " ".join(repr(word)[2:-1] if word.isascii() and len(word) < 90 else f"<{len(word)} bytes>" for word in argv)
 
 
+def stream_state(control, key):
+    """All of a stream but when consumers were seen, and how its entries lie."""
+    def pairs(flat):
+        return dict(zip(flat[::2], flat[1::2], strict=True))
+
+    found = pairs(control.call("XINFO", "STREAM", key, "FULL", "COUNT", "0"))
+    found[b"groups"] = [pairs(group) for group in found[b"groups"]]
+    for group in found[b"groups"]:
+        group[b"consumers"] = [(each[b"name"], each[b"pending"]) for each in map(pairs, group[b"consumers"])]
+    return {name: value for name, value in found.items() if not name.startswith(b"radix-tree")}
+
+
 def dump(local, control):
     """{(database, key): (type, value, deadline, deadlines of fields)} of all that an engine holds."""
     found = {}
@@ -193,9 +227,11 @@ def dump(local, control):
             if name == "hash":
                 fields = sorted(field for field, _ in value)
                 deadlines = control.call("HPEXPIRETIME", key, "FIELDS", len(fields), *fields)
+            if name == "stream":
+                value = stream_state(control, key)
             if name == "zset":
                 value = [(member, float(score)) for member, score in value]     # a listpack has no -0
-            if name not in ("string", "list"):
+            if name not in ("string", "list", "stream"):
                 value = sorted(value)
             found[database, key] = (name, value, control.call("PEXPIRETIME", key) if volatile else -1, deadlines)
     libraries = control.call("FUNCTION", "LIST", "WITHCODE")

@@ -24,16 +24,18 @@ PLANTED = {
     "a value": "SET k w", "a key": "SET other v", "a deadline": "PEXPIRE k 100000", "an element": "RPUSH list x",
     "the order": "LMOVE list list LEFT RIGHT", "a score": "ZADD zset 2 a", "a field": "HSET hash g v",
     "a field's deadline": "HPEXPIRE hash 100000 FIELDS 1 f", "a key less": "DEL set", "a database": "MOVE k 2",
+    "an entry": "XADD stream 1-2 f v", "what is pending": "XACK stream g 1-1", "a group": "XGROUP DESTROY stream g",
 }
 
 
 @pytest.mark.parametrize("line", PLANTED.values(), ids=PLANTED)
 def test_a_difference_is_found(world, line):
-    for setup in ("SET k v", "RPUSH list a b", "ZADD zset 1 a", "HSET hash f v", "SADD set a"):
+    for setup in ("SET k v", "RPUSH list a b", "ZADD zset 1 a", "HSET hash f v", "SADD set a",
+                  "XADD stream 1-1 f v", "XGROUP CREATE stream g 0", "XREADGROUP GROUP g c STREAMS stream >"):
         world.call(world.clients[0], setup.encode().split())
     world.drain("setup")
     world.compare()
-    assert len(dump(world.first, world.control)) == 5
+    assert len(dump(world.first, world.control)) == 6
     world.call(world.clients[0], line.encode().split())
     world.first.notes.take()                # as if it had not been propagated
     with pytest.raises(Finding, match=f"seed {SEED}: .* became"):

@@ -1,12 +1,12 @@
 """XCLAIM and XAUTOCLAIM: entries that are pending go to another consumer."""
-from libc.stdint cimport INT64_MAX, UINT64_MAX, int64_t, uint64_t
+from libc.stdint cimport INT64_MAX, UINT64_MAX, int64_t
 from libc.string cimport memcpy, memmove
 
 from fastredis.commands.stream_groups cimport (
     GroupCall, claim_effect, consumer_effect, find_group, give, latest, no_group, position_effect, shown, use_consumer,
 )
 from fastredis.commands.streams cimport (
-    Client, Id, IdList, before, id_or_reply, ids_free, ids_or_reply, is_zero, only_effects, parse_id, reply_entry,
+    Client, Id, IdList, before, id_or_reply, ids_free, ids_or_reply, only_effects, parse_id, reply_entry,
     reply_id, start_or_reply,
 )
 from fastredis.ds.alloc cimport mem_free, mem_realloc

@@ -121,9 +121,9 @@ cdef bint reading_or_reply(Client c, bint grouped, Reading* r) except -1:
 
 
 cdef bint meaningless(Client c, bytes symbol) except -1:
-    c.error_text(b"ERR The " + symbol + b" ID is meaningless in the context of XREADGROUP: you want to read the history "
-                 b"of this consumer by specifying a proper ID, or use the > ID to get new messages. The " + symbol
-                 + b" ID would just return an empty result set.")
+    c.error_text(b"ERR The " + symbol + b" ID is meaningless in the context of XREADGROUP: you want to read the "
+                 b"history of this consumer by specifying a proper ID, or use the > ID to get new messages. The "
+                 + symbol + b" ID would just return an empty result set.")
     return False
 
 
@@ -285,6 +285,7 @@ cdef int wait(Client c, const Reading* r, const Id* ids) except -1:
     """There is nothing in any of the streams."""
     cdef size_t size = c.argc * sizeof(Arg)
     cdef list texts = []                # keeps what the arguments point to
+    cdef bytes text
     cdef Arg* again
     cdef int64_t i
     cdef int at
@@ -296,8 +297,9 @@ cdef int wait(Client c, const Reading* r, const Id* ids) except -1:
     for i in range(r.streams):
         at = r.first + <int>(r.streams + i)
         if not r.grouped and arg_is(&c.argv[at], b"$"):
-            texts.append(id_text(ids[i]))
-            again[at] = arg_of(texts[-1])
+            text = id_text(ids[i])
+            texts.append(text)
+            again[at] = arg_of(text)
     try:
         block_on_keys(c, r.first, r.streams, 1, TYPE_STREAM, r.deadline_ms, NULL_ARRAY, r.grouped, again)
     finally:

@@ -99,6 +99,7 @@ def templates(known):
 class Draw:
     """Random commands of one seed, among those that both servers know."""
 
+    groups = GROUPS[:-1]                    # that have keys
     counted = ("key", "weight")             # arguments that come as often as the number before them says
 
     def __init__(self, seed, known):
@@ -126,7 +127,7 @@ class Draw:
             return self.lex_key()
         group = self.group
         if group == "generic" or self.random.random() < 0.05:
-            group = self.random.choice(GROUPS[:-1])
+            group = self.random.choice(self.groups)
         if group == "bitmap":
             group = "string"
         return b"%s:%d" % (group.encode(), self.random.randrange(KEYS_OF_GROUP))
