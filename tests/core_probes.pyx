@@ -180,7 +180,7 @@ cdef int run_line(Client c, list words) except -1:
         argv[i] = arg_of(words[i])
     c.argv = argv
     c.argc = len(words)
-    return call_guarded(c, (<CommandTable>c.engine.commands).find(name, len(name)), False)
+    return call_guarded(c, (<CommandTable>c.engine.commands).find(name, len(name)))
 
 
 def probe_bug(client):

@@ -350,13 +350,13 @@ cdef list stream_elements(const Entry* e):
     cdef const char* text
     cdef size_t size
     cdef StreamIter it
-    cdef uint64_t i
+    cdef uint64_t _i
 
     elements = []
     stream_iter(&it, stream_of(e), Id(0, 0), Id(UINT64_MAX, UINT64_MAX), False)
     while stream_next(&it):
         elements.append(b"%d.%d" % (it.id.ms, it.id.seq))
-        for i in range(it.fields):
+        for _i in range(it.fields):
             stream_field(&it, &field, &value)
             text = lp_text(&field, scratch, &size)
             elements.append(text[:size])

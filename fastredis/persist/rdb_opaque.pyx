@@ -7,7 +7,7 @@ from fastredis.persist.rdb cimport (
     RDB_MODULE_UINT,
 )
 from fastredis.persist.rdb_reader cimport (
-    RDB_SCRATCH_FIELD, RDB_SCRATCH_VALUE, RdbText, rdb_corrupt, rdb_read_bytes, rdb_read_length, rdb_read_string,
+    RDB_SCRATCH_VALUE, RdbText, rdb_corrupt, rdb_read_bytes, rdb_read_length, rdb_read_string,
 )
 from fastredis.values.entry cimport ENC_OPAQUE, TYPE_MODULE
 from fastredis.values.opaque_type cimport (
