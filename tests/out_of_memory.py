@@ -89,8 +89,20 @@ MORE = {
 }
 
 
+LIBRARY = """#!lua name=%s
+local function store(keys, args) return redis.call('RPUSH', keys[1], unpack(args)) end
+redis.register_function{function_name='%s_push', callback=store, description='it pushes'}"""
+LIBRARIES = [("FUNCTION", "LOAD", LIBRARY % (name, name)) for name in ("one", "two")]
+SCRIPT = """local t = cjson.decode('{"a": [1, 2, {"b": "text"}]}')
+redis.call('SET', KEYS[1], cjson.encode(t) .. cmsgpack.pack(t) .. string.rep('x', 3000))
+return redis.call('LRANGE', KEYS[2], 0, -1)"""
+
+
 class Case:
-    """Data (lines of commands), and what runs over them in a child: make() -> a function (local, client) -> reply."""
+    """Data (lines of commands, or a list of them), and what runs over them in a child.
+
+    make() -> a function (local, client) -> reply.
+    """
 
     def __init__(self, setup, make, *words, keeps_data=True):
         self.setup = setup
@@ -106,9 +118,9 @@ class Case:
         local = Local("enable-debug-command yes\n")
         client = local.client()
         try:
-            for line in lines_of(self.setup):
-                reply = client.call(*words(line))
-                assert not isinstance(reply, Error), f"{line}: {reply}"
+            for argv in requests_of(self.setup):
+                reply = client.call(*argv)
+                assert not isinstance(reply, Error), f"{argv}: {reply}"
             yield local, client
         finally:
             client.close()
@@ -119,12 +131,17 @@ def lines_of(text):
     return list(filter(None, map(str.strip, text.split("|"))))
 
 
-def commands(text):
+def requests_of(given):
+    """Commands, as their words, of lines or as they are."""
+    return [words(line) for line in lines_of(given)] if isinstance(given, str) else given
+
+
+def commands(given):
     """A run of these commands; up to the first one that is refused."""
     def run(local, client):
         replies = []
-        for line in lines_of(text):
-            replies.append(client.call(*words(line)))
+        for argv in requests_of(given):
+            replies.append(client.call(*argv))
             if isinstance(replies[-1], Error):
                 return replies[-1]
         return replies
@@ -157,6 +174,13 @@ def restore(setup, key):
     with Case(setup, commands, "").engine() as (_, client):
         payload = client.call("DUMP", key)
     return lambda local, client: client.call("RESTORE", "restored", "0", payload)
+
+
+def restore_libraries():
+    """A run of FUNCTION RESTORE of two libraries."""
+    with Case(LIBRARIES, commands, "").engine() as (_, client):
+        payload = client.call("FUNCTION", "DUMP")
+    return lambda local, client: client.call("FUNCTION", "RESTORE", payload, "REPLACE")
 
 
 def load_rdb(setup):
@@ -214,6 +238,13 @@ def cases():
     found["a big EXEC"] = Case("", big_exec)
     for key in ["s", "l", "ll", "i", "t", "h", "hh", "z", "zz", "x", "big"]:
         found[f"RESTORE of {key}"] = Case("SET other 1", restore, ALL_TYPES, key)
+    found["FUNCTION LOAD"] = Case("", commands, LIBRARIES)
+    found["FUNCTION LOAD beside another"] = Case(LIBRARIES[:1], commands, LIBRARIES[1:])
+    found["FUNCTION DELETE"] = Case(LIBRARIES, commands, "FUNCTION DELETE one | FUNCTION FLUSH")
+    found["FUNCTION RESTORE"] = Case(LIBRARIES[:1], restore_libraries)
+    found["FCALL"] = Case(LIBRARIES, commands, f"FCALL one_push 1 k {MANY}")
+    found["EVAL"] = Case(f"RPUSH l {MANY}", commands, [("EVAL", SCRIPT, "2", "k", "l")])
+    found["RDB with libraries"] = Case("", load_rdb, LIBRARIES, keeps_data=False)
     found["RDB"] = Case("", load_rdb, ALL_TYPES, keeps_data=False)
     found["AOF"] = Case("", load_aof, ALL_TYPES, keeps_data=False)
     return found
