@@ -174,7 +174,8 @@ cdef class Runs:
         cdef int status
 
         self.out_of_memory = c.core.memory.used > c.core.memory_limit
-        if code.flags & CODE_DECLARES and not self.may_run_or_reply(c, code, read_only):
+        if ((code.flags & CODE_DECLARES or (c.core.gate & GATE_REPLICATION and not c.core.obeying))
+                and not self.may_run_or_reply(c, code, read_only)):
             return 0
         vm_push(vm, code.ref)
         push_arguments(vm, code, b"KEYS", &c.argv[first_key], keys)
@@ -209,13 +210,14 @@ cdef class Runs:
         return 0
 
     cdef bint may_run_or_reply(self, Client c, Code code, bint read_only) except -1:
-        """Whether code with flags may run: it is checked as a command with its flags would be."""
+        """Whether code may run. With flags it is checked as a command of these would be; else only for stale data."""
+        cdef bint declares = code.flags & CODE_DECLARES
         cdef uint64_t flags = STALE if code.flags & CODE_ALLOW_STALE else 0
         cdef bytes text = None
 
-        if not code.flags & CODE_NO_WRITES:
+        if declares and not code.flags & CODE_NO_WRITES:
             flags |= WRITE
-        if (self.out_of_memory and not code.flags & (CODE_NO_WRITES | CODE_ALLOW_OOM)):
+        if declares and self.out_of_memory and not code.flags & (CODE_NO_WRITES | CODE_ALLOW_OOM):
             c.error(ERR_OOM)
             return False
         if c.core.gate & GATE_DISK and flags & WRITE:

@@ -387,3 +387,12 @@ def test_payloads_that_are_mutated(local):
             reply = client.call("FUNCTION", "RESTORE", changed)
             assert isinstance(reply, Error) or client.call("FUNCTION", "FLUSH") == OK
             assert client.call("FUNCTION", "LIST") == []
+
+
+def test_monitor_shows_a_call_and_its_commands(local):
+    client, watcher = local.client(), local.client()
+    client.call(*load("redis.register_function('f', function() return redis.call('GET', 'k') end)"))
+    assert watcher.call("MONITOR") == OK
+    client.call("FCALL", "f", "0")
+    shown = watcher.socket.recv(None).decode()
+    assert '"FCALL" "f" "0"' in shown.splitlines()[0] and shown.splitlines()[1].endswith('lua] "GET" "k"')
