@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 # RQ keeps results in streams from 1.12 on; the release before that needs a redis-py of its time.
-PACKAGES = ("redis>=5,<6", "rq<1.12", "celery", "limits", "dramatiq", "django", "django-redis", "huey", "walrus")
+PACKAGES = ("redis>=6.1,<7", "rq<1.12", "celery", "limits", "dramatiq", "django", "django-redis", "huey", "walrus")
 FOLDER = Path(__file__).resolve().parent.parent.parent / "build" / "programs"
 INSTALL_SECONDS = 300
 

@@ -39,6 +39,7 @@ def test_cve_2022_24736_scripts_that_end_anywhere(client):
     assert all("\n" not in reply and "\r" not in reply for reply in broken)
 
 
+@pytest.mark.slow
 def test_cve_2021_32626_replies_of_a_million_elements(client):
     assert client.call("EVAL", "local t = {} for i = 1, 1000000 do t[i] = i end return t", "0") == [
         *range(1, 1_000_001)]
