@@ -85,6 +85,7 @@ def cmd_config_resetstat(c):
     reset_statistics(c.engine)
     c.engine.metrics.reset()
     c.engine.aof.reset_statistics()
+    c.engine.scripts.reset_statistics()
     c.engine.replication.reset_statistics()
     c.reply(OK)
 

@@ -75,6 +75,10 @@ cdef class Scripts:
         """Take over the settings of scripts."""
         self.runs.configure(config)
 
+    def reset_statistics(self):
+        """CONFIG RESETSTAT."""
+        self.evicted = 0
+
     def set_allows_all(self, allows):
         """DEBUG: let scripts call commands that are not for them."""
         self.runs.allows_all = allows

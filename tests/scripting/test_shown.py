@@ -76,6 +76,14 @@ def test_errors(client, case):
     assert int(info(client, "stats")["total_error_replies"]) == 1
 
 
+def test_evicted_scripts(fresh_server):
+    with fresh_server().client() as client:
+        client.pipeline([("EVAL", f"return {i}", 0) for i in range(502)])
+        assert info(client, "stats")["evicted_scripts"] == "2"
+        client.call("CONFIG", "RESETSTAT")
+        assert info(client, "stats")["evicted_scripts"] == "0"
+
+
 def test_script_show(fresh_server):
     with fresh_server().client() as client:
         sha = client.call("SCRIPT", "LOAD", "return 1")
