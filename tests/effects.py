@@ -202,14 +202,15 @@ def shown(argv):
 
 
 def stream_state(control, key):
-    """All of a stream but when consumers were seen, and how its entries lie."""
+    """All of a stream but for times, as the second engine's clock stands still, and how its entries lie."""
     def pairs(flat):
         return dict(zip(flat[::2], flat[1::2], strict=True))
 
     found = pairs(control.call("XINFO", "STREAM", key, "FULL", "COUNT", "0"))
     found[b"groups"] = [pairs(group) for group in found[b"groups"]]
     for group in found[b"groups"]:
-        group[b"consumers"] = [(each[b"name"], each[b"pending"]) for each in map(pairs, group[b"consumers"])]
+        group[b"pending"] = [(entry, owner, times) for entry, owner, _, times in group[b"pending"]]
+        group[b"consumers"] = [each[b"name"] for each in map(pairs, group[b"consumers"])]
     return {name: value for name, value in found.items() if not name.startswith(b"radix-tree")}
 
 

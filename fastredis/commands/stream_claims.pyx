@@ -101,7 +101,7 @@ cdef bint claim_options_or_reply(Client c, int first, Claim* claim) except -1:
             c.error_text(b"ERR Unrecognized XCLAIM option '" + shown(&c.argv[i]) + b"'")
             return False
         i += 1
-    if not 0 <= claim.time_ms <= c.core.now_ms:
+    if not 0 <= claim.time_ms <= c.core.now_ms and not c.core.obeying:
         claim.time_ms = c.core.now_ms       # a client's clock may be wrong
     return True
 

@@ -62,7 +62,7 @@ cdef bint streams_or_reply(Client c, int first, Reading* r) except -1:
     if r.grouped:
         c.error(b"ERR Unbalanced 'xreadgroup' list of streams: for each stream key an ID or '>' must be specified.")
     else:
-        c.error(b"ERR Unbalanced 'xread' list of streams: for each stream key an ID, '+', or '$' must be specified.")
+        c.error(b"ERR Unbalanced 'xread' list of streams: for each stream key an ID or '$' must be specified.")
     return False
 
 

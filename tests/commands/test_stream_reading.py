@@ -81,8 +81,8 @@ CASES = {
     ],
     "XREAD, not a pair for each": Case([
         ("XREAD STREAMS s t 0",
-         Error("ERR Unbalanced 'xread' list of streams: for each stream key an ID, '+', or '$' must be specified.")),
-    ], since="8.2"),
+         Error("ERR Unbalanced 'xread' list of streams: for each stream key an ID or '$' must be specified.")),
+    ], since="valkey 9.1"),
     "XREADGROUP, not a pair for each": Case([
         ("XREADGROUP GROUP g c STREAMS s t 0",
          Error("ERR Unbalanced 'xreadgroup' list of streams: for each stream key an ID or '>' must be specified.")),
