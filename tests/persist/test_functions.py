@@ -11,7 +11,7 @@ import pytest
 import fastredis
 from tests.helpers import wait_until
 from tests.persist.test_rdb import file, key, text
-from tests.resp import Client, Error
+from tests.resp import Client, Closed, Error
 from tests.rows import OK
 from tests.servers import Server, fastredis_server, free_port, peer_server
 
@@ -187,7 +187,7 @@ def test_what_was_acknowledged_survives_a_kill(tmp_path, after_s):
                             f"function() return {number} end) -- {'x' * 500}")
                     assert client.call("FUNCTION", "LOAD", code) == b"l%d" % number
                     acknowledged.append(number)
-        except (OSError, EOFError):
+        except (OSError, Closed):
             pass
     with fastredis_server(*options) as server:
         writer = threading.Thread(target=load_many, args=(server.port,))
