@@ -615,7 +615,7 @@ cdef int cmd_geosearch(Client c) except -1:
     return 0
 
 SHAPE = (
-    " from=(FROMMEMBER member | fromlonlat={FROMLONLAT longitude:double latitude:double})"
+    " from=(FROMMEMBER member | FROMLONLAT fromlonlat={longitude:double latitude:double})"
     " by=(circle={BYRADIUS radius:double unit=(M | KM | FT | MI)}"
     " | box={BYBOX width:double height:double unit=(M | KM | FT | MI)})"
     " [order=(ASC | DESC)] [count-block={COUNT count:integer [ANY]}]"

@@ -157,9 +157,11 @@ declare(
 cdef int cmd_time(Client c) except -1:
     """TIME -> array of two bulk strings: seconds since the epoch, and microseconds within the second.
 
+    In a script and within EXEC it stands still.
     Source: https://redis.io/docs/latest/commands/time/
     """
-    cdef int64_t now_us = c.core.now_ms * 1000 if c.core.held else wall_us() + c.core.shift_ms * 1000
+    cdef bint stands_still = c.core.held or c.flags & C_DENY_BLOCKING
+    cdef int64_t now_us = c.core.now_us if stands_still else wall_us() + c.core.shift_ms * 1000
     cdef char[INT64_TEXT] digits
 
     c.reply_array(2)

@@ -60,6 +60,7 @@ cdef struct Core:
 
     # clock (see Engine.tick)
     int64_t now_ms                      # the time of this turn of the loop, ms since the epoch
+    int64_t now_us                      # the same reading of the clock, us
     int64_t shift_ms                    # now_ms - wall clock, when a test moved it
     bint held                           # True: the clock stands still
     uint64_t tick                       # cycle counter at the end of the last command

@@ -202,7 +202,7 @@ cdef class Clock:
     def set(self, int64_t now_ms):
         """Stand still at a time in ms since the epoch."""
         self.engine.core.held = True
-        self.engine.core.now_ms = now_ms
+        self.engine.core.now_ms, self.engine.core.now_us = now_ms, now_ms * 1000
         self.moved()
 
     def advance(self, int64_t ms):
@@ -210,6 +210,7 @@ cdef class Clock:
         self.engine.core.shift_ms += ms
         if self.engine.core.held:
             self.engine.core.now_ms += ms
+            self.engine.core.now_us += ms * 1000
         self.moved()
 
     def release(self):
@@ -439,7 +440,8 @@ cdef class Engine(Listener):
         cdef Core* core = &self.core
 
         if not core.held:
-            core.now_ms = wall_us() // 1000 + core.shift_ms
+            core.now_us = wall_us() + core.shift_ms * 1000
+            core.now_ms = core.now_us // 1000
         core.lru_clock = <uint64_t>(core.now_ms // 1000) & 0xFFFFFF
         return 0
 

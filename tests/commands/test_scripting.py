@@ -76,6 +76,9 @@ CASES = {
     "SELECT is for the script": [
         (["EVAL", "redis.call('SELECT', '5') redis.call('SET', 'k', 'v')", "0"], None), ("GET k", None),
         ("SELECT 5", OK), ("GET k", b"v"), ("DEL k", 1)],
+    "time stands still": Case(returns(
+        "local a = redis.call('TIME') for i = 1, 200000 do end local b = redis.call('TIME') "
+        "return a[1] == b[1] and a[2] == b[2]", 1), since="7.2"),
     "nothing blocks": Case(returns("return redis.call('BLPOP', 'none', 0)", None), since="7.2"),
 
     "no arguments": fails("return redis.call()", "ERR Please specify at least one argument for this redis lib call"),
