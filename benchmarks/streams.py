@@ -30,6 +30,10 @@ end
 local ids = {}
 for i, entry in ipairs(got[1][2]) do ids[i] = entry[1] end
 return redis.call('XACK', KEYS[1], 'g', unpack(ids))"""
+PIECE = 10_000                      # entries that are read at a time to have all pending
+READ_ALL = b"""for i = 1, ARGV[1] do
+    redis.call('XREADGROUP', 'GROUP', 'g', 'c', 'COUNT', ARGV[2], 'STREAMS', KEYS[1], '>')
+end"""
 RADIUS_KM = "62.5"                  # has about 100 of a million members that lie anywhere up to 85 degrees
 
 
@@ -73,9 +77,9 @@ def preload(server: Server, tests: Sequence[Test]) -> None:
         if b"XADD" in commands:
             for key in (b"entries", b"pending"):
                 connection.load(fill(resp(b"XADD", key, b"%012d-1", b"field", b"value"), KEYS,
-                                     lambda numbers: (n + 1 for n in numbers)))
+                                     lambda numbers: (n + 1 for n in numbers), lines_per_reply=2))
                 connection.call(b"XGROUP", b"CREATE", key, b"g", b"0")
-            connection.call(b"XREADGROUP", b"GROUP", b"g", b"c", b"COUNT", b"%d" % KEYS, b"STREAMS", b"pending", b">")
+            connection.call(b"EVAL", READ_ALL, b"1", b"pending", b"%d" % (KEYS // PIECE), b"%d" % PIECE)
         if b"GEOSEARCH" in commands:
             add_places(connection)
 
