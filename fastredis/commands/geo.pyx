@@ -3,13 +3,14 @@
 A search walks through the ranges of scores that its cells are, keeps what lies in its shape in one array, puts that
 into order, and replies or stores it.
 """
-from libc.stdint cimport INT32_MAX, int64_t, uint64_t
+from libc.stdint cimport INT32_MAX, UINT64_MAX, int64_t, uint64_t
 from libc.stdlib cimport qsort
 from libc.string cimport memcpy
 
 from fastredis._resp cimport Arg
 from fastredis.commands.sorted_sets cimport add_members, store_build
 from fastredis.ds.alloc cimport mem_alloc, mem_free, mem_realloc
+from fastredis.ds.btree cimport bt_member, bt_next, bt_score
 from fastredis.ds.geohash cimport (
     GEO_BOX, GEO_CELLS, GEO_CIRCLE, GEO_POLYGON, GEO_TEXT, GeoCell, GeoShape, geo_cells, geo_centre, geo_distance,
     geo_position, geo_score, geo_scores, geo_text, geo_valid, geo_within,
@@ -30,8 +31,8 @@ from fastredis.engine.options cimport (
 )
 from fastredis.values.entry cimport ENC_LISTPACK, TYPE_ZSET, Entry, entry_encoding
 from fastredis.values.zset_type cimport (
-    ZADD_NX, ZADD_XX, ScoreRange, ZsetBuild, ZsetIter, zset_build_clear, zset_build_init, zset_build_put_new,
-    zset_count, zset_listpack, zset_next, zset_score, zset_seek_score,
+    ZADD_NX, ZADD_XX, ScoreRange, ZsetBuild, ZsetIter, zset_block_text, zset_build_clear, zset_build_init,
+    zset_build_put_new, zset_count, zset_listpack, zset_next, zset_score, zset_seek_score,
 )
 
 from fastredis.engine.command import declarer
@@ -279,7 +280,8 @@ cdef bint read_options_or_reply(Client c, int first, Form form, Search* s) excep
 
 # --- the search ----------------------------------------------------------------------------
 
-cdef void add_hit(Client c, Search* s, ZsetIter* it, double lon, double lat, double distance) noexcept:
+cdef Hit* add_hit(Client c, Search* s, double score, double lon, double lat, double distance) noexcept:
+    """A hit whose member is still to be told."""
     cdef uint64_t more
     cdef Hit* hit
 
@@ -289,26 +291,39 @@ cdef void add_hit(Client c, Search* s, ZsetIter* it, double lon, double lat, dou
         s.room = more
     hit = &s.hits[s.count]
     s.count += 1
-    hit.distance, hit.score, hit.lon, hit.lat, hit.text, hit.size = distance, it.score, lon, lat, it.text, it.size
+    hit.distance, hit.score, hit.lon, hit.lat = distance, score, lon, lat
+    return hit
 
 
-cdef void search_range(Client c, Search* s, const ScoreRange* scores, char** to) noexcept:
-    """Look at the members with such scores; texts of a listpack are copied to where `to` points, which goes on."""
-    cdef int64_t most = s.limit if s.given & ANY else 0
+cdef void search_pack(Client c, Search* s, ZsetIter* it, uint64_t most, char** to) noexcept:
+    """Look at the members of a walk through a listpack; their texts are copied to where `to` points, which goes on."""
     cdef double lon, lat, distance
-    cdef ZsetIter it
+    cdef Hit* hit
 
-    zset_seek_score(&it, s.e, scores, False, 0, -1)
-    while zset_next(&it):
+    while s.count < most and zset_next(it):
         geo_position(it.score, &lon, &lat)
+        if not geo_within(&s.shape, lon, lat, &distance):
+            continue
+        hit = add_hit(c, s, it.score, lon, lat, distance)
+        memcpy(to[0], it.text, it.size)
+        hit.text, hit.size = to[0], it.size
+        to[0] += it.size
+
+
+cdef void search_tree(Client c, Search* s, ZsetIter* it, uint64_t most) noexcept:
+    """The same in a tree, whose leaves have the scores: of members, only hits are touched."""
+    cdef double score, lon, lat, distance
+    cdef void* member
+    cdef Hit* hit
+
+    while s.count < most and it.left:
+        it.left -= 1
+        score, member = bt_score(&it.at), bt_member(&it.at)
+        bt_next(&it.at)
+        geo_position(score, &lon, &lat)
         if geo_within(&s.shape, lon, lat, &distance):
-            add_hit(c, s, &it, lon, lat, distance)
-            if s.texts is not NULL:
-                memcpy(to[0], it.text, it.size)
-                s.hits[s.count - 1].text = to[0]
-                to[0] += it.size
-        if most and s.count >= <uint64_t>most:
-            return
+            hit = add_hit(c, s, score, lon, lat, distance)
+            hit.text = zset_block_text(member, &hit.size)
 
 
 cdef void search(Client c, Search* s) noexcept:
@@ -316,7 +331,9 @@ cdef void search(Client c, Search* s) noexcept:
     cdef GeoCell[GEO_CELLS] cells
     cdef int count = geo_cells(&s.shape, cells)
     cdef uint64_t low, high
+    cdef uint64_t most = <uint64_t>s.limit if s.given & ANY else UINT64_MAX
     cdef ScoreRange scores
+    cdef ZsetIter it
     cdef char* to
     cdef int i
 
@@ -326,11 +343,13 @@ cdef void search(Client c, Search* s) noexcept:
     to = s.texts
     scores.min_open, scores.max_open = False, True
     for i in range(count):
-        if s.given & ANY and s.count >= <uint64_t>s.limit:
-            return
         geo_scores(&cells[i], &low, &high)
         scores.min, scores.max = <double>low, <double>high
-        search_range(c, s, &scores, &to)
+        zset_seek_score(&it, s.e, &scores, False, 0, -1)
+        if it.lp is not NULL:
+            search_pack(c, s, &it, most, &to)
+        else:
+            search_tree(c, s, &it, most)
 
 
 cdef int by_distance(const void* a, const void* b) noexcept nogil:

@@ -33,6 +33,8 @@ cdef struct GeoShape:           # what is searched in
     double height
     const double* corners       # GEO_POLYGON: longitude, latitude of each, `count` pairs
     uint64_t count
+    double most_lat             # set by geo_cells(): what is further from the centre, in degrees, is not in it
+    double most_lon
 
 cdef struct GeoCell:
     uint32_t x                  # column, from the west
@@ -50,7 +52,7 @@ cdef void geo_text(double lon, double lat, char* out) noexcept
 cdef void geo_centre(GeoShape* shape) noexcept
 # Whether a position lies in the shape, and how far from its centre.
 cdef bint geo_within(const GeoShape* shape, double lon, double lat, double* distance) noexcept
-# The cells that cover a shape, in the order in which they are searched; how many.
-cdef int geo_cells(const GeoShape* shape, GeoCell* cells) noexcept
+# The cells that cover a shape, in the order in which they are searched; how many. Comes before geo_within().
+cdef int geo_cells(GeoShape* shape, GeoCell* cells) noexcept
 # The scores that lie in a cell: from low to high, which is not in it.
 cdef void geo_scores(const GeoCell* cell, uint64_t* low, uint64_t* high) noexcept

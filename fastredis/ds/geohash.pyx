@@ -149,7 +149,29 @@ cdef bint in_polygon(const GeoShape* shape, double lon, double lat) noexcept:
     return inside
 
 
+cdef void set_limits(GeoShape* shape) noexcept:
+    """How far from the centre members of a circle can be, so that most others need no trigonometry.
+
+    By the haversine: sin(distance / 2)^2 is no less than cos(lat) * cos(other lat) * sin(difference of lon / 2)^2.
+    """
+    cdef double distance = shape.radius * shape.unit / EARTH_RADIUS * (1 + 1e-9)
+    cdef double furthest = fabs(radians(shape.lat)) + distance
+    cdef double sine
+
+    shape.most_lat = shape.most_lon = 360.0
+    if shape.kind != GEO_CIRCLE or furthest >= M_PI / 2:
+        return
+    shape.most_lat = degrees(distance) + 1e-9
+    sine = sin(distance / 2) / sqrt(cos(radians(shape.lat)) * cos(furthest))
+    if sine < 1:
+        shape.most_lon = degrees(2 * asin(sine)) * (1 + 1e-9) + 1e-9
+
+
 cdef bint geo_within(const GeoShape* shape, double lon, double lat, double* distance) noexcept:
+    cdef double across = fabs(lon - shape.lon)
+
+    if fabs(lat - shape.lat) > shape.most_lat or min(across, 360.0 - across) > shape.most_lon:
+        return False
     if shape.kind == GEO_BOX:
         if latitude_distance(lat, shape.lat) > shape.height * shape.unit / 2:
             return False
@@ -250,7 +272,7 @@ cdef bint reaches_beyond(const GeoCell* cell, const Area* bounds) noexcept:
     return area.west > bounds.west
 
 
-cdef int geo_cells(const GeoShape* shape, GeoCell* cells) noexcept:
+cdef int geo_cells(GeoShape* shape, GeoCell* cells) noexcept:
     cdef int step = step_for(reach_of(shape), shape.lat)
     cdef GeoCell centre = cell_of(shape.lon, shape.lat, step)
     cdef GeoCell other
@@ -258,6 +280,7 @@ cdef int geo_cells(const GeoShape* shape, GeoCell* cells) noexcept:
     cdef bint narrow
     cdef int i, count = 0
 
+    set_limits(shape)
     bounds_of(shape, &bounds)
     if step > 1 and reaches_beyond(&centre, &bounds):
         step -= 1
