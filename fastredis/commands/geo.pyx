@@ -10,10 +10,10 @@ from libc.string cimport memcpy
 from fastredis._resp cimport Arg
 from fastredis.commands.sorted_sets cimport add_members, store_build
 from fastredis.ds.alloc cimport mem_alloc, mem_free, mem_realloc
-from fastredis.ds.btree cimport bt_member, bt_next, bt_score
+from fastredis.ds.btree cimport BtCursor, bt_member, bt_next, bt_score
 from fastredis.ds.geohash cimport (
-    GEO_BOX, GEO_CELLS, GEO_CIRCLE, GEO_POLYGON, GEO_TEXT, GeoCell, GeoShape, geo_cells, geo_centre, geo_distance,
-    geo_position, geo_score, geo_scores, geo_text, geo_valid, geo_within,
+    GEO_BOX, GEO_CIRCLE, GEO_POLYGON, GEO_RANGES, GEO_TEXT, GeoRange, GeoShape, geo_centre, geo_distance,
+    geo_position, geo_ranges, geo_score, geo_text, geo_valid, geo_within,
 )
 from fastredis.ds.listpack cimport lp_bytes
 from fastredis.ds.numbers cimport (
@@ -32,7 +32,7 @@ from fastredis.engine.options cimport (
 from fastredis.values.entry cimport ENC_LISTPACK, TYPE_ZSET, Entry, entry_encoding
 from fastredis.values.zset_type cimport (
     ZADD_NX, ZADD_XX, ScoreRange, ZsetBuild, ZsetIter, zset_block_text, zset_build_clear, zset_build_init,
-    zset_build_put_new, zset_count, zset_listpack, zset_next, zset_score, zset_seek_score,
+    zset_build_put_new, zset_count, zset_from_score, zset_listpack, zset_next, zset_score, zset_seek_score,
 )
 
 from fastredis.engine.command import declarer
@@ -295,12 +295,16 @@ cdef Hit* add_hit(Client c, Search* s, double score, double lon, double lat, dou
     return hit
 
 
-cdef void search_pack(Client c, Search* s, ZsetIter* it, uint64_t most, char** to) noexcept:
-    """Look at the members of a walk through a listpack; their texts are copied to where `to` points, which goes on."""
+cdef void search_pack(Client c, Search* s, const GeoRange* range, uint64_t most, char** to) noexcept:
+    """Look at what lies in a range of a listpack; the texts of hits are copied to where `to` points, which goes on."""
     cdef double lon, lat, distance
+    cdef ScoreRange scores
+    cdef ZsetIter it
     cdef Hit* hit
 
-    while s.count < most and zset_next(it):
+    scores.min, scores.min_open, scores.max, scores.max_open = <double>range.low, False, <double>range.high, True
+    zset_seek_score(&it, s.e, &scores, False, 0, -1)
+    while s.count < most and zset_next(&it):
         geo_position(it.score, &lon, &lat)
         if not geo_within(&s.shape, lon, lat, &distance):
             continue
@@ -310,16 +314,18 @@ cdef void search_pack(Client c, Search* s, ZsetIter* it, uint64_t most, char** t
         to[0] += it.size
 
 
-cdef void search_tree(Client c, Search* s, ZsetIter* it, uint64_t most) noexcept:
+cdef void search_tree(Client c, Search* s, const GeoRange* range, uint64_t most) noexcept:
     """The same in a tree, whose leaves have the scores: of members, only hits are touched."""
+    cdef BtCursor at = zset_from_score(s.e, <double>range.low)
     cdef double score, lon, lat, distance
     cdef void* member
     cdef Hit* hit
 
-    while s.count < most and it.left:
-        it.left -= 1
-        score, member = bt_score(&it.at), bt_member(&it.at)
-        bt_next(&it.at)
+    while s.count < most and at.leaf is not NULL:
+        score, member = bt_score(&at), bt_member(&at)
+        if score >= <double>range.high:
+            return
+        bt_next(&at)
         geo_position(score, &lon, &lat)
         if geo_within(&s.shape, lon, lat, &distance):
             hit = add_hit(c, s, score, lon, lat, distance)
@@ -328,28 +334,22 @@ cdef void search_tree(Client c, Search* s, ZsetIter* it, uint64_t most) noexcept
 
 cdef void search(Client c, Search* s) noexcept:
     """Have all hits, or as many as are wanted of ANY."""
-    cdef GeoCell[GEO_CELLS] cells
-    cdef int count = geo_cells(&s.shape, cells)
-    cdef uint64_t low, high
+    cdef GeoRange[GEO_RANGES] ranges
+    cdef int count = geo_ranges(&s.shape, ranges)
     cdef uint64_t most = <uint64_t>s.limit if s.given & ANY else UINT64_MAX
-    cdef ScoreRange scores
-    cdef ZsetIter it
+    cdef bint packed = entry_encoding(s.e) == ENC_LISTPACK
     cdef char* to
     cdef int i
 
-    if entry_encoding(s.e) == ENC_LISTPACK:
+    if packed:
         s.texts_room = lp_bytes(zset_listpack(s.e)) + zset_count(s.e) * INT64_TEXT
         s.texts = <char*>mem_alloc(&c.core.memory, s.texts_room)
     to = s.texts
-    scores.min_open, scores.max_open = False, True
     for i in range(count):
-        geo_scores(&cells[i], &low, &high)
-        scores.min, scores.max = <double>low, <double>high
-        zset_seek_score(&it, s.e, &scores, False, 0, -1)
-        if it.lp is not NULL:
-            search_pack(c, s, &it, most, &to)
+        if packed:
+            search_pack(c, s, &ranges[i], most, &to)
         else:
-            search_tree(c, s, &it, most)
+            search_tree(c, s, &ranges[i], most)
 
 
 cdef int by_distance(const void* a, const void* b) noexcept nogil:

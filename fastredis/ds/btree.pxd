@@ -106,6 +106,8 @@ cdef uint64_t bt_count_score(const BTree* t, double score, bint after) noexcept
 cdef uint64_t bt_count_lex(const BTree* t, const char* text, size_t size, bint after) noexcept
 # The pair of this rank; a cursor behind the end when there is none.
 cdef BtCursor bt_seek(const BTree* t, uint64_t rank) noexcept
+# The first pair with this score or a higher one, without its rank; a cursor behind the end when there is none.
+cdef BtCursor bt_from_score(const BTree* t, double score) noexcept
 # Ask for the leaf where this score is or would be: a hint, for batches.
 cdef void bt_prefetch(const BTree* t, double score) noexcept
 

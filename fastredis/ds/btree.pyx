@@ -937,6 +937,24 @@ cdef uint64_t bt_count_score(const BTree* t, double score, bint after) noexcept:
     return rank + scores_below(leaf_scores(leaf), leaf.count, score)
 
 
+cdef BtCursor bt_from_score(const BTree* t, double score) noexcept:
+    cdef BtCursor at = BtCursor(NULL, 0)
+    cdef void* node = t.root
+    cdef BtInner* inner
+    cdef uint32_t _level
+
+    if node is NULL:
+        return at
+    for _level in range(t.depth):
+        inner = <BtInner*>node
+        node = inner.children[scores_below(inner.scores + 1, inner.count - 1, score)]
+    at.leaf = <BtLeaf*>node
+    at.index = scores_below(leaf_scores(at.leaf), at.leaf.count, score)
+    if at.index == at.leaf.count:
+        at.leaf, at.index = at.leaf.next, 0
+    return at
+
+
 cdef uint64_t bt_count_lex(const BTree* t, const char* text, size_t size, bint after) noexcept:
     cdef void* node = t.root
     cdef BtInner* inner

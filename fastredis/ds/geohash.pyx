@@ -17,6 +17,13 @@ cdef double RADIAN = M_PI / 180.0
 cdef int[GEO_CELLS] EAST = [0, 0, 0, 1, -1, 1, -1, 1, -1]
 cdef int[GEO_CELLS] NORTH = [0, 1, -1, 0, 0, 1, 1, -1, -1]
 
+cdef double MARGIN = 1e-9               # for what is rounded
+
+cdef struct GeoCell:
+    uint32_t x                          # column, from the west
+    uint32_t y                          # row, from the south
+    int step                            # bits of each
+
 cdef struct Area:                       # of a cell
     double west
     double east
@@ -149,42 +156,6 @@ cdef bint in_polygon(const GeoShape* shape, double lon, double lat) noexcept:
     return inside
 
 
-cdef void set_limits(GeoShape* shape) noexcept:
-    """How far from the centre members of a circle can be, so that most others need no trigonometry.
-
-    By the haversine: sin(distance / 2)^2 is no less than cos(lat) * cos(other lat) * sin(difference of lon / 2)^2.
-    """
-    cdef double distance = shape.radius * shape.unit / EARTH_RADIUS * (1 + 1e-9)
-    cdef double furthest = fabs(radians(shape.lat)) + distance
-    cdef double sine
-
-    shape.most_lat = shape.most_lon = 360.0
-    if shape.kind != GEO_CIRCLE or furthest >= M_PI / 2:
-        return
-    shape.most_lat = degrees(distance) + 1e-9
-    sine = sin(distance / 2) / sqrt(cos(radians(shape.lat)) * cos(furthest))
-    if sine < 1:
-        shape.most_lon = degrees(2 * asin(sine)) * (1 + 1e-9) + 1e-9
-
-
-cdef bint geo_within(const GeoShape* shape, double lon, double lat, double* distance) noexcept:
-    cdef double across = fabs(lon - shape.lon)
-
-    if fabs(lat - shape.lat) > shape.most_lat or min(across, 360.0 - across) > shape.most_lon:
-        return False
-    if shape.kind == GEO_BOX:
-        if latitude_distance(lat, shape.lat) > shape.height * shape.unit / 2:
-            return False
-        if geo_distance(lon, lat, shape.lon, lat) > shape.width * shape.unit / 2:
-            return False
-    elif shape.kind == GEO_POLYGON and not in_polygon(shape, lon, lat):
-        return False
-    distance[0] = geo_distance(shape.lon, shape.lat, lon, lat)
-    return shape.kind != GEO_CIRCLE or distance[0] <= shape.radius * shape.unit
-
-
-# ---------------------------------------------------------------- cells
-
 cdef void polygon_bounds(const GeoShape* shape, Area* bounds) noexcept:
     cdef uint64_t i
 
@@ -196,6 +167,77 @@ cdef void polygon_bounds(const GeoShape* shape, Area* bounds) noexcept:
         bounds.south = min(bounds.south, shape.corners[2 * i + 1])
         bounds.north = max(bounds.north, shape.corners[2 * i + 1])
 
+
+cdef double most_lon_of(double distance, double cosines) noexcept:
+    """How far apart two meridians may be, in degrees, for places at this distance, in radians.
+
+    By the haversine: sin(distance / 2)^2 is no less than cos(lat) * cos(other lat) * sin(difference of lon / 2)^2.
+    """
+    cdef double sine = sin(distance / 2) / sqrt(cosines) if distance < M_PI else 1
+
+    return degrees(2 * asin(sine)) * (1 + MARGIN) + MARGIN if sine < 1 else 360.0
+
+
+cdef void set_limits(GeoShape* shape) noexcept:
+    """How far from the centre members can be, so that most others need no trigonometry."""
+    cdef double up, furthest
+    cdef Area bounds
+
+    shape.cosine = cos(radians(shape.lat))
+    shape.most_lon = 360.0
+    if shape.kind == GEO_POLYGON:
+        polygon_bounds(shape, &bounds)
+        shape.most_lat = max(bounds.north - shape.lat, shape.lat - bounds.south) + MARGIN
+        shape.most_lon = max(bounds.east - shape.lon, shape.lon - bounds.west) + MARGIN
+        return
+    up = (shape.radius if shape.kind == GEO_CIRCLE else shape.height / 2) * shape.unit / EARTH_RADIUS * (1 + MARGIN)
+    furthest = fabs(radians(shape.lat)) + up
+    shape.most_lat = degrees(up) + MARGIN
+    shape.most_haversine = sin(up / 2) * sin(up / 2) * (1 + MARGIN) if up < M_PI else 2.0
+    if furthest >= M_PI / 2:
+        return
+    if shape.kind == GEO_CIRCLE:
+        shape.most_lon = most_lon_of(up, shape.cosine * cos(furthest))
+    else:
+        shape.most_lon = most_lon_of(shape.width / 2 * shape.unit / EARTH_RADIUS * (1 + MARGIN),
+                                     cos(furthest) * cos(furthest))
+
+
+cdef bint in_circle(const GeoShape* shape, double lon, double lat, double* distance) noexcept:
+    """geo_distance() from the centre, without its last steps where it can't be enough."""
+    cdef double v = sin((radians(lon) - radians(shape.lon)) / 2)
+    cdef double u, haversine
+
+    if v == 0.0:
+        distance[0] = latitude_distance(shape.lat, lat)
+    else:
+        u = sin((radians(lat) - radians(shape.lat)) / 2)
+        haversine = u * u + shape.cosine * cos(radians(lat)) * v * v
+        if haversine > shape.most_haversine:
+            return False
+        distance[0] = 2.0 * EARTH_RADIUS * asin(sqrt(haversine))
+    return distance[0] <= shape.radius * shape.unit
+
+
+cdef bint geo_within(const GeoShape* shape, double lon, double lat, double* distance) noexcept:
+    cdef double across = fabs(lon - shape.lon)
+
+    if fabs(lat - shape.lat) > shape.most_lat or min(across, 360.0 - across) > shape.most_lon:
+        return False
+    if shape.kind == GEO_CIRCLE:
+        return in_circle(shape, lon, lat, distance)
+    if shape.kind == GEO_BOX:
+        if latitude_distance(lat, shape.lat) > shape.height * shape.unit / 2:
+            return False
+        if geo_distance(lon, lat, shape.lon, lat) > shape.width * shape.unit / 2:
+            return False
+    elif not in_polygon(shape, lon, lat):
+        return False
+    distance[0] = geo_distance(shape.lon, shape.lat, lon, lat)
+    return True
+
+
+# ---------------------------------------------------------------- cells
 
 cdef void bounds_of(const GeoShape* shape, Area* bounds) noexcept:
     """What a shape reaches to. Its wider side, that which is nearer to a pole, does not count at the other end."""
@@ -272,7 +314,8 @@ cdef bint reaches_beyond(const GeoCell* cell, const Area* bounds) noexcept:
     return area.west > bounds.west
 
 
-cdef int geo_cells(GeoShape* shape, GeoCell* cells) noexcept:
+cdef int cells_of(const GeoShape* shape, GeoCell* cells) noexcept:
+    """The cells that cover a shape, in the order in which they are searched; how many."""
     cdef int step = step_for(reach_of(shape), shape.lat)
     cdef GeoCell centre = cell_of(shape.lon, shape.lat, step)
     cdef GeoCell other
@@ -280,7 +323,6 @@ cdef int geo_cells(GeoShape* shape, GeoCell* cells) noexcept:
     cdef bint narrow
     cdef int i, count = 0
 
-    set_limits(shape)
     bounds_of(shape, &bounds)
     if step > 1 and reaches_beyond(&centre, &bounds):
         step -= 1
@@ -299,8 +341,47 @@ cdef int geo_cells(GeoShape* shape, GeoCell* cells) noexcept:
     return count
 
 
-cdef void geo_scores(const GeoCell* cell, uint64_t* low, uint64_t* high) noexcept:
-    cdef uint64_t bits = spread(cell.y) | spread(cell.x) << 1
+cdef bint is_beyond(const GeoShape* shape, const GeoCell* cell) noexcept:
+    """Whether the cell is further from the centre than members can be."""
+    cdef double west, east
+    cdef Area area
 
-    low[0] = bits << (2 * STEPS - 2 * cell.step)
-    high[0] = (bits + 1) << (2 * STEPS - 2 * cell.step)
+    area_of(cell, &area)
+    if area.south - shape.lat > shape.most_lat or shape.lat - area.north > shape.most_lat:
+        return True
+    if area.west <= shape.lon <= area.east:
+        return False
+    west, east = fabs(area.west - shape.lon), fabs(area.east - shape.lon)
+    return min(min(west, 360.0 - west), min(east, 360.0 - east)) > shape.most_lon
+
+
+cdef int add_ranges(const GeoShape* shape, const GeoCell* cell, int finer, GeoRange* ranges, int count) noexcept:
+    """Those of a cell come to the `count` that are there. It may be cut so many times; how many there are now."""
+    cdef GeoCell part
+    cdef uint64_t low
+    cdef int i, unit = 2 * STEPS - 2 * cell.step
+
+    if is_beyond(shape, cell):
+        return count
+    if finer > 0 and cell.step < STEPS:
+        for i in range(4):
+            part = GeoCell(cell.x << 1 | i >> 1, cell.y << 1 | i & 1, cell.step + 1)
+            count = add_ranges(shape, &part, finer - 1, ranges, count)
+        return count
+    low = (spread(cell.y) | spread(cell.x) << 1) << unit
+    if count == 0 or ranges[count - 1].high != low:
+        ranges[count].low = low
+        count += 1
+    ranges[count - 1].high = low + (<uint64_t>1 << unit)
+    return count
+
+
+cdef int geo_ranges(GeoShape* shape, GeoRange* ranges) noexcept:
+    cdef GeoCell[GEO_CELLS] cells
+    cdef int cells_count = cells_of(shape, cells)
+    cdef int i, count = 0
+
+    set_limits(shape)
+    for i in range(cells_count):
+        count = add_ranges(shape, &cells[i], GEO_FINER, ranges, count)
+    return count

@@ -139,6 +139,8 @@ cdef uint64_t zset_seek_score(ZsetIter* it, const Entry* e, const ScoreRange* ra
 cdef uint64_t zset_seek_lex(ZsetIter* it, const Entry* e, const LexRange* range, bint reverse,
                             int64_t offset, int64_t limit) noexcept
 cdef bint zset_next(ZsetIter* it) noexcept
+# The first pair of a tree with this score or a higher one, for walks that need no count.
+cdef BtCursor zset_from_score(const Entry* e, double score) noexcept
 
 # --- building: members in any order, then one sort and full leaves. For ZUNION, ZINTER, ZDIFF, ZRANGESTORE,
 # GEOSEARCHSTORE, loading.

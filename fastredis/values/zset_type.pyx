@@ -5,9 +5,9 @@ from libc.string cimport memcmp
 
 from fastredis.ds.alloc cimport mem_alloc, mem_charge, mem_free, mem_give_up
 from fastredis.ds.btree cimport (
-    BtLeaf, BtPair, bt_build, bt_bytes, bt_clear, bt_count_lex, bt_count_score, bt_delete_range, bt_drain, bt_init,
-    bt_insert, bt_member, bt_next, bt_prefetch, bt_prev, bt_rank, bt_remove, bt_score, bt_seek, bt_sort, bt_update,
-    bt_verify, leaf_members,
+    BtLeaf, BtPair, bt_build, bt_bytes, bt_clear, bt_count_lex, bt_count_score, bt_delete_range, bt_drain,
+    bt_from_score, bt_init, bt_insert, bt_member, bt_next, bt_prefetch, bt_prev, bt_rank, bt_remove, bt_score, bt_seek,
+    bt_sort, bt_update, bt_verify, leaf_members,
 )
 from fastredis.ds.listpack cimport (
     LP_MAX, LpItem, lp_append, lp_append_int, lp_bytes, lp_charge, lp_copy, lp_count, lp_delete, lp_find, lp_first,
@@ -668,6 +668,10 @@ cdef uint64_t zset_seek_score(ZsetIter* it, const Entry* e, const ScoreRange* ra
     cdef uint64_t count = zset_count_score(e, range, &first)
 
     return seek_found(it, e, first, count, reverse, offset, limit)
+
+
+cdef BtCursor zset_from_score(const Entry* e, double score) noexcept:
+    return bt_from_score(&zset_of(e).order, score)
 
 
 cdef uint64_t zset_seek_lex(ZsetIter* it, const Entry* e, const LexRange* range, bint reverse,

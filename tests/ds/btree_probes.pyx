@@ -7,8 +7,8 @@ from libc.time cimport clock
 from fastredis.ds.alloc cimport Account, mem_alloc, mem_free
 from fastredis.ds.btree cimport (
     BT_LEAF, BTree, BtCursor, BtPair, bt_build, bt_bytes, bt_clear, bt_count_lex, bt_count_score, bt_delete_range,
-    bt_drain, bt_init, bt_insert, bt_member, bt_next, bt_prefetch, bt_prev, bt_rank, bt_remove, bt_score, bt_seek,
-    bt_sort, bt_update, bt_verify,
+    bt_drain, bt_from_score, bt_init, bt_insert, bt_member, bt_next, bt_prefetch, bt_prev, bt_rank, bt_remove,
+    bt_score, bt_seek, bt_sort, bt_update, bt_verify,
 )
 
 LEAF = BT_LEAF
@@ -132,6 +132,12 @@ cdef class TreeProbe:
 
     def count_score(self, double score, bint after):
         return bt_count_score(&self.tree, score, after)
+
+    def from_score(self, double score):
+        """The pair that a walk from this score begins with; None when there is none."""
+        cdef BtCursor at = bt_from_score(&self.tree, score)
+
+        return None if at.leaf is NULL else (bt_score(&at), member_bytes(bt_member(&at)))
 
     def count_lex(self, bytes text, bint after):
         return bt_count_lex(&self.tree, text, len(text), after)

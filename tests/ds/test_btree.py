@@ -135,6 +135,7 @@ class TreeMachine(RuleBasedStateMachine):
     def count_by_score(self, score):
         assert self.tree.count_score(score, after=False) == sum(other < score for other, _ in self.pairs)
         assert self.tree.count_score(score, after=True) == sum(other <= score for other, _ in self.pairs)
+        assert self.tree.from_score(score) == next((pair for pair in self.pairs if pair[0] >= score), None)
 
     @invariant()
     def same(self):
