@@ -6,14 +6,15 @@ If there is nothing in any, they wait for the keys (engine/blocking) with the id
 another id then. A group that goes, or its key, wakes those who wait for its entries; they find no group.
 """
 from libc.stdint cimport UINT64_MAX, int64_t
+from libc.string cimport memcpy
 
-from fastredis._resp cimport arg_of
+from fastredis._resp cimport arg_bytes
 from fastredis.commands.stream_groups cimport (
     Arg, Client, Group, GroupCall, Id, Stream, consumer_effect, find_group, give, no_group, position_effect,
     use_consumer,
 )
 from fastredis.commands.streams cimport (
-    after, before, id_or_reply, id_text, only_effects, reply_entry, reply_id, reply_range,
+    ID_TEXT, after, before, format_id, id_or_reply, only_effects, reply_entry, reply_id, reply_range,
 )
 from fastredis.ds.alloc cimport mem_alloc, mem_free
 from fastredis.ds.id_tree cimport IdPlace, id_less, idt_from, idt_id, idt_next
@@ -282,26 +283,25 @@ cdef int read_group(Client c, Reading* r, int64_t i, Id behind) except -1:
 # ---------------------------------------------------------------- the commands
 
 cdef int wait(Client c, const Reading* r, const Id* ids) except -1:
-    """There is nothing in any of the streams."""
-    cdef size_t size = c.argc * sizeof(Arg)
-    cdef list texts = []                # keeps what the arguments point to
-    cdef bytes text
+    """There is nothing in any of the streams. `$` means from now on what it means now."""
+    cdef size_t size = c.argc * sizeof(Arg) + r.streams * ID_TEXT
     cdef Arg* again
+    cdef char* text
     cdef int64_t i
     cdef int at
 
     tell_consumers(c)
     again = <Arg*>mem_alloc(&c.core.memory, size)
-    for i in range(c.argc):
-        again[i] = c.argv[i]
+    text = <char*>&again[c.argc]
+    memcpy(again, c.argv, c.argc * sizeof(Arg))
     for i in range(r.streams):
         at = r.first + <int>(r.streams + i)
         if not r.grouped and arg_is(&c.argv[at], b"$"):
-            text = id_text(ids[i])
-            texts.append(text)
-            again[at] = arg_of(text)
+            again[at] = Arg(text, format_id(text, ids[i]), 0)
+            text += ID_TEXT
     try:
-        block_on_keys(c, r.first, r.streams, 1, TYPE_STREAM, r.deadline_ms, NULL_ARRAY, r.grouped, again)
+        block_on_keys(c, r.first, r.streams, 1, TYPE_STREAM, r.deadline_ms, NULL_ARRAY, r.grouped, again,
+                      arg_bytes(r.group) if r.grouped else None)
     finally:
         mem_free(&c.core.memory, again, size)
     return 0 if c.flags & C_BLOCKED or not r.grouped else only_effects(c)

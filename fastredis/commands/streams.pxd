@@ -10,12 +10,14 @@ cdef extern from *:
 
 from fastredis._resp cimport Arg
 from fastredis.ds.id_tree cimport Id
+from fastredis.ds.numbers cimport INT64_TEXT
 from fastredis.engine.client cimport Client
 from fastredis.values.entry cimport Entry
 from fastredis.values.stream_type cimport Stream, StreamIter
 
 cdef enum:
     IDS_INSIDE = 16                     # ids of a command that need no memory of their own
+    ID_TEXT = 2 * INT64_TEXT            # room for an id as text
 
 cdef struct IdList:                     # the ids among a command's arguments
     Id* items
@@ -52,6 +54,7 @@ cdef Entry* new_stream(Client c, Arg* key) except NULL
 # The command is propagated as its effects alone, be there any or not.
 cdef int only_effects(Client c) except -1
 cdef int reply_missing(Client c, int64_t count) except -1           # -1 for each of so many ids
+cdef int format_id(char* to, Id id) noexcept                        # its size; room for ID_TEXT bytes
 cdef bytes id_text(Id id)
 
 

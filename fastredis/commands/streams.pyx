@@ -33,7 +33,6 @@ cdef extern from "<string.h>" nogil:
 declare = declarer("stream")
 
 cdef enum:
-    ID_TEXT = 2 * INT64_TEXT        # room for an id as text
     ID_LONGEST = 127                # bytes of an argument that can be an id
     PAIRS_INSIDE = 16               # pairs of an XADD that need no memory of their own
     TRIM_NODES = 100                # full nodes that an approximate trim takes at most, when it is not told

@@ -1,12 +1,11 @@
 """Clients that wait. The design comment is in blocking.pxd."""
 cimport cython
 
-from collections import OrderedDict
-
+from cpython.ref cimport Py_INCREF, Py_XDECREF
 from libc.stdint cimport INT64_MAX
 
 from fastredis._resp cimport arg_bytes, args_copy
-from fastredis.ds.alloc cimport mem_free
+from fastredis.ds.alloc cimport mem_alloc, mem_free
 from fastredis.ds.expire_heap cimport NOT_IN_HEAP, heap_clear, heap_init, heap_remove, heap_set, heap_top
 from fastredis.engine.client cimport Frame, frame_pop, frame_push
 from fastredis.engine.command cimport Command
@@ -27,7 +26,11 @@ cdef class Waiter:
 
 @cython.no_gc_clear             # __dealloc__ needs the engine
 cdef class KeyWaiter(Waiter):
+    def __cinit__(self):
+        self.stands = self.inside
+
     def __dealloc__(self):
+        give_up_stands(self)            # those of an engine that has gone with its clients
         if self.account is not NULL:
             mem_free(self.account, self.argv, self.size)
 
@@ -38,23 +41,137 @@ cdef class KeyWaiter(Waiter):
         return (<Blocked>(<Engine>self.owner).blocked).leave_keys(self)
 
 
-cdef list lines_of(KeyWaiter waiter):
-    """The lines of each of its keys that a waiter is in."""
-    return [waiter.kind, ~waiter.kind] if waiter.on_loss else [waiter.kind]
+# --- lines ------------------------------------------------------------------------------
 
+cdef inline void insert(KeyLine line, Stand* before, Stand* stand) noexcept:
+    """Link a stand in behind another one; NULL: in front."""
+    cdef Stand* after = before.after if before is not NULL else line.first
+
+    stand.before, stand.after = before, after
+    if before is not NULL:
+        before.after = stand
+    else:
+        line.first = stand
+    if after is not NULL:
+        after.before = stand
+    else:
+        line.last = stand
+
+
+cdef inline void take_out(KeyLine line, Stand* stand) noexcept:
+    if stand.before is not NULL:
+        stand.before.after = stand.after
+    else:
+        line.first = stand.after
+    if stand.after is not NULL:
+        stand.after.before = stand.before
+    else:
+        line.last = stand.before
+
+
+cdef int enter(KeyWaiter waiter, KeyLine line) except -1:
+    """Put a waiter last in a line."""
+    cdef Stand* stand = &waiter.stands[waiter.stand_count]
+
+    stand.line = <PyObject*>line
+    stand.waiter = <void*>waiter
+    Py_INCREF(line)
+    insert(line, line.last, stand)
+    line.count += 1
+    waiter.stand_count += 1
+    return 0
+
+
+cdef int give_up_stands(KeyWaiter waiter) noexcept:
+    """Leave all lines, which stay what they are otherwise."""
+    cdef Stand* stand
+    cdef Py_ssize_t i
+
+    for i in range(waiter.stand_count):
+        stand = &waiter.stands[i]
+        take_out(<KeyLine>stand.line, stand)
+        (<KeyLine>stand.line).count -= 1
+        Py_XDECREF(stand.line)
+    if waiter.stands != waiter.inside:
+        mem_free(waiter.account, waiter.stands, waiter.stand_room * sizeof(Stand))
+    waiter.stands = waiter.inside
+    waiter.stand_count = 0
+    return 0
+
+
+cdef KeyLine line_of(Database db, bytes key, int kind, bytes subject):
+    """A line of a key, which is made if there is none."""
+    cdef object name = kind if subject is None else (kind, subject)
+    cdef dict lines = <dict>db.awaited.get(key)
+    cdef KeyLine line
+
+    if lines is None:
+        lines = db.awaited[key] = {}
+    line = <KeyLine>lines.get(name)
+    if line is None:
+        line = lines[name] = KeyLine.__new__(KeyLine)
+        line.key, line.name, line.kind, line.alike = key, name, kind, subject is not None
+    return line
+
+
+cdef bint has_line_on_loss(dict lines) except -1:
+    """Whether somebody waits for the end of a key with these lines."""
+    cdef KeyLine line
+
+    for line in lines.values():
+        if line.kind < 0:
+            return True
+    return False
+
+
+cdef int drop_line(Database db, KeyLine line) except -1:
+    """Nobody is left in a line."""
+    cdef dict lines = <dict>db.awaited[line.key]
+
+    del lines[line.name]
+    if not lines:
+        del db.awaited[line.key]
+    return 0
+
+
+cdef void walk_begin(Stand* walk, KeyLine line) noexcept:
+    walk.line = <PyObject*>line
+    walk.waiter = NULL
+    Py_INCREF(line)
+    insert(line, NULL, walk)
+
+
+cdef void* walk_next(Stand* walk) noexcept:
+    cdef KeyLine line = <KeyLine>walk.line
+    cdef Stand* passed = walk.after
+
+    if passed is NULL:
+        return NULL
+    take_out(line, walk)
+    insert(line, passed, walk)
+    return passed.waiter
+
+
+cdef void walk_end(Stand* walk) noexcept:
+    take_out(<KeyLine>walk.line, walk)
+    Py_XDECREF(walk.line)
+
+
+# --- waiting for keys -------------------------------------------------------------------
 
 cdef int reply_in_vain(Client c, KeyReply in_vain) except -1:
     return c.reply_null_array() if in_vain == NULL_ARRAY else c.reply_null()
 
 
 cdef int block_on_keys(Client c, int first, int64_t count, int step, int kind, int64_t deadline_ms,
-                       KeyReply in_vain, bint on_loss=False, Arg* again=NULL) except -1:
+                       KeyReply in_vain, bint on_loss=False, Arg* again=NULL, bytes subject=None) except -1:
     """The command in argv cannot be answered: wait for keys argv[first], argv[first + step] ... to be of type `kind`.
 
     `count` is how many keys; deadline_ms is in ms since the epoch, 0: for ever. on_loss: or for one to be of that type
     no more. Inside MULTI or a script, the null is replied at once.
     """
     cdef KeyWaiter waiter
+    cdef list keys
     cdef int64_t i
 
     if c.blocked is not None:
@@ -62,13 +179,17 @@ cdef int block_on_keys(Client c, int first, int64_t count, int step, int kind, i
         return 0
     if c.flags & C_DENY_BLOCKING:
         return reply_in_vain(c, in_vain)
-    waiter = KeyWaiter()
+    waiter = KeyWaiter.__new__(KeyWaiter)
     keep_command(waiter, c, again if again is not NULL else c.argv)
     waiter.kind = kind
     waiter.on_loss = on_loss
+    waiter.subject = subject
     waiter.in_vain = in_vain
-    waiter.keys = list(dict.fromkeys([arg_bytes(&c.argv[first + i * step]) for i in range(count)]))
-    (<Blocked>c.engine.blocked).await_keys(waiter)
+    if count == 1:
+        keys = [arg_bytes(&c.argv[first])]
+    else:
+        keys = list(dict.fromkeys([arg_bytes(&c.argv[first + i * step]) for i in range(count)]))
+    (<Blocked>c.engine.blocked).await_keys(waiter, keys)
     return (<Blocked>c.engine.blocked).block(c, waiter, deadline_ms)
 
 
@@ -80,7 +201,6 @@ cdef int keep_command(KeyWaiter waiter, Client c, Arg* argv) except -1:
     waiter.argc = c.argc
     waiter.command = <object>c.command
     waiter.db = c.db
-    waiter.keys = []
     return 0
 
 
@@ -118,7 +238,7 @@ cdef class Blocked:
         """... of which one waits also for their end."""
         cdef Database db
 
-        return sum([any(line < 0 for line in lines) for db in self.engine.databases for lines in db.awaited.values()])
+        return sum([has_line_on_loss(lines) for db in self.engine.databases for lines in db.awaited.values()])
 
     @property
     def with_deadline(self):
@@ -149,32 +269,34 @@ cdef class Blocked:
         waiter.steadfast = True
         self.block(c, waiter, 0)
 
-    cdef int await_keys(self, KeyWaiter waiter) except -1:
-        """Put a waiter last in the lines of its keys."""
-        cdef dict lines
+    cdef int await_keys(self, KeyWaiter waiter, list keys) except -1:
+        """Put a waiter last in the lines of some keys (bytes, none twice)."""
+        cdef Py_ssize_t room = len(keys) * (2 if waiter.on_loss else 1)
 
-        for key in waiter.keys:
-            lines = waiter.db.awaited.setdefault(key, {})
-            for line in lines_of(waiter):
-                if line not in lines:
-                    lines[line] = OrderedDict()     # of a dict, those who are gone would be in the way at its front
-                lines[line][waiter] = None
-        self.in_lines += len(waiter.keys)
+        if room > STANDS_INSIDE:
+            waiter.stand_room = room
+            waiter.stands = <Stand*>mem_alloc(waiter.account, room * sizeof(Stand))
+        for key in keys:
+            enter(waiter, line_of(waiter.db, key, waiter.kind, waiter.subject))
+            if waiter.on_loss:
+                enter(waiter, line_of(waiter.db, key, ~waiter.kind, None))
+        self.in_lines += waiter.stand_count
         self.engine.core.listeners |= LISTEN_BLOCKED
         return 0
 
     cdef int leave_keys(self, KeyWaiter waiter) except -1:
-        cdef dict lines
+        cdef list empty = []
+        cdef KeyLine line
+        cdef Py_ssize_t i
 
-        for key in waiter.keys:
-            lines = <dict>waiter.db.awaited[key]
-            for line in lines_of(waiter):
-                del lines[line][waiter]
-                if not lines[line]:
-                    del lines[line]
-            if not lines:
-                del waiter.db.awaited[key]
-        self.in_lines -= len(waiter.keys)
+        for i in range(waiter.stand_count):
+            line = <KeyLine>waiter.stands[i].line
+            if line.count == 1:
+                empty.append(line)
+        self.in_lines -= waiter.stand_count
+        give_up_stands(waiter)
+        for line in empty:
+            drop_line(waiter.db, line)
         if self.in_lines == 0:
             self.engine.core.listeners &= ~LISTEN_BLOCKED
         return 0
@@ -189,7 +311,8 @@ cdef class Blocked:
         c.flags &= ~<uint64_t>C_BLOCKED
         return self.engine.queue_resume(c)
 
-    def forget(self, Client c not None):
+    cdef int forget(self, Client c) except -1:
+        """A client waits no more."""
         cdef Waiter waiter = <Waiter>c.blocked
 
         if waiter.deadline.heap_index != NOT_IN_HEAP:
@@ -198,6 +321,7 @@ cdef class Blocked:
         waiter.client = None
         c.blocked = None
         del self.waiting[c]
+        return 0
 
     def unblock(self, Client c not None, bytes error):
         """End a client's wait as if its time were over, or with an error; returns whether it was waiting."""

@@ -199,7 +199,7 @@ cdef class Connection(Client):
         cdef int64_t unsent = 0
         cdef int64_t held = 0
 
-        if self.transport is not None and not self.flags & C_CLOSE_ASAP:
+        if self.writing and self.transport is not None and not self.flags & C_CLOSE_ASAP:
             unsent = self.transport.get_write_buffer_size()
         if not self.flags & (C_CLOSE_ASAP | C_CLOSED | C_NO_EVICT | C_MASTER | C_REPLICA):
             held = unsent + self.query_room + self.line_bytes

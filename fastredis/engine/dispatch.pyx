@@ -1,6 +1,5 @@
 """Dispatch of commands. The design comment is in dispatch.pxd."""
 import traceback
-from itertools import islice
 
 from libc.stdint cimport int64_t, uint64_t
 
@@ -8,7 +7,7 @@ from fastredis._resp cimport BATCH, Arg, Request, arg_bytes, arg_hash, arg_of
 from fastredis.ds.histogram cimport histogram_add
 from fastredis.ds.native cimport prefetch, same_bytes, ticks, unlikely
 from fastredis.ds.table cimport Table, table_prefetch_bucket, table_prefetch_entry
-from fastredis.engine.blocking cimport Blocked, KeyWaiter
+from fastredis.engine.blocking cimport Blocked, KeyLine, KeyWaiter, Stand, walk_begin, walk_end, walk_next
 from fastredis.engine.client cimport Frame, frame_pop, frame_push
 from fastredis.engine.command cimport CommandTable, find_command, find_subcommand
 from fastredis.engine.core cimport (
@@ -32,6 +31,7 @@ from fastredis.engine.keys cimport KeyList, keys_free, keys_init
 from fastredis.engine.keyspace cimport Database
 from fastredis.engine.monitor cimport Monitors
 from fastredis.engine.multi cimport Queue, discard
+from fastredis.engine.reply cimport Reply
 from fastredis.engine.slowlog cimport SlowLog
 from fastredis.values.entry cimport (
     ENC_EMBSTR, ENC_HASHTABLE, ENC_INT, ENC_SKIPLIST, Entry, entry_encoding, entry_slot, entry_type,
@@ -607,28 +607,96 @@ cdef int serve_key(Engine engine, Database db, bytes name) except -1:
     """Run the commands of those who wait for a key, in their order, while what it is concerns them."""
     cdef Arg key = arg_of(name)
 
-    for kind, line in list(db.awaited.get(name, EMPTY).items()):
-        serve_line(engine, db, &key, kind, line)
+    for line in list(db.awaited.get(name, EMPTY).values()):
+        serve_line(engine, db, &key, line)
     return 0
 
 
-cdef int serve_line(Engine engine, Database db, Arg* key, int kind, object line) except -1:
-    """The same for one of a key's lines.
+cdef int serve_line(Engine engine, Database db, Arg* key, KeyLine line) except -1:
+    """The same for one of a key's lines. Those who cannot be served stay in it and are passed by."""
+    cdef Answer answer = Answer.__new__(Answer)
+    cdef bint changed = True            # since it was looked at what the key is
+    cdef KeyWaiter waiter               # kept, as its answer may be the end of it
+    cdef Stand walk
+    cdef void* at
 
-    Those who cannot be served stay in line and are passed by. The line is read in pieces as long as what was passed
-    by so far, so that this takes time in proportion to the commands that it runs.
-    """
-    cdef KeyWaiter waiter
-    cdef list stay = []                 # of the line, those who could not be served
-
-    while len(stay) < len(line):
-        for waiter in list(islice(line, len(stay), 2 * len(stay) + 1)):
-            if not concerns(db, key, kind):
+    walk_begin(&walk, line)
+    try:
+        while True:
+            if changed and not concerns(db, key, line.kind):
                 return 0
-            if waiter in line and not retry(engine, waiter):
-                stay.append(waiter)
-        stay = [waiter for waiter in stay if waiter in line]    # another's answer may have been the end of one
-    return 0
+            at = walk_next(&walk)
+            if at is NULL:
+                return 0
+            waiter = <KeyWaiter>at
+            changed = not answer.repeat(engine, waiter)
+            if changed and not answer.find(engine, waiter) and line.alike:
+                return 0
+    finally:
+        walk_end(&walk)
+
+
+cdef class Answer:
+    """What those in a line are answered. The same question, if it only reads, has the same answer all along it."""
+    cdef KeyWaiter asked                # who asked last; None: the next one's command has to run
+    cdef bint in_vain                   # it cannot be answered
+    cdef Reply reply                    # where the answer is, from begin to end
+    cdef size_t begin
+    cdef size_t end
+    cdef int64_t hits                   # keys that were found for it
+
+    cdef bint find(self, Engine engine, KeyWaiter waiter) except -1:
+        """Run a waiter's command; whether it waits no more."""
+        cdef Client c = waiter.client
+        cdef Core* core = &engine.core
+        cdef int64_t errors = core.errors
+        cdef int64_t hits = core.hits
+        cdef size_t begin = c.inbox().size
+        cdef bint answered = retry(engine, waiter)
+
+        self.asked = None
+        if (<Command>waiter.command).flags & READONLY and core.errors == errors and not waiter.silent and (
+                c.pending is not None and c.pending.size >= begin and not c.pending.over):
+            self.asked, self.in_vain, self.hits = waiter, not answered, core.hits - hits
+            self.reply, self.begin, self.end = c.pending, begin, c.pending.size
+        return answered
+
+    cdef bint repeat(self, Engine engine, KeyWaiter waiter) except -1:
+        """Answer a waiter as the one before it; False: it asks something else."""
+        cdef Client c = waiter.client
+        cdef Core* core = &engine.core
+        cdef CommandStats* stats
+        cdef uint64_t start = core.tick
+
+        if self.asked is None or waiter.silent or self.reply.resp != c.resp or self.reply.size < self.end or (
+                not same_command(waiter, self.asked)):
+            return False
+        core.hits += self.hits
+        if self.in_vain:
+            return True
+        stats = &engine.stats[(<Command>waiter.command).index]
+        c.command = <void*>waiter.command
+        c.inbox().protocol(self.reply.data + self.begin, self.end - self.begin)
+        core.tick = ticks()
+        take_time(core, stats, core.tick - start, 1)
+        stats.calls += 1
+        core.commands += 1
+        c.requests += 1
+        (<Blocked>engine.blocked).answered(waiter)
+        return True
+
+
+cdef bint same_command(KeyWaiter one, KeyWaiter other) noexcept:
+    """Whether both ask the same in the same words."""
+    cdef int i
+
+    if one.command is not other.command or one.argc != other.argc:
+        return False
+    for i in range(1, one.argc):
+        if one.argv[i].size != other.argv[i].size or not same_bytes(one.argv[i].ptr, other.argv[i].ptr,
+                                                                    one.argv[i].size):
+            return False
+    return True
 
 
 cdef bint concerns(Database db, Arg* key, int kind) except -1:

@@ -75,7 +75,7 @@ cdef class Database:
     cdef ExpireHeap _expires
     cdef ExpireHeap _field_expires
     cdef dict watchers                  # key (bytes) -> Line of those who watch it (fastredis.engine.lines)
-    cdef dict awaited                   # key (bytes) -> {line: {KeyWaiter: None}}, first come first (see blocking.pxd)
+    cdef dict awaited                   # key (bytes) -> {name of a line: KeyLine} (see blocking.pxd)
 
     cdef Entry* lookup_read(self, Arg* key) except? NULL
     cdef Entry* lookup_write(self, Arg* key) except? NULL

@@ -185,6 +185,14 @@ CASES = {
     "Nothing waits in a script": Case([
         ("EVAL \"return redis.call('XREAD', 'BLOCK', '0', 'STREAMS', KEYS[1], '$')\" 1 s", None),
     ], since=NEWER),
+    "Readers who ask the same, and others in between": [
+        *adds(1), ("@2 XREAD BLOCK 0 STREAMS s $", BLOCKS), ("@3 XREAD BLOCK 0 STREAMS s 1-1", BLOCKS),
+        ("@4 XREAD COUNT 1 BLOCK 0 STREAMS s 1-1", BLOCKS), ("@5 XREAD BLOCK 0 STREAMS s 1-2", BLOCKS),
+        ("@6 XREAD BLOCK 0 STREAMS s 1-1", BLOCKS), ("XDEL s 1-1", 1), waiting(5),
+        ("MULTI", OK), ("XADD s 1-2 f v", QUEUED), ("XADD s 1-3 f v", QUEUED), ("EXEC", ["1-2", "1-3"]),
+        ("@2 <", found(2, 3)), ("@3 <", found(2, 3)), ("@4 <", found(2)), ("@5 <", found(3)), ("@6 <", found(2, 3)),
+        waiting(0),
+    ],
     "XREADGROUP waits": [
         ("XGROUP CREATE s g $ MKSTREAM", OK), ("@2 XREADGROUP GROUP g c BLOCK 0 STREAMS s >", BLOCKS),
         ("@3 XREADGROUP GROUP g d BLOCK 0 STREAMS s >", BLOCKS), *adds(1), ("@2 <", found(1)), waiting(1),
@@ -273,9 +281,38 @@ def test_what_a_waiting_reader_does_is_propagated(local):
 def test_many_readers_wait_for_one_stream(local, readers):
     client = local.client()
     waiting = [local.client() for _ in range(readers)]
-    for reader in waiting:
+    third = local.client()
+    third.call("HELLO", "3")
+    for reader in (*waiting[1:], third, waiting[0]):
         reader.send("XREAD", "BLOCK", "0", "STREAMS", "s", "$")
     for _ in range(3):
         client.call("XADD", "other", "*", "f", "v")
     client.call("XADD", "s", "1-1", "f", "v")
     assert [reader.read() for reader in waiting] == [[[b"s", [[b"1-1", [b"f", b"v"]]]]]] * readers
+    assert third.read() == {b"s": [[b"1-1", [b"f", b"v"]]]}
+    calls = client.call("INFO", "commandstats").split(b"cmdstat_xread:calls=")[1].split(b",")[0]
+    assert int(calls) == readers + 1
+
+
+def hits(client):
+    return int(client.call("INFO", "stats").split(b"keyspace_hits:")[1].split()[0])
+
+
+def test_an_entry_is_offered_to_one_of_those_who_wait_for_it(local):
+    client = local.client()
+    for name in "gh":
+        client.call("XGROUP", "CREATE", "s", name, "0", "MKSTREAM")
+    waiting = [local.client() for _ in range(60)]
+    for number, reader in enumerate(waiting):
+        reader.send("XREADGROUP", "GROUP", "gh"[number % 2], f"c{number}", "BLOCK", "0", "STREAMS", "s", ">")
+    before = hits(client)
+    for number in range(1, 4):
+        entry = [[b"s", [[b"1-%d" % number, [b"f", b"v"]]]]]
+        client.call("XADD", "s", f"1-{number}", "f", "v")
+        assert [reader.read() for reader in waiting[:2]] == [entry, entry]
+        del waiting[:2]
+    assert hits(client) - before < 40
+    client.call("XDEL", "s", "1-3")
+    client.call("DEL", "s")
+    errors = [reader.read() for reader in waiting]
+    assert len(errors) == 54 and all(str(error).startswith("NOGROUP") for error in errors)

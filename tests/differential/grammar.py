@@ -14,8 +14,9 @@ from fastredis import commands
 from fastredis.engine import declarations
 from fastredis.engine.arguments import parse_args
 
-GROUPS = ("string", "bitmap", "hyperloglog", "list", "hash", "set", "sorted-set", "generic", "transactions")
-TYPES = ("string", "list", "hash", "set", "sorted-set", "hyperloglog")
+GROUPS = ("string", "bitmap", "hyperloglog", "list", "hash", "set", "sorted-set", "stream", "geo", "generic",
+          "transactions")
+TYPES = ("string", "list", "hash", "set", "sorted-set", "hyperloglog", "stream", "geo")
 DATABASES = 3
 KEYS_OF_TYPE = 4
 # Of the other groups, what tells something that is the same on all servers.
@@ -24,7 +25,8 @@ OTHERS = ("ping", "echo", "select", "dbsize", "flushdb", "swapdb", "publish", "s
           "client|getname", "client|no-touch", "reset")
 # MIGRATE needs other servers, DUMP's bytes are compared by RESTORE, WAIT and WAITAOF have tests of their own; the
 # help texts and what only one engine knows (FREQ, IDLETIME, REFCOUNT) are not the same on any two versions.
-LEFT_OUT = ("migrate", "dump", "object|help", "object|freq", "object|refcount", "pfselftest", "pfdebug")
+LEFT_OUT = ("migrate", "dump", "object|help", "object|freq", "object|refcount", "pfselftest", "pfdebug",
+            "xgroup|help", "xinfo|help")
 # What makes keys is drawn more often, so that there is something to work on, and what empties a database less often.
 WEIGHTS = {
     "sadd": 5, "zadd": 8, "rpush": 4, "lpush": 4, "hset": 6, "set": 6, "del": 0.5, "unlink": 0.3, "flushdb": 0.02,
@@ -32,7 +34,11 @@ WEIGHTS = {
     "ltrim": 0.5, "randomkey": 0.3, "wait": 0.05, "waitaof": 0.05, "pfadd": 3, "publish": 0.3, "spublish": 0.3,
     "restore": 2, "client|getname": 0.2, "client|no-touch": 0.1,
     "command|getkeys": 0.4, "command|getkeysandflags": 0.2, "blpop": 0.1, "brpop": 0.1, "blmove": 0.1, "blmpop": 0.1,
-    "brpoplpush": 0.1, "bzpopmin": 0.1, "bzpopmax": 0.1, "bzmpop": 0.1, "blmovem": 0.1}
+    "brpoplpush": 0.1, "bzpopmin": 0.1, "bzpopmax": 0.1, "bzmpop": 0.1, "blmovem": 0.1,
+    "xadd": 14, "xgroup|create": 3, "xgroup|destroy": 0.3, "xreadgroup": 5, "xsetid": 0.15, "xtrim": 0.6, "geoadd": 5,
+    "xclaim": 2, "xack": 1.5}
+STREAM_IDS = 400                            # ids of streams go up to about here
+UNITS_OF_ANGLE = (90, 85.05112878, 85.06, 180, 180.1)
 INTEGERS = (
     b"0", b"-1", b"1", b"2", b"7", b"100", b"2147483647", b"2147483648", b"-2147483648", b"-2147483649", b"4294967295",
     b"4294967296", b"9223372036854775807", b"-9223372036854775807", b"-9223372036854775808", b"9223372036854775808",
@@ -149,6 +155,7 @@ class Draw:
         self.payloads = payloads or (b"x",)
         self.now_ms = int(time.time() * 1000) // DAY_MS * DAY_MS
         self.times = self.random.randrange(10**6)
+        self.last_id = 1                    # the highest of an entry that was drawn for XADD
         self.current = known[0]
         self.count = 1                      # of what follows a number of keys or fields
         by_name = {
@@ -162,6 +169,11 @@ class Draw:
             "serialized-value": self.payload, "protover": self.version, "channel": self.channel,
             "shardchannel": self.channel, "by-pattern": self.sort_pattern, "get-pattern": self.sort_pattern,
             "command": self.value}
+        by_name |= dict.fromkeys(("id", "lastid", "last-id", "max-deleted-id", "end"), self.stream_id)
+        by_name |= {"group": self.group, "consumer": self.consumer, "threshold": self.threshold,
+                    "numids": self.number_of, "min-idle-time": self.idle, "ms": self.idle, "longitude": self.longitude,
+                    "latitude": self.latitude, "radius": self.size, "width": self.size, "height": self.size,
+                    "member1": self.member, "member2": self.member, "num-vertices": self.number_of}
         by_name |= dict.fromkeys(("index", "index1", "index2", "db", "destination-db"), self.database)
         by_name["index"] = self.index
         self.by_name = by_name
@@ -282,6 +294,67 @@ class Draw:
                                    b"1e400", b"9223372036854775807", b"1e18", b"", b"0.001\0", b" 1", b"1 ",
                                    b"0x1p-10"))
 
+    # --- streams and places ---
+
+    def stream_id(self):
+        """An id of an entry: of one to be added, as a rule the next one."""
+        chance = self.random.random()
+        if self.current.name in ("xrange", "xrevrange", "xpending", "xautoclaim"):
+            return self.bound()
+        if self.current.name == "xadd" and chance < 0.9:
+            self.last_id = (self.last_id + self.random.randrange(2)) % (10 * STREAM_IDS)
+            return b"%d-%d" % (self.last_id, self.random.randrange(3)) if chance < 0.3 else b"%d-*" % self.last_id
+        if self.current.name in ("xread", "xreadgroup") and chance < 0.5:
+            return b">" if self.current.name == "xreadgroup" else b"$"
+        if chance < 0.9:
+            return self.plain_id()
+        return self.random.choice((b"-", b"+", b"$", b">", b"0", b"0-0", b"0-*", b"1-", b"-1", b"1-1-1", b"1-x",
+                                   b"1-01", b"18446744073709551615-18446744073709551615" if
+                                   self.current.name not in ("xsetid", "xadd", "xclaim") else b"7-7", *ODD))
+
+    def plain_id(self):
+        number = max(self.last_id - self.random.choice((0, 1, 2, 3, 5, 10, 30, 100)), 0)
+        return b"%d-%d" % (number, self.random.randrange(3)) if self.random.random() < 0.7 else b"%d" % number
+
+    def bound(self):
+        if self.random.random() < 0.4:
+            return self.random.choice((b"-", b"+", b"-", b"+", b"(-", b"(+", b"(", b"", b"x", b"(x", b"0", b"(0-0"))
+        return self.random.choice((b"", b"", b"", b"(")) + self.plain_id()
+
+    def group(self):
+        return b"g%d" % self.random.randrange(3) if self.random.random() < 0.97 else self.random.choice(ODD)
+
+    def consumer(self):
+        return b"c%d" % self.random.randrange(3) if self.random.random() < 0.97 else self.random.choice(ODD)
+
+    def threshold(self):
+        return self.some() if self.random.random() < 0.5 else self.plain_id()
+
+    def idle(self):
+        """For how long something is pending: no time at all, or years."""
+        return self.random.choice((b"0", b"0", b"0", b"1000000000000", b"-1", *NOT_INTEGERS, *INTEGERS[10:]))
+
+    def longitude(self):
+        return self.angle(1)
+
+    def latitude(self):
+        return self.angle(0.45)
+
+    def angle(self, part):
+        chance = self.random.random()
+        if chance < 0.03:
+            return self.random.choice(DOUBLES)
+        if chance < 0.08:
+            return b"%r" % (self.random.choice(UNITS_OF_ANGLE) * self.random.choice((1, -1)))
+        if chance < 0.5:
+            return b"%.4f" % (13 + self.random.uniform(-2, 2))
+        return b"%.5f" % (self.random.uniform(-180, 180) * part)
+
+    def size(self):
+        if self.random.random() < 0.05:
+            return self.random.choice(DOUBLES)
+        return b"%d" % self.random.choice((0, 1, 10, 100, 500, 2000, 8000, 20000))
+
     # --- times ---
 
     def far(self):
@@ -293,6 +366,8 @@ class Draw:
         return self.random.choice((b"0", b"-1", b"-100", *INTEGERS[10:], *NOT_INTEGERS))
 
     def milliseconds(self):
+        if self.current.name in ("xread", "xreadgroup"):
+            return self.random.choice((b"1", b"2", b"1", b"-1", b"x", b"0.5", b"", b"9223372036854775808"))
         return b"%d" % self.far() if self.random.random() < 0.75 else self.odd_time()
 
     def seconds(self):
@@ -339,6 +414,8 @@ class Draw:
                                    b"hash:*->*", b"w\0*"))
 
     def start(self):
+        if self.current.declaration.group == "stream":
+            return self.stream_id()
         return self.limit() if self.current.name == "zrange" else self.integer()
 
     def limit(self):
@@ -438,6 +515,8 @@ class Draw:
 
     def one(self, argument):
         if argument.type == "oneof":
+            if argument.name.startswith("id-selector") and self.current.name == "xadd":
+                return [self.stream_id()]       # an id of a server's own has its time in it
             if argument.name == "sortby":
                 return [self.cased({"score": "BYSCORE", "lex": "BYLEX"}.get(self.range_kind, "BYSCORE"))]
             return self.words(self.random.choice(argument.arguments))

@@ -20,7 +20,7 @@ QUEUED = b"+QUEUED\r\n"
 UNCOUNTED = {b"SUBSCRIBE", b"UNSUBSCRIBE", b"PSUBSCRIBE", b"PUNSUBSCRIBE", b"SSUBSCRIBE", b"SUNSUBSCRIBE"}
 DATABASES = range(3)
 CONTENT = {"string": ("GET",), "list": ("LRANGE", "0", "-1"), "set": ("SMEMBERS",), "hash": ("HGETALL",),
-           "zset": ("ZRANGE", "0", "-1", "WITHSCORES")}
+           "zset": ("ZRANGE", "0", "-1", "WITHSCORES"), "stream": ("XRANGE", "-", "+")}
 COUNTERS = ("keyspace_hits", "keyspace_misses")
 
 
@@ -311,6 +311,8 @@ class Run:
             for key, value_type in zip(keys[0], types, strict=True):
                 content, *rest = CONTENT[str(value_type)]
                 commands += [("PEXPIRETIME", key), ("OBJECT", "ENCODING", key), (content, key, *rest)]
+                if str(value_type) == "stream":
+                    commands.append(("XINFO", "STREAM", key, "FULL", "COUNT", "0"))
             self.ask(commands)
         self.ask([("SELECT", "0")])
 

@@ -10,7 +10,7 @@ from tests.resp import Error
 
 STEPS_OF_A_SESSION = 3000
 BATCHES_BETWEEN_DATA = 6
-BLOCKING = ("blpop", "brpop", "blmove", "blmpop", "brpoplpush", "bzpopmin", "bzpopmax", "bzmpop")
+BLOCKING = ("blpop", "brpop", "blmove", "blmpop", "brpoplpush", "bzpopmin", "bzpopmax", "bzmpop", "xread", "xreadgroup")
 # The settings that decide on encodings, and values for them. No set may have more members as a listpack than as an
 # intset: its encoding would depend on the order in which a table gives them, and on the form in which it is saved.
 SETTINGS = {
@@ -18,13 +18,15 @@ SETTINGS = {
     "hash-max-listpack-entries": (4, 20, 512), "hash-max-listpack-value": (8, 64),
     "set-max-intset-entries": (20, 512), "set-max-listpack-entries": (4, 20),
     "set-max-listpack-value": (8, 64), "zset-max-listpack-entries": (4, 20, 128),
-    "zset-max-listpack-value": (8, 64), "hll-sparse-max-bytes": (0, 30, 3000),
+    "zset-max-listpack-value": (8, 64), "stream-node-max-entries": (3, 10, 100), "stream-node-max-bytes": (60, 4096),
+    "hll-sparse-max-bytes": (0, 30, 3000),
     "notify-keyspace-events": ("", "", "", "KEA")}
 # Values whose DUMP is the payload of RESTORE.
 DUMPED = (
     "SET d x", "SET d 12345", "RPUSH d a b 3", "SADD d 1 2 3", "SADD d 1 2 99999999999", "SADD d a b",
     "HSET d f1 1 f2 b", "ZADD d 1 a 2.5 b inf c", "PFADD d a b", "RPUSH d " + "element " * 60, "SET d " + "x" * 500,
     "SADD d " + " ".join(map(str, range(40))),
+    "XADD d 5-1 f 1 g b", "GEOADD d 13.1 38.2 a 13.5 38 b",
     "HSET d " + " ".join(f"f{n} {n}" for n in range(30)), "ZADD d " + " ".join(f"{n} m{n}" for n in range(30)))
 LINE_WORDS = (b'"a b"', b"'x'", b'"\\x00"', b'"a', b"a'", b'"a"b', b"\\x41", b'"\\n\\"\\\\"', b"'it\\'s'", b"\t", b"  ",
               b"\v", b"\f", b'""', b"''", b'"\\xzz"', b"\xff", b"\r", b"x\ry", b"\x1c", b"\x85")
@@ -140,7 +142,7 @@ class Comparison:
         names = [each for each in self.known if each.name in BLOCKING]
         steps = []
         for number in WAITERS[:draw.random.choice((1, 2))] if names else ():
-            argv = draw.command_of(draw.random.choice(names))
+            argv = forever(draw.command_of(draw.random.choice(names)))
             # Nobody runs out of time: whether that comes before what serves him would be a matter of chance.
             argv = [b"0" if word in (b"0.001", b"0.002", b"1e-3", b"0x1p-10") else word for word in argv]
             steps.append((number, tuple(argv)))
@@ -181,6 +183,16 @@ class Comparison:
         if key not in self.found:
             self.found[key] = (steps, finding, settings, seed)
             print(told(steps, finding, settings, seed), flush=True)
+
+
+def forever(argv):
+    """XREAD and XREADGROUP that wait without an end."""
+    if argv[0].upper() not in (b"XREAD", b"XREADGROUP") or b"STREAMS" not in argv:
+        return argv
+    at = argv.index(b"STREAMS")
+    options = [word for index, word in enumerate(argv[:at])
+               if b"BLOCK" not in (word.upper(), argv[index - 1].upper())]
+    return [*options, b"BLOCK", b"0", *argv[at:]]
 
 
 def draw_key(draw):
