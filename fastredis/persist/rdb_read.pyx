@@ -113,8 +113,8 @@ cdef bint score_of(const uint8_t* p, double* score) noexcept:
     return parse_double(item.text, item.size, score) and not isnan(score[0])
 
 
-cdef bint scores_ascend(const uint8_t* lp, size_t* longest) noexcept:
-    """Whether pairs of members and scores are in order; the size of the longest member."""
+cdef bint scores_ascend(const uint8_t* lp) noexcept:
+    """Whether pairs of members and scores are in order."""
     cdef char[INT64_TEXT] scratch[2]
     cdef const char* text
     cdef const char* last = NULL
@@ -124,7 +124,6 @@ cdef bint scores_ascend(const uint8_t* lp, size_t* longest) noexcept:
     cdef LpItem item
     cdef int order, turn = 0
 
-    longest[0] = 0
     while p is not NULL:
         lp_get(p, &item)
         text = lp_text(&item, scratch[turn], &size)
@@ -135,7 +134,6 @@ cdef bint scores_ascend(const uint8_t* lp, size_t* longest) noexcept:
             order = memcmp(last, text, min(last_size, size))
             if order > 0 or (order == 0 and last_size >= size):
                 return False
-        longest[0] = max(longest[0], size)
         last, last_size, last_score = text, size, score
         turn ^= 1
         p = lp_next(lp, p)
@@ -203,7 +201,7 @@ cdef uint8_t* zipmap_pack(RdbReader* r, const RdbText* text) except NULL:
     return lp
 
 
-cdef int check_pack(RdbReader* r, int rdb_kind, int kind, const uint8_t* lp, size_t* longest) except -1:
+cdef int check_pack(RdbReader* r, int rdb_kind, int kind, const uint8_t* lp) except -1:
     """What has to hold for the listpack of a value that is one, beside that it is a listpack with elements."""
     cdef uint32_t step = 1
 
@@ -217,7 +215,7 @@ cdef int check_pack(RdbReader* r, int rdb_kind, int kind, const uint8_t* lp, siz
         broken(r, rdb_kind, "an element too many")
     if has_twice(r.account, lp, step, lp_count(lp) // step):
         broken(r, rdb_kind, "a member or field that is there twice")
-    if kind == TYPE_ZSET and not scores_ascend(lp, longest):
+    if kind == TYPE_ZSET and not scores_ascend(lp):
         broken(r, rdb_kind, "scores that are out of order, or none")
     if step == 3 and not deadlines_ascend(lp):
         broken(r, rdb_kind, "deadlines that are out of order, or none")
@@ -242,14 +240,14 @@ cdef Entry* pack_entry(RdbReader* r, int kind, const char* key, size_t key_size,
     return e
 
 
-cdef int fit_limits(RdbReader* r, int kind, Entry* e, uint64_t count, size_t longest) except -1:
-    """Give a value that is a listpack the encoding that the limits want."""
+cdef int fit_limits(RdbReader* r, int kind, Entry* e, uint64_t count) except -1:
+    """Give a value that is a listpack the encoding that the limits want: those of sizes do not count, as in Redis."""
     if kind == TYPE_LIST:
         return list_prepare(r.account, r.limits, e, 0, 0)
     if kind == TYPE_SET:
         return set_expect(r.account, r.limits, e, count)
     if kind == TYPE_ZSET:
-        return zset_expect(r.account, r.limits, e, count // 2, longest)
+        return zset_expect(r.account, r.limits, e, count // 2, 0)
     return hash_expect(r.account, r.limits, e, count // (3 if kind == TRIPLES else 2))
 
 
@@ -257,18 +255,17 @@ cdef RdbResult pack_value(RdbReader* r, RdbBuild* b, int kind, const char* key, 
                           uint8_t* lp) except RDB_FAILED:
     """Make a value of a listpack, which is freed if it is not good for one. kind: TYPE_*, or TRIPLES."""
     cdef uint64_t count = lp_count(lp)
-    cdef size_t longest = 0
 
     if count == 0:
         lp_free(r.account, lp)
         return RDB_EMPTY
     try:
-        check_pack(r, b.kind, kind, lp, &longest)
+        check_pack(r, b.kind, kind, lp)
     except RdbError:
         lp_free(r.account, lp)
         raise
     b.e = pack_entry(r, kind, key, key_size, lp)
-    fit_limits(r, kind, b.e, count, longest)
+    fit_limits(r, kind, b.e, count)
     return RDB_DONE
 
 

@@ -16,6 +16,11 @@ CASES = {
     "BGREWRITEAOF takes nothing": [("BGREWRITEAOF now", wrong_args("bgrewriteaof"))],
     "BGSAVE is queued": [("MULTI", OK), ("BGSAVE", QUEUED), ("DISCARD", OK)],
     "DEBUG RELOAD keeps the data": [("SET k v", OK), ("DEBUG RELOAD", OK), ("GET k", "v")],
+    "sizes of members do not count when they are loaded": [
+        ("ZADD z 1 member", 1), ("HSET h field value", 1), ("CONFIG SET zset-max-listpack-value 2", OK),
+        ("CONFIG SET hash-max-listpack-value 2", OK), ("DEBUG RELOAD", OK), ("OBJECT ENCODING z", "listpack"),
+        ("OBJECT ENCODING h", "listpack"), ("ZADD z 2 other", 1), ("OBJECT ENCODING z", "skiplist"),
+    ],
 }
 
 
