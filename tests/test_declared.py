@@ -12,8 +12,9 @@ from fastredis.engine.arguments import argument_docs, parse_args
 FACTS = Path(__file__).parent / "facts"
 
 # SET has the comparisons of 8.4 and BITOP the operations of 8.2, which these facts do not have; BGSAVE has CANCEL,
-# which they have as Valkey's; XADD has the policies of 8.2, but not IDMP of 8.6.
-OWN_ARGUMENTS = {"SET", "BITOP", "BGSAVE", "XADD"}
+# which they have as Valkey's; XADD has the policies of 8.2, but not IDMP of 8.6; MOVE has REPLACE of Valkey 9.2.
+OWN_ARGUMENTS = {"SET", "BITOP", "BGSAVE", "XADD", "MOVE"}
+OWN_ARITY = {"MOVE": -3}
 # These have AGGREGATE COUNT of 8.8, or the policies of 8.2: their arguments are those of commands-later.json.
 LATER_ARGUMENTS = {"ZINTER", "ZINTERSTORE", "ZUNION", "ZUNIONSTORE", "XTRIM"}
 # The facts of this Valkey command leave out the category that every command is in which is not @fast.
@@ -42,7 +43,7 @@ def test_facts(name):
     declared, row = DECLARED[name].declaration, ROWS[name]
     assert declared.group == row["group"]
     assert declared.since == row.get("since", declared.since)
-    assert declared.arity == row.get("arity", declared.arity)
+    assert declared.arity == OWN_ARITY.get(name, row.get("arity", declared.arity))
     flags = {flag.lower() for flag in declarations.flag_names(declared.flags)} - {"movablekeys"}
     assert flags == {flag for flag in row.get("flags", ()) if flag != "movablekeys"}
     if "acl" in row:

@@ -273,22 +273,32 @@ declare(
 )
 
 
+cdef enum:
+    MOVE_REPLACE = 1 << 0
+
+cdef Option[2] MOVE_OPTIONS = [
+    Option(b"REPLACE", OPT_FLAG, MOVE_REPLACE, 0, NULL),
+    Option(NULL, OPT_FLAG, 0, 0, NULL),
+]
+
+
 cdef int cmd_move(Client c) except -1:
-    """MOVE key db -> integer: 1, or 0 when there is no such key here, or there is one there.
+    """MOVE key db [REPLACE] -> integer: 1, or 0 when there is no such key here, or there is one there and no REPLACE.
 
     The TTL goes along.
-    Errors: not an integer; no such database; the selected database.
+    Errors: syntax; not an integer; no such database; the selected database.
     Source: https://redis.io/commands/move
     """
     cdef Arg* key = &c.argv[1]
     cdef Database source = c.db
     cdef Database target
+    cdef Options given
     cdef Entry* e
-    cdef bint has_ttl
+    cdef bint has_ttl, exists
     cdef int64_t index, when_ms
     cdef uint32_t lru
 
-    if not get_int_or_reply(c, 2, &index):
+    if not parse_options_or_reply(c, 3, MOVE_OPTIONS, ALL_OPTIONS, &given) or not get_int_or_reply(c, 2, &index):
         return 0
     target = db_or_reply(c, index)
     if target is None:
@@ -296,8 +306,13 @@ cdef int cmd_move(Client c) except -1:
     if target is source:
         return c.error(ERR_SAME_OBJECT)
     e = source.lookup_write(key)
-    if e is NULL or target.lookup_write(key) is not NULL:
+    if e is NULL:
         return c.reply_int(0)
+    exists = target.lookup_write(key) is not NULL
+    if exists and not given.flags & MOVE_REPLACE:
+        return c.reply_int(0)
+    if exists:
+        target.delete(key, c.core.lazy_server_del)
     has_ttl = entry_has_ttl(e)
     when_ms = source.when_ms(e)
     lru = entry_lru(e)
@@ -311,10 +326,11 @@ cdef int cmd_move(Client c) except -1:
     return c.reply_int(1)
 
 declare(
-    b"move", native(cmd_move), arity=3, flags=WRITE | FAST, keys=key_at(1, "RW access update"), since="1.0.0",
+    b"move", native(cmd_move), arity=-3, flags=WRITE | FAST, keys=key_at(1, "RW access update"), since="1.0.0",
     complexity="O(1)",
     summary="Moves a key to another database.",
-    args="key db:integer",
+    args="key db:integer [REPLACE@9.2.0]",
+    history=(("9.2.0", "Option `REPLACE`, as in Valkey."),),
 )
 
 

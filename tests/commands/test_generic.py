@@ -9,6 +9,7 @@ from tests.rows import (
     SYNTAX,
     Advance,
     Between,
+    Case,
     Error,
     Matching,
     Status,
@@ -70,8 +71,13 @@ CASES = {
     "MOVE refuses bad arguments": [
         ("MOVE k 0", Error("ERR source and destination objects are the same")),
         ("MOVE k 99", Error("ERR DB index is out of range")), ("MOVE k -1", Error("ERR DB index is out of range")),
-        ("MOVE k x", NOT_INTEGER), ("MOVE k", wrong_args("move")), ("MOVE k 1 2", wrong_args("move")),
+        ("MOVE k x", NOT_INTEGER), ("MOVE k", wrong_args("move")),
     ],
+    "MOVE REPLACE": Case([
+        ("MOVE k 1 REPLACE", 0), ("SET k v EX 100", OK), ("SELECT 1", OK), ("RPUSH k a b", 2), ("SELECT 0", OK),
+        ("MOVE k 1 REPLACE x", SYNTAX), ("MOVE k 1 again", SYNTAX), ("MOVE k 1", 0), ("MOVE k 1 replace", 1),
+        ("EXISTS k", 0), ("SELECT 1", OK), ("GET k", "v"), ("TTL k", 100), ("DBSIZE", 1),
+    ], since="valkey 9.2"),
     "KEYS": [
         ("KEYS *", []), ("MSET hello 1 hallo 2 hxllo 3 hllo 4 other 5", OK),
         ("KEYS h?llo", Unordered(["hello", "hallo", "hxllo"])),
@@ -315,6 +321,7 @@ EFFECTS = {
     "COPY of no key": ("", "COPY k l", ""),
     "COPY that fails": ("MSET k 1 l 2", "COPY k l", ""),
     "MOVE": ("SET k v", "MOVE k 1", "MOVE k 1"),
+    "MOVE REPLACE": ("SET k v", "MOVE k 1 REPLACE", "MOVE k 1 REPLACE", "Redis has no REPLACE"),
     "MOVE of no key": ("", "MOVE k 1", ""),
     "commands that only read": ("SET k v", "TTL k | EXISTS k | TYPE k | STRLEN k | DBSIZE | KEYS * | PING", ""),
 }
