@@ -3,6 +3,7 @@
 All that concerns the process as a whole stands here and in cli, for a program that embeds a server keeps its own ways.
 """
 
+import asyncio
 import contextlib
 import ctypes
 import gc
@@ -13,7 +14,7 @@ from collections.abc import Iterator
 
 import fastredis
 from fastredis.config.config import Config, ConfigError
-from fastredis.host.crash import exit_without_memory, report_trouble
+from fastredis.host.crash import end_without_python_memory, exit_without_memory, report_trouble
 from fastredis.host.logs import Logger
 from fastredis.host.process import OOM_CHILD, OOM_MASTER, OOM_REPLICA, CpuLists, OomScore, set_title
 from fastredis.host.surroundings import Surroundings
@@ -123,8 +124,19 @@ class OwnProcess(Surroundings):
         for number in (signal.SIGTERM, signal.SIGINT):
             self._server.loop.add_signal_handler(number, self._signalled, number)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        self._server.loop.set_exception_handler(self._unhandled)
         report_trouble(self.config["logfile"], fastredis.__version__, self.config["crash-log-enabled"])
         exit_without_memory(self.config["use-exit-on-panic"])
+        end_without_python_memory()
+
+    def _unhandled(self, loop: asyncio.AbstractEventLoop, context: dict) -> None:
+        """An exception has come to the loop. Without memory the work of a timer or a task would be lost: the end.
+
+        A client's connection is closed.
+        """
+        if isinstance(context.get("exception"), MemoryError) and "transport" not in context:
+            self._server.engine.panic("out of memory in the event loop")
+        loop.default_exception_handler(context)
 
     def _signalled(self, number: int) -> None:
         """SIGTERM or SIGINT: shut down, soon; a second SIGINT ends the process at once."""

@@ -11,27 +11,20 @@ Anything else, a signal, a sanitizer's report, a child that hangs, is a fault.
 import contextlib
 import functools
 import os
-import pickle
-import resource
-import signal
-import sys
 import tempfile
-import time
 
 from fastredis.engine.core import GATE_LOADING
-from fastredis.host.crash import exit_without_memory
 from fastredis.persist.aof_load import AofLoad
 from fastredis.persist.rdb_read import RdbError
 
 from fastredis.persist.rdb_load import load_file
 from tests.ds.probes import fail_allocation
 from tests.effect_rows import all_effects
+from tests.failing import in_child, look, try_all
 from tests.local import Local, words
 from tests.resp import Closed, Error
 
-CHILD_SECONDS = 120
 BUDGET_US = 1_000_000
-DIGEST = 40                     # digits that DEBUG DIGEST replies
 BIG = 2_000_000                 # bytes; so much is asked for before it is taken
 MANY = " ".join(f"member-{i:043}" for i in range(200))
 MIDDLE = f"member-{100:043}"
@@ -106,6 +99,7 @@ class Case:
 
     def __init__(self, setup, make, *words, keeps_data=True):
         self.setup = setup
+        self.requests = requests_of(words[0]) if make is commands else None
         self.make = functools.partial(make, *words)
         self.keeps_data = keeps_data            # a refusal leaves the data as they were
 
@@ -250,17 +244,6 @@ def cases():
     return found
 
 
-def look(local):
-    """(digest of the data, what was propagated)."""
-    client = local.client()
-    try:
-        digest = client.call("DEBUG", "DIGEST")
-        assert len(digest) == DIGEST, digest
-        return digest, local.notes.take()
-    finally:
-        client.close()
-
-
 class Tried:
     """What came of a child: `ended`, or (reply, look) in `answer`; `asked` is how often memory was asked for."""
 
@@ -268,50 +251,19 @@ class Tried:
         self.ended, self.asked, self.answer = ended, asked, answer
 
 
-def work(run, local, client, n, out):
-    """In the child."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.alarm(CHILD_SECONDS)
-    exit_without_memory(True)           # a sanitizer takes abort() for an error of its own
-    fail_allocation(n)
-    try:
-        reply = run(local, client)
-    except Closed:
-        reply = Error("closed")
-    asked = fail_allocation(0)
-    with os.fdopen(out, "wb") as file:
-        pickle.dump((asked, (reply, look(local))), file)
-
-
 def attempt(run, local, client, n):
     """Fork a child in which the n-th allocation fails. Raises AssertionError for what may not happen."""
-    reader, writer = os.pipe()
-    with tempfile.TemporaryFile() as errors:
-        pid = os.fork()
-        if pid == 0:
-            status = 70
-            try:
-                os.close(reader)
-                os.dup2(errors.fileno(), 2)
-                work(run, local, client, n, writer)
-                status = 0
-            except BaseException as error:
-                os.write(2, f"{type(error).__name__}: {error}\n".encode())
-            finally:
-                os._exit(status)
-        os.close(writer)
-        with os.fdopen(reader, "rb") as file:
-            answer = file.read()
-        _, status = os.waitpid(pid, 0)
-        errors.seek(0)
-        told = errors.read().decode(errors="replace")
-    assert "Sanitizer" not in told and "runtime error" not in told, told
-    if os.waitstatus_to_exitcode(status) == 1 and "Guru Meditation: out of memory" in told:
-        return Tried(ended=True)
-    assert status == 0, f"status {status}: {told}"
-    asked, answer = pickle.loads(answer)
-    return Tried(asked=asked, answer=answer)
+    def work():
+        fail_allocation(n)
+        try:
+            reply = run(local, client)
+        except Closed:
+            reply = Error("closed")
+        asked = fail_allocation(0)
+        return asked, (reply, look(local))
+
+    answer = in_child(work, f"allocation {n}")
+    return Tried(ended=True) if answer is None else Tried(False, *answer)
 
 
 def check(case, every):
@@ -338,20 +290,5 @@ def check(case, every):
     return counts
 
 
-def main():
-    failed = 0
-    for name, case in cases().items():
-        if not all(word.lower() in name.lower() for word in sys.argv[1:]):
-            continue
-        started = time.monotonic()
-        try:
-            counts = check(case, every=True)
-            print(f"{name}: {counts}, {time.monotonic() - started:.1f} s", flush=True)
-        except AssertionError as error:
-            failed += 1
-            print(f"{name}: FAILED: {error}", flush=True)
-    raise SystemExit(failed > 0)
-
-
 if __name__ == "__main__":
-    main()
+    try_all(cases(), lambda case: check(case, every=True))

@@ -113,7 +113,7 @@ def test_a_bug_that_leaves_data_half_changed_ends_the_process(engine, ends):
     log = start(engine, "Doing this", bug=ValueError("bug"))
     start(engine, "other", log=log, steps=2, work_us=0)
     engine.loop.fire()
-    assert ends == ["Doing this failed with an exception"]
+    assert ends == ["Work in the background failed with an exception: Doing this"]
     assert len(engine.loop.pending) == 1
 
 

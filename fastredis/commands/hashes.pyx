@@ -54,15 +54,18 @@ cdef bint remove_due(Client c, Entry* e, int first, int last, int step, bint ane
 
     if not c.core.expire_on_access:
         return False
-    while i <= last:
-        field = &c.argv[i]
-        i += step
-        if find_field(e, field, &found) and is_due(c, found.when_ms):
-            hash_delete(&c.core.memory, e, field.ptr, field.size, field.hash)
-            count += 1
-            if names is not None:
-                names.append(arg_bytes(field))
-    return c.db.fields_gone(e, names, count, anew) if count else False
+    try:
+        while i <= last:
+            field = &c.argv[i]
+            i += step
+            if find_field(e, field, &found) and is_due(c, found.when_ms):
+                hash_delete(&c.core.memory, e, field.ptr, field.size, field.hash)
+                count += 1
+                if names is not None:
+                    names.append(arg_bytes(field))
+        return c.db.fields_gone(e, names, count, anew) if count else False
+    except Exception:
+        c.engine.fatal("Fields that expired could not be told")
 
 
 cdef Entry* find_to_change(Client c, Entry* e, int index, FieldValue* found, bint* there) except? NULL:

@@ -53,7 +53,9 @@ cdef class Busy:
         for client in self.engine.clients.values():
             if isinstance(client, Connection):
                 self.watch(client)
-        return 0
+        if self.engine.core.holding:
+            self.engine.catch_up()
+        return self.settle()
 
     cdef int end(self) except -1:
         """The script is over: the loop takes those over who connected meanwhile."""

@@ -791,16 +791,25 @@ cdef int call_guarded(Client c, Command command) except -1:
     return 0
 
 
+cdef bint may_write(Client c, Command command) except -1:
+    """Whether the command in argv is one that may write; None: there is none of its name."""
+    cdef Command found = command
+
+    if found is not None and found.flags & CONTAINER and c.argc > 1:
+        try:
+            found = find_subcommand(command, c.argv[1].ptr, c.argv[1].size) or command
+        except MemoryError:
+            return True
+    return found is not None and found.flags & (WRITE | MAY_REPLICATE) != 0
+
+
 cdef int internal_error(Client c, Command command, int64_t dirty) except -1:
     """A command raised: a bug. Log it, tell the client, go on. dirty: what Core.dirty was before.
 
     If the command may have changed something, nobody knows what the AOF and the replicas have of that: the end.
     """
-    if command is not None and command.flags & CONTAINER and c.argc > 1:
-        command = find_subcommand(command, c.argv[1].ptr, c.argv[1].size) or command
-    if c.core.dirty != dirty or c.effects is not None or (
-            command is not None and command.flags & (WRITE | MAY_REPLICATE)):
-        c.engine.fatal(f"A command that may write failed with an exception: {command}")
+    if c.core.dirty != dirty or c.effects is not None or may_write(c, command):
+        c.engine.fatal("A command that may write failed with an exception", command)
     c.effects = None
     c.core.shared = 0
     c.core.tick = ticks()

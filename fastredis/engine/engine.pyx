@@ -4,10 +4,11 @@ import secrets
 import traceback
 
 from libc.stdint cimport INT64_MAX, UINT32_MAX, int64_t
+from libc.stdio cimport snprintf
 from libc.string cimport memset
 
 from fastredis._resp cimport arg_bytes, arg_of, args_copy, batch_free, batch_init, put_request, request_room
-from fastredis.ds.alloc cimport mem_alloc, mem_calloc, mem_free, mem_realloc
+from fastredis.ds.alloc cimport mem_alloc, mem_calloc, mem_free, mem_give_up, mem_realloc
 from fastredis.ds.histogram cimport histogram_free
 from fastredis.ds.native cimport monotonic_us, ticks, unlikely, wall_us
 from fastredis.ds.numbers cimport INT64_TEXT, format_int64
@@ -40,6 +41,19 @@ cdef enum:
     KEPT_TEXT = 64 * 1024           # ... and more than this is given back
     SHOWN_ERROR = 4096              # bytes of an error that are logged
     MAX_ERROR_CODES = 128           # different codes that errorstats keeps
+
+
+cdef extern from "Python.h":
+    const char* utf8_of "PyUnicode_AsUTF8"(object text) noexcept    # of ASCII it takes no memory
+
+
+cdef int end_without_memory(const char* why, size_t used) noexcept:
+    """The end of the process where there is no memory for Python to say why."""
+    cdef char[256] text
+
+    snprintf(text, sizeof(text), b"%s; out of memory, bytes of data:", why)
+    mem_give_up(text, used)
+    return 0
 
 
 cdef int note_turn(Core* core) noexcept:
@@ -172,6 +186,9 @@ cdef class Feed:
         cdef int i
         self.command(db, [arg_bytes(&argv[i]) for i in range(argc)])
         return 0
+
+    def catch_up(self):
+        """In the middle of a unit: have what came before it where it belongs, as others' replies may wait for that."""
 
     def command(self, int db, list argv):
         """Take one command: the database's number, and the arguments as bytes."""
@@ -462,6 +479,8 @@ cdef class Engine(Listener):
             return 0
         try:
             self.settle()
+        except MemoryError:             # those who were taken out of a line would wait for ever
+            self.fatal("Out of memory at the end of a turn")
         finally:
             self.core.turn_depth = 0
         note_turn(&self.core)
@@ -731,17 +750,28 @@ cdef class Engine(Listener):
             self.free_text()
         return 0
 
-    def fatal(self, str text not None):
-        """From an exception handler: to go on would leave a change without its propagation. End the process."""
-        self.log.warning("Bug: what must not fail has failed\n" + traceback.format_exc())
+    def fatal(self, str text not None, what=None):
+        """From an exception handler: to go on would leave half a change, or one that is not propagated. The end.
+
+        what: whom or what the text is about.
+        """
+        try:
+            if what is not None:
+                text = f"{text}: {what}"
+            self.log.warning("Bug: what must not fail has failed\n" + traceback.format_exc())
+        except MemoryError:
+            pass                        # the log has less then
         self.panic(text)
 
     def panic(self, str text not None):
-        """End the process, since to go on would do harm. The log tells why, and where it was."""
-        for line in ("-" * 48, "!!! Software Failure. Press left mouse button to continue", f"Guru Meditation: {text}",
-                     "-" * 48):
-            self.log.warning(line)
-        self.on_fatal(text, True)
+        """End the process, since to go on would do harm. The log tells why, and where it was, if memory is left."""
+        try:
+            for line in ("-" * 48, "!!! Software Failure. Press left mouse button to continue",
+                         f"Guru Meditation: {text}", "-" * 48):
+                self.log.warning(line)
+            self.on_fatal(text, True)
+        except MemoryError:
+            end_without_memory(utf8_of(text), self.core.memory.used)
 
     def grow_text(self, size_t needed):
         """Make the buffer of hand_out() large enough."""
@@ -791,6 +821,13 @@ cdef class Engine(Listener):
         self.open_transaction()
         self.feed_list.append(feed)
         self.core.after_call |= AFTER_FEED
+
+    def catch_up(self):
+        """A script takes long: replies to others wait no more, see Feed.catch_up()."""
+        cdef Feed feed
+
+        for feed in self.feed_list:
+            feed.catch_up()
 
     def remove_feed(self, Feed feed not None):
         self.open_transaction()
@@ -994,7 +1031,7 @@ cdef class Engine(Listener):
         except Exception:
             if not job.deadly:
                 raise
-            self.fatal(f"{job.what} failed with an exception")
+            self.fatal("Work in the background failed with an exception", job.what)
             return 0
         if pause != DONE:
             self.slices.put(job, monotonic_us() + pause)

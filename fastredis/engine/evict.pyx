@@ -125,7 +125,7 @@ cdef class Evictor:
             room = evict_until(self, start + self.slice_us if self.slice_us > SLICE_US else
                                min(until_us, start + self.slice_us))
         except Exception:               # a key may be gone of which nobody has heard
-            self.engine.fatal(f"{self.what} failed with an exception")
+            self.engine.fatal("Evicting keys failed with an exception")
         if monotonic_us() - start >= LATENCY_US:
             self.engine.note_latency("eviction-cycle", monotonic_us() - start)
         return room

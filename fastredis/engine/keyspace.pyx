@@ -419,8 +419,9 @@ cdef class Database:
         self.core.expired += 1
         try:
             self.listener.key_expired(self, entry_key(taken), taken.key_size)
-        finally:
             self.release(taken, self.core.lazy_expire)
+        except Exception:
+            self.listener.fatal("What expired could not be told")
         return 0
 
     cdef int64_t expire_due(self, int64_t until_us) except -1:
@@ -493,10 +494,13 @@ cdef class Database:
         if names is not None:
             visit = note_name
         self.before_change(e)
-        while some == FIELDS_BATCH and (gone == 0 or monotonic_us() <= until_us):
-            some = hash_remove_due(&self.core.memory, e, self.core.now_ms, FIELDS_BATCH, visit, <void*>names)
-            gone += some
-        return self.fields_gone(e, names, gone, False) if gone else False
+        try:
+            while some == FIELDS_BATCH and (gone == 0 or monotonic_us() <= until_us):
+                some = hash_remove_due(&self.core.memory, e, self.core.now_ms, FIELDS_BATCH, visit, <void*>names)
+                gone += some
+            return self.fields_gone(e, names, gone, False) if gone else False
+        except Exception:
+            self.listener.fatal("What expired could not be told")
 
     cdef bint fields_gone(self, Entry* e, list names, uint64_t count, bint anew) except -1:
         """Fields of a hash have expired and were removed: tell, and remove the key if it has none left.

@@ -1,4 +1,4 @@
-"""Crash reports: what the log tells when a signal ends the process, or says that it is stuck.
+"""Crash reports: what the log tells when a signal or a lack of memory ends the process, or when it is stuck.
 
 The handlers run in a process that is broken: they only write(2) what was prepared. Then Python's faulthandler, which
 was enabled before them, adds the Python stack, and the signal does what it would have done.
@@ -7,7 +7,7 @@ import faulthandler
 import os
 import signal
 
-from fastredis.ds.alloc cimport mem_exit_at_end, mem_report_to
+from fastredis.ds.alloc cimport LARGE, mem_exit_at_end, mem_give_up, mem_report_to
 
 cdef extern from *:
     """
@@ -80,7 +80,57 @@ cdef extern from *:
             sigaction(fr_crash_signals[i], &action, &fr_crash_before[i]);
         }
     }
+
+    /* Python's memory: requests that the system does not grant, but for large ones, end the process. */
+    typedef void (*fr_GiveUp)(const char *what, size_t number);
+    static fr_GiveUp fr_give_up_python;
+    static size_t fr_large;
+    static PyMemAllocatorEx fr_raw;
+    static PyObjectArenaAllocator fr_arenas;
+
+    static void *fr_granted(void *block, size_t size) {
+        if (block == NULL && size < fr_large) fr_give_up_python("out of memory, bytes asked for by Python:", size);
+        return block;
+    }
+    static void *fr_raw_malloc(void *ctx, size_t size) { return fr_granted(fr_raw.malloc(ctx, size), size); }
+    static void *fr_raw_calloc(void *ctx, size_t count, size_t size) {
+        return fr_granted(fr_raw.calloc(ctx, count, size), count * size);
+    }
+    static void *fr_raw_realloc(void *ctx, void *block, size_t size) {
+        return fr_granted(fr_raw.realloc(ctx, block, size), size);
+    }
+    static void fr_raw_free(void *ctx, void *block) { fr_raw.free(ctx, block); }
+    static void *fr_arena_alloc(void *ctx, size_t size) {
+        void *block = fr_arenas.alloc(ctx, size);
+
+        if (block == NULL) fr_give_up_python("out of memory, bytes asked for by Python:", size);
+        return block;
+    }
+    static void fr_arena_free(void *ctx, void *block, size_t size) { fr_arenas.free(ctx, block, size); }
+
+    static void fr_watch_python(fr_GiveUp give_up, size_t large) {
+        PyMemAllocatorEx raw;
+        PyObjectArenaAllocator arenas;
+
+        if (fr_give_up_python != NULL) return;
+        fr_give_up_python = give_up;
+        fr_large = large;
+        PyMem_GetAllocator(PYMEM_DOMAIN_RAW, &fr_raw);
+        raw.ctx = fr_raw.ctx;
+        raw.malloc = fr_raw_malloc;
+        raw.calloc = fr_raw_calloc;
+        raw.realloc = fr_raw_realloc;
+        raw.free = fr_raw_free;
+        PyMem_SetAllocator(PYMEM_DOMAIN_RAW, &raw);
+        PyObject_GetArenaAllocator(&fr_arenas);
+        arenas.ctx = fr_arenas.ctx;
+        arenas.alloc = fr_arena_alloc;
+        arenas.free = fr_arena_free;
+        PyObject_SetArenaAllocator(&arenas);
+    }
     """
+    ctypedef void (*GiveUp "fr_GiveUp")(const char* what, size_t number) noexcept
+    void watch_python "fr_watch_python"(GiveUp give_up, size_t large)
     void alarm_install "fr_alarm_install"(int fd)
     void crash_install "fr_crash_install"(const char* version)
 
@@ -103,3 +153,12 @@ def report_trouble(str logfile, str version, bint crashes):
 def exit_without_memory(bint exits):
     """Whether a process that is out of memory ends by exit(1), not by abort() (use-exit-on-panic)."""
     mem_exit_at_end(exits)
+
+
+def end_without_python_memory():
+    """From now on Python's memory is as ours: a request that can't be granted ends the process, unless it is large.
+
+    A MemoryError is left for what a client has made large. Without this CPython may even spin for ever, where it needs
+    memory to unwind its stack.
+    """
+    watch_python(<GiveUp>mem_give_up, LARGE)

@@ -17,7 +17,9 @@
 # Clients that just got their replies send the next requests within microseconds, so before an fsync, which takes much
 # longer, the sockets are looked at again until those who shared the last two are all there, or a part of its time has
 # passed. Else clients would fall into two groups, each of which waits for the other's fsync and its own.
-# A transaction is propagated within one turn, so it is in one write.
+# A transaction is propagated within one turn, so it is in one write. What is in the buffer of one that is under way
+# stays there: replies to others, whom a script that takes long has wait, need not wait for that (catch_up), and the
+# end of the service (SHUTDOWN in the middle of such a script) leaves no half of one in the file.
 # Progress is counted in propagated commands (Core.propagated), which is what WAITAOF compares.
 #
 # Which file fd is, when it changes, and all that is rare, is the business of aof_files.
@@ -44,6 +46,9 @@ cdef class AppendOnly(Feed):
     cdef char* data                     # formatted, not written yet
     cdef size_t size
     cdef size_t room
+    cdef bint opened                    # a transaction is under way, of which a part came,
+    cdef size_t opened_at               # ... which begins there in the data,
+    cdef int64_t opened_offset          # ... and at this Core.propagated
     cdef int selected                   # database of the file's last SELECT; -1: none yet
     cdef Fsync policy
     cdef bint timestamps                # aof-timestamp-enabled
@@ -80,6 +85,9 @@ cdef class AppendOnly(Feed):
     cdef int64_t sync_us                # how long an fsync takes, a mean of the latest ones
 
     cdef int grow(self, size_t room) except -1
+    cdef int mark_transaction(self) noexcept
+    cdef size_t whole_size(self) noexcept
+    cdef int drop(self, size_t bytes) noexcept
     cdef bint gathers(self) except -1
     cdef int schedule(self) except -1
     cdef int annotate(self) except -1

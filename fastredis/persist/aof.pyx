@@ -64,6 +64,7 @@ cdef class AppendOnly(Feed):
 
         if policy != self.policy and self.fd >= 0 and FSYNC_ALWAYS in (policy, self.policy):
             self.finish()               # who waits has waited under the old policy
+            self.core.holding |= self.opened
         self.policy = policy
         self.timestamps = config.aof_timestamp_enabled
         self.spare_disk = config.no_appendfsync_on_rewrite
@@ -106,17 +107,26 @@ cdef class AppendOnly(Feed):
     cdef int write(self, int db, Arg* argv, int argc, const char* text, size_t size) except -1:
         if unlikely(self.timestamps):
             self.annotate()
-        if unlikely(db != self.selected) and db != NO_DATABASE:
+        if db == NO_DATABASE:
+            self.mark_transaction()
+        elif unlikely(db != self.selected):
             self.select(db)
         memcpy(self.data + self.size, text, size)
         self.size += size
         if not self.scheduled:
             self.schedule()
         if self.policy != FSYNC_ALWAYS:
-            self.core.holding = True
+            self.core.holding |= not self.opened
         elif self.core.aof_batch == self.submitted:
             self.core.aof_batch += 1
             self.core.sendable = min(self.core.sendable, self.written)
+        return 0
+
+    cdef int mark_transaction(self) noexcept:
+        """MULTI or EXEC comes."""
+        self.opened = self.engine.in_transaction and not self.opened
+        self.opened_at = self.size
+        self.opened_offset = self.core.propagated
         return 0
 
     cdef int schedule(self) except -1:
@@ -159,12 +169,16 @@ cdef class AppendOnly(Feed):
             self.engine.loop.call_soon(self.turn_method)
             return
         self.scheduled = False
+        self.catch_up()
+
+    def catch_up(self):
         try:
             if self.fd >= 0:
                 self.flush(False)
-        finally:
-            if self.core.holding:
-                self.engine.release_replies()
+        except Exception:               # nobody may be answered
+            self.engine.fatal("Writing the AOF failed with an exception")
+        if self.core.holding:
+            self.engine.release_replies()
 
     cdef bint gathers(self) except -1:
         """Whether to look at the sockets once more: clients that shared the last syncs are about to ask again."""
@@ -191,16 +205,22 @@ cdef class AppendOnly(Feed):
         """Write what is in the buffer, and sync it as the setting says. force: even while an fsync is under way."""
         cdef int64_t now_ms = monotonic_us() // 1000
 
-        if self.size:
+        if self.whole_size():
             if not self.may_write(now_ms, force) or not self.write_out():
                 return 0
-            self.written = self.core.propagated
+            self.written = self.opened_offset if self.opened else self.core.propagated
+        elif self.opened:
+            return 0
         elif self.synced_size == self.file_size:
             # Nothing is left to be synced; but what was propagated meanwhile may have been for replicas only.
             if not self.jobs and self.policy != FSYNC_NO:
                 self.note_synced(self.core.propagated)
             return 0
         return self.sync(now_ms)
+
+    cdef size_t whole_size(self) noexcept:
+        """Bytes in the buffer that may be written."""
+        return self.opened_at if self.opened else self.size
 
     cdef bint may_write(self, int64_t now_ms, bint force) except -1:
         """A write(2) would wait for the fsync(2) that the thread is at: put it off, with everysec for a while only."""
@@ -221,16 +241,17 @@ cdef class AppendOnly(Feed):
         return True
 
     cdef bint write_out(self) except -1:
-        """Write the whole buffer; False when the disk does not take it."""
+        """Write the buffer, but for a part of a transaction; False when the disk does not take it."""
         cdef size_t done = 0
+        cdef size_t whole = self.whole_size()
         cdef Py_ssize_t written
         cdef int64_t start_us = monotonic_us()
 
         if unlikely(self.flush_sleep_us):
             usleep(<unsigned int>self.flush_sleep_us)
         self.postponed_ms = 0
-        while done < self.size:
-            written = write_bytes(self.fd, self.data + done, self.size - done)
+        while done < whole:
+            written = write_bytes(self.fd, self.data + done, whole - done)
             if written < 0 and errno == EINTR:
                 continue
             if written <= 0:
@@ -240,14 +261,21 @@ cdef class AppendOnly(Feed):
         if monotonic_us() - start_us >= LATENCY_US:
             self.engine.note_latency("aof-write", monotonic_us() - start_us)
         self.file_size += done
-        self.size = 0
-        if self.room > KEPT_ROOM:
+        self.drop(done)
+        if self.room > KEPT_ROOM and not self.size:
             self.free_buffer()
         if unlikely(self.write_failed):
             self.write_failed = False
             self.engine.log.notice("AOF write error looks solved, Redis can write again.")
             self.note_errors()
         return True
+
+    cdef int drop(self, size_t bytes) noexcept:
+        """So many bytes of the buffer are done with."""
+        self.size -= bytes
+        memmove(self.data, self.data + bytes, self.size)
+        self.opened_at -= min(bytes, self.opened_at)
+        return 0
 
     def free_buffer(self):
         mem_free(&self.core.memory, self.data, self.room)
@@ -272,8 +300,7 @@ cdef class AppendOnly(Feed):
                             f"AOF the next time it starts.  ftruncate: {strerror(errno).decode()}")
             # It cannot be undone: go on behind it when the disk takes more.
             self.file_size += written
-            self.size -= written
-            memmove(self.data, self.data + written, self.size)
+            self.drop(written)
         if self.policy == FSYNC_ALWAYS:
             # The data set has changes that will not be durable, and others may have been told of them.
             log.warning("Can't recover from AOF write error when the AOF fsync policy is 'always'. Exiting...")
@@ -448,6 +475,7 @@ cdef class AppendOnly(Feed):
             os.close(self.fd)
         self.fd = -1
         self.free_buffer()
+        self.opened = False
         self.write_failed = self.fsync_failed = False
         self.note_errors()
         self.core.sendable = INT64_MAX
@@ -472,8 +500,7 @@ cdef class AppendOnly(Feed):
     def base_ready(self, int fd):
         """The base is there. Go on in a new, empty file with what came since."""
         self.give_up_base()
-        self.size -= self.covered
-        memmove(self.data, self.data + self.covered, self.size)
+        self.drop(self.covered)
         self.write_failed = False
         self.note_errors()
         self.change_file(fd)

@@ -123,11 +123,14 @@ cdef class MasterConnection(Connection):
         self.core.obeying = True
         try:
             used = self.apply(base, size)
+            self.pass_on(base, self.applied)
+            if self.flags & C_MULTI and not self.flags & C_GONE:
+                self.held += base[self.applied:used]
+        except Exception:               # the next connection would bring again what is here
+            self.engine.fatal("Applying the master's stream failed with an exception")
+            raise
         finally:
             self.core.obeying = False
-            self.pass_on(base, self.applied)
-        if self.flags & C_MULTI and not self.flags & C_GONE:
-            self.held += base[self.applied:used]
         return used
 
     cdef size_t apply(self, const char* base, size_t size) except? 0xFFFFFFFFFFFFFFFF:

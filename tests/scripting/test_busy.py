@@ -5,7 +5,7 @@ import time
 import pytest
 
 from tests.helpers import info, wait_until
-from tests.resp import Closed, Error, Status
+from tests.resp import Closed, Error, Status, encode
 from tests.rows import OK, PONG, QUEUED
 
 BUSY = Error("BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.")
@@ -203,18 +203,35 @@ def test_unkillable(server, client):
         assert server.process.wait(10) == 0
 
 
-def test_shutdown_nosave_keeps_nothing_of_the_script(either_server):
-    server = either_server("--appendonly", "yes", "--appendfsync", "always")
+@pytest.mark.parametrize("fsync", ["always", "everysec", "no"])
+def test_shutdown_nosave_keeps_nothing_of_the_script(either_server, fsync):
+    """And others are answered while the AOF has not yet what it wrote."""
+    server = either_server("--appendonly", "yes", "--appendfsync", fsync)
     with server.client(timeout=60) as client, server.client(timeout=60) as other:
         client.call("CONFIG", "SET", "busy-reply-threshold", "20")
         assert client.call("SET", "before", "1") == OK
-        other.send("EVAL", "redis.call('SET', 'a', 1) redis.call('SET', 'b', 1) while true do end", 0)
+        other.send("EVAL", "redis.call('SET', 'one', 1) redis.call('SET', 'two', 1) while true do end", 0)
         busy(client)
+        assert client.call("SCRIPT", "KILL").startswith("UNKILLABLE")
         client.send("SHUTDOWN", "NOSAVE")
         assert server.process.wait(10) == 0
     part, = (server.directory / "appendonlydir").glob("*.incr.aof")
-    assert b"before" in part.read_bytes()
-    assert not part.read_bytes().rstrip().endswith(b"EXEC")
+    written = part.read_bytes()
+    assert b"before" in written and not any(word in written for word in (b"MULTI", b"one", b"two"))
+
+
+def test_what_came_before_a_long_script_is_answered_and_written(either_server):
+    """In the same iteration of the loop, as one read brings both."""
+    server = either_server("--appendonly", "yes", "--appendfsync", "everysec")
+    with server.client(timeout=60) as client, server.client(timeout=60) as other:
+        client.call("CONFIG", "SET", "busy-reply-threshold", "20")
+        other.send_raw(encode("SET", "before", "1")
+                       + encode("EVAL", "redis.call('SET', 'one', 1) redis.call('SET', 'two', 1) while true do end", 0))
+        busy(client)
+        server.process.kill()
+        server.process.wait()
+    part, = (server.directory / "appendonlydir").glob("*.incr.aof")
+    assert b"before" in part.read_bytes() and b"one" not in part.read_bytes()
 
 
 def test_unlimited(server, client):
