@@ -113,7 +113,7 @@ class WriteDraw(Draw):
     """Random commands that may write; `world` is asked for the time and for payloads."""
 
     counted = ("key", "weight", "field", "data", "id")
-    groups = (*Draw.groups, "stream")
+    groups = (*Draw.groups, "stream", "array")
 
     def __init__(self, seed, world):
         super().__init__(seed, frozenset())
@@ -232,7 +232,7 @@ def dump(local, control):
                 value = stream_state(control, key)
             if name == "zset":
                 value = [(member, float(score)) for member, score in value]     # a listpack has no -0
-            if name not in ("string", "list", "stream"):
+            if name not in ("string", "list", "stream", "array"):
                 value = sorted(value)
             found[database, key] = (name, value, control.call("PEXPIRETIME", key) if volatile else -1, deadlines)
     libraries = control.call("FUNCTION", "LIST", "WITHCODE")

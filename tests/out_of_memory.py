@@ -66,6 +66,14 @@ MORE = {
     "COPY of a set": (f"SADD k {MANY}", "COPY k other"),
     "COPY of a hash": (f"HSET k {PAIRS}", "COPY k other"),
     "COPY of a zset": (f"ZADD k {SCORED}", "COPY k other"),
+    "ARSET of many": ("", f"ARSET k 10 {MANY}"),
+    "ARMSET far apart": ("ARSET k 0 a", f"ARMSET k {' '.join(f'{i * 10**15} x' for i in range(99))}"),
+    "ARSET makes a slice dense": ("ARMSET k 0 a 2 b 9 c 14 d 17 e",
+                                  f"ARMSET k {' '.join(f'{i} x' for i in range(20))}"),
+    "ARRING of another size": (f"ARRING k 150 {MANY}", f"ARRING k 90 {MANY}"),
+    "ARDELRANGE": (f"ARSET k 0 {MANY}", "ARDELRANGE k 3 190"),
+    "COPY of an array": (f"ARSET k 0 {MANY}", "COPY k other"),
+    "ARGREP": (f"ARSET k 0 {MANY}", "ARGREP k - + RE [0-9]+9$ MATCH MEMBER AND NOCASE"),
     "EXPIRE": ("MSET a 1 b 2", "EXPIRE a 100 | EXPIRE b 100"),
     "MULTI": ("", "MULTI | SET a 1 | RPUSH b 1 2 3 | EXEC"),
     "DEL of many": (f"SADD k {MANY}", "DEL k"),
@@ -218,7 +226,8 @@ def load_aof(setup):
 
 ALL_TYPES = (f"SET s text | SET n 17 | SET e 1 PX 100000 | SETRANGE big {BIG} x | RPUSH l a b | RPUSH ll {MANY} | "
              f"SADD i 1 2 3 | SADD t {MANY} | HSET h a 1 | HSET hh {PAIRS} | ZADD z 1 a | ZADD zz {SCORED} | "
-             "HSET x a 1 b 2 | HPEXPIRE x 100000 FIELDS 1 a")
+             "HSET x a 1 b 2 | HPEXPIRE x 100000 FIELDS 1 a | "
+             f"ARSET a 7 {MANY} | ARRING r 9 {MANY}")
 
 
 def cases():
@@ -230,7 +239,7 @@ def cases():
     found["SET in pieces"] = Case("SET k old", in_pieces, b"SET", b"k", b"x" * BIG)
     found["RPUSH in pieces"] = Case("RPUSH k old", in_pieces, b"RPUSH", b"k", b"x" * BIG, b"y" * BIG)
     found["a big EXEC"] = Case("", big_exec)
-    for key in ["s", "l", "ll", "i", "t", "h", "hh", "z", "zz", "x", "big"]:
+    for key in ["s", "l", "ll", "i", "t", "h", "hh", "z", "zz", "x", "big", "a", "r"]:
         found[f"RESTORE of {key}"] = Case("SET other 1", restore, ALL_TYPES, key)
     found["FUNCTION LOAD"] = Case("", commands, LIBRARIES)
     found["FUNCTION LOAD beside another"] = Case(LIBRARIES[:1], commands, LIBRARIES[1:])

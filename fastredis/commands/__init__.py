@@ -23,6 +23,8 @@ MODULES = (
     "stream_claims",
     "stream_reading",
     "stream_info",
+    "arrays",
+    "array_search",
     "generic",
     "expiry",
     "scan",

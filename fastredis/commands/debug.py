@@ -25,7 +25,7 @@ from fastredis.persist.loading import LoadError
 from fastredis.persist.rdb_save import saved_length
 from fastredis.persist.saver import INCOMPLETE
 from fastredis.text import parse_int, parse_memory, strtod, to_text
-from fastredis.values.entry import TYPE_LIST, TYPE_SET, TYPE_STREAM
+from fastredis.values.entry import TYPE_ARRAY, TYPE_LIST, TYPE_SET, TYPE_STREAM
 
 declare = declarer("server")
 
@@ -370,7 +370,7 @@ def mix_value(digest: int, kind: int, value: bytes | list, volatile: bool) -> in
     digest = mix(digest, kind.to_bytes(4, "big"))
     if isinstance(value, bytes):
         digest = mix(digest, value)
-    elif kind in (TYPE_LIST, TYPE_STREAM):
+    elif kind in (TYPE_LIST, TYPE_STREAM, TYPE_ARRAY):
         for part in value:
             digest = mix(digest, part)
     elif kind == TYPE_SET:

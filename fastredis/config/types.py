@@ -392,11 +392,14 @@ class OomValues(Special):
 
 
 class KeyspaceEvents(Special):
-    """A frozenset of class letters, "A" resolved into what it stands for."""
+    """A frozenset of class letters, "A" resolved into what it stands for.
+
+    All the classes of Redis 7 are "A", too, and have the one of arrays with them, which came later.
+    """
 
     ends_at_zero = True
     all_classes = "g$lshzxetd"
-    shown_order = all_classes + "nKEm"
+    shown_order = all_classes + "anKEm"
 
     def read(self, args: list[str]) -> frozenset[str]:
         letters = set(args[0])
@@ -404,6 +407,8 @@ class KeyspaceEvents(Special):
             raise ConfigError("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.")
         if "A" in letters:
             letters |= set(self.all_classes)
+        if letters >= set(self.all_classes):
+            letters.add("a")
         return frozenset(letters - {"A"})
 
     def text(self, value: frozenset[str]) -> str:

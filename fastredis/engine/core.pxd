@@ -23,6 +23,7 @@ cdef enum:                              # classes of keyspace events; the letter
     NOTIFY_KEY_MISS = 1 << 11           # m
     NOTIFY_MODULE = 1 << 13             # d
     NOTIFY_NEW = 1 << 14                # n
+    NOTIFY_ARRAY = 1 << 15              # a
 
 cdef enum:                              # Core.listeners: who wants to hear of changed keys
     LISTEN_WATCH = 1 << 0               # a client watches keys

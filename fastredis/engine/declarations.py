@@ -76,10 +76,12 @@ def flag_names(flags: int) -> tuple[str, ...]:
 ACL_CATEGORIES = (
     "keyspace", "read", "write", "set", "sortedset", "list", "hash", "string", "bitmap", "hyperloglog", "geo",
     "stream", "pubsub", "admin", "fast", "slow", "blocking", "dangerous", "connection", "transaction", "scripting",
+    "array",
 )  # fmt: skip
 
 # Groups that are missing here (server, cluster, pubsub) say nothing about their commands' categories.
 GROUP_CATEGORIES = {
+    "array": "array",
     "bitmap": "bitmap",
     "connection": "connection",
     "generic": "keyspace",

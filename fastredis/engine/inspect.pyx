@@ -15,6 +15,7 @@ from fastredis.ds.listpack cimport LpItem, lp_text
 from fastredis.ds.native cimport monotonic_us, wall_us
 from fastredis.ds.numbers cimport DOUBLE_TEXT, INT64_TEXT, format_double, format_int64
 from fastredis.ds.quicklist cimport QlIter, QlNode, Quicklist, ql_item, ql_iter_end, ql_next
+from fastredis.ds.sparse_array cimport WORD_TEXT, ArrayIter, array_iter, array_next, word_text
 from fastredis.ds.table cimport Table, table_stats
 from fastredis.engine.client cimport Client
 from fastredis.engine.connection cimport Connection
@@ -22,9 +23,10 @@ from fastredis.engine.core cimport FIXED_BY_DEBUG, GATE_LOADING, Core
 from fastredis.engine.engine cimport C_DENY_BLOCKING, C_REPLICA, CommandStats, Engine
 from fastredis.engine.keyspace cimport Database, KeyWalk, idle_seconds, walk_begin, walk_end, walk_next
 from fastredis.engine.multi cimport Queue
+from fastredis.values.array_type cimport array_of
 from fastredis.values.entry cimport (
-    ENC_HASHTABLE, ENC_QUICKLIST, ENC_SKIPLIST, TYPE_HASH, TYPE_LIST, TYPE_MODULE, TYPE_SET, TYPE_STREAM, TYPE_STRING,
-    TYPE_ZSET, Entry, entry_encoding, entry_has_ttl, entry_key, entry_lru, entry_slot, entry_type,
+    ENC_HASHTABLE, ENC_QUICKLIST, ENC_SKIPLIST, TYPE_ARRAY, TYPE_HASH, TYPE_LIST, TYPE_MODULE, TYPE_SET, TYPE_STREAM,
+    TYPE_STRING, TYPE_ZSET, Entry, entry_encoding, entry_has_ttl, entry_key, entry_lru, entry_slot, entry_type,
 )
 from fastredis.values.hash_type cimport HashIter, hash_iter, hash_iter_end, hash_next
 from fastredis.values.list_type cimport list_iter
@@ -365,6 +367,22 @@ cdef list stream_elements(const Entry* e):
     return elements
 
 
+cdef list array_elements(const Entry* e):
+    """The cursor and the size of the ring, then the index and the value of each slot in use."""
+    cdef char[WORD_TEXT] scratch
+    cdef const char* text
+    cdef size_t size
+    cdef ArrayIter it
+
+    elements = [b"%d" % array_of(e).next, b"%d" % array_of(e).ring]
+    array_iter(&it, &array_of(e).slots, 0, UINT64_MAX)
+    while array_next(&it):
+        text = word_text(it.word, scratch, &size)
+        elements.append(b"%d" % it.index)
+        elements.append(text[:size])
+    return elements
+
+
 cdef object value_of(Account* account, const Entry* e):
     """A value: bytes (if its type is not known, too), a list of elements, or of (member, score) or (field, value)."""
     cdef char[INT64_TEXT] scratch
@@ -382,6 +400,8 @@ cdef object value_of(Account* account, const Entry* e):
         return hash_elements(e)
     if kind == TYPE_STREAM:
         return stream_elements(e)
+    if kind == TYPE_ARRAY:
+        return array_elements(e)
     if kind == TYPE_MODULE:
         return opaque_bytes(opaque_of(e))[:opaque_of(e).size]
     text = string_view(e, scratch, &size)

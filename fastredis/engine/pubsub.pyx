@@ -5,8 +5,9 @@ from libc.string cimport strlen
 from fastredis._resp cimport arg_bytes, arg_of
 from fastredis.ds.glob cimport glob_match
 from fastredis.engine.core cimport (
-    LISTEN_EVENTS, NOTIFY_EVICTED, NOTIFY_EXPIRED, NOTIFY_GENERIC, NOTIFY_HASH, NOTIFY_KEY_MISS, NOTIFY_KEYEVENT,
-    NOTIFY_KEYSPACE, NOTIFY_LIST, NOTIFY_MODULE, NOTIFY_NEW, NOTIFY_SET, NOTIFY_STREAM, NOTIFY_STRING, NOTIFY_ZSET,
+    LISTEN_EVENTS, NOTIFY_ARRAY, NOTIFY_EVICTED, NOTIFY_EXPIRED, NOTIFY_GENERIC, NOTIFY_HASH, NOTIFY_KEY_MISS,
+    NOTIFY_KEYEVENT, NOTIFY_KEYSPACE, NOTIFY_LIST, NOTIFY_MODULE, NOTIFY_NEW, NOTIFY_SET, NOTIFY_STREAM, NOTIFY_STRING,
+    NOTIFY_ZSET,
 )
 from fastredis.engine.engine cimport C_PUBSUB, C_REPLY_OFF, C_REPLY_SKIP
 from fastredis.engine.lines cimport Line, line_enter, line_leave
@@ -16,7 +17,7 @@ from fastredis.engine.reply cimport reply_new
 cdef dict EVENT_LETTERS = {
     "K": NOTIFY_KEYSPACE, "E": NOTIFY_KEYEVENT, "g": NOTIFY_GENERIC, "$": NOTIFY_STRING, "l": NOTIFY_LIST,
     "s": NOTIFY_SET, "h": NOTIFY_HASH, "z": NOTIFY_ZSET, "x": NOTIFY_EXPIRED, "e": NOTIFY_EVICTED,
-    "t": NOTIFY_STREAM, "m": NOTIFY_KEY_MISS, "d": NOTIFY_MODULE, "n": NOTIFY_NEW,
+    "t": NOTIFY_STREAM, "m": NOTIFY_KEY_MISS, "d": NOTIFY_MODULE, "n": NOTIFY_NEW, "a": NOTIFY_ARRAY,
 }
 
 cdef tuple SUBSCRIBED = (b"subscribe", b"psubscribe", b"ssubscribe")             # by Subscription

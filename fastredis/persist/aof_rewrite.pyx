@@ -8,21 +8,24 @@ Source: https://redis.io/docs/latest/operate/oss_and_stack/management/persistenc
 """
 import os
 
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport UINT64_MAX, int64_t, uint64_t
 
 from fastredis.ds.alloc cimport Account
 from fastredis.ds.listpack cimport LpItem, lp_text
 from fastredis.ds.native cimport wall_us
-from fastredis.ds.numbers cimport DOUBLE_TEXT, INT64_TEXT, format_double, format_int64
+from fastredis.ds.numbers cimport DOUBLE_TEXT, INT64_TEXT, format_double, format_int64, format_uint64
 from fastredis.ds.quicklist cimport QlIter, ql_item, ql_iter_end, ql_next
+from fastredis.ds.sparse_array cimport ArrayIter, array_count, array_iter, array_next, word_text
 from fastredis.engine.engine cimport Engine
 from fastredis.engine.keyspace cimport NO_EXPIRE, Database, KeyWalk, walk_begin, walk_end, walk_next
 from fastredis.persist.rdb_save cimport (
     RDB_PROGRESS_KEYS, RdbInfo, RdbWriter, rdb_flush, rdb_save_all, rdb_write_bytes, rdb_write_dump, rdb_writer_clear,
     rdb_writer_configure, rdb_writer_init,
 )
+from fastredis.values.array_type cimport Array, array_of
 from fastredis.values.entry cimport (
-    TYPE_HASH, TYPE_LIST, TYPE_MODULE, TYPE_SET, TYPE_STREAM, TYPE_STRING, TYPE_ZSET, Entry, entry_key, entry_type,
+    TYPE_ARRAY, TYPE_HASH, TYPE_LIST, TYPE_MODULE, TYPE_SET, TYPE_STREAM, TYPE_STRING, TYPE_ZSET, Entry, entry_key,
+    entry_type,
 )
 from fastredis.values.hash_type cimport NO_DEADLINE, HashIter, hash_count, hash_iter, hash_iter_end, hash_next
 from fastredis.values.list_type cimport list_count, list_iter
@@ -171,6 +174,8 @@ cdef int write_key(Base* base, Database db, Entry* e) except -1:
         write_zset(base, e)
     elif kind == TYPE_HASH:
         write_hash(base, e)
+    elif kind == TYPE_ARRAY:
+        write_array(base, e)
     elif kind == TYPE_STREAM or kind == TYPE_MODULE:
         write_restore(base, e)
     else:
@@ -315,6 +320,33 @@ cdef int write_hash(Base* base, Entry* e) except -1:
     finally:
         hash_iter_end(&it)
     return write_deadlines(base, e) if deadlines else 0
+
+
+cdef int write_array(Base* base, Entry* e) except -1:
+    """As commands, whose cursor is set behind them; a ring, whose size no command sets alone, as DUMP has it."""
+    cdef char[INT64_TEXT] digits
+    cdef char[INT64_TEXT] scratch
+    cdef Array* a = array_of(e)
+    cdef uint64_t total = array_count(&a.slots)
+    cdef uint64_t done = 0
+    cdef const char* text
+    cdef size_t size
+    cdef ArrayIter it
+
+    if a.ring:
+        return write_restore(base, e)
+    array_iter(&it, &a.slots, 0, UINT64_MAX)
+    while array_next(&it):
+        begin_piece(base, e, b"ARMSET", done, total, 2)
+        put(base, digits, format_uint64(digits, it.index))
+        text = word_text(it.word, scratch, &size)
+        put(base, text, size)
+        done += 1
+    if a.next:
+        begin(base, 3, b"ARSEEK")
+        put(base, entry_key(e), e.key_size)
+        put(base, digits, format_uint64(digits, a.next))
+    return 0
 
 
 cdef int write_deadlines(Base* base, Entry* e) except -1:

@@ -24,6 +24,7 @@ cdef enum:
     RDB_VERSION_MAX = 12                # highest one of Redis' that is read
     RDB_VERSION_VALKEY = 80             # the versions of Valkey's own begin here
     RDB_VERSION_VALKEY_MAX = 80
+    RDB_VERSION_OWN = 900               # ours, of what has no form that others document: arrays
 
 cdef enum:                              # types: the byte in front of a key
     RDB_STRING = 0
@@ -52,6 +53,7 @@ cdef enum:                              # types: the byte in front of a key
     RDB_HASH_LISTPACK_EX_RC = 23
     RDB_HASH_METADATA = 24              # fields and values with deadlines, relative to the soonest
     RDB_HASH_LISTPACK_EX = 25           # a listpack of triples behind the soonest deadline
+    RDB_ARRAY = 200                     # ours, since RDB_VERSION_OWN (rdb_array)
 
 cdef enum:                              # opcodes: where a type could be, too
     RDB_OP_SLOT_IMPORT = 243            # Valkey 9

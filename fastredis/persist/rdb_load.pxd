@@ -24,7 +24,7 @@ from fastredis.values.entry cimport Entry
 
 cdef enum:
     LOAD_BATCH = 32                     # keys that are decoded before they go into their table
-    LOAD_TYPES = 7                      # by TYPE_*
+    LOAD_TYPES = 8                      # by TYPE_*
 
 cdef struct RdbPending:                 # a key that is about to go into its table
     Entry* e

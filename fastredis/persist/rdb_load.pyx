@@ -13,7 +13,7 @@ from fastredis.engine.keyspace cimport NO_EXPIRE, lru_of_use
 from fastredis.persist.rdb cimport (
     RDB_CHECKSUM, RDB_OP_AUX, RDB_OP_EOF, RDB_OP_EXPIRETIME, RDB_OP_EXPIRETIME_MS, RDB_OP_FREQ, RDB_OP_FUNCTION_RC,
     RDB_OP_FUNCTION2, RDB_OP_IDLE, RDB_OP_MODULE_AUX, RDB_OP_RESIZEDB, RDB_OP_SELECTDB, RDB_OP_SLOT_IMPORT,
-    RDB_OP_SLOT_INFO, RDB_VERSION_MAX, RDB_VERSION_VALKEY, RDB_VERSION_VALKEY_MAX, rdb_delay,
+    RDB_OP_SLOT_INFO, RDB_VERSION_MAX, RDB_VERSION_OWN, RDB_VERSION_VALKEY, RDB_VERSION_VALKEY_MAX, rdb_delay,
 )
 from fastredis.persist.rdb_opaque cimport (
     OPAQUE_DONE, OPAQUE_MORE, OpaqueResult, opaque_clear, opaque_go_on, opaque_start_parts, opaque_take_bytes,
@@ -87,7 +87,8 @@ cdef class RdbLoad:
     def kinds(self):
         """Name of a type -> how many keys of it were read, expired ones too."""
         return {name: self.counts[number] for name, number in (
-            ("string", 0), ("list", 1), ("set", 2), ("zset", 3), ("hash", 4), ("module", 5), ("stream", 6))}
+            ("string", 0), ("list", 1), ("set", 2), ("zset", 3), ("hash", 4), ("module", 5), ("stream", 6),
+            ("array", 7))}
 
     @property
     def latest_key(self):
@@ -269,6 +270,8 @@ cdef class RdbLoad:
         self.version = int(digits)
         first = RDB_VERSION_VALKEY if len(digits) == 3 else 1
         last = RDB_VERSION_VALKEY_MAX if len(digits) == 3 else RDB_VERSION_MAX
+        if len(digits) == 4 and self.version == RDB_VERSION_OWN:
+            first = last = RDB_VERSION_OWN
         if not first <= self.version <= last and not self.any_version:
             rdb_corrupt(&self.r, f"Can't handle RDB format version {self.version}")
         self.r.version = self.version

@@ -2,6 +2,7 @@
 #
 #   RdbReader (rdb_reader) --> RdbBuild { kind, left, e }          a collection under way, element by element
 #                                       { stream }                 a stream (rdb_stream)
+#                                       { array }                  an array (rdb_array)
 #                                       { walk }                   one of a type that is not known (rdb_opaque)
 #
 # Nothing that is read is trusted. Listpacks and intsets are walked through before they are used; elements that are
@@ -13,6 +14,7 @@
 from libc.stdint cimport int64_t, uint64_t
 
 from fastredis.ds.alloc cimport Account
+from fastredis.persist.rdb_array cimport ArrayWalk
 from fastredis.persist.rdb_opaque cimport OpaqueWalk
 from fastredis.persist.rdb_reader cimport RdbReader
 from fastredis.persist.rdb_stream cimport StreamWalk
@@ -30,6 +32,7 @@ cdef struct RdbBuild:                   # a value under way
     ZsetBuild zset
     OpaqueWalk walk                     # of a type that is not known
     StreamWalk stream
+    ArrayWalk array
 
 cdef enum RdbResult:                    # what building a value came to
     RDB_FAILED = -1                     # an exception

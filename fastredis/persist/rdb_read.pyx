@@ -14,11 +14,12 @@ from fastredis.ds.numbers cimport INT64_TEXT, parse_double
 from fastredis.ds.quicklist cimport QL_TAIL, Quicklist, ql_adopt, ql_exceeds, ql_new, ql_push, ql_release
 from fastredis.ds.table cimport table_reserve
 from fastredis.persist.rdb cimport (
-    RDB_CHECKSUM, RDB_FOOTER, RDB_HASH, RDB_HASH_2, RDB_HASH_LISTPACK, RDB_HASH_LISTPACK_EX, RDB_HASH_LISTPACK_EX_RC,
+    RDB_ARRAY, RDB_CHECKSUM, RDB_FOOTER, RDB_HASH, RDB_HASH_2, RDB_HASH_LISTPACK, RDB_HASH_LISTPACK_EX,
+    RDB_HASH_LISTPACK_EX_RC,
     RDB_HASH_METADATA, RDB_HASH_METADATA_RC, RDB_HASH_ZIPLIST, RDB_HASH_ZIPMAP, RDB_LIST, RDB_LIST_QUICKLIST,
     RDB_LIST_QUICKLIST_2, RDB_LIST_ZIPLIST, RDB_MODULE, RDB_NODE_PACKED, RDB_NODE_PLAIN, RDB_SET, RDB_SET_INTSET,
-    RDB_SET_LISTPACK, RDB_STRING, RDB_VERSION_MAX, RDB_VERSION_VALKEY, RDB_VERSION_VALKEY_MAX, RDB_ZSET, RDB_ZSET_2,
-    RDB_ZSET_LISTPACK, RDB_ZSET_ZIPLIST,
+    RDB_SET_LISTPACK, RDB_STRING, RDB_VERSION_MAX, RDB_VERSION_OWN, RDB_VERSION_VALKEY, RDB_VERSION_VALKEY_MAX,
+    RDB_ZSET, RDB_ZSET_2, RDB_ZSET_LISTPACK, RDB_ZSET_ZIPLIST,
 )
 from fastredis.persist.rdb_old cimport old_ziplist, old_zipmap
 from fastredis.persist.rdb_opaque cimport (
@@ -27,6 +28,9 @@ from fastredis.persist.rdb_opaque cimport (
 from fastredis.persist.rdb_reader cimport (
     RDB_SCRATCH_FIELD, RDB_SCRATCH_VALUE, RdbText, rdb_corrupt, rdb_most, rdb_read_8, rdb_read_bytes, rdb_read_length,
     rdb_read_string, rdb_reader_clear, rdb_reader_init,
+)
+from fastredis.persist.rdb_array cimport (
+    ARRAY_DONE, ARRAY_MORE, ArrayResult, array_walk_clear, array_walk_on, array_walk_start,
 )
 from fastredis.persist.rdb_stream cimport (
     STREAM_DONE, STREAM_MORE, StreamResult, is_stream_kind, stream_walk_clear, stream_walk_on, stream_walk_start,
@@ -567,7 +571,7 @@ cdef int refuse(RdbReader* r, int kind) except -1:
 
 
 cdef bint is_known(int kind) noexcept:
-    return 0 <= kind <= RDB_HASH_LISTPACK_EX and kind != 8 and kind != RDB_MODULE
+    return (0 <= kind <= RDB_HASH_LISTPACK_EX and kind != 8 and kind != RDB_MODULE) or kind == RDB_ARRAY
 
 
 cdef void rdb_build_start(RdbBuild* b, int kind) noexcept:
@@ -577,6 +581,7 @@ cdef void rdb_build_start(RdbBuild* b, int kind) noexcept:
     b.sorting = False
     opaque_start(&b.walk, kind)
     stream_walk_start(&b.stream, kind)
+    array_walk_start(&b.array)
 
 
 cdef RdbResult stream_value(RdbReader* r, RdbBuild* b, const char* key, size_t key_size,
@@ -587,6 +592,17 @@ cdef RdbResult stream_value(RdbReader* r, RdbBuild* b, const char* key, size_t k
     if result != STREAM_DONE:
         return RDB_MORE if result == STREAM_MORE else RDB_LATER
     b.e, b.stream.e = b.stream.e, NULL
+    return RDB_DONE
+
+
+cdef RdbResult array_value(RdbReader* r, RdbBuild* b, const char* key, size_t key_size,
+                           int64_t until_us) except RDB_FAILED:
+    """An array, as far as it goes."""
+    cdef ArrayResult result = array_walk_on(r, &b.array, key, key_size, until_us)
+
+    if result != ARRAY_DONE:
+        return RDB_MORE if result == ARRAY_MORE else RDB_LATER
+    b.e, b.array.e = b.array.e, NULL
     return RDB_DONE
 
 
@@ -613,6 +629,8 @@ cdef RdbResult rdb_build_go_on(RdbReader* r, RdbBuild* b, const char* key, size_
         refuse(r, b.kind)
     if is_stream_kind(b.kind):
         return stream_value(r, b, key, key_size, until_us)
+    if b.kind == RDB_ARRAY:
+        return array_value(r, b, key, key_size, until_us)
     if unlikely(opaque_knows(b.kind)):
         return opaque_value(r, b, key, key_size, until_us)
     element = element_reader(b.kind)
@@ -639,6 +657,7 @@ cdef void rdb_build_clear(RdbReader* r, RdbBuild* b) noexcept:
     """Free what was built; any number of times, after rdb_build_start()."""
     opaque_clear(r.account, &b.walk)
     stream_walk_clear(r.account, &b.stream)
+    array_walk_clear(r.account, &b.array)
     if b.sorting:
         zset_build_clear(&b.zset)
         b.sorting = False
@@ -663,7 +682,8 @@ cdef bint rdb_dump_valid(const char* payload, size_t size, bint verify, bint any
     if size < RDB_FOOTER:
         return False
     version = footer_version(payload, size)
-    if version > RDB_VERSION_MAX and not RDB_VERSION_VALKEY <= version <= RDB_VERSION_VALKEY_MAX and not any_version:
+    if not (any_version or version <= RDB_VERSION_MAX or version == RDB_VERSION_OWN
+            or RDB_VERSION_VALKEY <= version <= RDB_VERSION_VALKEY_MAX):
         return False
     memcpy(&crc, payload + size - RDB_CHECKSUM, RDB_CHECKSUM)
     return not verify or crc == crc64(0, payload, size - RDB_CHECKSUM)

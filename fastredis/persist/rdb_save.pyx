@@ -4,7 +4,8 @@ from cpython.exc cimport PyErr_CheckSignals, PyErr_SetFromErrno
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.errno cimport EINTR, errno
 from libc.stdint cimport (
-    INT16_MAX, INT16_MIN, INT32_MAX, INT32_MIN, INT8_MAX, INT8_MIN, UINT32_MAX, uint8_t, uint32_t, uint64_t,
+    INT16_MAX, INT16_MIN, INT32_MAX, INT32_MIN, INT8_MAX, INT8_MIN, UINT32_MAX, UINT64_MAX, uint8_t, uint32_t,
+    uint64_t,
 )
 from libc.string cimport memcpy, memset, strlen
 
@@ -20,20 +21,23 @@ from fastredis.ds.lzf cimport lzf_compress
 from fastredis.ds.native cimport bswap32, bswap64, prefetch, unlikely, wall_us
 from fastredis.ds.numbers cimport INT64_TEXT, format_int64, parse_int64
 from fastredis.ds.quicklist cimport QlNode
+from fastredis.ds.sparse_array cimport ArrayIter, array_count, array_iter, array_next, word_int, word_text
 from fastredis.ds.table cimport Ahead, ahead_end, ahead_start, ahead_take
 from fastredis.engine.client cimport Client
 from fastredis.engine.keyspace cimport KeyWalk, idle_seconds, lfu_value, walk_begin, walk_coming, walk_end, walk_next
 from fastredis.persist.rdb cimport (
-    RDB_CHECKSUM, RDB_ENC_INT16, RDB_ENC_INT32, RDB_ENC_INT8, RDB_ENC_LZF, RDB_FOOTER, RDB_HASH, RDB_HASH_2,
+    RDB_ARRAY, RDB_CHECKSUM, RDB_ENC_INT16, RDB_ENC_INT32, RDB_ENC_INT8, RDB_ENC_LZF, RDB_FOOTER, RDB_HASH, RDB_HASH_2,
     RDB_HASH_LISTPACK, RDB_HASH_LISTPACK_EX, RDB_HASH_METADATA, RDB_LEN_14, RDB_LEN_32, RDB_LEN_64, RDB_LEN_ENCODED,
     RDB_LIST_QUICKLIST_2, RDB_NODE_PACKED, RDB_NODE_PLAIN, RDB_OP_AUX, RDB_OP_EOF, RDB_OP_EXPIRETIME_MS, RDB_OP_FREQ,
     RDB_OP_FUNCTION2, RDB_OP_IDLE, RDB_OP_RESIZEDB, RDB_OP_SELECTDB, RDB_SET, RDB_SET_INTSET, RDB_STREAM_LISTPACKS_2,
-    RDB_STRING, RDB_VERSION, RDB_VERSION_FIELD_TTL, RDB_VERSION_VALKEY, RDB_ZSET_2, RDB_ZSET_LISTPACK, rdb_delay,
+    RDB_STRING, RDB_VERSION, RDB_VERSION_FIELD_TTL, RDB_VERSION_OWN, RDB_VERSION_VALKEY, RDB_ZSET_2, RDB_ZSET_LISTPACK,
+    rdb_delay,
 )
+from fastredis.values.array_type cimport Array, array_of, arrays_alive
 from fastredis.values.entry cimport (
-    ENC_EMBSTR, ENC_HASHTABLE, ENC_INT, ENC_INTSET, ENC_LISTPACK, ENC_LISTPACK_EX, TYPE_HASH, TYPE_LIST, TYPE_MODULE,
-    TYPE_SET, TYPE_STREAM, TYPE_STRING, entry_embedded, entry_encoding, entry_has_ttl, entry_key,
-    entry_slot, entry_type,
+    ENC_EMBSTR, ENC_HASHTABLE, ENC_INT, ENC_INTSET, ENC_LISTPACK, ENC_LISTPACK_EX, TYPE_ARRAY, TYPE_HASH,
+    TYPE_LIST, TYPE_MODULE, TYPE_SET, TYPE_STREAM, TYPE_STRING, entry_embedded, entry_encoding, entry_has_ttl,
+    entry_key, entry_slot, entry_type,
 )
 from fastredis.values.hash_field cimport FieldText, field_has_ttl, field_text
 from fastredis.values.hash_ttl cimport hash_soonest
@@ -352,6 +356,8 @@ cdef int rdb_type_of(const Entry* e) noexcept:
         return RDB_HASH_METADATA if encoding == ENC_HASHTABLE else RDB_HASH_LISTPACK_EX
     if entry_type(e) == TYPE_STREAM:
         return RDB_STREAM_LISTPACKS_2
+    if entry_type(e) == TYPE_ARRAY:
+        return RDB_ARRAY
     if entry_type(e) == TYPE_MODULE:
         return opaque_of(e).kind
     return RDB_ZSET_LISTPACK if encoding == ENC_LISTPACK else RDB_ZSET_2
@@ -363,7 +369,7 @@ cdef int rdb_version_of(const Entry* e) noexcept:
 
     if kind == RDB_HASH_METADATA or kind == RDB_HASH_LISTPACK_EX:
         return RDB_VERSION_FIELD_TTL
-    return RDB_VERSION
+    return RDB_VERSION_OWN if kind == RDB_ARRAY else RDB_VERSION
 
 
 cdef int write_string_value(RdbWriter* w, const Entry* e) except -1:
@@ -604,6 +610,30 @@ cdef int write_stream(RdbWriter* w, Stream* s) except -1:
     return 0
 
 
+cdef int write_array(RdbWriter* w, const Array* a) except -1:
+    """See rdb_array.pxd."""
+    cdef char[INT64_TEXT] scratch
+    cdef uint64_t index = 0
+    cdef int64_t number
+    cdef const char* text
+    cdef size_t size
+    cdef ArrayIter it
+
+    rdb_write_length(w, a.next)
+    rdb_write_length(w, a.ring)
+    rdb_write_length(w, array_count(&a.slots))
+    array_iter(&it, &a.slots, 0, UINT64_MAX)
+    while array_next(&it):
+        rdb_write_length(w, it.index - index)
+        index = it.index + 1
+        if word_int(it.word, &number):
+            write_number(w, number)
+            continue
+        text = word_text(it.word, scratch, &size)
+        rdb_write_string(w, text, size)
+    return 0
+
+
 cdef int rdb_write_value(RdbWriter* w, const Entry* e) except -1:
     """Write a value as rdb_type_of() says."""
     cdef int kind = entry_type(e)
@@ -620,6 +650,8 @@ cdef int rdb_write_value(RdbWriter* w, const Entry* e) except -1:
         return write_set(w, e)
     if kind == TYPE_STREAM:
         return write_stream(w, stream_of(e))
+    if kind == TYPE_ARRAY:
+        return write_array(w, array_of(e))
     if kind == TYPE_MODULE:
         return rdb_write_bytes(w, opaque_bytes(opaque_of(e)), opaque_of(e).size)
     if entry_encoding(e) == ENC_LISTPACK:
@@ -682,6 +714,25 @@ cdef int write_aux_number(RdbWriter* w, const char* name, int64_t value) except 
     return rdb_write_aux(w, name, digits, format_int64(digits, value))
 
 
+cdef bint has_array(Engine engine) except -1:
+    """Whether a key holds an array. O(1) if there is none in the process, else up to O(keys)."""
+    cdef Database db
+    cdef KeyWalk walk
+    cdef Entry* e = NULL
+
+    if arrays_alive() == 0:
+        return False
+    for db in engine.databases:
+        walk_begin(&walk, db)
+        e = walk_next(&walk)
+        while e is not NULL and entry_type(e) != TYPE_ARRAY:
+            e = walk_next(&walk)
+        walk_end(&walk)
+        if e is not NULL:
+            return True
+    return False
+
+
 cdef int rdb_write_begin(RdbWriter* w, Engine engine, const RdbInfo* info) except -1:
     """Header, AUX fields, what is kept in front of the keys, and libraries of functions."""
     cdef bytes redis_version = REDIS_VERSION.encode()
@@ -692,6 +743,8 @@ cdef int rdb_write_begin(RdbWriter* w, Engine engine, const RdbInfo* info) excep
     for db in engine.databases:
         if db.field_deadline_count():
             version = RDB_VERSION_FIELD_TTL
+    if has_array(engine) and not w.without_keys:
+        version = RDB_VERSION_OWN
     if version == RDB_VERSION_FIELD_TTL and w.for_valkey:
         magic = b"VALKEY%03d" % RDB_VERSION_VALKEY
     else:

@@ -28,6 +28,7 @@ cpdef enum:                 # types, by Redis's numbers
     TYPE_HASH = 4
     TYPE_MODULE = 5         # a module's, which is not known here
     TYPE_STREAM = 6
+    TYPE_ARRAY = 7
 
 cdef enum:                  # encodings
     ENC_EMBSTR = 0          # string, behind the key
@@ -41,6 +42,7 @@ cdef enum:                  # encodings
     ENC_STREAM = 8
     ENC_LISTPACK_EX = 9     # hash, a listpack whose fields may have deadlines
     ENC_OPAQUE = 10         # bytes of a type that is not known
+    ENC_SLICED = 11         # array
 
 cdef enum:                  # parts of Entry.meta
     ENTRY_KIND = 0x7F       # type and encoding; 0 of an embedded string only

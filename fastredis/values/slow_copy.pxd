@@ -11,6 +11,7 @@ from libc.stdint cimport int64_t
 
 from fastredis.ds.alloc cimport Account
 from fastredis.ds.btree cimport BtCursor
+from fastredis.ds.id_tree cimport IdPlace
 from fastredis.ds.quicklist cimport QlNode
 from fastredis.ds.table cimport TableIter
 from fastredis.values.entry cimport Entry
@@ -24,7 +25,8 @@ cdef struct SlowCopy:
     TableIter members           # where in the source the copy has come to: of a set,
     HashIter fields             # a hash,
     BtCursor at                 # a sorted set,
-    const QlNode* node          # a list
+    const QlNode* node          # a list,
+    IdPlace slice               # an array
 
 cdef bint copy_is_slow(const Entry* e) noexcept
 cdef int copy_begin(SlowCopy* work, Account* account, Entry* e, const char* key, size_t key_size) noexcept

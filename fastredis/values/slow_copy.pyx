@@ -2,8 +2,10 @@
 from fastredis.ds.btree cimport bt_seek
 from fastredis.ds.quicklist cimport ql_copy_some
 from fastredis.ds.table cimport table_iter, table_iter_end
+from fastredis.values.array_type cimport array_copy_begin, array_copy_on
 from fastredis.values.entry cimport (
-    ENC_HASHTABLE, ENC_QUICKLIST, ENC_SKIPLIST, TYPE_HASH, TYPE_SET, TYPE_ZSET, entry_encoding, entry_type,
+    ENC_HASHTABLE, ENC_QUICKLIST, ENC_SKIPLIST, ENC_SLICED, TYPE_ARRAY, TYPE_HASH, TYPE_SET, TYPE_ZSET, entry_encoding,
+    entry_type,
 )
 from fastredis.values.hash_type cimport hash_copy_begin, hash_copy_some, hash_iter, hash_iter_end
 from fastredis.values.list_type cimport list_copy_begin, list_of
@@ -21,8 +23,8 @@ cdef bint copy_is_slow(const Entry* e) noexcept:
     """Whether a value is so big that it had better be copied in pieces."""
     cdef int encoding = entry_encoding(e)
 
-    return (encoding == ENC_HASHTABLE or encoding == ENC_SKIPLIST or encoding == ENC_QUICKLIST) and (
-        entry_effort(e) > AT_ONCE)
+    return (encoding == ENC_HASHTABLE or encoding == ENC_SKIPLIST or encoding == ENC_QUICKLIST
+            or encoding == ENC_SLICED) and entry_effort(e) > AT_ONCE
 
 
 cdef int copy_begin(SlowCopy* work, Account* account, Entry* e, const char* key, size_t key_size) noexcept:
@@ -39,6 +41,8 @@ cdef int copy_begin(SlowCopy* work, Account* account, Entry* e, const char* key,
     elif entry_type(e) == TYPE_ZSET:
         work.copy = zset_copy_begin(account, e, key, key_size)
         work.at = bt_seek(&zset_of(e).order, 0)
+    elif entry_type(e) == TYPE_ARRAY:
+        work.copy = array_copy_begin(account, e, key, key_size, &work.slice)
     else:
         work.copy = list_copy_begin(account, e, key, key_size)
         work.node = list_of(e).head
@@ -56,6 +60,8 @@ cdef bint copy_some(SlowCopy* work) noexcept:
         work.whole = hash_copy_some(work.account, work.copy, &work.fields, MEMBERS)
     elif kind == TYPE_ZSET:
         work.whole = zset_copy_some(work.account, work.copy, &work.at, MEMBERS)
+    elif kind == TYPE_ARRAY:
+        work.whole = array_copy_on(work.copy, work.source, &work.slice)
     else:
         work.whole = ql_copy_some(work.account, list_of(work.copy), &work.node, NODES)
     return work.whole

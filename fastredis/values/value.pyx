@@ -3,10 +3,14 @@ from libc.stdint cimport UINT32_MAX, int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from fastredis.ds.alloc cimport mem_alloc, mem_charge, mem_free, mem_give_up
+from fastredis.values.array_type cimport (
+    array_copy, array_drain_value, array_effort, array_free_value, array_value_bytes, array_value_count,
+    array_verify_value,
+)
 from fastredis.values.entry cimport (
     ENC_EMBSTR, ENC_HASHTABLE, ENC_INT, ENC_INTSET, ENC_LISTPACK, ENC_LISTPACK_EX, ENC_OPAQUE, ENC_QUICKLIST, ENC_RAW,
-    ENC_SKIPLIST, ENC_STREAM, NOT_IN_HEAP, TYPE_HASH, TYPE_LIST, TYPE_MODULE, TYPE_SET, TYPE_STREAM, TYPE_STRING,
-    TYPE_ZSET, entry_bytes, entry_embedded, entry_encoding, entry_key, entry_slot, entry_type,
+    ENC_SKIPLIST, ENC_SLICED, ENC_STREAM, NOT_IN_HEAP, TYPE_ARRAY, TYPE_HASH, TYPE_LIST, TYPE_MODULE, TYPE_SET,
+    TYPE_STREAM, TYPE_STRING, TYPE_ZSET, entry_bytes, entry_embedded, entry_encoding, entry_key, entry_slot, entry_type,
 )
 from fastredis.values.hash_type cimport (
     hash_copy, hash_count, hash_drain, hash_effort, hash_free_value, hash_value_bytes, hash_verify,
@@ -28,7 +32,7 @@ from fastredis.values.zset_type cimport (
 )
 
 cdef enum:
-    TYPES = TYPE_STREAM + 1             # numbers of types
+    TYPES = TYPE_ARRAY + 1              # numbers of types
 
 cdef struct Operations:                 # what a type's own module does; see the functions of the same names below
     const char* name
@@ -85,11 +89,13 @@ operations[TYPE_HASH] = Operations(b"hash", hash_free_value, hash_drain, hash_co
                                    hash_effort, hash_verify)
 operations[TYPE_STREAM] = Operations(b"stream", stream_free_value, stream_drain, stream_copy, stream_value_bytes,
                                      stream_count, stream_effort, stream_verify)
+operations[TYPE_ARRAY] = Operations(b"array", array_free_value, array_drain_value, array_copy, array_value_bytes,
+                                    array_value_count, array_effort, array_verify_value)
 # A module's value has a name of its own.
 operations[TYPE_MODULE] = Operations(NULL, opaque_free_value, opaque_drain, opaque_copy, opaque_value_bytes,
                                      opaque_count, opaque_effort, opaque_verify)
 
-cdef const char* encoding_names[ENC_OPAQUE + 1]
+cdef const char* encoding_names[ENC_SLICED + 1]
 
 encoding_names[ENC_EMBSTR] = b"embstr"
 encoding_names[ENC_INT] = b"int"
@@ -102,6 +108,7 @@ encoding_names[ENC_SKIPLIST] = b"skiplist"
 encoding_names[ENC_STREAM] = b"stream"
 encoding_names[ENC_LISTPACK_EX] = b"listpackex"
 encoding_names[ENC_OPAQUE] = b"raw"
+encoding_names[ENC_SLICED] = b"sliced-array"
 
 
 cdef void entry_free(Account* account, Entry* e) noexcept:
