@@ -7,8 +7,8 @@ from fastredis.persist.rdb_read import RdbError
 
 from fastredis.persist.rdb_load import load_file
 from tests.local import Local
-from tests.resp import Error
 from tests.persist.test_aof import aof_server, rewrite
+from tests.resp import Error
 from tests.servers import peer_server
 
 probes = pytest.importorskip("tests.persist.rdb_probes", reason="built with FASTREDIS_PROBES=1 only")
@@ -36,7 +36,7 @@ def digest(client):
 def local_with(setup):
     local = Local("enable-debug-command yes\nsave ''")
     client = local.client()
-    for argv in SETUPS.get(setup, setup):
+    for argv in SETUPS[setup] if isinstance(setup, str) else setup:
         assert not isinstance(client.call(*argv), Error)
     return local, client
 

@@ -244,7 +244,8 @@ def test_a_saved_data_set_is_loaded_again(compress, depth):
     assert (found.keys, found.expires, found.expired) == (len(SAMPLES) + 101, 3, 0)
     assert found.offset == len(data)
     assert found.aux[b"redis-bits"] == b"64"
-    assert found.kinds == {"string": 10 + 101, "list": 3, "set": 5, "zset": 3, "hash": 4, "module": 0, "stream": 0}
+    assert found.kinds == {"string": 10 + 101, "list": 3, "set": 5, "zset": 3, "hash": 4, "module": 0, "stream": 0,
+                           "array": 0}
 
 
 @pytest.mark.parametrize("piece", [1, 2, 7, 100, 4096])
