@@ -18,6 +18,7 @@ from fastredis.ds.quicklist cimport QlIter, ql_item, ql_iter_end, ql_next
 from fastredis.engine.client cimport Client
 from fastredis.engine.command cimport native
 from fastredis.engine.core cimport NOTIFY_GENERIC, NOTIFY_LIST
+from fastredis.engine.engine cimport C_SCRIPT
 from fastredis.engine.errors cimport ERR_SORT_SCORE, ERR_WRONGTYPE
 from fastredis.engine.flags cimport DENYOOM, READONLY, WRITE
 from fastredis.engine.keys cimport KEY_ACCESS, KEY_OW, KEY_RO, KEY_UPDATE, KeyList, key_add, key_finder
@@ -577,8 +578,8 @@ cdef int sort_elements(Client c, Sort* s, const Entry* e, const Options* given) 
     cdef int64_t i, values
 
     if e is not NULL:
-        if entry_type(e) == TYPE_SET and s.store is not NULL:
-            # What is stored must not depend on the order in which a set happens to lie there.
+        if entry_type(e) == TYPE_SET and (s.store is not NULL or c.flags & C_SCRIPT):
+            # What is stored, or seen by a script, must not depend on the order in which a set happens to lie there.
             s.total = True
             if s.unsorted:
                 s.unsorted = s.by_given = False

@@ -70,6 +70,7 @@ cdef int call_command(lua_State* L, bint raises) noexcept nogil:
     if not refused:
         reply = caller.call(caller.runs, lua.gettop(L))
         refused = known = caller.refused
+        lua.settop(L, 0)                # room for the reply: the arguments may have taken all that there is
     if refused:
         push_error(L, reply, strlen(reply))
         if known:

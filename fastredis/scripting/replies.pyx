@@ -40,6 +40,8 @@ cdef const char* push_reply(lua_State* L, const char* p) noexcept nogil:
         push_table(L, b"big_number", text, end - text)
     elif kind == c"$" or kind == c"=":
         return push_bulk(L, kind, number(text), end + 2)
+    elif kind == c"|":
+        return push_behind(L, number(text), end + 2)
     else:
         return push_aggregate(L, kind, number(text), end + 2)
     return end + 2
@@ -62,6 +64,16 @@ cdef void push_table(lua_State* L, const char* name, const char* text, size_t si
     lua.createtable(L, 0, 2)
     lua.pushlstring(L, text, size)
     set_field(L, -2, name)
+
+
+cdef const char* push_behind(lua_State* L, int64_t attributes, const char* p) noexcept nogil:
+    """Push what comes behind attributes, which scripts do not see."""
+    cdef int64_t _
+
+    for _ in range(attributes * 2):
+        p = push_reply(L, p)
+        lua_pop(L, 1)
+    return push_reply(L, p)
 
 
 cdef const char* push_bulk(lua_State* L, char kind, int64_t size, const char* p) noexcept nogil:

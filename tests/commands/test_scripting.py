@@ -73,6 +73,19 @@ CASES = {
                           *returns("redis.setresp(3) return redis.call('ZSCORE', 'z', 'a').double * 2", 3)],
     "a set in RESP3": [("SADD s a", 1),
                        *returns("redis.setresp(3) return redis.call('SMEMBERS', 's').set.a and 1 or 0", 1)],
+    "attributes are passed over": [
+        ("DEBUG SET-DISABLE-DENY-SCRIPTS 1", OK),
+        *returns("redis.setresp(3) return redis.call('DEBUG', 'PROTOCOL', 'ATTRIB')",
+                 b"Some real reply following the attribute"),
+        ("DEBUG SET-DISABLE-DENY-SCRIPTS 0", OK)],
+    "as many arguments as Lua's stack holds": [
+        *returns("local t = {} for i = 1, 7999 do t[i] = i end return redis.call('RPUSH', 'l', unpack(t))", 7999),
+        *returns("local t = {} for i = 1, 7999 do t[i] = i end return #redis.call('MGET', 'l', unpack(t))", 8000)],
+    "SORT of a set as it lies there is in order": [
+        ("SADD s c 10 aa b 2 a azz", 7),
+        *returns("return redis.call('SORT', 's', 'BY', 'nosort')", [b"10", b"2", b"a", b"aa", b"azz", b"b", b"c"]),
+        *returns("return redis.call('SORT_RO', 's', 'BY', 'x', 'DESC', 'LIMIT', 1, 2)", [b"b", b"azz"]),
+        ("ZADD z 1 c 2 b 3 a", 3), *returns("return redis.call('SORT', 'z', 'BY', 'x')", [b"c", b"b", b"a"])],
     "SELECT is for the script": [
         (["EVAL", "redis.call('SELECT', '5') redis.call('SET', 'k', 'v')", "0"], None), ("GET k", None),
         ("SELECT 5", OK), ("GET k", b"v"), ("DEL k", 1)],
