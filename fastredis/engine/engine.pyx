@@ -40,7 +40,6 @@ cdef enum:
     FIRST_TEXT = 1024               # room for a propagated command
     KEPT_TEXT = 64 * 1024           # ... and more than this is given back
     SHOWN_ERROR = 4096              # bytes of an error that are logged
-    MAX_ERROR_CODES = 128           # different codes that errorstats keeps
 
 
 cdef extern from "Python.h":
@@ -1119,8 +1118,6 @@ cdef class Engine(Listener):
         cdef bytes code = text[:size].split(b" ", 1)[0]
 
         self.core.errors += 1
-        if code not in self.errors and len(self.errors) >= MAX_ERROR_CODES:
-            code = b"ERRORSTATS_OVERFLOW"
         self.errors[code] = self.errors.get(code, 0) + 1
         return 0
 

@@ -10,6 +10,9 @@ from fastredis.scripting.lua_api cimport (
 
 cdef enum:
     SLOTS = 8                   # of Lua's stack, that one level of a value takes at most
+    MAX_ERROR_CODES = 128       # different codes in errorstats, before those that scripts make up have one in common
+
+cdef bytes OTHER_CODES = b"ERRORSTATS_OVERFLOW"
 
 
 # --- protocol to Lua ------------------------------------------------------------------------
@@ -167,9 +170,15 @@ cdef bytes field_text(lua_State* L, const char* name):
 
 
 cdef int reply_error(Client c, bytes text, bint counted) except -1:
-    if not counted:
-        return c.error_text(text)
-    c.core.errors_seen = c.core.errors - 1
+    cdef bytes code
+
+    if counted:
+        c.core.errors_seen = c.core.errors - 1
+    else:
+        code = text.split(b" ", 1)[0]
+        if code not in c.engine.errors and len(c.engine.errors) >= MAX_ERROR_CODES:
+            code = OTHER_CODES
+        c.engine.count_error(code, len(code))
     return c.out.error(text, len(text))
 
 

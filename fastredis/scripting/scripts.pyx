@@ -103,7 +103,7 @@ cdef class Scripts:
             declared = code.flags
         if not declared & CODE_DECLARES:
             return flags if flags & READONLY else flags | MAY_REPLICATE
-        flags &= ~<uint64_t>(STALE | DENYOOM | WRITE)
+        flags &= ~<uint64_t>(STALE | DENYOOM | WRITE | MAY_REPLICATE)
         if not declared & (CODE_ALLOW_OOM | CODE_NO_WRITES):
             flags |= DENYOOM
         if not declared & CODE_NO_WRITES:

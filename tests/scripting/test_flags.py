@@ -94,8 +94,8 @@ def test_too_few_replicas(client):
     (script("no-writes"), False), (script(""), True), (("EVAL", "return 1", "0"), True),
     (("EVAL_RO", "return 1", "0"), False), (("FUNCTION", "FLUSH"), True), (("FUNCTION", "LIST"), False)])
 def test_writes_are_paused(server, client, command, waits):
-    """CLIENT PAUSE WRITE holds what may write."""
-    assert client.call("CLIENT", "PAUSE", "10000", "WRITE") == OK
+    """CLIENT PAUSE WRITE holds what may write, and for longer than others wait for their reply."""
+    assert client.call("CLIENT", "PAUSE", "60000", "WRITE") == OK
     with server.client(timeout=20) as other:
         other.send_raw(encode(*command))
         if waits:

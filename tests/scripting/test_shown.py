@@ -3,7 +3,7 @@ import pytest
 
 from tests.helpers import info
 from tests.resp import Error
-from tests.rows import OK
+from tests.rows import OK, wrong_args
 
 
 @pytest.fixture
@@ -74,6 +74,21 @@ def test_errors(client, case):
     if command:
         assert f"rejected_calls={rejected},failed_calls={failed}" in stats[f"cmdstat_{command}"]
     assert int(info(client, "stats")["total_error_replies"]) == 1
+
+
+def test_codes_that_scripts_make_up(fresh_server):
+    """They do not crowd out those of the server. redis-server 7.0 keeps them all, 8.2 gives up errorstats then."""
+    with fresh_server().client() as client:
+        client.call("CONFIG", "RESETSTAT")
+        for number in range(200):
+            client.call("EVAL", "return redis.error_reply('E' .. ARGV[1] .. ' x')", 0, number)
+        assert client.call("GET") == wrong_args("get")
+        client.call("EVAL", "return redis.error_reply('E5 x')", 0)
+        stats = info(client, "errorstats")
+        assert len(stats) == 130
+        assert {stats[f"errorstat_{name}"] for name in ("E5", "E127", "ERRORSTATS_OVERFLOW", "ERR")} == {
+            "count=2", "count=1", "count=72"}
+        assert stats["errorstat_ERR"] == "count=1"
 
 
 def test_evicted_scripts(fresh_server):
