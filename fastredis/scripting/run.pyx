@@ -9,8 +9,8 @@ from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport strlen
 
 from fastredis._resp cimport arg_bytes
-from fastredis.ds.alloc cimport mem_free, mem_realloc
-from fastredis.ds.native cimport ticks
+from fastredis.ds.alloc cimport LARGE, mem_free, mem_realloc
+from fastredis.ds.native cimport likely, ticks, unlikely
 from fastredis.engine.busy cimport Busy
 from fastredis.engine.client cimport Frame, unit_begin, unit_end
 from fastredis.engine.command cimport CommandTable, find_command, find_subcommand
@@ -19,17 +19,18 @@ from fastredis.engine.dispatch cimport call_guarded
 from fastredis.engine.engine cimport (
     C_MASTER, C_MULTI, C_PUBSUB, C_REPLY_OFF, C_REPLY_SKIP, C_REPLY_SKIP_NEXT, C_SCRIPT, TO_ALL,
 )
-from fastredis.engine.errors cimport ERR_OOM
+from fastredis.engine.errors cimport ERR_NO_MEMORY, ERR_OOM
 from fastredis.engine.flags cimport CONTAINER, DENYOOM, MAY_REPLICATE, NOSCRIPT, STALE, WRITE
 from fastredis.engine.keyspace cimport Database
 from fastredis.engine.monitor cimport Monitors
+from fastredis.engine.options cimport get_memory_or_reply
 from fastredis.engine.reply cimport reply_new
 from fastredis.scripting.lua_api cimport LUA_OK, lua
 from fastredis.scripting.redis_library cimport open_redis
 from fastredis.scripting.replies cimport reply_error, reply_value
 from fastredis.scripting.sandbox cimport sandbox_open, sandbox_set
 from fastredis.scripting.values cimport ErrorInfo, read_error
-from fastredis.scripting.vm cimport vm_call, vm_new, vm_push
+from fastredis.scripting.vm cimport MOST_TEXT, vm_call, vm_new, vm_push
 from fastredis.scripting.watchdog cimport dog_free, dog_new
 
 from fastredis.engine.reply import ErrorReply
@@ -40,6 +41,7 @@ cdef extern from "<strings.h>" nogil:
 
 cdef enum:
     FIRST_ROOM = 16                 # arguments
+    VALUE_BYTES = 64                # what an argument takes in Lua besides its text
     # Flags that do not concern its commands; and C_SCRIPT, which is set for them.
     CLEARED = C_MULTI | C_REPLY_OFF | C_REPLY_SKIP | C_REPLY_SKIP_NEXT | C_PUBSUB | C_SCRIPT
 
@@ -176,6 +178,8 @@ cdef class Runs:
         self.out_of_memory = c.core.memory.used > c.core.memory_limit
         if ((code.flags & CODE_DECLARES or (c.core.gate & GATE_REPLICATION and not c.core.obeying))
                 and not self.may_run_or_reply(c, code, read_only)):
+            return 0
+        if not can_push_or_reply(c, first_key):
             return 0
         vm_push(vm, code.ref)
         push_arguments(vm, code, b"KEYS", &c.argv[first_key], keys)
@@ -422,6 +426,19 @@ cdef bint py_knows(void* runs, int argc) noexcept:
 
 cdef void py_log(void* runs, int level, const char* text, size_t size) noexcept:
     (<Runs>runs).engine.log.write(level, text[:size].decode("utf-8", "replace"))
+
+
+cdef bint can_push_or_reply(Client c, int first) except -1:
+    """Whether there is the memory for the arguments from that one on as values of Lua."""
+    cdef size_t size = 0
+    cdef int i
+
+    for i in range(first, c.argc):
+        if unlikely(c.argv[i].size > MOST_TEXT):
+            c.error(ERR_NO_MEMORY)
+            return False
+        size += c.argv[i].size + VALUE_BYTES
+    return likely(size < LARGE) or get_memory_or_reply(c, 0, size)
 
 
 cdef void push_arguments(Vm* vm, Code code, const char* name, Arg* argv, int argc) noexcept:

@@ -12,9 +12,11 @@
 #   status = vm_call(vm, 2, 1)          a result on the stack, or the error: a table if the script made it or raised it
 #   lua_pop(vm.L, 1)
 #
-# Memory is counted twice, to the byte: as the engine's (account) and as this Lua's (used). While a script runs no
-# more than `limit` is given: Lua then raises "not enough memory" like any other error. Outside of vm_call() there is
-# no limit, since nobody catches errors there: pushing values cannot fail.
+# Memory is counted twice, to the byte: as the engine's (account) and as this Lua's (used). What is large is asked about
+# first, and refused if there is not so much, or, while a script runs, if it would have more than `limit`: Lua then raises
+# "not enough memory" like any other error. Nothing small is refused, as LuaJIT would not expect that everywhere: a closure
+# that is left without its upvalues is given back with another size than it was taken with. Nobody catches errors outside
+# of vm_call(), so who pushes values that somebody else chose asks for the memory before (Runs.run).
 #
 # The buffer is where cjson, cmsgpack and struct write: memory that an error cannot leak, as the next to begin a text
 # takes it again. They do not call Lua functions, so there is one at a time.
@@ -47,6 +49,7 @@ from fastredis.scripting.watchdog cimport Watchdog
 cdef enum:
     MAX_PROXIES = 24
     MOST_STACK = 2 * 1024 * 1024    # bytes of C stack that calls out of C functions may take
+    MOST_TEXT = 0x7fffff00          # bytes: a string of LuaJIT is no longer
 
 cdef struct Buffer:
     char* data
@@ -64,7 +67,7 @@ cdef struct Vm:
     lua_State* L
     Account* account            # the engine's: what this Lua takes is charged there, too
     int64_t used                # bytes that this Lua holds
-    int64_t limit               # most bytes while a script runs; 0: no limit
+    int64_t limit               # bytes beyond which a script that runs gets no large block; 0: no limit
     bint limited                # a script runs, and there is a limit
     Buffer buffer
     void* context               # the owner's

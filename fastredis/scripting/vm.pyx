@@ -18,7 +18,6 @@ cdef enum:
     PAUSE = 200                     # the collector's settings that a Lua begins with
     STEP_MULTIPLIER = 200
     FIRST_ROOM = 1024               # of the buffer
-    MOST_ROOM = 0x7fffff00          # a string of LuaJIT is no longer
     KEPT_ROOM = 1024 * 1024         # a larger buffer goes after the run
 
 
@@ -33,10 +32,10 @@ cdef void* vm_alloc(void* ud, void* block, size_t old_size, size_t new_size) noe
         mem_free(vm.account, block, old_size)
         block = NULL
     else:
-        if new_size > old_size:
+        if new_size >= LARGE and new_size > old_size:
             if vm.limited and vm.used + <int64_t>(new_size - old_size) > vm.limit:
                 return NULL
-            if new_size >= LARGE and not mem_growth_possible(old_size, new_size):
+            if not mem_growth_possible(old_size, new_size):
                 return NULL
         block = mem_realloc(vm.account, block, old_size, new_size)
     vm.used += vm.account.used - before
@@ -52,7 +51,7 @@ cdef void buffer_grow(lua_State* L, Vm* vm, size_t more) noexcept nogil:
     cdef size_t room = vm.buffer.room if vm.buffer.room else FIRST_ROOM
     cdef void* moved
 
-    if more > MOST_ROOM - vm.buffer.size:
+    if more > MOST_TEXT - vm.buffer.size:
         lua.L_error(L, b"not enough memory")
         return
     while room < vm.buffer.size + more:
@@ -75,7 +74,7 @@ cdef void vm_give_up(const char* what, size_t number) noexcept nogil:
 
 
 cdef int panic(lua_State* L) noexcept nogil:
-    """An error that nobody catches: outside of vm_call() only memory may be missing, which allocate() never says."""
+    """An error that nobody catches: outside of vm_call() only memory may be missing."""
     vm_give_up(b"an error of Lua that nothing catches; bytes it holds:", <size_t>vm_of(L).used)
     return 0
 
