@@ -23,6 +23,7 @@ cdef struct Caller:                     # who executes commands: Vm.context
     int resp                            # version of the replies that the script sees
     int targets                         # who gets what it changes: TO_* bits
     bint refused                        # the latest command did not run
+    size_t size                         # of its arguments, bytes
     Arg* (*reserve)(void* runs, int argc) noexcept nogil     # room for so many arguments
     # Run the command whose arguments are there -> its reply; if `refused`, "-CODE message".
     const char* (*call)(void* runs, int argc) noexcept nogil

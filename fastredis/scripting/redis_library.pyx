@@ -54,9 +54,11 @@ cdef const char* take_arguments(lua_State* L, Caller* caller) noexcept nogil:
         elif kind != LUA_TSTRING:
             return BAD_ARGUMENTS
     argv = caller.reserve(caller.runs, argc)
+    caller.size = 0
     for i in range(argc):
         argv[i].ptr = lua.tolstring(L, i + 1, &argv[i].size)
         argv[i].hash = 0
+        caller.size += argv[i].size
     return NULL
 
 

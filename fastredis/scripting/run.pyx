@@ -9,7 +9,7 @@ from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport strlen
 
 from fastredis._resp cimport arg_bytes
-from fastredis.ds.alloc cimport LARGE, mem_free, mem_realloc
+from fastredis.ds.alloc cimport LARGE, mem_free, mem_possible, mem_realloc
 from fastredis.ds.native cimport likely, ticks, unlikely
 from fastredis.engine.busy cimport Busy
 from fastredis.engine.client cimport Frame, unit_begin, unit_end
@@ -326,6 +326,9 @@ cdef class Runs:
                 and not self.code.flags & CODE_ALLOW_OOM):
             return self.refuse(<void*>command, b"-OOM command not allowed when used memory > 'maxmemory'.")
         if c.core.gate & (GATE_DISK | GATE_REPLICATION) and self.is_barred(command):
+            return self.refuse(<void*>command, self.obstacle)
+        if unlikely(self.caller.size >= LARGE) and not mem_possible(self.caller.size):
+            self.obstacle = b"-" + ERR_NO_MEMORY
             return self.refuse(<void*>command, self.obstacle)
         self.caller.refused = False
         self.out.clear()
