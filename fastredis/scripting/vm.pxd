@@ -13,10 +13,10 @@
 #   lua_pop(vm.L, 1)
 #
 # Memory is counted twice, to the byte: as the engine's (account) and as this Lua's (used). What is large is asked about
-# first, and refused if there is not so much, or, while a script runs, if it would have more than `limit`: Lua then raises
-# "not enough memory" like any other error. Nothing small is refused, as LuaJIT would not expect that everywhere: a closure
-# that is left without its upvalues is given back with another size than it was taken with. Nobody catches errors outside
-# of vm_call(), so who pushes values that somebody else chose asks for the memory before (Runs.run).
+# first, and refused if there is not so much, or, while a script runs, if it would have more than `limit`: Lua then
+# raises "not enough memory" like any other error. Nothing small is refused, as LuaJIT does not expect that everywhere:
+# a closure that is left without its upvalues is given back with another size than it was taken with. Nobody catches
+# errors outside of vm_call(), so who pushes values that somebody else chose asks for the memory before (Runs.run).
 #
 # The buffer is where cjson, cmsgpack and struct write: memory that an error cannot leak, as the next to begin a text
 # takes it again. They do not call Lua functions, so there is one at a time.

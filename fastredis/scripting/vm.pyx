@@ -8,7 +8,7 @@ from fastredis.scripting.lua_api cimport (
     LUAJIT_MODE_OFF, set_field,
 )
 from fastredis.scripting.lua_api import load
-from fastredis.scripting.watchdog cimport dog_begin, dog_end, dog_seen
+from fastredis.scripting.watchdog cimport dog_again, dog_begin, dog_end, dog_seen
 
 ctypedef void (*GiveUp)(const char* what, size_t number) noexcept nogil
 
@@ -162,6 +162,8 @@ cdef void on_count(lua_State* L, lua_Debug* ar) noexcept nogil:
         set_hook(L)
     reason = vm.interrupt(vm.context)
     if reason is NULL:
+        if vm.dog is not NULL and lua.is_jit:
+            dog_again(vm.dog)
         return
     vm.killed = True
     lua.sethook(L, on_count, LUA_MASKCOUNT, 1)

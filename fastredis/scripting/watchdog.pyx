@@ -27,6 +27,7 @@ cdef extern from *:
         void *subject;                  /* this and the next two: of the run, set before it begins */
         void (*alarm)(void *subject);
         int64_t patience_ns;
+        uint64_t asked;                 /* how often a script was that went on */
         int asleep;
         int ending;
     };
@@ -61,7 +62,7 @@ cdef extern from *:
 
     static void *fr_dog_watch(void *argument) {
         fr_watchdog *dog = argument;
-        uint64_t run = 0, state, number;
+        uint64_t run = 0, asked = 0, state, number, count;
         int64_t since_ns = 0, patience_ns, tick_ns = FR_MOST_TICK_NS;
         int ticks = 0;                  /* until it may sleep */
 
@@ -69,6 +70,7 @@ cdef extern from *:
         while (!dog->ending) {
             state = __atomic_load_n(&dog->state, __ATOMIC_SEQ_CST);
             number = state / FR_PHASES;
+            count = __atomic_load_n(&dog->asked, __ATOMIC_SEQ_CST);
             if (number != run) {
                 run = number;
                 since_ns = fr_dog_now();
@@ -79,6 +81,8 @@ cdef extern from *:
                 if (tick_ns < FR_LEAST_TICK_NS) tick_ns = FR_LEAST_TICK_NS;
             } else if (state % FR_PHASES == FR_IDLE) {
                 ticks -= ticks > 0;
+            } else if (count != asked) {
+                asked = count;
             } else if (state % FR_PHASES != FR_SEEN
                        && fr_dog_now() - since_ns >= __atomic_load_n(&dog->patience_ns, __ATOMIC_RELAXED)
                        && fr_dog_move(dog, state, number * FR_PHASES + FR_ARMING)) {
@@ -153,6 +157,13 @@ cdef extern from *:
         while (!fr_dog_move(dog, state, state / FR_PHASES * FR_PHASES + FR_SEEN));
     }
 
+    static void fr_dog_again(fr_watchdog *dog) {
+        uint64_t run = dog->state / FR_PHASES * FR_PHASES;
+
+        __atomic_fetch_add(&dog->asked, 1, __ATOMIC_SEQ_CST);
+        fr_dog_move(dog, run + FR_SEEN, run + FR_ARMED);
+    }
+
     static int fr_dog_end(fr_watchdog *dog) {
         uint64_t state;
 
@@ -165,6 +176,7 @@ cdef extern from *:
     void fr_dog_free(Watchdog* dog)
     void fr_dog_begin(Watchdog* dog, Alarm alarm, void* subject, int64_t patience_ns) noexcept nogil
     void fr_dog_seen(Watchdog* dog) noexcept nogil
+    void fr_dog_again(Watchdog* dog) noexcept nogil
     bint fr_dog_end(Watchdog* dog) noexcept nogil
 
 
@@ -187,6 +199,10 @@ cdef void dog_begin(Watchdog* dog, Alarm alarm, void* subject, int64_t patience_
 
 cdef void dog_seen(Watchdog* dog) noexcept nogil:
     fr_dog_seen(dog)
+
+
+cdef void dog_again(Watchdog* dog) noexcept nogil:
+    fr_dog_again(dog)
 
 
 cdef bint dog_end(Watchdog* dog) noexcept nogil:

@@ -67,6 +67,20 @@ def test_no_handler_of_errors_keeps_a_script_alive(fresh_server):
         assert "killed" in other.read()
 
 
+def test_a_script_whose_instructions_take_long(fresh_server):
+    """Asked by the clock, not after so many of them, as in redis-server: that would be minutes."""
+    script = "local r = {} for i = 1, 50000 do r[i] = {} end while true do r[#r + 1] = {} collectgarbage() end"
+    server = fresh_server()
+    with server.client(timeout=60) as client, server.client(timeout=60) as other:
+        client.call("CONFIG", "SET", "busy-reply-threshold", "20")
+        other.send("EVAL", script, 0)
+        busy(client)
+        for _ in range(10):
+            assert client.call("PING") == BUSY
+        end(client)
+        assert "killed" in other.read()
+
+
 def test_the_error_of_a_killed_script_says_where_it_was(server, client):
     with server.client(timeout=60) as other:
         other.send("EVAL", "\nwhile true do end", 0)
