@@ -6,6 +6,7 @@ import itertools
 
 import pytest
 
+from tests.helpers import info, wait_until
 from tests.resp import Error, Status, encode
 
 LONG = """
@@ -60,6 +61,45 @@ def test_cve_2021_32626_replies_that_are_nested(client):
         data += client.socket.recv(1 << 16)
     assert data.startswith(b"*1\r\n" * 1000)
     assert data.endswith(b"-ERR reached lua stack limit\r\n+PONG\r\n") or data.endswith(b"*1\r\n*0\r\n+PONG\r\n")
+
+
+@pytest.mark.parametrize("request_text", [
+    b"*-1\r\n", b"*1\r\n$-5\r\n", b"*100000000\r\n$1\r\nx\r\n", b"*1\r\n$99999999999\r\nx\r\n", b"\0\r\n",
+    b"*\r\n$\r\n", b"*2\r\n$3\r\nabc", b"*1\r\n$4\r\nlist", b"x" * 100_000,
+    b"*3\r\n$5\r\nredis\r\n$3\r\nget\r\n$1\r\n\0\r\n"])
+def test_cve_2021_32672_requests_to_the_debugger(fresh_server, request_text):
+    """Whatever it gets, others are served when its client leaves."""
+    server = fresh_server()
+    with server.client(timeout=60) as client:
+        assert client.call("SCRIPT", "DEBUG", "SYNC") == Status("OK")
+        client.send("EVAL", "return 1", "0")
+        assert b"Stopped at 1" in client.socket.recv(4096)
+        client.socket.sendall(request_text)
+    with server.client(timeout=60) as client:
+        assert client.call("PING") == Status("PONG")
+        assert client.call("EVAL", "return 1", "0") == 1
+
+
+def test_cve_2026_23631_a_data_set_for_a_replica_that_runs_a_function(fresh_server):
+    """The data set, which has no such function, comes when the function is over."""
+    master, replica = fresh_server("--repl-diskless-sync-delay", "0"), fresh_server()
+    with master.client() as top, replica.client(timeout=60) as client, replica.client(timeout=60) as other:
+        top.call("FUNCTION", "LOAD", "#!lua name=lib\nredis.register_function{function_name='f', flags={'no-writes'}, "
+                                     "callback=function() while true do redis.call('GET', 'k') end end}")
+        client.call("CONFIG", "SET", "busy-reply-threshold", "20")
+        client.call("REPLICAOF", "127.0.0.1", master.port)
+        wait_until(lambda: info(client, "replication")["master_link_status"] == "up")
+        other.send("FCALL", "f", "0")
+        wait_until(lambda: str(client.call("PING")).startswith("BUSY"))
+        assert top.call("FUNCTION", "FLUSH") == top.call("SET", "k", "new") == Status("OK")
+        assert top.call("DEBUG", "CHANGE-REPL-ID") == Status("OK")
+        top.call("CLIENT", "KILL", "TYPE", "REPLICA")
+        for _ in range(20):
+            assert str(client.call("PING")).startswith("BUSY")
+        assert client.call("FUNCTION", "KILL") == Status("OK")
+        assert "killed by user" in other.read()
+        wait_until(lambda: client.call("GET", "k") == b"new")
+        assert client.call("FCALL", "f", "0") == Error("ERR Function not found")
 
 
 def test_cve_2024_46981_the_end_of_a_lua(client):
