@@ -74,6 +74,7 @@ class Case:
     own_key: bool = True  # whether each command creates a key, or all fill one key
     lines_per_reply: int = 1
     per_chunk: int = COMMANDS_PER_CHUNK
+    before: "Case | None" = None  # loaded first, as often, and not counted
 
 
 TEN_FIELDS = [part for i in range(10) for part in (b"f%d" % i, b"value%d" % i)]
@@ -100,8 +101,6 @@ CASES = (
     Case("big set: 16-byte member", resp(b"SADD", b"s", b"member:%09d"), (b"SADD",), NO_WORSE, own_key=False),
     Case("list: 16-byte item", resp(b"RPUSH", b"l", b"item:%011d"), (b"RPUSH",), Bar("ours", "<=", 19.0),
          short=1_000_000, own_key=False),
-    Case("entry of a stream", resp(b"XADD", b"x", b"1-1%010d", b"f", b"%010d"), (b"XADD",), NO_WORSE, fields=twice,
-         own_key=False, lines_per_reply=2),
 )
 
 # One row for each kind of item, 300,000 of it in either form: with so many, the servers' tables are filled to other
@@ -109,10 +108,14 @@ CASES = (
 SAME_NUMBER = 300_000
 
 
-def same_number(name: str, template: bytes, **more) -> Case:
+def same_number(name: str, template: bytes, bar: Bar = NO_WORSE, **more) -> Case:
     command = template.split(b"\r\n")[2]
-    return Case(f"{SAME_NUMBER:,} of {name}", template, (command,), NO_WORSE, SAME_NUMBER, SAME_NUMBER, **more)
+    return Case(f"{SAME_NUMBER:,} of {name}", template, (command,), bar, SAME_NUMBER, SAME_NUMBER, **more)
 
+
+ENTRY = same_number("a stream's entry", resp(b"XADD", b"x", b"1-1%010d", b"f", b"%010d"), Bar("ratio", "<=", 0.9),
+                    fields=twice, own_key=False, lines_per_reply=2)
+READ_LINES = 13  # of a reply of XREADGROUP with one entry of one field
 
 ALL_KINDS = (
     same_number("a string", resp(b"SET", b"key:%012d", VALUE)),
@@ -125,6 +128,11 @@ ALL_KINDS = (
     same_number("a big hash's field", resp(b"HSET", b"h", b"field:%010d", b"value:%010d"), fields=twice,
                 own_key=False),
     same_number("a list's item", resp(b"RPUSH", b"l", b"item:%011d"), own_key=False),
+    ENTRY,
+    same_number("a group's pending entry",
+                resp(b"XREADGROUP", b"GROUP", b"g", b"c", b"COUNT", b"1", b"STREAMS", b"x", b">"),
+                Bar("ratio", "<=", 0.7), fields=lambda numbers: (), own_key=False, lines_per_reply=READ_LINES,
+                per_chunk=100, before=ENTRY),
     same_number("100 integers in a set", resp(b"SADD", b"key:%012d", *[b"%05d"] * 100), fields=hundred_of,
                 per_chunk=100),
 )
@@ -156,6 +164,10 @@ def measure(server: Server, case: Case, count: int) -> Reading:
     with server.connect() as connection:  # one-time costs of a first write and a first delete are not the key's
         connection.call(b"SET", b"warm", b"up")
         connection.call(b"DEL", b"warm")
+    if case.before is not None:
+        with server.connect() as connection:
+            connection.load(fill(case.before.template, count, case.before.fields, case.before.lines_per_reply))
+            connection.call(b"XGROUP", b"CREATE", b"x", b"g", b"0")
     before = read(server)
     with server.connect() as connection:
         connection.load(fill(case.template, count, case.fields, case.lines_per_reply, case.per_chunk))

@@ -12,11 +12,12 @@ from fastredis.engine.arguments import argument_docs, parse_args
 FACTS = Path(__file__).parent / "facts"
 
 # SET has the comparisons of 8.4 and BITOP the operations of 8.2, which these facts do not have; BGSAVE has CANCEL,
-# which they have as Valkey's; XADD has the policies of 8.2, but not IDMP of 8.6; MOVE has REPLACE of Valkey 9.2.
-OWN_ARGUMENTS = {"SET", "BITOP", "BGSAVE", "XADD", "MOVE"}
+# which they have as Valkey's; XREADGROUP has CLAIM of 8.4, but not what came in 8.10; MOVE has REPLACE of Valkey 9.2.
+OWN_ARGUMENTS = {"SET", "BITOP", "BGSAVE", "XREADGROUP", "MOVE"}
 OWN_ARITY = {"MOVE": -3}
-# These have AGGREGATE COUNT of 8.8, or the policies of 8.2: their arguments are those of commands-later.json.
-LATER_ARGUMENTS = {"ZINTER", "ZINTERSTORE", "ZUNION", "ZUNIONSTORE", "XTRIM"}
+# These have AGGREGATE COUNT of 8.8, the policies of 8.2, or IDMP of 8.6: their arguments are those of
+# commands-later.json.
+LATER_ARGUMENTS = {"ZINTER", "ZINTERSTORE", "ZUNION", "ZUNIONSTORE", "XTRIM", "XADD"}
 # The facts of this Valkey command leave out the category that every command is in which is not @fast.
 WITHOUT_SLOW = {"DELIFEQ"}
 

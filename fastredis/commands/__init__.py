@@ -19,6 +19,7 @@ MODULES = (
     "sorted_set_algebra",
     "geo",
     "streams",
+    "stream_settings",
     "stream_groups",
     "stream_claims",
     "stream_reading",

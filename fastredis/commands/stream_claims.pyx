@@ -1,13 +1,14 @@
-"""XCLAIM and XAUTOCLAIM: entries that are pending go to another consumer."""
-from libc.stdint cimport INT64_MAX, UINT64_MAX, int64_t
+"""XCLAIM, XAUTOCLAIM, and what XREADGROUP CLAIM claims: entries that are pending go to another consumer."""
+from libc.stdint cimport INT64_MAX, UINT64_MAX, int64_t, uint64_t
 from libc.string cimport memcpy, memmove
 
 from fastredis.commands.stream_groups cimport (
-    GroupCall, claim_effect, consumer_effect, find_group, give, latest, no_group, position_effect, shown, use_consumer,
+    GroupCall, claim_effect, consumer_effect, drop_effect, find_group, give, latest, no_group, position_effect, shown,
+    use_consumer, wake_claimers,
 )
 from fastredis.commands.streams cimport (
     Client, Id, IdList, before, id_or_reply, ids_free, ids_or_reply, only_effects, parse_id, reply_entry,
-    reply_id, start_or_reply,
+    reply_fields, reply_id, start_or_reply,
 )
 from fastredis.ds.alloc cimport mem_free, mem_realloc
 from fastredis.ds.id_tree cimport IdPlace, id_less, idt_from, idt_from_before, idt_id, idt_next, idt_value
@@ -17,7 +18,9 @@ from fastredis.engine.options cimport (
     OPT_FLAG, OPT_INT, Option, Options, arg_is, get_int_or_reply_text, get_range_or_reply, option_number,
     parse_options_or_reply,
 )
-from fastredis.values.stream_group cimport Pending, pending_find, pending_remove
+from fastredis.values.stream_group cimport (
+    Pending, once_more, pending_find, pending_give, pending_oldest, pending_remove,
+)
 from fastredis.values.stream_type cimport Stream, StreamIter, stream_first_id, stream_iter, stream_length, stream_next
 
 from fastredis.engine.command import declarer
@@ -46,7 +49,10 @@ cdef int reply_claimed(Client c, StreamIter* it, bint just_id) except -1:
 
 cdef int drop_deleted(Client c, GroupCall* call, Id id) except -1:
     """An entry is pending that is not there any more: it is so no longer. Told by a claim, which is in vain, too."""
-    claim_effect(c, call, id)
+    if pending_find(call.group, id).consumer is NULL:
+        drop_effect(c, call, id)
+    else:
+        claim_effect(c, call, id)
     pending_remove(call.group, id)
     c.core.dirty += 1
     return 0
@@ -119,10 +125,12 @@ cdef bint claim_one(Client c, GroupCall* call, const Claim* claim, Id id) except
         return False
     if p is NULL and not claim.force:
         return False
-    if p is not NULL and claim.min_idle and c.core.now_ms - p.time_ms < claim.min_idle:
+    if p is not NULL and claim.min_idle and p.time_ms > latest(c.core.now_ms, claim.min_idle):
         return False
-    if deliveries < 0:
-        deliveries = (<int64_t>p.deliveries if p is not NULL else 1) + (not claim.just_id)
+    if deliveries < 0 and p is not NULL:
+        deliveries = <int64_t>p.deliveries if claim.just_id else once_more(p)
+    elif deliveries < 0:
+        deliveries = 1 if claim.just_id else 2
     give(c, call, id, claim.time_ms, deliveries)
     c.core.dirty += 1
     reply_claimed(c, &it, claim.just_id)
@@ -144,6 +152,8 @@ cdef int claim_all(Client c, GroupCall* call, const Claim* claim, const IdList* 
     for i in range(ids.count):
         claimed += claim_one(c, call, claim, ids.items[i])
     c.out.end_array(mark, claimed)
+    if claimed and claim.time_ms < c.core.now_ms:
+        wake_claimers(c, call)
     if moved and c.core.dirty == dirty:         # no claim has told of it
         c.core.dirty += 1
         position_effect(c, call)
@@ -260,7 +270,7 @@ cdef int64_t claim_idle(Client c, GroupCall* call, const AutoClaim* args, IdRow*
             at = idt_from(&call.group.pending, id)
             continue
         if p.time_ms <= until:
-            give(c, call, id, c.core.now_ms, <int64_t>p.deliveries + (not args.just_id))
+            give(c, call, id, c.core.now_ms, <int64_t>p.deliveries if args.just_id else once_more(p))
             c.core.dirty += 1
             reply_claimed(c, &it, args.just_id)
             claimed += 1
@@ -337,3 +347,39 @@ declare(
     args="key group consumer min-idle-time start [COUNT count:integer] [JUSTID]",
     history=(("7.0.0", "Drops entries that were deleted, and tells their ids."),),
 )
+
+
+# ---------------------------------------------------------------- XREADGROUP CLAIM
+
+cdef int64_t claim_oldest(Client c, GroupCall* call, int64_t min_idle, int64_t count) except -1:
+    cdef int64_t until = latest(c.core.now_ms, min_idle)
+    cdef IdRow claimed = IdRow(NULL, 0, 0)
+    cdef StreamIter it
+    cdef IdPlace at
+    cdef Pending* p
+    cdef int64_t i
+    cdef Id id
+
+    while (count == 0 or claimed.count < count) and not c.out.over:
+        at = pending_oldest(call.group)
+        if at.leaf is NULL or (<Pending*>idt_value(&call.group.pending, at)).time_ms > until:
+            break
+        id = idt_id(at)
+        p = <Pending*>idt_value(&call.group.pending, at)
+        stream_iter(&it, call.s, id, id, False)
+        if not stream_next(&it):
+            drop_deleted(c, call, id)
+            continue
+        c.reply_array(4)
+        reply_fields(c, &it)
+        c.reply_int(max(c.core.now_ms - p.time_ms, 0) if p.consumer is not NULL else -1)
+        c.reply_int(<int64_t>p.deliveries)
+        keep_id(c, &claimed, id)
+        # Behind all that is still idle, until all are claimed.
+        pending_give(call.group, id, call.consumer, INT64_MAX, <uint64_t>once_more(p))
+    for i in range(claimed.count):
+        give(c, call, claimed.items[i], c.core.now_ms, <int64_t>pending_find(call.group, claimed.items[i]).deliveries)
+        c.core.dirty += 1
+    i = claimed.count
+    mem_free(&c.core.memory, claimed.items, claimed.room * sizeof(Id))
+    return i

@@ -3,6 +3,8 @@
 # What a group hands out is propagated as in Redis: XCLAIM for each entry, which makes the consumer as well, and XGROUP
 # SETID for how far the group has read. A consumer that was made and got nothing is propagated by itself.
 #
+# What was released by XNACK is told by XNACK FORCE with the number of its deliveries.
+#
 # Changes of groups are no changes of the key to those who watch it, as in Redis.
 
 from libc.stdint cimport int64_t
@@ -32,7 +34,11 @@ cdef int64_t latest(int64_t now_ms, int64_t min_idle) noexcept  # when what has 
 cdef int use_consumer(Client c, GroupCall* call, Arg* name) except -1
 # Entries go to the consumer: what is pending by that id is its own from now on.
 cdef int give(Client c, GroupCall* call, Id id, int64_t time_ms, int64_t deliveries) except -1
+# Something may be idle now for whom it was not before: those who wait for that look again.
+cdef int wake_claimers(Client c, GroupCall* call) except -1
 # --- effects
 cdef int claim_effect(Client c, GroupCall* call, Id id) except -1       # what is pending by this id
+cdef int release_effect(Client c, GroupCall* call, Id id) except -1     # what is nobody's by this id
+cdef int drop_effect(Client c, GroupCall* call, Id id) except -1        # what is pending by this id goes
 cdef int position_effect(Client c, GroupCall* call) except -1           # how far the group has read
 cdef int consumer_effect(Client c, GroupCall* call) except -1           # the consumer, if no claim has told of it

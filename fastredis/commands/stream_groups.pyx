@@ -1,10 +1,10 @@
-"""Commands on groups: XGROUP, XACK, XACKDEL, XPENDING. What groups hand out is in stream_reading and stream_claims."""
+"""Commands on groups: XGROUP, XACK, XACKDEL, XNACK, XPENDING. What they hand out: stream_reading, stream_claims."""
 from libc.stdint cimport INT64_MAX, UINT64_MAX, int64_t, uint32_t, uint64_t
 
 from fastredis._resp cimport arg_bytes
 from fastredis.commands.streams cimport (
     IdList, delete_by, end_or_reply, id_or_reply, id_text, ids_block_or_reply, ids_free, ids_or_reply, new_stream,
-    reply_id, reply_missing, start_or_reply, tell_deleted,
+    only_effects, reply_id, reply_missing, start_or_reply, tell_deleted,
 )
 from fastredis.ds.id_tree cimport (
     IdPlace, id_less, idt_first, idt_from, idt_from_before, idt_id, idt_last, idt_next, idt_value,
@@ -14,13 +14,13 @@ from fastredis.engine.command cimport Command, native
 from fastredis.engine.core cimport NOTIFY_STREAM
 from fastredis.engine.errors cimport ERR_SYNTAX
 from fastredis.engine.flags cimport CONTAINER, DENYOOM, FAST, LOADING, READONLY, STALE, WRITE
-from fastredis.engine.options cimport arg_is, get_int_or_reply
+from fastredis.engine.options cimport arg_is, get_int_or_reply, get_range_or_reply
 from fastredis.values.entry cimport TYPE_STREAM, Entry
 from fastredis.values.stream_group cimport (
     READ_UNKNOWN, Pending, consumer_add, consumer_find, consumer_name, consumer_remove, group_add, group_find,
-    group_remove, pending_find, pending_give, pending_remove,
+    group_remove, pending_find, pending_give, pending_release, pending_remove,
 )
-from fastredis.values.stream_type cimport stream_of
+from fastredis.values.stream_type cimport stream_has, stream_of
 
 from fastredis.commands.help_text import help_lines
 from fastredis.engine.command import declarer
@@ -108,6 +108,23 @@ cdef int claim_effect(Client c, GroupCall* call, Id id) except -1:
         b"XCLAIM", arg_bytes(call.key), arg_bytes(call.name), consumer_name(p.consumer)[:p.consumer.name_size], b"0",
         id_text(id), b"TIME", b"%d" % p.time_ms, b"RETRYCOUNT", b"%d" % p.deliveries, b"FORCE", b"JUSTID", b"LASTID",
         id_text(call.group.last_id)])
+
+
+cdef int release_effect(Client c, GroupCall* call, Id id) except -1:
+    if not c.propagates():
+        return 0
+    return c.effect([b"XNACK", arg_bytes(call.key), arg_bytes(call.name), b"FAIL", b"IDS", b"1", id_text(id),
+                     b"RETRYCOUNT", b"%d" % pending_find(call.group, id).deliveries, b"FORCE"])
+
+
+cdef int drop_effect(Client c, GroupCall* call, Id id) except -1:
+    if not c.propagates():
+        return 0
+    return c.effect([b"XACK", arg_bytes(call.key), arg_bytes(call.name), id_text(id)])
+
+
+cdef int wake_claimers(Client c, GroupCall* call) except -1:
+    return c.engine.key_ready(c.db, call.key.ptr, call.key.size) if c.core.listeners else 0
 
 
 cdef int position_effect(Client c, GroupCall* call) except -1:
@@ -436,6 +453,122 @@ declare(
 )
 
 
+# ---------------------------------------------------------------- releasing
+
+cdef enum:                              # modes of XNACK
+    NACK_SILENT
+    NACK_FAIL
+    NACK_FATAL
+
+cdef struct Nack:                       # arguments of XNACK
+    int mode
+    int64_t deliveries                  # RETRYCOUNT; -1: not given
+    bint force
+    int first_id
+    int64_t count                       # of ids; 0: IDS is missing
+
+
+cdef bint nack_mode_or_reply(Client c, Nack* nack) except -1:
+    if arg_is(&c.argv[3], b"SILENT"):
+        nack.mode = NACK_SILENT
+    elif arg_is(&c.argv[3], b"FAIL"):
+        nack.mode = NACK_FAIL
+    elif arg_is(&c.argv[3], b"FATAL"):
+        nack.mode = NACK_FATAL
+    else:
+        c.error(b"ERR mode must be SILENT, FAIL, or FATAL")
+        return False
+    return True
+
+
+cdef bint nack_or_reply(Client c, Nack* nack) except -1:
+    """The mode and the options of XNACK."""
+    cdef int i = 4
+
+    nack.deliveries, nack.force, nack.first_id, nack.count = -1, False, 0, 0
+    if not nack_mode_or_reply(c, nack):
+        return False
+    while i < c.argc:
+        if arg_is(&c.argv[i], b"FORCE"):
+            nack.force = True
+        elif arg_is(&c.argv[i], b"RETRYCOUNT") and i + 1 < c.argc:
+            i += 1
+            if not get_int_or_reply(c, i, &nack.deliveries):
+                return False
+            if nack.deliveries < 0:
+                c.error(b"ERR Invalid RETRYCOUNT value, must be >= 0")
+                return False
+        elif arg_is(&c.argv[i], b"IDS") and i + 1 < c.argc and not nack.count:
+            if not get_range_or_reply(c, i + 1, 1, INT64_MAX, &nack.count, b"ERR numids must be a positive integer"):
+                return False
+            if nack.count > c.argc - i - 2:
+                c.error(b"ERR number of IDs doesn't match numids")
+                return False
+            nack.first_id = i + 2
+            i += 1 + <int>nack.count
+        else:
+            c.error_text(b"ERR Unrecognized XNACK option '" + shown(&c.argv[i]) + b"'")
+            return False
+        i += 1
+    if not nack.count:
+        c.error(b"ERR syntax error, expected IDS keyword")
+    return nack.count != 0
+
+
+cdef bint release(Client c, GroupCall* call, const Nack* nack, Id id) except -1:
+    """Have an entry be nobody's; False: it is not pending, and may not become so."""
+    cdef Pending* p = pending_find(call.group, id)
+    cdef int64_t deliveries = nack.deliveries
+
+    if p is NULL and not (nack.force and stream_has(call.s, id)):
+        return False
+    if deliveries < 0 and nack.mode == NACK_FATAL:
+        deliveries = INT64_MAX
+    elif deliveries < 0:
+        deliveries = <int64_t>p.deliveries if p is not NULL else 0
+        if nack.mode == NACK_SILENT:
+            deliveries = max(deliveries - 1, 0)
+    pending_release(call.group, id, <uint64_t>deliveries)
+    c.core.dirty += 1
+    release_effect(c, call, id)
+    return True
+
+
+cdef int cmd_xnack(Client c) except -1:
+    """XNACK key group SILENT|FAIL|FATAL IDS n id ... [RETRYCOUNT n] [FORCE] -> integer: how many are nobody's now.
+
+    What is pending can be claimed by anybody at once, what was released first before all else. SILENT: this delivery
+    does not count; FATAL: as if there had been as many as can be counted. FORCE: entries that are not pending, too.
+    Errors: WRONGTYPE; NOGROUP; syntax. Source: https://redis.io/commands/xnack
+    """
+    cdef GroupCall call
+    cdef Nack nack
+    cdef IdList ids
+    cdef int64_t released = 0
+    cdef int64_t i
+
+    if not nack_or_reply(c, &nack) or not find_group(c, &call, &c.argv[1], &c.argv[2]):
+        return 0
+    if call.group is NULL:
+        return no_group(c, &call, b"")
+    if ids_or_reply(c, nack.first_id, nack.count, &ids):
+        for i in range(ids.count):
+            released += release(c, &call, &nack, ids.items[i])
+        if released:
+            wake_claimers(c, &call)
+        c.reply_int(released)
+        only_effects(c)
+    ids_free(c, &ids)
+    return 0
+
+declare(
+    b"xnack", native(cmd_xnack), arity=-7, flags=WRITE | FAST, keys=key_at(1, "RW update"), since="8.8.0",
+    complexity="O(log(N)) for each id where N is the number of entries that are pending",
+    summary="Releases entries that are pending: they can be claimed by anybody at once.",
+    args="key group mode=(SILENT | FAIL | FATAL) IDS ids={numids:integer id...} [RETRYCOUNT count:integer] [FORCE]",
+)
+
+
 # ---------------------------------------------------------------- XPENDING
 
 cdef struct PendingArgs:                # arguments of XPENDING with a range
@@ -502,8 +635,12 @@ cdef int64_t latest(int64_t now_ms, int64_t min_idle) noexcept:
 cdef int reply_pending(Client c, Id id, const Pending* p) except -1:
     c.reply_array(4)
     reply_id(c, id)
-    c.reply_bulk(consumer_name(p.consumer), p.consumer.name_size)
-    c.reply_int(max(c.core.now_ms - p.time_ms, 0))
+    if p.consumer is NULL:
+        c.reply_bulk(b"", 0)
+        c.reply_int(-1)
+    else:
+        c.reply_bulk(consumer_name(p.consumer), p.consumer.name_size)
+        c.reply_int(max(c.core.now_ms - p.time_ms, 0))
     return c.reply_int(p.deliveries)
 
 

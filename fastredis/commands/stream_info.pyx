@@ -12,6 +12,7 @@ from fastredis.engine.flags cimport CONTAINER, LOADING, READONLY, STALE
 from fastredis.engine.options cimport arg_is, get_int_or_reply
 from fastredis.values.entry cimport TYPE_STREAM, Entry
 from fastredis.values.stream_group cimport Pending, consumer_name, group_at, group_find, group_name, pending_find
+from fastredis.values.stream_idmp cimport Idmp, idmp_expire
 from fastredis.values.stream_type cimport stream_first_id, stream_lag, stream_length, stream_of
 
 from fastredis.commands.help_text import help_lines
@@ -22,6 +23,7 @@ declare = declarer("stream")
 
 cdef enum:
     COUNT_DEFAULT = 10                  # entries that XINFO STREAM FULL shows
+    IDMP_FIELDS = 6                     # that reply_idmp() replies
 
 XINFO_HELP = """
 CONSUMERS <key> <groupname>
@@ -117,8 +119,11 @@ cdef int reply_pending(Client c, const Group* group, int64_t count) except -1:
         p = <Pending*>idt_value(&group.pending, at)
         c.reply_array(4)
         reply_id(c, idt_id(at))
-        c.reply_bulk(consumer_name(p.consumer), p.consumer.name_size)
-        c.reply_int(p.time_ms)
+        if p.consumer is NULL:
+            c.reply_bulk(b"", 0)
+        else:
+            c.reply_bulk(consumer_name(p.consumer), p.consumer.name_size)
+        c.reply_int(p.time_ms if p.consumer is not NULL else 0)
         c.reply_int(p.deliveries)
         found += 1
         at = idt_next(at)
@@ -154,12 +159,14 @@ cdef int reply_group(Client c, Stream* s, const Group* group, int64_t count) exc
     """A group of XINFO STREAM FULL."""
     cdef uint32_t i
 
-    c.reply_map(7)
+    c.reply_map(8 if group.releases else 7)
     name_of_group(c, group)
     named_id(c, b"last-delivered-id", group.last_id)
     known_number(c, b"entries-read", group.entries_read)
     known_number(c, b"lag", stream_lag(s, group))
     number(c, b"pel-count", group.pending.count)
+    if group.releases:                  # what 7.0 shows, unless something was ever released
+        number(c, b"nacked-count", group.released)
     c.reply_text(b"pending")
     reply_pending(c, group, count)
     c.reply_text(b"consumers")
@@ -167,6 +174,16 @@ cdef int reply_group(Client c, Stream* s, const Group* group, int64_t count) exc
     for i in range(group.consumer_count):
         reply_consumer(c, group, group.consumers[i], count)
     return 0
+
+
+cdef int reply_idmp(Client c, const Idmp* idmp) except -1:
+    """What is known of producers, in a stream that has had one; so 7.0's reply is the same for all others."""
+    number(c, b"idmp-duration", idmp.duration_s)
+    number(c, b"idmp-maxsize", idmp.maxsize)
+    number(c, b"pids-tracked", idmp.producers.count)
+    number(c, b"iids-tracked", idmp.iids)
+    number(c, b"iids-added", idmp.added)
+    return number(c, b"iids-duplicates", idmp.duplicates)
 
 
 cdef int cmd_xinfo_stream(Client c) except -1:
@@ -182,7 +199,9 @@ cdef int cmd_xinfo_stream(Client c) except -1:
 
     if s is NULL or not full_or_reply(c, &full, &count):
         return 0
-    c.reply_map(9 if full else 10)
+    if s.idmp is not NULL:
+        idmp_expire(&c.core.memory, s.idmp, c.core.now_ms)
+    c.reply_map((9 if full else 10) + (IDMP_FIELDS if s.idmp is not NULL else 0))
     number(c, b"length", stream_length(s))
     number(c, b"radix-tree-keys", s.nodes.count)
     number(c, b"radix-tree-nodes", s.nodes.leaves + s.nodes.inners + 1)
@@ -190,6 +209,8 @@ cdef int cmd_xinfo_stream(Client c) except -1:
     named_id(c, b"max-deleted-entry-id", s.max_deleted_id)
     number(c, b"entries-added", s.entries_added)
     named_id(c, b"recorded-first-entry-id", stream_first_id(s))
+    if s.idmp is not NULL:
+        reply_idmp(c, s.idmp)
     if not full:
         number(c, b"groups", s.groups.count)
         reply_edge(c, b"first-entry", s, False)

@@ -2,30 +2,34 @@
 
 Both look at each stream in turn and reply what there is behind an id: for XREAD the one that was given, for XREADGROUP
 that of the group, if the argument is `>`. Any other id asks for the consumer's history: what is pending for it.
+CLAIM: what has been pending for so long comes first, whoever has it.
 If there is nothing in any, they wait for the keys (engine/blocking) with the ids that they have resolved: `$` would be
 another id then. A group that goes, or its key, wakes those who wait for its entries; they find no group.
 """
-from libc.stdint cimport UINT64_MAX, int64_t
+from libc.stdint cimport INT64_MAX, UINT64_MAX, int64_t, uint64_t
 from libc.string cimport memcpy
 
 from fastredis._resp cimport arg_bytes
+from fastredis.commands.stream_claims cimport claim_oldest
 from fastredis.commands.stream_groups cimport (
     Arg, Client, Group, GroupCall, Id, Stream, consumer_effect, find_group, give, no_group, position_effect,
     use_consumer,
 )
 from fastredis.commands.streams cimport (
-    ID_TEXT, after, before, format_id, id_or_reply, only_effects, reply_entry, reply_id, reply_range,
+    ID_TEXT, after, before, format_id, id_or_reply, only_effects, reply_entry, reply_fields, reply_id, reply_range,
 )
 from fastredis.ds.alloc cimport mem_alloc, mem_free
-from fastredis.ds.id_tree cimport IdPlace, id_less, idt_from, idt_id, idt_next
+from fastredis.ds.id_tree cimport IdPlace, id_less, idt_from, idt_id, idt_next, idt_value
 from fastredis.engine.blocking cimport NULL_ARRAY, block_on_keys
 from fastredis.engine.command cimport native
 from fastredis.engine.engine cimport C_BLOCKED
 from fastredis.engine.errors cimport ERR_SYNTAX
 from fastredis.engine.flags cimport BLOCKING, READONLY, WRITE
-from fastredis.engine.options cimport arg_is, get_int_or_reply, get_timeout_or_reply
+from fastredis.engine.options cimport arg_is, get_int_or_reply, get_int_or_reply_text, get_timeout_or_reply
 from fastredis.values.entry cimport TYPE_STREAM, Entry
-from fastredis.values.stream_group cimport READ_UNKNOWN, pending_find, pending_give
+from fastredis.values.stream_group cimport (
+    READ_UNKNOWN, Pending, once_more, pending_find, pending_give, pending_oldest,
+)
 from fastredis.values.stream_type cimport (
     StreamIter, stream_first_id, stream_has_gap, stream_iter, stream_last_entry, stream_length, stream_next, stream_of,
     stream_read_at,
@@ -36,6 +40,9 @@ from fastredis.engine.declarations import Range, key_after
 
 declare = declarer("stream")
 
+cdef enum:
+    CLAIM_PAUSE_MS = 10                 # those who would claim at once look again after so long
+
 cdef struct Reading:                    # arguments of XREAD and XREADGROUP
     int64_t count                       # COUNT; 0: all
     bint blocks
@@ -44,6 +51,9 @@ cdef struct Reading:                    # arguments of XREAD and XREADGROUP
     int64_t streams
     bint grouped                        # XREADGROUP
     bint no_ack
+    bint claims                         # CLAIM
+    int64_t min_idle                    # its argument
+    int64_t claim_ms                    # when something pending may be claimed next; INT64_MAX: nothing is known
     Arg* group
     Arg* consumer
     int64_t served                      # streams in the reply
@@ -74,6 +84,17 @@ cdef bint only_grouped_or_reply(Client c, const Reading* r, bytes option) except
     return r.grouped
 
 
+cdef bint min_idle_or_reply(Client c, int at, Reading* r) except -1:
+    """The argument of CLAIM."""
+    if not get_int_or_reply_text(c, at, &r.min_idle, b"ERR min-idle-time is not an integer"):
+        return False
+    if r.min_idle < 0:
+        c.error(b"ERR min-idle-time must be a positive integer")
+        return False
+    r.claims = True
+    return True
+
+
 cdef bint reading_or_reply(Client c, bint grouped, Reading* r) except -1:
     """All arguments but the ids."""
     cdef int i = 1
@@ -81,7 +102,8 @@ cdef bint reading_or_reply(Client c, bint grouped, Reading* r) except -1:
 
     r.grouped = grouped
     r.count = r.served = 0
-    r.blocks = r.no_ack = False
+    r.blocks = r.no_ack = r.claims = False
+    r.claim_ms = INT64_MAX
     r.group = NULL
     r.first = 0
     while i < c.argc and not r.first:
@@ -104,6 +126,10 @@ cdef bint reading_or_reply(Client c, bint grouped, Reading* r) except -1:
                 return False
             r.group, r.consumer = &c.argv[i + 1], &c.argv[i + 2]
             i += 2
+        elif arg_is(&c.argv[i], b"CLAIM") and more:
+            i += 1
+            if not only_grouped_or_reply(c, r, b"CLAIM") or not min_idle_or_reply(c, i, r):
+                return False
         elif arg_is(&c.argv[i], b"NOACK"):
             if not only_grouped_or_reply(c, r, b"NOACK"):
                 return False
@@ -208,8 +234,11 @@ cdef int read_stream(Client c, Reading* r, int64_t i, Id behind) except -1:
     return reply_range(c, s, after(behind), Id(UINT64_MAX, UINT64_MAX), r.count, False)
 
 
-cdef int64_t deliver(Client c, Reading* r, GroupCall* call) except -1:
-    """Reply what the group has not had yet, without a header, and note who has it now; how many entries."""
+cdef int64_t deliver(Client c, Reading* r, GroupCall* call, int64_t count) except -1:
+    """Reply what the group has not had yet, up to `count` entries, 0: all, without a header, and note who has it now.
+
+    How many. With CLAIM, each as what is claimed: idle for no time, and never delivered before.
+    """
     cdef Id highest = Id(UINT64_MAX, UINT64_MAX)
     cdef Id gap = call.s.max_deleted_id if stream_has_gap(call.s, Id(0, 0)) else Id(0, 0)
     cdef Id first = stream_first_id(call.s)
@@ -218,13 +247,17 @@ cdef int64_t deliver(Client c, Reading* r, GroupCall* call) except -1:
     cdef StreamIter it
 
     stream_iter(&it, call.s, after(group.last_id), highest, False)
-    while (r.count == 0 or delivered < r.count) and stream_next(&it):
+    while (count == 0 or delivered < count) and stream_next(&it):
         if group.entries_read != READ_UNKNOWN and id_less(gap, group.last_id) and not id_less(group.last_id, first):
             group.entries_read += 1
         elif call.s.entries_added:
             group.entries_read = stream_read_at(call.s, it.id)
         group.last_id = it.id
-        reply_entry(c, &it)
+        c.reply_array(4 if r.claims else 2)
+        reply_fields(c, &it)
+        if r.claims:
+            c.reply_int(0)
+            c.reply_int(0)
         if not r.no_ack:
             give(c, call, it.id, c.core.now_ms, 1)
         delivered += 1
@@ -246,7 +279,8 @@ cdef int64_t reply_history(Client c, Reading* r, GroupCall* call, Id behind) exc
         stream_iter(&it, call.s, id, id, False)
         if stream_next(&it):
             reply_entry(c, &it)
-            pending_give(call.group, id, call.consumer, c.core.now_ms, pending_find(call.group, id).deliveries + 1)
+            pending_give(call.group, id, call.consumer, c.core.now_ms,
+                         <uint64_t>once_more(pending_find(call.group, id)))
         else:
             c.reply_array(2)
             reply_id(c, id)
@@ -271,13 +305,49 @@ cdef int read_group(Client c, Reading* r, int64_t i, Id behind) except -1:
         mark = c.out.begin()
         c.out.end_array(mark, reply_history(c, r, &call, behind))
         c.core.dirty += 1
-    elif stream_length(call.s) and id_less(call.group.last_id, stream_last_entry(call.s)):
-        reply_key(c, r, key)
-        mark = c.out.begin()
-        c.out.end_array(mark, deliver(c, r, &call))
-        c.core.dirty += 1
-        position_effect(c, &call)
+    elif r.claims or has_news(&call):
+        read_news(c, r, &call)
     return consumer_effect(c, &call)
+
+
+cdef inline bint has_news(GroupCall* call) noexcept:
+    return stream_length(call.s) and id_less(call.group.last_id, stream_last_entry(call.s))
+
+
+cdef int read_news(Client c, Reading* r, GroupCall* call) except -1:
+    """What XREADGROUP replies of a stream for `>`, if there is anything."""
+    cdef size_t begin = c.out.begin()
+    cdef int64_t claimed = 0
+    cdef int64_t found = 0
+    cdef size_t mark
+
+    reply_key(c, r, call.key)
+    mark = c.out.begin()
+    if r.claims:
+        claimed = claim_oldest(c, call, r.min_idle, r.count)
+    if has_news(call) and (r.count == 0 or claimed < r.count):
+        found = deliver(c, r, call, r.count - claimed if r.count else 0)
+        c.core.dirty += 1
+        position_effect(c, call)
+    if claimed + found:
+        return c.out.end_array(mark, claimed + found)
+    r.served -= 1
+    c.out.truncate(min(begin, c.out.size))
+    note_claimable(c, r, call)
+    return 0
+
+
+cdef int note_claimable(Client c, Reading* r, GroupCall* call) noexcept:
+    """When something may be idle for so long: what is pending now, or what is delivered from now on."""
+    cdef IdPlace at = pending_oldest(call.group)
+    cdef int64_t soonest = c.core.now_ms + max(r.min_idle, <int64_t>CLAIM_PAUSE_MS)
+
+    if r.min_idle > c.core.now_ms:
+        return 0                        # nothing is that old
+    if at.leaf is not NULL:
+        soonest = min(soonest, (<Pending*>idt_value(&call.group.pending, at)).time_ms + r.min_idle)
+    r.claim_ms = min(r.claim_ms, max(soonest, c.core.now_ms + 1))
+    return 0
 
 
 # ---------------------------------------------------------------- the commands
@@ -301,10 +371,15 @@ cdef int wait(Client c, const Reading* r, const Id* ids) except -1:
             text += ID_TEXT
     try:
         block_on_keys(c, r.first, r.streams, 1, TYPE_STREAM, r.deadline_ms, NULL_ARRAY, r.grouped, again,
-                      arg_bytes(r.group) if r.grouped else None)
+                      wanted(r) if r.grouped else None, r.claim_ms if r.claim_ms != INT64_MAX else 0)
     finally:
         mem_free(&c.core.memory, again, size)
     return 0 if c.flags & C_BLOCKED or not r.grouped else only_effects(c)
+
+
+cdef bytes wanted(const Reading* r):
+    """What those who read from a group want alike: what is new, or what has been idle for so long as well."""
+    return b"%d>" % r.min_idle + arg_bytes(r.group) if r.claims else b">" + arg_bytes(r.group)
 
 
 cdef int tell_consumers(Client c) except -1:
@@ -378,8 +453,9 @@ declare(
 cdef int cmd_xreadgroup(Client c) except -1:
     """XREADGROUP GROUP group consumer [COUNT n] [BLOCK ms] [NOACK] STREAMS key ... id ... -> as XREAD, for a consumer.
 
-    `>`: entries that no consumer of the group has had; they are pending from now on, unless NOACK. Any other id: what
-    is pending for this consumer behind it. Propagated as XCLAIM for each entry, and XGROUP SETID.
+    `>`: entries that no consumer of the group has had; they are pending from now on, unless NOACK. CLAIM: before them,
+    what has been pending for so many ms; each entry has two numbers more, for how long and how often before. Any other
+    id: what is pending for this consumer behind it. Propagated as XCLAIM for each entry, and XGROUP SETID.
     Errors: WRONGTYPE; NOGROUP; syntax. Source: https://redis.io/commands/xreadgroup
     """
     return read_command(c, True)
@@ -389,6 +465,7 @@ declare(
     keys=key_after("STREAMS", 4, "RO access", Range(-1, 1, 2)), since="5.0.0",
     complexity="O(log(N)+M) for each stream where N is the number of its entries and M that of those returned",
     summary="Returns entries of streams that a consumer of a group is to work on; waits for one.",
-    args="GROUP group-block={group consumer} [COUNT count:integer] [BLOCK milliseconds:integer] [NOACK] "
-         "STREAMS streams={key... id...}",
+    history=(("8.4.0", "`CLAIM`."),),
+    args="GROUP group-block={group consumer} [COUNT count:integer] [BLOCK milliseconds:integer] "
+         "[CLAIM min-idle-time:integer@8.4.0] [NOACK] STREAMS streams={key... id...}",
 )

@@ -40,6 +40,7 @@ cdef bint ids_block_or_reply(Client c, int first, int* policy, int* first_id, in
 # --- replies
 cdef int reply_id(Client c, Id id) except -1
 cdef int reply_entry(Client c, StreamIter* it) except -1            # the one that the walk is at
+cdef int reply_fields(Client c, StreamIter* it) except -1           # its id and its fields, without a header
 # Entries of a range, without a header; count 0: all. How many.
 cdef int64_t reply_entries(Client c, Stream* s, Id start, Id end, int64_t count, bint reverse) except -1
 cdef int reply_range(Client c, Stream* s, Id start, Id end, int64_t count, bint reverse) except -1     # as an array

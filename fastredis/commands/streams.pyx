@@ -3,6 +3,7 @@ from libc.stdint cimport INT64_MAX, UINT64_MAX, int64_t, uint8_t, uint64_t
 from libc.string cimport memchr
 
 from fastredis._resp cimport arg_bytes, arg_hash
+from fastredis.commands.stream_messages cimport Message, message_added, message_known, name_message
 from fastredis.ds.alloc cimport mem_alloc, mem_free
 from fastredis.ds.id_tree cimport id_less
 from fastredis.ds.listpack cimport LP_MAX, LpItem, lp_bytes_at, lp_get, lp_short_text, lp_text
@@ -10,7 +11,7 @@ from fastredis.ds.native cimport likely
 from fastredis.ds.numbers cimport INT64_TEXT, format_uint64, parse_uint64
 from fastredis.engine.command cimport Command, native
 from fastredis.engine.core cimport NOTIFY_STREAM
-from fastredis.engine.errors cimport ERR_NO_KEY, ERR_SYNTAX, arity_error
+from fastredis.engine.errors cimport ERR_SYNTAX, arity_error
 from fastredis.engine.flags cimport DENYOOM, FAST, READONLY, WRITE
 from fastredis.engine.options cimport (
     OPT_INT, Option, Options, arg_is, get_int_or_reply, get_range_or_reply, option_number, parse_options_or_reply,
@@ -21,7 +22,7 @@ from fastredis.values.stream_refs cimport (
 )
 from fastredis.values.stream_type cimport (
     TRIM_MAXLEN, TRIM_MINID, StreamPair, StreamTrim, stream_append, stream_delete, stream_first_id, stream_iter,
-    stream_last_entry, stream_length, stream_new, stream_next, stream_of, stream_trim,
+    stream_length, stream_new, stream_next, stream_of, stream_trim,
 )
 
 from fastredis.engine.command import declarer
@@ -215,11 +216,15 @@ cdef inline const uint8_t* reply_element(Client c, const uint8_t* p) except NULL
 
 
 cdef int reply_entry(Client c, StreamIter* it) except -1:
+    c.reply_array(2)
+    return reply_fields(c, it)
+
+
+cdef int reply_fields(Client c, StreamIter* it) except -1:
     cdef const uint8_t* field = it.field
     cdef const uint8_t* value = it.value
     cdef uint64_t _i
 
-    c.reply_array(2)
     reply_id(c, it.id)
     c.reply_array(2 * it.fields)
     if value is NULL:                   # they lie there as they are replied
@@ -307,6 +312,8 @@ cdef struct AddTrim:                # arguments of XADD, and of XTRIM
     bint auto_id                    # *
     bint auto_seq                   # ms-*
     Id id
+    int idmp_at                     # where IDMP or IDMPAUTO is; 0: there is none
+    int idmp_words                  # that it is, with its names
 
 
 cdef bint threshold_or_reply(Client c, int at, AddTrim* args) except -1:
@@ -348,6 +355,23 @@ cdef bint limit_or_reply(Client c, int at, AddTrim* args) except -1:
     return True
 
 
+cdef bint idmp_or_reply(Client c, int at, AddTrim* args) except -1:
+    """IDMP with a producer's and a message's name, or IDMPAUTO with a producer's, in argv[at]."""
+    cdef bint named = arg_is(&c.argv[at], b"IDMP")
+
+    if args.idmp_at:
+        c.error(b"ERR IDMP/IDMPAUTO specified multiple times")
+    elif c.argv[at + 1].size == 0:
+        c.error(b"ERR IDMP requires a non-empty producer ID" if named else
+                b"ERR IDMPAUTO requires a non-empty producer ID")
+    elif named and c.argv[at + 2].size == 0:
+        c.error(b"ERR IDMP requires a non-empty idempotent ID")
+    else:
+        args.idmp_at, args.idmp_words = at, 3 if named else 2
+        return True
+    return False
+
+
 cdef bint add_or_trim_or_reply(Client c, bint adds, AddTrim* args) except -1:
     """The options of XADD up to its id, or of XTRIM."""
     cdef Arg* a
@@ -355,7 +379,7 @@ cdef bint add_or_trim_or_reply(Client c, bint adds, AddTrim* args) except -1:
 
     args[0] = AddTrim(trim=StreamTrim(0, False, 0, Id(0, 0), 0), policy=REFS_KEEP, policy_given=False,
                       no_mkstream=False, threshold_at=0, limit_at=0, limit=0, id_at=0, auto_id=False, auto_seq=False,
-                      id=Id(0, 0))
+                      id=Id(0, 0), idmp_at=0, idmp_words=0)
     while i < c.argc:
         a = &c.argv[i]
         if adds and arg_is(a, b"*"):
@@ -371,6 +395,10 @@ cdef bint add_or_trim_or_reply(Client c, bint adds, AddTrim* args) except -1:
             i += 1
         elif adds and arg_is(a, b"NOMKSTREAM"):
             args.no_mkstream = True
+        elif adds and (arg_is(a, b"IDMP") and i + 2 < c.argc or arg_is(a, b"IDMPAUTO") and i + 1 < c.argc):
+            if not idmp_or_reply(c, i, args):
+                return False
+            i += args.idmp_words - 1
         elif not args.policy_given and policy_of(a) >= 0:
             args.policy = policy_of(a)
             args.policy_given = True
@@ -442,8 +470,10 @@ cdef int trim_effect(Client c, AddTrim* args, bytes id) except -1:
         words[args.threshold_at - 1] = b"="
         words[args.threshold_at] = b"%d" % args.trim.length if args.trim.kind == TRIM_MAXLEN else id_text(
             args.trim.min_id)
-        if args.limit_at:
-            del words[args.limit_at:args.limit_at + 2]
+    for first, count in sorted([(args.limit_at if args.trim.approximate else 0, 2), (args.idmp_at, args.idmp_words)],
+                               reverse=True):
+        if first:
+            del words[first:first + count]
     return c.effect(words)
 
 
@@ -496,15 +526,28 @@ cdef int append(Client c, Stream* s, Id id, int first) noexcept:
     return 0
 
 
-cdef int cmd_xadd(Client c) except -1:
-    """XADD key [NOMKSTREAM] [KEEPREF|DELREF|ACKED] [MAXLEN|MINID [=|~] threshold [LIMIT n]] *|id field value ... -> id.
+cdef int message_of(Client c, const AddTrim* args, Message* message) noexcept:
+    """The message that the arguments of XADD are."""
+    message.pid = &c.argv[args.idmp_at + 1]
+    if args.idmp_words == 3:
+        message.iid, message.iid_size = c.argv[args.idmp_at + 2].ptr, c.argv[args.idmp_at + 2].size
+    else:
+        name_message(message, &c.argv[args.id_at + 1], (c.argc - args.id_at - 1) // 2)
+    return 0
 
-    Null with NOMKSTREAM if there is no key. `ms-*`: the next free sequence number. Propagated with the id it got, and
-    with an exact threshold. Cost: O(1) a field; entries that are trimmed, by nodes.
+
+cdef int cmd_xadd(Client c) except -1:
+    """XADD key [NOMKSTREAM] [KEEPREF|DELREF|ACKED] [IDMP pid iid|IDMPAUTO pid] [MAXLEN|MINID [=|~] threshold [LIMIT n]]
+    *|id field value ... -> id.
+
+    Null with NOMKSTREAM if there is no key. `ms-*`: the next free sequence number. IDMP: a message that a producer has
+    sent already is not added; the reply is the id it got then. Propagated with the id it got, with an exact
+    threshold, and with XIDMPRECORD in place of IDMP. Cost: O(1) a field; entries that are trimmed, by nodes.
     Errors: WRONGTYPE; syntax; an id that is not above all others; a field without a value.
     Source: https://redis.io/commands/xadd
     """
     cdef AddTrim args
+    cdef Message message
     cdef Entry* e
     cdef Stream* s
 
@@ -512,6 +555,8 @@ cdef int cmd_xadd(Client c) except -1:
         return 0
     if c.argc - args.id_at < 3 or (c.argc - args.id_at) % 2 == 0:
         return c.error_text(arity_error((<Command>c.command).name))
+    if args.idmp_at and not args.auto_id and not c.core.obeying:
+        return c.error(b"ERR IDMP/IDMPAUTO can be used only with auto-generated IDs")
     if not args.auto_id and not args.auto_seq and is_zero(args.id):
         return c.error(b"ERR The ID specified in XADD must be greater than 0-0")
     e = c.db.lookup_write(&c.argv[1])
@@ -519,6 +564,10 @@ cdef int cmd_xadd(Client c) except -1:
         return 0
     if e is NULL and args.no_mkstream:
         return c.reply_null()
+    if args.idmp_at:
+        message_of(c, &args, &message)
+        if e is not NULL and message_known(c, stream_of(e), &message):
+            return reply_id(c, message.id)
     if not next_id_or_reply(c, stream_of(e) if e is not NULL else NULL, &args) or not size_or_reply(c, args.id_at + 1):
         return 0
     if e is NULL:
@@ -529,8 +578,10 @@ cdef int cmd_xadd(Client c) except -1:
     reply_id(c, args.id)
     if args.trim.kind and trim_stream(c, s, &args):
         c.note(&c.argv[1], NOTIFY_STREAM, b"xtrim")
-    if args.auto_id or args.auto_seq or args.trim.approximate:
+    if args.auto_id or args.auto_seq or args.trim.approximate or args.idmp_at:
         trim_effect(c, &args, id_text(args.id) if c.propagates() else None)
+    if args.idmp_at:
+        message_added(c, s, &message, args.id)
     return 0
 
 declare(
@@ -538,11 +589,12 @@ declare(
     tips=("nondeterministic_output",),
     complexity="O(1) to add; O(N) where N is the number of entries that are trimmed",
     summary="Adds an entry to a stream; creates the key if there is none.",
-    args="key [NOMKSTREAM@6.2.0] [condition=(KEEPREF | DELREF | ACKED)@8.2.0] "
+    args="key [NOMKSTREAM@6.2.0] [condition=(KEEPREF | DELREF | ACKED)] "
+         "[idmp=(IDMPAUTO pid | IDMP idmp={pid iid})@8.6.0] "
          "[trim={strategy=(MAXLEN | MINID@6.2.0) [operator=(equal=\"=\" | approximately=\"~\")] threshold "
          "[LIMIT count:integer@6.2.0]}] id-selector=(auto-id=\"*\" | id) data={field value}...",
     history=(("6.2.0", "`NOMKSTREAM`, `MINID` and `LIMIT`."), ("7.0.0", "Ids `ms-*`."),
-             ("8.2.0", "`KEEPREF`, `DELREF` and `ACKED`.")),
+             ("8.2.0", "`KEEPREF`, `DELREF` and `ACKED`."), ("8.6.0", "`IDMP` and `IDMPAUTO`.")),
 )
 
 
@@ -713,82 +765,4 @@ declare(
     complexity="O(log(N)) for each id where N is the number of nodes, and with DELREF and ACKED for each group",
     summary="Deletes entries of a stream, with regard to groups that still need them.",
     args="key [condition=(KEEPREF | DELREF | ACKED)] IDS ids={numids:integer id...}",
-)
-
-
-# ---------------------------------------------------------------- XSETID
-
-cdef struct SetId:                  # arguments of XSETID
-    Id last_id
-    int64_t added                   # ENTRIESADDED; -1: not given
-    Id deleted                      # MAXDELETEDID; 0-0: not given
-
-
-cdef bint setid_or_reply(Client c, SetId* args) except -1:
-    cdef int i = 3
-
-    args.added = -1
-    args.deleted = Id(0, 0)
-    if not id_or_reply(c, 2, 0, &args.last_id):
-        return False
-    while i < c.argc:
-        if arg_is(&c.argv[i], b"ENTRIESADDED") and i + 1 < c.argc:
-            if not get_int_or_reply(c, i + 1, &args.added):
-                return False
-            if args.added < 0:
-                c.error(b"ERR entries_added must be positive")
-                return False
-        elif arg_is(&c.argv[i], b"MAXDELETEDID") and i + 1 < c.argc:
-            if not id_or_reply(c, i + 1, 0, &args.deleted):
-                return False
-            if id_less(args.last_id, args.deleted):
-                c.error(b"ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id")
-                return False
-        else:
-            c.error(ERR_SYNTAX)
-            return False
-        i += 2
-    return True
-
-
-cdef int cmd_xsetid(Client c) except -1:
-    """XSETID key last-id [ENTRIESADDED n] [MAXDELETEDID id] -> OK: what the stream knows of itself.
-
-    Errors: no such key; WRONGTYPE; an id below that of an entry; fewer entries than there are.
-    Source: https://redis.io/commands/xsetid
-    """
-    cdef SetId args
-    cdef Entry* e
-    cdef Stream* s
-
-    if not setid_or_reply(c, &args):
-        return 0
-    e = c.db.lookup_write(&c.argv[1])
-    if e is NULL:
-        return c.error(ERR_NO_KEY)
-    if not c.has_type(e, TYPE_STREAM):
-        return 0
-    s = stream_of(e)
-    if id_less(args.last_id, s.max_deleted_id):
-        return c.error(b"ERR The ID specified in XSETID is smaller than current max_deleted_entry_id")
-    if stream_length(s):
-        if id_less(args.last_id, stream_last_entry(s)):
-            return c.error(b"ERR The ID specified in XSETID is smaller than the target stream top item")
-        if args.added != -1 and stream_length(s) > <uint64_t>args.added:
-            return c.error(b"ERR The entries_added specified in XSETID is smaller than the target stream length")
-    s.last_id = args.last_id
-    if args.added != -1:
-        s.entries_added = args.added
-    if not is_zero(args.deleted):
-        s.max_deleted_id = args.deleted
-    c.core.dirty += 1
-    c.note(&c.argv[1], NOTIFY_STREAM, b"xsetid")        # who watches the key is not told, as in Redis
-    return c.reply_ok()
-
-declare(
-    b"xsetid", native(cmd_xsetid), arity=-3, flags=WRITE | DENYOOM | FAST, keys=key_at(1, "RW update"), since="5.0.0",
-    complexity="O(1)",
-    summary="Sets the last id of a stream, and what else it counts by.",
-    args="key last-id [ENTRIESADDED entries-added:integer@7.0.0] [MAXDELETEDID max-deleted-id@7.0.0]",
-    history=(("7.0.0", "`ENTRIESADDED` and `MAXDELETEDID`."),),
 )

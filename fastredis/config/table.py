@@ -319,6 +319,8 @@ PARAMETERS: tuple[Parameter, ...] = (
     Int("slowlog-max-len", 128, 0, I64_MAX),
     Int("socket-mark-id", 0, 0, UINT_MAX, IMMUTABLE, absent="sockets are not marked"),
     Bool("stop-writes-on-bgsave-error", True),
+    Int("stream-idmp-duration", 100, 1, 86400),
+    Int("stream-idmp-maxsize", 100, 1, 10000),
     Memory("stream-node-max-bytes", 4 * KB, 0, I64_MAX),
     Int("stream-node-max-entries", 100, 0, I64_MAX),
     Enum("supervised", "no", ("upstart", "systemd", "auto", "no"), IMMUTABLE),

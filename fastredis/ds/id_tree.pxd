@@ -89,6 +89,8 @@ cdef IdPlace idt_from(const IdTree* t, Id id) noexcept          # the first one 
 cdef IdPlace idt_up_to(const IdTree* t, Id id) noexcept         # the last one that is not above id
 # The first one not below id whose time is not after `time`.
 cdef IdPlace idt_from_before(const IdTree* t, Id id, int64_t time) noexcept
+# The first one of those with the soonest time; leaf NULL: there is none.
+cdef IdPlace idt_soonest(const IdTree* t) noexcept
 # The weight of all that is below id.
 cdef uint64_t idt_weight_below(const IdTree* t, Id id) noexcept
 

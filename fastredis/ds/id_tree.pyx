@@ -282,6 +282,19 @@ cdef IdPlace idt_from_before(const IdTree* t, Id id, int64_t time) noexcept:
     return IdPlace(NULL, 0)
 
 
+cdef IdPlace idt_soonest(const IdTree* t) noexcept:
+    cdef uint64_t weight
+    cdef int64_t soonest
+
+    if t.root is NULL:
+        return IdPlace(NULL, 0)
+    if t.depth:
+        sum_inner(<const IdInner*>t.root, &weight, &soonest)
+    else:
+        sum_leaf(t, <const IdLeaf*>t.root, &weight, &soonest)
+    return oldest_below(t, t.root, 0, soonest)
+
+
 cdef uint64_t idt_weight_below(const IdTree* t, Id id) noexcept:
     cdef Step[IDT_DEPTH] path
     cdef IdLeaf* leaf

@@ -26,7 +26,8 @@
 # turn, the dispatcher runs the commands of those again whom it concerns what the key is now, and
 # one that still cannot be answered calls block_on_keys() again and keeps its place. A command that only reads, with the
 # arguments of the one before it, is not run: it has the same answer.
-# So a blocking command has one implementation, and checks and replies in one place.
+# So a blocking command has one implementation, and checks and replies in one place. It may ask to run again at a time,
+# too (XREADGROUP CLAIM): the heap has the sooner one of that and the end of the wait.
 #
 # A pause is another way to wait: the command has not run yet, it is still in the
 # query buffer and will be executed, with all checks, when the pause is over. Who pauses the
@@ -70,6 +71,8 @@ cdef class Waiter:
     cdef readonly bint steadfast        # neither time nor CLIENT UNBLOCK ends it
     cdef bint lasting                   # nor does the end of the connection
     cdef bint silent                    # CLIENT REPLY says: no reply to this command
+    cdef int64_t until_ms               # when the wait ends; 0: never
+    cdef int64_t again_ms               # when the command is to run again; 0: never
     cdef int timed_out(self, Client c) except -1    # reply how things stand: it did not happen in time, or it has
     cdef int leave(self) except -1      # the wait is over, however it ended: be where one waits for it no more
 
@@ -131,12 +134,14 @@ cdef class Blocked:
     cdef Py_ssize_t in_lines            # stands in all lines of all keys
 
     cdef int block(self, Client c, Waiter waiter, int64_t deadline_ms) except -1
+    cdef int set_deadline(self, Waiter waiter) except -1
     cdef int answered(self, Waiter waiter) except -1
     cdef bint holds(self, uint64_t flags) noexcept
     cdef int postpone(self, Client c) except -1
     cdef int release(self) except -1
     cdef int settle_pauses(self) except -1
     cdef int64_t next_pause_end(self) noexcept
+    cdef int time_has_come(self, Waiter waiter) except -1
     cdef int arm(self) except -1
     cdef int forget(self, Client c) except -1
     cdef int await_keys(self, KeyWaiter waiter, list keys) except -1
@@ -145,9 +150,10 @@ cdef class Blocked:
 
 cdef int keep_command(KeyWaiter waiter, Client c, Arg* argv) except -1
 # again: the c.argc arguments with which the command is to run again; NULL: c.argv.
-# subject: what those who wait for it want alone (see above); None: nothing like that.
+# subject: what those who wait for it want alone (see above); None: nothing like that. again_ms: when the command is to
+# run again, if not before; 0: never.
 cdef int block_on_keys(Client c, int first, int64_t count, int step, int kind, int64_t deadline_ms,
-                       KeyReply in_vain, bint on_loss=*, Arg* again=*, bytes subject=*) except -1
+                       KeyReply in_vain, bint on_loss=*, Arg* again=*, bytes subject=*, int64_t again_ms=*) except -1
 # A walk along a line: walk_begin(), walk_next() until it is NULL, and in any case walk_end(). Waiters may leave it
 # meanwhile.
 cdef void walk_begin(Stand* walk, KeyLine line) noexcept

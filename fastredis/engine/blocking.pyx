@@ -9,7 +9,7 @@ from fastredis.ds.alloc cimport mem_alloc, mem_free
 from fastredis.ds.expire_heap cimport NOT_IN_HEAP, heap_clear, heap_init, heap_remove, heap_set, heap_top
 from fastredis.engine.client cimport Frame, frame_pop, frame_push
 from fastredis.engine.command cimport Command
-from fastredis.engine.core cimport GATE_PAUSED, LISTEN_BLOCKED, Core
+from fastredis.engine.core cimport AFTER_READY, GATE_LOADING, GATE_PAUSED, LISTEN_BLOCKED, Core
 from fastredis.engine.engine cimport (
     C_BLOCKED, C_CLOSE_AFTER_REPLY, C_DENY_BLOCKING, C_REPLY_OFF, C_REPLY_SKIP, LONGEST_TIMER_MS, CommandStats,
 )
@@ -164,7 +164,8 @@ cdef int reply_in_vain(Client c, KeyReply in_vain) except -1:
 
 
 cdef int block_on_keys(Client c, int first, int64_t count, int step, int kind, int64_t deadline_ms,
-                       KeyReply in_vain, bint on_loss=False, Arg* again=NULL, bytes subject=None) except -1:
+                       KeyReply in_vain, bint on_loss=False, Arg* again=NULL, bytes subject=None,
+                       int64_t again_ms=0) except -1:
     """The command in argv cannot be answered: wait for keys argv[first], argv[first + step] ... to be of type `kind`.
 
     `count` is how many keys; deadline_ms is in ms since the epoch, 0: for ever. on_loss: or for one to be of that type
@@ -176,6 +177,9 @@ cdef int block_on_keys(Client c, int first, int64_t count, int step, int kind, i
 
     if c.blocked is not None:
         c.flags |= C_BLOCKED            # its command ran again, in vain
+        if again_ms:
+            (<Waiter>c.blocked).again_ms = again_ms
+            (<Blocked>c.engine.blocked).set_deadline(<Waiter>c.blocked)
         return 0
     if c.flags & C_DENY_BLOCKING:
         return reply_in_vain(c, in_vain)
@@ -185,6 +189,7 @@ cdef int block_on_keys(Client c, int first, int64_t count, int step, int kind, i
     waiter.on_loss = on_loss
     waiter.subject = subject
     waiter.in_vain = in_vain
+    waiter.again_ms = again_ms
     if count == 1:
         keys = [arg_bytes(&c.argv[first])]
     else:
@@ -256,10 +261,21 @@ cdef class Blocked:
         c.blocked = waiter
         c.flags |= C_BLOCKED
         self.waiting[c] = None
-        if deadline_ms:
-            heap_set(&self.deadlines, &waiter.deadline, deadline_ms)
-            if deadline_ms < self.armed_ms:
+        waiter.until_ms = deadline_ms
+        return self.set_deadline(waiter) if deadline_ms or waiter.again_ms else 0
+
+    cdef int set_deadline(self, Waiter waiter) except -1:
+        """Have the timer look after a waiter when its time has come, or it is to try again."""
+        cdef int64_t soonest = waiter.until_ms
+
+        if waiter.again_ms and (soonest == 0 or waiter.again_ms < soonest):
+            soonest = waiter.again_ms
+        if soonest:
+            heap_set(&self.deadlines, &waiter.deadline, soonest)
+            if soonest < self.armed_ms:
                 self.arm()
+        elif waiter.deadline.heap_index != NOT_IN_HEAP:
+            heap_remove(&self.deadlines, &waiter.deadline)
         return 0
 
     def hold(self, Client c not None):
@@ -488,6 +504,21 @@ cdef class Blocked:
             if self.next_pause_end() <= now_ms:
                 self.settle_pauses()
             while heap_top(&self.deadlines) is not NULL and heap_top(&self.deadlines).when_ms <= now_ms:
-                self.unblock((<Waiter>(<Deadline*>heap_top(&self.deadlines).item).waiter).client, None)
+                self.time_has_come(<Waiter>(<Deadline*>heap_top(&self.deadlines).item).waiter)
         finally:
             self.arm()
+
+    cdef int time_has_come(self, Waiter waiter) except -1:
+        """A waiter is the first in the heap: its command runs again, or its wait ends."""
+        cdef Engine engine = self.engine
+
+        if waiter.again_ms == 0 or waiter.again_ms > engine.core.now_ms:
+            self.unblock(waiter.client, None)
+            return 0
+        waiter.again_ms = 0
+        self.set_deadline(waiter)
+        engine.ready.append((waiter, None))
+        engine.core.after_call |= AFTER_READY
+        if not (engine.core.units or engine.serving or engine.core.gate & GATE_LOADING):
+            engine.serve(engine)
+        return 0

@@ -593,8 +593,12 @@ cdef int serve_ready(Engine engine) except -1:
         while engine.ready:
             ready = engine.ready
             engine.ready = []
-            for db, key in dict.fromkeys(ready):
-                serve_key(engine, db, key)
+            for place, key in dict.fromkeys(ready):
+                if key is None:         # a waiter that asked for it
+                    if (<KeyWaiter>place).client is not None:
+                        retry(engine, <KeyWaiter>place)
+                else:
+                    serve_key(engine, place, key)
     finally:
         engine.serving = False
         engine.core.after_call &= ~AFTER_READY

@@ -21,7 +21,9 @@ cdef extern from "<unistd.h>" nogil:
 cdef enum:
     RDB_VERSION = 10                    # what is written: Redis 7.0 and later load it
     RDB_VERSION_FIELD_TTL = 12          # ... when fields of hashes have deadlines: Redis 7.4 and later
-    RDB_VERSION_MAX = 12                # highest one of Redis' that is read
+    RDB_VERSION_IDMP = 13               # ... of a payload, when a stream knows of producers: Redis 8.6 and later
+    RDB_VERSION_RELEASED = 14           # ... or has released entries: Redis 8.8 and later
+    RDB_VERSION_MAX = 14                # highest one of Redis' that is read
     RDB_VERSION_VALKEY = 80             # the versions of Valkey's own begin here
     RDB_VERSION_VALKEY_MAX = 80
     RDB_VERSION_OWN = 900               # ours, of what has no form that others document: arrays
@@ -53,6 +55,8 @@ cdef enum:                              # types: the byte in front of a key
     RDB_HASH_LISTPACK_EX_RC = 23
     RDB_HASH_METADATA = 24              # fields and values with deadlines, relative to the soonest
     RDB_HASH_LISTPACK_EX = 25           # a listpack of triples behind the soonest deadline
+    RDB_STREAM_LISTPACKS_4 = 26         # with what is known of producers
+    RDB_STREAM_LISTPACKS_5 = 27         # ... and of released entries
     RDB_ARRAY = 200                     # ours, since RDB_VERSION_OWN (rdb_array)
 
 cdef enum:                              # opcodes: where a type could be, too

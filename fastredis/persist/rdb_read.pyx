@@ -18,7 +18,8 @@ from fastredis.persist.rdb cimport (
     RDB_HASH_LISTPACK_EX_RC,
     RDB_HASH_METADATA, RDB_HASH_METADATA_RC, RDB_HASH_ZIPLIST, RDB_HASH_ZIPMAP, RDB_LIST, RDB_LIST_QUICKLIST,
     RDB_LIST_QUICKLIST_2, RDB_LIST_ZIPLIST, RDB_MODULE, RDB_NODE_PACKED, RDB_NODE_PLAIN, RDB_SET, RDB_SET_INTSET,
-    RDB_SET_LISTPACK, RDB_STRING, RDB_VERSION_MAX, RDB_VERSION_OWN, RDB_VERSION_VALKEY, RDB_VERSION_VALKEY_MAX,
+    RDB_SET_LISTPACK, RDB_STREAM_LISTPACKS_5, RDB_STRING, RDB_VERSION_MAX, RDB_VERSION_OWN, RDB_VERSION_VALKEY,
+    RDB_VERSION_VALKEY_MAX,
     RDB_ZSET, RDB_ZSET_2, RDB_ZSET_LISTPACK, RDB_ZSET_ZIPLIST,
 )
 from fastredis.persist.rdb_old cimport old_ziplist, old_zipmap
@@ -571,7 +572,7 @@ cdef int refuse(RdbReader* r, int kind) except -1:
 
 
 cdef bint is_known(int kind) noexcept:
-    return (0 <= kind <= RDB_HASH_LISTPACK_EX and kind != 8 and kind != RDB_MODULE) or kind == RDB_ARRAY
+    return (0 <= kind <= RDB_STREAM_LISTPACKS_5 and kind != 8 and kind != RDB_MODULE) or kind == RDB_ARRAY
 
 
 cdef void rdb_build_start(RdbBuild* b, int kind) noexcept:

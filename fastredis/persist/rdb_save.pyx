@@ -30,8 +30,8 @@ from fastredis.persist.rdb cimport (
     RDB_HASH_LISTPACK, RDB_HASH_LISTPACK_EX, RDB_HASH_METADATA, RDB_LEN_14, RDB_LEN_32, RDB_LEN_64, RDB_LEN_ENCODED,
     RDB_LIST_QUICKLIST_2, RDB_NODE_PACKED, RDB_NODE_PLAIN, RDB_OP_AUX, RDB_OP_EOF, RDB_OP_EXPIRETIME_MS, RDB_OP_FREQ,
     RDB_OP_FUNCTION2, RDB_OP_IDLE, RDB_OP_RESIZEDB, RDB_OP_SELECTDB, RDB_SET, RDB_SET_INTSET, RDB_STREAM_LISTPACKS_2,
-    RDB_STRING, RDB_VERSION, RDB_VERSION_FIELD_TTL, RDB_VERSION_OWN, RDB_VERSION_VALKEY, RDB_ZSET_2, RDB_ZSET_LISTPACK,
-    rdb_delay,
+    RDB_STREAM_LISTPACKS_4, RDB_STREAM_LISTPACKS_5, RDB_STRING, RDB_VERSION, RDB_VERSION_FIELD_TTL, RDB_VERSION_IDMP,
+    RDB_VERSION_OWN, RDB_VERSION_RELEASED, RDB_VERSION_VALKEY, RDB_ZSET_2, RDB_ZSET_LISTPACK, rdb_delay,
 )
 from fastredis.values.array_type cimport Array, array_of, arrays_alive
 from fastredis.values.entry cimport (
@@ -48,8 +48,13 @@ from fastredis.values.list_type cimport list_of
 from fastredis.values.member cimport member_text
 from fastredis.values.opaque_type cimport opaque_bytes, opaque_of
 from fastredis.values.set_type cimport SetIter, set_bytes, set_count, set_iter, set_iter_end, set_next, set_table
-from fastredis.values.stream_group cimport Consumer, Group, Pending, consumer_name, group_at, group_name
-from fastredis.values.stream_type cimport Stream, StreamNode, stream_first_id, stream_length, stream_of
+from fastredis.values.stream_group cimport (
+    Consumer, Group, Pending, consumer_name, group_at, group_name, pending_released,
+)
+from fastredis.values.stream_idmp cimport Idmp, Iid, Named, NameTable, Producer, name_of
+from fastredis.values.stream_type cimport (
+    Stream, StreamNode, stream_first_id, stream_has_released, stream_length, stream_of,
+)
 from fastredis.values.string_type cimport entry_int, entry_raw, raw_data
 from fastredis.values.zset_type cimport zset_block_text, zset_listpack, zset_of
 
@@ -355,7 +360,9 @@ cdef int rdb_type_of(const Entry* e) noexcept:
             return RDB_HASH
         return RDB_HASH_METADATA if encoding == ENC_HASHTABLE else RDB_HASH_LISTPACK_EX
     if entry_type(e) == TYPE_STREAM:
-        return RDB_STREAM_LISTPACKS_2
+        if stream_has_released(stream_of(e)):
+            return RDB_STREAM_LISTPACKS_5
+        return RDB_STREAM_LISTPACKS_2 if stream_of(e).idmp is NULL else RDB_STREAM_LISTPACKS_4
     if entry_type(e) == TYPE_ARRAY:
         return RDB_ARRAY
     if entry_type(e) == TYPE_MODULE:
@@ -369,7 +376,11 @@ cdef int rdb_version_of(const Entry* e) noexcept:
 
     if kind == RDB_HASH_METADATA or kind == RDB_HASH_LISTPACK_EX:
         return RDB_VERSION_FIELD_TTL
-    return RDB_VERSION_OWN if kind == RDB_ARRAY else RDB_VERSION
+    if kind == RDB_ARRAY:
+        return RDB_VERSION_OWN
+    if kind == RDB_STREAM_LISTPACKS_4:
+        return RDB_VERSION_IDMP
+    return RDB_VERSION_RELEASED if kind == RDB_STREAM_LISTPACKS_5 else RDB_VERSION
 
 
 cdef int write_string_value(RdbWriter* w, const Entry* e) except -1:
@@ -551,12 +562,14 @@ cdef int write_id(RdbWriter* w, Id id) except -1:
     return rdb_write_length(w, id.seq)
 
 
-cdef int write_consumer(RdbWriter* w, const Consumer* consumer) except -1:
+cdef int write_consumer(RdbWriter* w, const Consumer* consumer, int kind) except -1:
     cdef IdPlace at = idt_first(&consumer.pending)
     cdef uint8_t[16] id
 
     rdb_write_string(w, consumer_name(consumer), consumer.name_size)
     write_8(w, <uint64_t>consumer.seen_ms)
+    if kind != RDB_STREAM_LISTPACKS_2:
+        write_8(w, <uint64_t>consumer.active_ms)
     rdb_write_length(w, consumer.pending.count)
     while at.leaf is not NULL:
         put_id(id, idt_id(at))
@@ -565,7 +578,49 @@ cdef int write_consumer(RdbWriter* w, const Consumer* consumer) except -1:
     return 0
 
 
-cdef int write_group(RdbWriter* w, const Group* group) except -1:
+cdef int write_released(RdbWriter* w, const Group* group) except -1:
+    """The ids of released entries, in the order in which they were released."""
+    cdef Id* ids = pending_released(w.account, group)
+    cdef uint8_t[16] id
+    cdef uint64_t i
+
+    try:
+        rdb_write_length(w, group.released)
+        for i in range(group.released):
+            put_id(id, ids[i])
+            rdb_write_bytes(w, id, sizeof(id))
+    finally:
+        mem_free(w.account, ids, group.released * sizeof(Id))
+    return 0
+
+
+cdef enum:
+    IDMP_DEFAULT = 100              # seconds, and messages, that are kept of producers where nothing else is said
+
+cdef int write_idmp(RdbWriter* w, const Idmp* idmp) except -1:
+    """What is known of producers; NULL: nothing."""
+    cdef Named* producer = idmp.producers.first if idmp is not NULL else NULL
+    cdef Named* iid
+    cdef NameTable* iids
+
+    rdb_write_length(w, idmp.duration_s if idmp is not NULL else IDMP_DEFAULT)
+    rdb_write_length(w, idmp.maxsize if idmp is not NULL else IDMP_DEFAULT)
+    rdb_write_length(w, idmp.producers.count if idmp is not NULL else 0)
+    while producer is not NULL:
+        iids = &(<Producer*>producer).iids
+        rdb_write_string(w, name_of(&idmp.producers, producer), producer.size)
+        rdb_write_length(w, iids.count)
+        iid = iids.first
+        while iid is not NULL:
+            rdb_write_string(w, name_of(iids, iid), iid.size)
+            write_id(w, (<Iid*>iid).id)
+            iid = iid.next
+        producer = producer.next
+    rdb_write_length(w, idmp.added if idmp is not NULL else 0)
+    return rdb_write_length(w, idmp.duplicates if idmp is not NULL else 0)
+
+
+cdef int write_group(RdbWriter* w, const Group* group, int kind) except -1:
     cdef IdPlace at = idt_first(&group.pending)
     cdef const Pending* record
     cdef uint8_t[16] id
@@ -579,16 +634,16 @@ cdef int write_group(RdbWriter* w, const Group* group) except -1:
         record = <const Pending*>idt_value(&group.pending, at)
         put_id(id, idt_id(at))
         rdb_write_bytes(w, id, sizeof(id))
-        write_8(w, <uint64_t>record.time_ms)
+        write_8(w, <uint64_t>record.time_ms if record.consumer is not NULL else 0)
         rdb_write_length(w, record.deliveries)
         at = idt_next(at)
     rdb_write_length(w, group.consumer_count)
     for i in range(group.consumer_count):
-        write_consumer(w, group.consumers[i])
-    return 0
+        write_consumer(w, group.consumers[i], kind)
+    return write_released(w, group) if kind == RDB_STREAM_LISTPACKS_5 else 0
 
 
-cdef int write_stream(RdbWriter* w, Stream* s) except -1:
+cdef int write_stream(RdbWriter* w, Stream* s, int kind) except -1:
     cdef IdPlace at = idt_first(&s.nodes)
     cdef uint8_t[16] id
     cdef uint32_t i
@@ -606,8 +661,8 @@ cdef int write_stream(RdbWriter* w, Stream* s) except -1:
     rdb_write_length(w, s.entries_added)
     rdb_write_length(w, s.groups.count)
     for i in range(s.groups.count):
-        write_group(w, group_at(&s.groups, i))
-    return 0
+        write_group(w, group_at(&s.groups, i), kind)
+    return write_idmp(w, s.idmp) if kind != RDB_STREAM_LISTPACKS_2 else 0
 
 
 cdef int write_array(RdbWriter* w, const Array* a) except -1:
@@ -649,7 +704,7 @@ cdef int rdb_write_value(RdbWriter* w, const Entry* e) except -1:
             return rdb_write_string(w, <const char*>set_bytes(e), ints_bytes(set_bytes(e)))
         return write_set(w, e)
     if kind == TYPE_STREAM:
-        return write_stream(w, stream_of(e))
+        return write_stream(w, stream_of(e), rdb_type_of(e))
     if kind == TYPE_ARRAY:
         return write_array(w, array_of(e))
     if kind == TYPE_MODULE:

@@ -4,12 +4,18 @@ from libc.stdint cimport int64_t, uint8_t, uint64_t
 from fastredis.ds.id_tree cimport Id, id_less, idt_add, idt_find, idt_value
 from fastredis.ds.listpack cimport LP_MAX, lp_adopt, lp_first, lp_free, lp_valid
 from fastredis.ds.native cimport monotonic_us
-from fastredis.persist.rdb cimport RDB_STREAM_LISTPACKS, RDB_STREAM_LISTPACKS_2, RDB_STREAM_LISTPACKS_3
+from fastredis.persist.rdb cimport (
+    RDB_STREAM_LISTPACKS, RDB_STREAM_LISTPACKS_2, RDB_STREAM_LISTPACKS_3, RDB_STREAM_LISTPACKS_4,
+    RDB_STREAM_LISTPACKS_5,
+)
 from fastredis.persist.rdb_reader cimport (
     RDB_SCRATCH_FIELD, RDB_SCRATCH_VALUE, RdbText, rdb_corrupt, rdb_read_8, rdb_read_bytes, rdb_read_length,
     rdb_read_string,
 )
-from fastredis.values.stream_group cimport Pending, consumer_add, consumer_find, group_add, group_find
+from fastredis.values.stream_group cimport (
+    Pending, consumer_add, consumer_find, group_add, group_find, pending_find, pending_release,
+)
+from fastredis.values.stream_idmp cimport IDMP_LONGEST, IDMP_MOST, idmp_new, idmp_producer, idmp_put
 from fastredis.values.stream_type cimport (
     Stream, stream_last_entry, stream_length, stream_new, stream_of, stream_put_node, stream_read_at,
     stream_valid_node,
@@ -25,6 +31,12 @@ cdef enum:                              # steps
     AT_CONSUMERS                        # how many
     AT_CONSUMER
     AT_CONSUMER_ENTRY
+    AT_RELEASED                         # how many
+    AT_RELEASED_ENTRY
+    AT_IDMP                             # what is kept, and how many producers
+    AT_PRODUCER                         # its name, and how many messages
+    AT_MESSAGE
+    AT_COUNTERS
     AT_END
 
 cdef enum:
@@ -33,11 +45,24 @@ cdef enum:
 
 
 cdef bint is_stream_kind(int kind) noexcept:
-    return kind == RDB_STREAM_LISTPACKS or kind == RDB_STREAM_LISTPACKS_2 or kind == RDB_STREAM_LISTPACKS_3
+    return form_of(kind) != 0
+
+
+cdef int form_of(int kind) noexcept:
+    """Which of the forms of a stream a type is, 1 to 5; 0: it is none."""
+    if kind == RDB_STREAM_LISTPACKS:
+        return 1
+    if kind == RDB_STREAM_LISTPACKS_2:
+        return 2
+    if kind == RDB_STREAM_LISTPACKS_3:
+        return 3
+    if kind == RDB_STREAM_LISTPACKS_4:
+        return 4
+    return 5 if kind == RDB_STREAM_LISTPACKS_5 else 0
 
 
 cdef void stream_walk_start(StreamWalk* walk, int kind) noexcept:
-    walk.kind = kind
+    walk.form = form_of(kind)
     walk.at = AT_START
     walk.e = NULL
 
@@ -105,7 +130,7 @@ cdef bint read_numbers(RdbReader* r, StreamWalk* walk) except -1:
     if not rdb_read_length(r, &length) or not read_id(r, &last_id):
         return False
     added = length
-    if walk.kind != RDB_STREAM_LISTPACKS and not (
+    if walk.form > 1 and not (
             read_id(r, &first_id) and read_id(r, &deleted) and rdb_read_length(r, &added)):
         return False
     if not rdb_read_length(r, &walk.left[0]):
@@ -128,7 +153,7 @@ cdef bint read_group(RdbReader* r, StreamWalk* walk) except -1:
 
     if not rdb_read_string(r, RDB_SCRATCH_VALUE, &name) or not read_id(r, &last_id):
         return False
-    if walk.kind == RDB_STREAM_LISTPACKS:
+    if walk.form == 1:
         read = <uint64_t>stream_read_at(s, last_id)
     elif not rdb_read_length(r, &read):
         return False
@@ -163,7 +188,7 @@ cdef bint read_consumer(RdbReader* r, StreamWalk* walk) except -1:
     if not rdb_read_string(r, RDB_SCRATCH_VALUE, &name) or not rdb_read_8(r, &seen_ms):
         return False
     active_ms = seen_ms
-    if walk.kind == RDB_STREAM_LISTPACKS_3 and not rdb_read_8(r, &active_ms):
+    if walk.form >= 3 and not rdb_read_8(r, &active_ms):
         return False
     if not rdb_read_length(r, &walk.left[2]):
         return False
@@ -196,6 +221,75 @@ cdef bint read_consumer_entry(RdbReader* r, StreamWalk* walk) except -1:
     return True
 
 
+cdef bint read_released_entry(RdbReader* r, StreamWalk* walk) except -1:
+    cdef const uint8_t* p = NULL
+    cdef Pending* record
+    cdef Id id
+
+    if not rdb_read_bytes(r, ID_SIZE, &p):
+        return False
+    id = id_at(p)
+    record = pending_find(walk.group, id)
+    if record is NULL:
+        rdb_corrupt(r, "NACKed entry not found in group global PEL")
+    if record.consumer is not NULL or record.time_ms < 0:
+        rdb_corrupt(r, "NACKed entry has a consumer, or comes twice")
+    walk.group.released += 1            # as it has no consumer
+    pending_release(walk.group, id, record.deliveries)
+    walk.owned += 1
+    walk.left[2] -= 1
+    return True
+
+
+cdef bint read_idmp(RdbReader* r, StreamWalk* walk) except -1:
+    cdef uint64_t duration_s, maxsize
+
+    if not (rdb_read_length(r, &duration_s) and rdb_read_length(r, &maxsize) and rdb_read_length(r, &walk.left[0])):
+        return False
+    if not 1 <= duration_s <= IDMP_LONGEST or not 1 <= maxsize <= IDMP_MOST:
+        rdb_corrupt(r, "Stream keeps messages of producers too long, or too many")
+    stream_of(walk.e).idmp = idmp_new(r.account, duration_s, maxsize)
+    walk.at = AT_PRODUCER
+    return True
+
+
+cdef bint read_producer(RdbReader* r, StreamWalk* walk) except -1:
+    cdef Stream* s = stream_of(walk.e)
+    cdef uint64_t known = s.idmp.producers.count
+    cdef RdbText name
+
+    if not rdb_read_string(r, RDB_SCRATCH_VALUE, &name) or not rdb_read_length(r, &walk.left[1]):
+        return False
+    if name.size == 0:
+        rdb_corrupt(r, "Empty name of a stream's producer")
+    walk.producer = idmp_producer(r.account, s.idmp, name.text, name.size)
+    if s.idmp.producers.count == known:
+        rdb_corrupt(r, "Duplicated producer of a stream")
+    walk.at = AT_MESSAGE
+    return True
+
+
+cdef bint read_message(RdbReader* r, StreamWalk* walk) except -1:
+    cdef RdbText name
+    cdef Id id
+
+    if not rdb_read_string(r, RDB_SCRATCH_VALUE, &name) or not read_id(r, &id):
+        return False
+    if name.size == 0 or not idmp_put(r.account, stream_of(walk.e).idmp, walk.producer, name.text, name.size, id):
+        rdb_corrupt(r, "Empty or duplicated message of a stream's producer")
+    walk.left[1] -= 1
+    return True
+
+
+cdef bint read_counters(RdbReader* r, StreamWalk* walk) except -1:
+    cdef Stream* s = stream_of(walk.e)
+
+    if not (rdb_read_length(r, &s.idmp.added) and rdb_read_length(r, &s.idmp.duplicates)):
+        return False
+    walk.at = AT_END
+    return True
+
+
 # ---------------------------------------------------------------- the walk
 
 cdef int pass_done(RdbReader* r, StreamWalk* walk) except -1:
@@ -208,42 +302,66 @@ cdef int pass_done(RdbReader* r, StreamWalk* walk) except -1:
         walk.left[1] -= 1
         walk.at = AT_CONSUMER
     if walk.at == AT_CONSUMER and walk.left[1] == 0:
+        walk.left[2] = 0
+        walk.at = AT_RELEASED if walk.form == 5 else AT_RELEASED_ENTRY
+    if walk.at == AT_RELEASED_ENTRY and walk.left[2] == 0:
         if walk.owned != walk.group.pending.count:
             rdb_corrupt(r, "NACK without consumer")
         walk.left[0] -= 1
         walk.at = AT_GROUP
     if walk.at == AT_GROUP and walk.left[0] == 0:
-        walk.at = AT_END
+        walk.at = AT_IDMP if walk.form >= 4 else AT_END
+    if walk.at == AT_MESSAGE and walk.left[1] == 0:
+        walk.left[0] -= 1
+        walk.at = AT_PRODUCER
+    if walk.at == AT_PRODUCER and walk.left[0] == 0:
+        walk.at = AT_COUNTERS
     return 0
 
 
-cdef bint step(RdbReader* r, StreamWalk* walk) except -1:
-    """What is next in a stream; False: more is needed."""
-    cdef bint there
+cdef bint read_count(RdbReader* r, StreamWalk* walk, int which, int then) except -1:
+    """How many there are of what comes next."""
+    if not rdb_read_length(r, &walk.left[which]):
+        return False
+    walk.at = then
+    return True
 
+
+cdef bint take(RdbReader* r, StreamWalk* walk) except -1:
+    """Read what is next in a stream; False: more is needed."""
     if walk.at == AT_START:
-        there = rdb_read_length(r, &walk.left[0])
-        if there:
-            walk.at = AT_NODE
-    elif walk.at == AT_NODE:
-        there = read_node(r, walk)
-    elif walk.at == AT_NUMBERS:
-        there = read_numbers(r, walk)
-    elif walk.at == AT_GROUP:
-        there = read_group(r, walk)
-    elif walk.at == AT_GROUP_ENTRY:
-        there = read_group_entry(r, walk)
-    elif walk.at == AT_CONSUMERS:
-        there = rdb_read_length(r, &walk.left[1])
-        if there:
-            walk.at = AT_CONSUMER
-    elif walk.at == AT_CONSUMER:
-        there = read_consumer(r, walk)
-    else:
-        there = read_consumer_entry(r, walk)
-    if there:
-        pass_done(r, walk)
-    return there
+        return read_count(r, walk, 0, AT_NODE)
+    if walk.at == AT_NODE:
+        return read_node(r, walk)
+    if walk.at == AT_NUMBERS:
+        return read_numbers(r, walk)
+    if walk.at == AT_GROUP:
+        return read_group(r, walk)
+    if walk.at == AT_GROUP_ENTRY:
+        return read_group_entry(r, walk)
+    if walk.at == AT_CONSUMERS:
+        return read_count(r, walk, 1, AT_CONSUMER)
+    if walk.at == AT_CONSUMER:
+        return read_consumer(r, walk)
+    if walk.at == AT_CONSUMER_ENTRY:
+        return read_consumer_entry(r, walk)
+    if walk.at == AT_RELEASED:
+        return read_count(r, walk, 2, AT_RELEASED_ENTRY)
+    if walk.at == AT_RELEASED_ENTRY:
+        return read_released_entry(r, walk)
+    if walk.at == AT_IDMP:
+        return read_idmp(r, walk)
+    if walk.at == AT_PRODUCER:
+        return read_producer(r, walk)
+    return read_message(r, walk) if walk.at == AT_MESSAGE else read_counters(r, walk)
+
+
+cdef bint step(RdbReader* r, StreamWalk* walk) except -1:
+    """The same, and go on to what comes next then."""
+    if not take(r, walk):
+        return False
+    pass_done(r, walk)
+    return True
 
 
 cdef StreamResult stream_walk_on(RdbReader* r, StreamWalk* walk, const char* key, size_t key_size,

@@ -8,16 +8,19 @@
 # order of ids and a change of hands is a change in two of them. The group's tree knows the oldest delivery below each
 # of its nodes: what has been idle for so long is found without a look at what has not.
 #
+# An entry that was released (XNACK) is pending, but nobody's. Its time is before all times, and later the later it was
+# released: so what was released first is the oldest of all.
+#
 # Groups and consumers lie in arrays in the order of their names, where they are found by halving. An entry that is
 # deleted from the stream stays pending, as in Redis.
 #
 # Rejected: a record of its own for each pending entry, with a pointer to it in either tree (two misses more for each
 # acknowledgement, 24 bytes more); a third tree by time of delivery.
 
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, int64_t, uint32_t, uint64_t
 
 from fastredis.ds.alloc cimport Account
-from fastredis.ds.id_tree cimport Id, IdTree
+from fastredis.ds.id_tree cimport Id, IdPlace, IdTree
 
 cdef enum:
     READ_UNKNOWN = -1           # Group.entries_read: it cannot be told how many of the entries up to last_id there were
@@ -30,15 +33,17 @@ cdef struct Consumer:
     # name
 
 cdef struct Pending:
-    int64_t time_ms             # of the last delivery
-    uint64_t deliveries
-    Consumer* consumer
+    int64_t time_ms             # of the last delivery; of what is nobody's: see above
+    uint64_t deliveries         # up to INT64_MAX
+    Consumer* consumer          # NULL: nobody's
 
 cdef struct Group:
     uint64_t name_size
     Id last_id                  # the last one delivered
     int64_t entries_read        # how many entries the group has read, or READ_UNKNOWN
     IdTree pending              # of Pending
+    uint64_t released           # of these, nobody's
+    uint64_t releases           # how often an entry was released
     Consumer** consumers        # in the order of their names
     uint32_t consumer_count
     uint32_t consumer_room
@@ -67,6 +72,11 @@ cdef Pending* pending_find(const Group* group, Id id) noexcept      # NULL: it i
 # Note a delivery; the entry may be pending already, for whomever.
 cdef void pending_give(Group* group, Id id, Consumer* consumer, int64_t time_ms, uint64_t deliveries) noexcept
 cdef bint pending_remove(Group* group, Id id) noexcept
+# Have an entry be nobody's, whether it is pending already or not.
+cdef void pending_release(Group* group, Id id, uint64_t deliveries) noexcept
+cdef IdPlace pending_oldest(const Group* group) noexcept            # leaf NULL: nothing is pending
+# The ids of what was released, in that order, in group.released Ids that the caller frees; NULL: nothing.
+cdef Id* pending_released(Account* account, const Group* group) noexcept
 
 # --- all groups
 cdef void groups_free(Account* account, Groups* groups) noexcept
@@ -83,6 +93,11 @@ cdef inline const char* group_name(const Group* group) noexcept:
 
 cdef inline const char* consumer_name(const Consumer* consumer) noexcept:
     return <const char*>(consumer + 1)
+
+
+cdef inline int64_t once_more(const Pending* p) noexcept:
+    """How often it was delivered after one more delivery."""
+    return <int64_t>min(p.deliveries + 1, <uint64_t>INT64_MAX)
 
 
 cdef inline Group* group_at(const Groups* groups, uint32_t index) noexcept:

@@ -1,11 +1,12 @@
 """Groups of streams and what is pending. The design comment is in stream_group.pxd."""
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MIN, int64_t, uint32_t, uint64_t
+from libc.stdlib cimport qsort
 from libc.string cimport memcmp, memcpy, memmove
 
 from fastredis.ds.alloc cimport mem_alloc, mem_charge, mem_free, mem_realloc
 from fastredis.ds.id_tree cimport (
     IDT_NONE, IdPlace, idt_add, idt_bytes, idt_clear, idt_drain, idt_find, idt_first, idt_id,
-    idt_init, idt_next, idt_remove, idt_set, idt_value, idt_verify,
+    idt_init, idt_next, idt_remove, idt_set, idt_soonest, idt_value, idt_verify,
 )
 
 cdef enum:
@@ -91,6 +92,7 @@ cdef Group* group_add(Account* account, Groups* groups, const char* name, size_t
     group.name_size = size
     group.last_id = last_id
     group.entries_read = entries_read
+    group.released = group.releases = 0
     group.consumers = NULL
     group.consumer_count = group.consumer_room = 0
     idt_init(&group.pending, account, sizeof(Pending), IDT_NONE, 0)
@@ -179,9 +181,69 @@ cdef void pending_give(Group* group, Id id, Consumer* consumer, int64_t time_ms,
         return
     old = pending_find(group, id)
     if old.consumer != consumer:
-        idt_remove(&old.consumer.pending, id, NULL)
+        take_away(group, old, id)
         idt_add(&consumer.pending, id, NULL)
     idt_set(&group.pending, id, &record)
+
+
+cdef inline void take_away(Group* group, const Pending* record, Id id) noexcept:
+    """What is pending is no longer whose it was."""
+    if record.consumer is not NULL:
+        idt_remove(&record.consumer.pending, id, NULL)
+    else:
+        group.released -= 1
+
+
+cdef void pending_release(Group* group, Id id, uint64_t deliveries) noexcept:
+    cdef Pending record
+
+    group.releases += 1
+    record.time_ms, record.deliveries, record.consumer = INT64_MIN + <int64_t>group.releases, deliveries, NULL
+    if not idt_add(&group.pending, id, &record):
+        take_away(group, pending_find(group, id), id)
+        idt_set(&group.pending, id, &record)
+    group.released += 1
+
+
+cdef IdPlace pending_oldest(const Group* group) noexcept:
+    return idt_soonest(&group.pending)
+
+
+cdef struct Released:
+    int64_t time_ms
+    Id id
+
+
+cdef int by_time(const void* a, const void* b) noexcept nogil:
+    cdef int64_t first = (<const Released*>a).time_ms
+    cdef int64_t second = (<const Released*>b).time_ms
+
+    return (first > second) - (first < second)
+
+
+cdef Id* pending_released(Account* account, const Group* group) noexcept:
+    cdef Released* found
+    cdef Id* ids
+    cdef IdPlace at = idt_first(&group.pending)
+    cdef Pending* record
+    cdef uint64_t count = 0
+    cdef uint64_t i
+
+    if group.released == 0:
+        return NULL
+    found = <Released*>mem_alloc(account, group.released * sizeof(Released))
+    while at.leaf is not NULL:
+        record = <Pending*>idt_value(&group.pending, at)
+        if record.consumer is NULL:
+            found[count] = Released(record.time_ms, idt_id(at))
+            count += 1
+        at = idt_next(at)
+    qsort(found, count, sizeof(Released), by_time)
+    ids = <Id*>mem_alloc(account, count * sizeof(Id))
+    for i in range(count):
+        ids[i] = found[i].id
+    mem_free(account, found, count * sizeof(Released))
+    return ids
 
 
 cdef bint pending_remove(Group* group, Id id) noexcept:
@@ -190,7 +252,7 @@ cdef bint pending_remove(Group* group, Id id) noexcept:
 
     if not idt_remove(&group.pending, id, &record):
         return False
-    idt_remove(&record.consumer.pending, id, NULL)
+    take_away(group, &record, id)
     return True
 
 
@@ -233,7 +295,9 @@ cdef void group_copy(Account* account, const Group* group, Groups* copy) noexcep
     cdef Consumer* consumer
     cdef Consumer* same
     cdef Pending* record
+    cdef uint64_t number
     cdef uint32_t i
+    cdef Id* released = pending_released(account, group)
 
     for i in range(group.consumer_count):
         consumer = group.consumers[i]
@@ -241,9 +305,13 @@ cdef void group_copy(Account* account, const Group* group, Groups* copy) noexcep
         same.active_ms = consumer.active_ms
     while at.leaf is not NULL:
         record = <Pending*>idt_value(&group.pending, at)
-        same = consumer_find(fresh, consumer_name(record.consumer), record.consumer.name_size)
-        pending_give(fresh, idt_id(at), same, record.time_ms, record.deliveries)
+        if record.consumer is not NULL:
+            same = consumer_find(fresh, consumer_name(record.consumer), record.consumer.name_size)
+            pending_give(fresh, idt_id(at), same, record.time_ms, record.deliveries)
         at = idt_next(at)
+    for number in range(group.released):
+        pending_release(fresh, released[number], pending_find(group, released[number]).deliveries)
+    mem_free(account, released, group.released * sizeof(Id))
 
 
 cdef void groups_copy(Account* account, const Groups* groups, Groups* copy) noexcept:
@@ -288,6 +356,7 @@ cdef uint64_t groups_effort(const Groups* groups) noexcept:
 cdef int verify_group(const Group* group) except -1:
     cdef IdPlace at = idt_first(&group.pending)
     cdef uint64_t count = 0
+    cdef uint64_t released = 0
     cdef Pending* record
     cdef uint32_t i
 
@@ -300,11 +369,12 @@ cdef int verify_group(const Group* group) except -1:
             raise AssertionError("stream: consumers out of order")
     while at.leaf is not NULL:
         record = <Pending*>idt_value(&group.pending, at)
-        if idt_find(&record.consumer.pending, idt_id(at)).leaf is NULL:
+        released += record.consumer is NULL
+        if record.consumer is not NULL and idt_find(&record.consumer.pending, idt_id(at)).leaf is NULL:
             raise AssertionError("stream: a pending entry that its consumer does not have")
         at = idt_next(at)
-    if count != group.pending.count:
-        raise AssertionError(f"stream: {group.pending.count} pending entries, {count} of consumers")
+    if released != group.released or count + released != group.pending.count:
+        raise AssertionError(f"stream: {group.pending.count} pending entries, {count} of consumers, {released} free")
     return 0
 
 

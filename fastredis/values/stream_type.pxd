@@ -1,6 +1,6 @@
 # Streams: entries of fields and values in the order of their ids; groups of consumers beside them.
 #
-#   ENC_STREAM   slot -> Stream { IdTree of nodes, last id ..., groups }
+#   ENC_STREAM   slot -> Stream { IdTree of nodes, last id ..., groups, producers }
 #
 #   nodes   100-0 -> StreamNode { listpack, entries }    170-3 -> ...
 #
@@ -17,7 +17,7 @@
 # A node is full with stream-node-max-entries, deleted ones too, or when an entry would take it to
 # stream-node-max-bytes.
 #
-# Groups, their consumers and what is pending: stream_group.pxd.
+# Groups, their consumers and what is pending: stream_group.pxd. Producers who repeat themselves: stream_idmp.pxd.
 # Source: https://github.com/redis/redis/blob/7.4/src/stream.h
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
@@ -28,6 +28,7 @@ from fastredis.ds.listpack cimport LpItem
 from fastredis.values.entry cimport Entry, entry_slot
 from fastredis.values.limits cimport Limits
 from fastredis.values.stream_group cimport Group, Groups
+from fastredis.values.stream_idmp cimport Idmp
 
 cdef struct StreamNode:
     uint8_t* lp
@@ -40,6 +41,7 @@ cdef struct Stream:
     Id max_deleted_id           # the highest one that was ever deleted
     uint64_t entries_added      # in the stream's life
     Groups groups               # stream_group.pxd
+    Idmp* idmp                  # stream_idmp.pxd; NULL: not used yet
 
 cdef struct StreamPair:         # a field and its value, as given to stream_append()
     const char* field
@@ -116,6 +118,9 @@ cdef void stream_iter(StreamIter* it, Stream* s, Id start, Id end, bint reverse)
 cdef bint stream_next(StreamIter* it) noexcept
 cdef void stream_field(StreamIter* it, LpItem* field, LpItem* value) noexcept
 cdef void stream_iter_delete(Account* account, StreamIter* it) noexcept
+
+# Whether something that is pending is nobody's.
+cdef bint stream_has_released(const Stream* s) noexcept
 
 # --- nodes, for persist
 # Take over a node's listpack, which stream_valid_node() accepts; it goes behind all others. One without entries that

@@ -15,8 +15,9 @@ from fastredis.ds.listpack cimport (
 from fastredis.ds.numbers cimport INT64_TEXT
 from fastredis.values.entry cimport ENC_STREAM, TYPE_STREAM, entry_new
 from fastredis.values.stream_group cimport (
-    READ_UNKNOWN, groups_bytes, groups_copy, groups_drain, groups_effort, groups_free, groups_verify,
+    READ_UNKNOWN, group_at, groups_bytes, groups_copy, groups_drain, groups_effort, groups_free, groups_verify,
 )
+from fastredis.values.stream_idmp cimport idmp_bytes, idmp_copy, idmp_drain, idmp_free, idmp_verify
 
 cdef enum:
     ENTRY_DELETED = 1 << 0          # flags of an entry
@@ -46,6 +47,8 @@ cdef void stream_free_value(Account* account, Entry* e) noexcept:
 
     idt_clear(&s.nodes, free_node, account)
     groups_free(account, &s.groups)
+    if s.idmp is not NULL:
+        idmp_free(account, s.idmp)
     mem_free(account, s, sizeof(Stream))
 
 
@@ -59,6 +62,8 @@ cdef int64_t stream_drain(Account* account, Entry* e, int64_t elements) noexcept
         left = idt_drain(&s.nodes, leaves, free_node, account)
         return left + 1
     left = groups_drain(account, &s.groups, leaves)
+    if left == 0 and s.idmp is not NULL:
+        left = idmp_drain(account, s.idmp, <uint64_t>elements)
     if left:
         return left
     stream_free_value(account, e)
@@ -80,6 +85,8 @@ cdef Entry* stream_copy(Account* account, const Entry* e, const char* key, size_
         idt_add(&copy.nodes, idt_id(at), &node)
         at = idt_next(at)
     groups_copy(account, &s.groups, &copy.groups)
+    if s.idmp is not NULL:
+        copy.idmp = idmp_copy(account, s.idmp)
     return copied
 
 
@@ -96,6 +103,8 @@ cdef size_t stream_value_bytes(const Entry* e, int64_t samples) noexcept:
         at = idt_next(at)
     if seen:
         bytes = <size_t>(<double>bytes / seen * s.nodes.count)
+    if s.idmp is not NULL:
+        bytes += idmp_bytes(s.idmp)
     return bytes + mem_charge(s, sizeof(Stream)) + idt_bytes(&s.nodes) + groups_bytes(&s.groups)
 
 
@@ -105,7 +114,9 @@ cdef uint64_t stream_count(const Entry* e) noexcept:
 
 cdef int64_t stream_effort(const Entry* e) noexcept:
     """Pieces of memory that the value is."""
-    return stream_of(e).nodes.count + groups_effort(&stream_of(e).groups) + 1
+    cdef Stream* s = stream_of(e)
+
+    return s.nodes.count + groups_effort(&s.groups) + (s.idmp.iids if s.idmp is not NULL else 0) + 1
 
 
 # ---------------------------------------------------------------- reading a node
@@ -292,6 +303,15 @@ cdef uint64_t stream_behind(Stream* s, Id id) noexcept:
     while stream_next(&it):
         behind -= 1
     return behind
+
+
+cdef bint stream_has_released(const Stream* s) noexcept:
+    cdef uint32_t i
+
+    for i in range(s.groups.count):
+        if group_at(&s.groups, i).released:
+            return True
+    return False
 
 
 # ---------------------------------------------------------------- what groups have read
@@ -695,4 +715,6 @@ cdef int stream_verify(Entry* e) except -1:
         at = idt_next(at)
     if s.nodes.count and id_less(s.last_id, last):
         raise AssertionError("stream: an id above the last")
+    if s.idmp is not NULL:
+        idmp_verify(s.idmp)
     return groups_verify(&s.groups)

@@ -72,6 +72,8 @@ class Comparison:
         draw.past = ("notify-keyspace-events", "KEA") not in settings
         if self.valkey:                     # it says `expired` where EXPIRE of Redis says `del`
             settings = [(name, value.replace("A", "$lshz")) for name, value in settings]
+        if self.old:                        # it makes no consumer that claims nothing, and does not tell of one
+            settings = [(name, value.replace("A", "$lshzxe")) for name, value in settings]
         run = None
         try:
             with Run(self.servers, self.alike, settings, self.passed()) as run:

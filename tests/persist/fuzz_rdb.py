@@ -57,7 +57,7 @@ SHOWN = 1 << 16                     # bytes of an input that are kept for a repo
 GROWTH_BYTES = 8 << 20              # a round done again may take so much more memory: the allocator's, not a leak's
 PEER_TYPES = {0: "string", 1: "list", 2: "set", 3: "zset", 4: "hash"}
 PEER_VERSION = 10                   # what Redis 7.0 reads
-NEW_TYPES = range(20, 26)           # types of values it does not
+NEW_TYPES = range(20, 28)           # types of values it does not
 # An encoding that a value was read with, and the simpler one that it is read with once we have written it: numbers in
 # the listpack of a set, and fields that might have deadlines, but do not. Redis does the same.
 SIMPLER = {("listpack", "intset"), ("listpackex", "listpack")}

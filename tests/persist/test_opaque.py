@@ -364,7 +364,7 @@ def test_a_chain_of_replicas(fresh_server, tmp_path, mode):
             assert AUX_BEFORE in saved and AUX_AFTER in saved
 
 
-@pytest.mark.parametrize("version", [13, 79, 81, 999])
+@pytest.mark.parametrize("version", [15, 79, 81, 999])
 def test_versions_of_the_future(fresh_server, tmp_path, version):
     """They are tried with rdb-version-check relaxed; what is not known in them stays an error."""
     value, strange = b"\x00" + text(b"v"), b"\x1f" + text(b"v")

@@ -711,7 +711,7 @@ FILES = {
     "another signature": (b"RADIS0010\xFF" + bytes(8), "Wrong signature"),
     "a version that is no number": (b"REDIS00x0\xFF" + bytes(8), "Wrong signature"),
     "version 0": (b"REDIS0000\xFF" + bytes(8), "Can't handle RDB format version 0"),
-    "a version to come": (b"REDIS0013\xFF" + bytes(8), "Can't handle RDB format version 13"),
+    "a version to come": (b"REDIS0015\xFF" + bytes(8), "Can't handle RDB format version 15"),
     "a version of Valkey to come": (b"VALKEY099\xFF" + bytes(8), "Can't handle RDB format version 99"),
     "no end": (file(b"\xFE\x00", key(0, b"k", text(b"v")))[:-9], "unexpected end"),
     "half a checksum": (file(b"\xFE\x00", key(0, b"k", text(b"v")))[:-3], "unexpected end"),

@@ -1,4 +1,5 @@
-"""A virtual environment with the programs that are tried on the server, made once and kept below build/."""
+"""Environments with the programs that are tried on the server, Python's and Node's, made once and kept below build/."""
+import shutil
 import subprocess
 import sys
 import venv
@@ -6,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-# RQ keeps results in streams from 1.12 on; the release before that needs a redis-py of its time.
-PACKAGES = ("redis>=6.1,<7", "rq<1.12", "celery", "limits", "dramatiq", "django", "django-redis", "huey", "walrus")
-FOLDER = Path(__file__).resolve().parent.parent.parent / "build" / "programs"
+PACKAGES = ("redis>=6.1,<7", "rq", "taskiq-redis", "pydocket", "celery", "limits", "dramatiq", "django", "django-redis",
+            "huey", "walrus")
+HERE = Path(__file__).resolve().parent
+FOLDER = HERE.parent.parent / "build" / "programs"
+NODE_FOLDER = HERE.parent.parent / "build" / "node_programs"
 INSTALL_SECONDS = 300
 
 
@@ -32,3 +35,26 @@ def programs():
             pytest.skip(f"the programs can't be installed from PyPI: {said.strip().splitlines()[-1]}")
         ready.write_text(wanted)
     return str(FOLDER / "bin" / "python")
+
+
+@pytest.fixture(scope="session")
+def node_programs():
+    """A folder with the programs of Node and what they need; skips without npm, or without a way to its registry."""
+    npm = shutil.which("npm")
+    if npm is None or shutil.which("node") is None:
+        pytest.skip("no npm (Debian's packages nodejs and npm)")
+    NODE_FOLDER.mkdir(parents=True, exist_ok=True)
+    wanted = (HERE / "node" / "package.json").read_text()
+    ready = NODE_FOLDER / "ready"
+    if not ready.exists() or ready.read_text() != wanted:
+        (NODE_FOLDER / "package.json").write_text(wanted)
+        try:
+            subprocess.run([npm, "install", "--no-audit", "--no-fund"], cwd=NODE_FOLDER, check=True,
+                           capture_output=True, text=True, timeout=INSTALL_SECONDS)
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+            said = str(error.stderr or error)
+            pytest.skip(f"the programs can't be installed from npm: {said.strip().splitlines()[-1]}")
+        ready.write_text(wanted)
+    for program in (HERE / "node").glob("*.mjs"):
+        shutil.copy(program, NODE_FOLDER)
+    return NODE_FOLDER

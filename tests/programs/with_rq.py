@@ -1,7 +1,4 @@
-"""RQ: jobs, results, failures, retries, dependencies, the scheduler.
-
-From 1.12 on it keeps results in streams; the release before that is the one that is tried.
-"""
+"""RQ: jobs, results (which it keeps in streams), failures, retries, dependencies, the scheduler."""
 import sys
 import time
 from datetime import timedelta
@@ -34,14 +31,16 @@ other = low.enqueue("operator.mul", 6, 7, meta={"who": "x"})
 assert len(queue) == 32 and states([last]) == ["deferred"]
 burst()
 assert states(jobs) == ["finished"] * 30
-assert [job.return_value for job in jobs[:6]] == [1, 2, 3, 4, 1, 6]
+assert [job.return_value() for job in jobs[:6]] == [1, 2, 3, 4, 1, 6]
 assert states([bad, again, last, other]) == ["failed", "failed", "finished", "finished"]
-assert last.return_value == 5 and other.return_value == 42 and other.meta == {"who": "x"}
+assert last.return_value() == 5 and other.return_value() == 42 and other.meta == {"who": "x"}
+assert [str(each.type) for each in bad.results()] == ["Type.FAILED"] and "math domain" in bad.latest_result().exc_string
+assert len(again.results()) == 3 and last.latest_result().return_value == 5
 assert set(FailedJobRegistry(queue=queue).get_job_ids()) == {bad.id, again.id}
 assert len(FinishedJobRegistry(queue=queue)) == 31
 many = queue.enqueue_many([Queue.prepare_data("operator.add", (n, n)) for n in range(5)])
 burst(Worker)                               # each job in a process of its own
-assert [job.return_value for job in many] == [0, 2, 4, 6, 8]
+assert [job.return_value() for job in many] == [0, 2, 4, 6, 8]
 later = queue.enqueue_in(timedelta(seconds=1), "operator.add", 1, 1)
 assert later.id in ScheduledJobRegistry(queue=queue)
 time.sleep(1.2)
@@ -51,7 +50,7 @@ while states([later]) != ["finished"]:
     assert time.monotonic() < deadline, states([later])
     time.sleep(0.2)
     burst(with_scheduler=True)
-assert later.return_value == 2
+assert later.return_value() == 2
 cancelled = queue.enqueue("operator.add", 1, 1)
 cancelled.cancel()
 assert states([cancelled]) == ["canceled"] and len(queue) == 0
