@@ -77,6 +77,15 @@ cdef int64_t number_of(bytes text):
         return 0
 
 
+cdef bytes first_line(const char* reply):
+    """Of a reply, which no zero byte ends."""
+    cdef const char* end = reply
+
+    while end[0] != c"\r":
+        end += 1
+    return reply[:end - reply]
+
+
 cdef class Debugger(Tracer):
     """One session."""
 
@@ -162,7 +171,7 @@ cdef class Debugger(Tracer):
             self.output.append(b"<error> " + (<bytes>reply).removeprefix(b"-ERR "))
             return 0
         if reply[0] == c"-":
-            self.output.append(b"<error> " + (<bytes>reply).partition(b"\r")[0])
+            self.output.append(b"<error> " + first_line(reply))
         self.append_value(b"<reply> " + reply_as_text(reply))
         return 0
 
