@@ -364,6 +364,8 @@ cdef int by_distance_down(const void* a, const void* b) noexcept nogil:
 
 cdef uint64_t put_in_order(Search* s) noexcept:
     """How many of the hits are wanted, which are the first ones then."""
+    if s.count == 0:
+        return 0
     if s.given & DESCENDING:
         qsort(s.hits, s.count, sizeof(Hit), by_distance_down)
     elif s.given & ASCENDING or (s.limit and not s.given & ANY):
