@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-PACKAGES = ("redis>=6.1,<7", "rq", "taskiq-redis", "pydocket", "celery", "limits", "dramatiq", "django", "django-redis",
-            "huey", "walrus")
+# taskiq: the one that goes with the taskiq-redis for this redis-py.
+PACKAGES = ("redis>=6.1,<7", "rq", "taskiq<0.12", "taskiq-redis", "pydocket", "celery", "limits", "dramatiq", "django",
+            "django-redis", "huey", "walrus")
 HERE = Path(__file__).resolve().parent
 FOLDER = HERE.parent.parent / "build" / "programs"
 NODE_FOLDER = HERE.parent.parent / "build" / "node_programs"

@@ -79,7 +79,7 @@ async function repetitionAndLimits() {
 
 async function stalled() {
   const queue = keep(new Queue("lost", { connection }));
-  const first = new Worker("lost", () => sleep(60_000), { connection, lockDuration: 300, skipLockRenewal: true });
+  const first = new Worker("lost", () => sleep(60_000), { connection, lockDuration: 300, stalledInterval: 300, skipLockRenewal: true });
   first.on("error", () => {});
   await queue.add("job", {});
   await until("it is taken", async () => (await queue.getActiveCount()) === 1);
