@@ -33,7 +33,8 @@ WAITS = (("list", "BLPOP {key} 0", "RPUSH {key} a b"), ("list", "BRPOP {key} 0",
 # How a whole value is asked for, by its type.
 CONTENT = {
     "string": [("GET",), ("STRLEN",)], "list": [("LRANGE", 0, -1), ("LLEN",)], "set": [("SMEMBERS",), ("SCARD",)],
-    "hash": [("HGETALL",), ("HLEN",)], "zset": [("ZRANGE", 0, -1, "WITHSCORES"), ("ZCARD",)]}
+    "hash": [("HGETALL",), ("HLEN",)], "zset": [("ZRANGE", 0, -1, "WITHSCORES"), ("ZCARD",)],
+    "stream": [("XRANGE", "-", "+"), ("XLEN",)]}
 # What draws at random from a group's type, whether a member is there, how many there are.
 RANDOM = {"set": ("SRANDMEMBER", "SISMEMBER", "SCARD"), "hash": ("HRANDFIELD", "HEXISTS", "HLEN"),
           "sorted-set": ("ZRANDMEMBER", "ZSCORE", "ZCARD")}
