@@ -42,7 +42,7 @@ COMPOUND = {
     "latency-tracking-info-percentiles": ("{}", "1 {}"),
 }
 # A zero byte ends the text of nearly all settings, as in C. The present text is put in place of {}.
-ODD_TEXTS = ("{}\0x", "{}\0 x\0", "\0", "\0{}", "a\0b", to_text(b"\xff"), to_text(b"{}\0\xff"))
+ODD_TEXTS = ("{}\0x", "{}\0 x\0", "\0", "\0{}", "b\0a", to_text(b"\xff"), to_text(b"{}\0\xff"))
 TEXTS = [parameter for parameter in PARAMETERS if isinstance(parameter, (String, Enum, Bool, KeyspaceEvents))
          and not parameter.flags & (IMMUTABLE | PROTECTED) and not parameter.absent
          and parameter.name not in ("requirepass", "loglevel")]     # a password; 7.0 does not name all levels

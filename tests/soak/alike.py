@@ -114,6 +114,7 @@ DIFFERENCES = (
                "keeps the score -0, a listpack does not, and the encodings may differ"),
     Difference("LPOS LMPOP BLMPOP SINTERCARD", first_error,
                "of two wrong options the syntax is told first, whichever stands first"),
+    Difference("MOVE", first_error, "redis-server's has no option"),
 )
 SAME = {name.encode(): difference.same for difference in DIFFERENCES for name in difference.commands.split()}
 
