@@ -1,8 +1,9 @@
-"""What tests of several files share: waiting for something, INFO, and how costs grow.
+"""What tests of several files share: waiting for something, INFO, processes, and how costs grow.
 
 Servers are in tests.servers, an engine in the test's own process in tests.local, rows of commands in tests.rows.
 """
 import time
+from pathlib import Path
 
 PATIENCE_SECONDS = 60                   # for what takes a fraction of a second on an idle machine
 PAUSE_SECONDS = 0.02
@@ -23,6 +24,20 @@ def wait_until(condition, what="nothing came of it", seconds=PATIENCE_SECONDS):
         time.sleep(pause)
         pause = min(2 * pause, PAUSE_SECONDS)
     return found
+
+
+def children(pid):
+    """The process ids of a process's children, the dead ones left out. A thread may have forked them."""
+    found = " ".join(path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children"))
+    return [int(child) for child in found.split() if state(child) != "Z"]
+
+
+def state(pid):
+    """The letter that says what a process does; None: there is no such process."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return None
 
 
 def info(client, section="everything"):

@@ -1,30 +1,15 @@
 """A child that does not end, since it is stopped: nobody waits for it."""
 import os
 import signal
-from pathlib import Path
 
 import pytest
 
-from tests.helpers import info, wait_until
+from tests.helpers import children, info, state, wait_until
 from tests.persist.dataset import saved
 from tests.resp import Closed, Status
 
 SLOW_US = 10_000_000        # rdb-key-save-delay: the child does not end by itself
 SECONDS = 20
-
-
-def children(pid):
-    """The process ids of a process's children, the dead ones left out."""
-    found = " ".join(path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children"))
-    return [int(child) for child in found.split() if state(child) != "Z"]
-
-
-def state(pid):
-    """The letter that says what a process does; None: there is no such process."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return None
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tests.helpers import info, wait_until
+from tests.helpers import children, info, state, wait_until
 from tests.resp import Closed, Error, Status
 from tests.rows import OK, PONG
 
@@ -209,13 +209,10 @@ def test_nothing_is_left(fresh_server):
     for session in sessions[:2]:
         session.say("c")
         session.say("c")
-
-    def children():
-        return subprocess.run(["pgrep", "-P", str(server.pid)], capture_output=True, text=True).stdout.split()
-    wait_until(lambda: len(children()) == 1)
-    last, = children()
+    wait_until(lambda: len(children(server.pid)) == 1)
+    last, = children(server.pid)
     server.stop()
-    wait_until(lambda: not subprocess.run(["ps", "-p", last, "-o", "pid="], capture_output=True).stdout)
+    wait_until(lambda: state(last) in (None, "Z"))
     for session in sessions:
         session.client.close()
 
