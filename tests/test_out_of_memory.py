@@ -1,5 +1,6 @@
 """Allocations fail: see tests.out_of_memory and tests.out_of_python_memory, which try every one."""
 import asyncio
+import os
 import subprocess
 import sys
 
@@ -53,6 +54,7 @@ def test_python_without_memory_changes_nothing_by_halves(name):
     assert check(python_cases()[name], every=False)["ended"]
 
 
+@pytest.mark.skipif(os.environ.get("FASTREDIS_BUILD") == "asan", reason="a sanitizer takes its own memory")
 @pytest.mark.parametrize("size", [100, 5000, 100_000])
 def test_what_python_is_refused_ends_the_process(size):
     program = TAKES_ALL.format(size=size)

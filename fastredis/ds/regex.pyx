@@ -28,22 +28,31 @@ cdef extern from *:
         return status;
     }
 
+    #ifndef REG_STARTEND
+    #define REG_STARTEND 0      /* a zero byte ends the text there */
+    #endif
+    #if defined(__SANITIZE_ADDRESS__)
+    #define FR_NEEDS_END 1      /* AddressSanitizer looks for the zero byte behind a text */
+    #else
+    #define FR_NEEDS_END (REG_STARTEND == 0)
+    #endif
+
     static int fr_regexec(regex_t *re, const char *text, size_t size) {
         locale_t before = fr_enter_c();
-        int status;
-    #ifdef REG_STARTEND
+        char *copy = NULL;
         regmatch_t whole;
+        int status;
+
         memset(&whole, 0, sizeof(whole));
         whole.rm_eo = (regoff_t)size;
-        status = regexec(re, text, 0, &whole, REG_STARTEND);
-    #else       /* a zero byte ends the text there */
-        char *copy = malloc(size + 1);
-        if (!copy) abort();
-        memcpy(copy, text, size);
-        copy[size] = 0;
-        status = regexec(re, copy, 0, NULL, 0);
+        if (FR_NEEDS_END) {
+            copy = malloc(size + 1);
+            if (!copy) abort();
+            memcpy(copy, text, size);
+            copy[size] = 0;
+        }
+        status = regexec(re, copy ? copy : text, 0, &whole, REG_STARTEND);
         free(copy);
-    #endif
         uselocale(before);
         return status;
     }
