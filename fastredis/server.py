@@ -5,6 +5,7 @@ answered LOADING.
 """
 import asyncio
 import contextlib
+import contextvars
 import errno
 import os
 import socket
@@ -16,7 +17,7 @@ from fastredis.config.config import Config, ConfigError
 from fastredis.engine.connection import Connection
 from fastredis.engine.hooks import Host
 from fastredis.host.listeners import Listener
-from fastredis.host.logs import Logger
+from fastredis.host.logs import WARNING, Logger
 from fastredis.host.process import notify_systemd
 from fastredis.host.sockets import bind_tcp, sockname, tune
 from fastredis.host.stand_in import StandIn
@@ -68,7 +69,8 @@ class Server(Host):
         self.around = around or Surroundings()
         self.listeners: list[Listener] = []
         self.unix_listener: Listener | None = None
-        self.adopting: dict[ClientProtocol, asyncio.Task] = {}
+        self._connecting: set[asyncio.Task] = set()
+        self._context = contextvars.copy_context()      # one for all tasks: each transport keeps its task's
         self.exit_code: asyncio.Future[int] = loop.create_future()
         self.engine = assemble(config, log, loop, self)
         config.on_change("port", self._change_port)
@@ -132,7 +134,7 @@ class Server(Host):
 
     def _serve(self, sock: socket.socket) -> Listener:
         """Accept clients on a socket that listens already."""
-        return Listener(self.loop, sock, self.new_connection, self.log,
+        return Listener(self.loop, sock, self.welcome, self.log,
                         lambda: self.config["max-new-connections-per-cycle"])
 
     def all_listeners(self) -> list[Listener]:
@@ -176,6 +178,26 @@ class Server(Host):
             raise ConfigError("Failed to bind to specified addresses.")
 
     # --- clients --------------------------------------------------------------------
+
+    def welcome(self, sock: socket.socket) -> ClientProtocol:
+        """Somebody has connected: it is a client from now on, and the loop gets it a transport."""
+        client = self.new_connection()
+        stand_in = StandIn(sock, lambda: self.loop.call_soon(client.connection_lost, None))
+        client.connection_made(stand_in)
+        if not stand_in.is_closing():
+            stand_in.promised = True
+            task = self.loop.create_task(self._connect(client, sock), context=self._context)
+            self._connecting.add(task)
+            task.add_done_callback(self._connecting.discard)
+        return client
+
+    async def _connect(self, client: ClientProtocol, sock: socket.socket) -> None:
+        try:
+            await self.loop.connect_accepted_socket(lambda: client, sock)
+        except OSError as error:                # no room in the loop's poll(2), or it has left in between
+            client.connection_lost(error)
+            sock.close()
+            self.log.limited("accept", WARNING, f"Accepting client connection: {error.strerror or error}")
 
     def admit(self, client: Connection, transport: asyncio.Transport) -> bytes | None:
         """Note a new client's addresses; returns protocol to refuse it with, or None."""
@@ -230,29 +252,10 @@ class Server(Host):
         else:
             self.log.notice(f"Running mode=standalone, port={config.port}.")
 
-    # --- clients that connect while the loop stands still -------------------------------
+    # --- what the engine asks ---------------------------------------------------------
 
     def listening_sockets(self) -> list[socket.socket]:
         return [listener.sock for listener in self.all_listeners() if listener.is_open]
-
-    def welcome(self, sock: socket.socket) -> ClientProtocol:
-        sock.setblocking(False)
-        client = self.new_connection()
-        client.connection_made(StandIn(sock, lambda: self.loop.call_soon(client.connection_lost, None)))
-        return client
-
-    def adopt(self, client: ClientProtocol) -> None:
-        if client.transport is not None and not client.transport.is_closing():
-            sock = client.transport.sock
-            self.adopting[client] = self.loop.create_task(self.loop.connect_accepted_socket(lambda: client, sock))
-            self.adopting[client].add_done_callback(lambda task: self._adopted(client, task))
-
-    def _adopted(self, client: ClientProtocol, task: asyncio.Task) -> None:
-        del self.adopting[client]
-        if not task.cancelled() and task.exception() is not None:
-            client.kill()               # it has left in between
-
-    # --- what the engine asks ---------------------------------------------------------
 
     def listening(self) -> list[str]:
         kinds = []

@@ -208,6 +208,28 @@ def test_connections_reset_at_once(start, loop):
         assert control.call("CLIENT", "LIST").count(b"\n") == 1
 
 
+def test_clients_killed_in_the_turn_in_which_they_connect(start, loop):
+    """They are clients as soon as they are accepted; the loop has no transport for them yet."""
+    server = start(loop=loop)
+    with server.client() as client:
+        client.call("PING")
+        descriptors = Path(f"/proc/{server.pid}/fd")
+        before = len(list(descriptors.iterdir()))
+        os.kill(server.pid, signal.SIGSTOP)
+        try:
+            others = [server.client() for _ in range(5)]
+            client.send("CLIENT", "KILL", "SKIPME", "yes", "TYPE", "normal")
+        finally:
+            os.kill(server.pid, signal.SIGCONT)
+        assert client.read() == 5
+        for other in others:
+            with pytest.raises((Closed, ConnectionError)):
+                other.call("PING")
+            other.close()
+        assert len(client.call("CLIENT", "LIST").splitlines()) == 1
+        wait_until(lambda: len(list(descriptors.iterdir())) == before)
+
+
 # --- replies that nobody reads --------------------------------------------------------------------
 
 def test_hard_limit_of_the_output(start, loop):

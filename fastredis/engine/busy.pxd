@@ -8,14 +8,12 @@
 # it to the connections as their transports would. A transport that reads later finds nothing, which it is used to.
 # Replies leave by send(2) as always; what the kernel refuses waits in the transport until the loop goes on. So do the
 # end of a connection that is closed, timers, and whoever would go on with requests that it sent while it was blocked.
-# Connections that are accepted have a stand-in for a transport (host/stand_in); when the script is over the loop makes
-# a real one (Host.adopt).
+# Connections that are accepted have a stand-in for a transport (host/stand_in) until the loop has made a real one; in
+# the middle of a script that is after its end.
 #
 # What runs there is checked by GATE_BUSY: only commands marked ALLOW_BUSY, which touch nothing that the script may
 # have in hand. Not read at all are the script's own client, as its request is still under way, and the master's stream,
 # which gathers in the kernel. Units are counted (Core.units), so nothing is evicted, and the clock stands still.
-#
-# Whom the loop has accepted, but not told of yet when the script began, waits for its end.
 #
 # What belongs to a read is the script's at that time: the engine's batch, in which the script's request stands, and
 # its reply buffer. serve() puts others in their place, and takes them away again.
@@ -35,7 +33,6 @@ cdef class Busy:
     cdef Client client                  # whose script it is
     cdef object selector                # of the sockets that are read; None: nobody is kept waiting
     cdef dict known                     # Connection -> its descriptor in the selector
-    cdef list early                     # connections that were accepted meanwhile
     cdef Batch batch                    # in place of the engine's
     cdef Reply reply
 

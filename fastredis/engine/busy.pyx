@@ -31,7 +31,6 @@ cdef class Busy:
     def __init__(self, Engine engine not None):
         self.engine = engine
         self.known = {}
-        self.early = []
         self.reply = reply_new(&engine.core, engine, 2)
         batch_init(&self.batch, &engine.core.memory)
 
@@ -58,15 +57,12 @@ cdef class Busy:
         return self.settle()
 
     cdef int end(self) except -1:
-        """The script is over: the loop takes those over who connected meanwhile."""
+        """The script is over."""
         self.selector.close()
         self.selector = None
         self.known.clear()
         self.client = None
         batch_free(&self.batch)
-        early, self.early = self.early, []
-        for client in early:
-            self.engine.host.adopt(client)
         return 0
 
     cdef int watch(self, Connection c) except -1:
@@ -120,10 +116,8 @@ cdef class Busy:
             accepted, _ = sock.accept()
         except OSError:
             return                      # it has left, or there are no descriptors: the loop will meet it, too
-        client = self.engine.host.welcome(accepted)
-        if not client.flag_bits & C_GONE:
-            self.early.append(client)
-            self.watch(client)
+        accepted.setblocking(False)
+        self.watch(self.engine.host.welcome(accepted))
 
     cdef int receive(self, Connection c) except -1:
         """Do what a transport does whose socket has something."""

@@ -82,7 +82,7 @@ cdef class Connection(Client):
             self.engine.end_turn()
 
     def change_transport(self, transport):
-        """The loop has a transport in place of the stand-in that it was welcomed with."""
+        """The loop has a transport now, in place of the stand-in."""
         if self.flags & C_CLOSED:
             transport.abort()
             return

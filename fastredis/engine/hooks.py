@@ -23,11 +23,8 @@ class Host:
         return []
 
     def welcome(self, sock):
-        """A connection was accepted while the loop stands still: the Connection, with a stand-in for its transport."""
+        """A connection was accepted: the Connection, with a stand-in for its transport until the loop has one."""
         raise NotImplementedError
-
-    def adopt(self, connection) -> None:
-        """The loop goes on: let it look after a connection that was welcomed."""
 
     def listening(self) -> list[str]:
         """What INFO shows of each kind of socket that clients connect to."""

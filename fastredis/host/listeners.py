@@ -8,7 +8,6 @@ is tried again after RETRY_SECONDS.
 
 import asyncio
 import contextlib
-import contextvars
 import errno
 import os
 import socket
@@ -24,19 +23,18 @@ GIVEN_UP = {errno.ECONNABORTED, errno.EPROTO, errno.EPERM}      # of one connect
 class Listener:
     """A socket that listens already, and whoever connects to it.
 
-    protocol: makes one of a connection; most: how many are taken in one turn of the loop, as the setting says now.
+    welcome: called with the socket of each connection, which does not block; most: how many are taken in one turn of
+    the loop, as the setting says now.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, sock: socket.socket, protocol: Callable[[], asyncio.Protocol],
+    def __init__(self, loop: asyncio.AbstractEventLoop, sock: socket.socket, welcome: Callable[[socket.socket], object],
                  log: Logger, most: Callable[[], int]):
         self.sock = sock
         self._loop = loop
-        self._protocol = protocol
+        self._welcome = welcome
         self._log = log
         self._most = most
         self._retry: asyncio.TimerHandle | None = None
-        self._context = contextvars.copy_context()      # one for all tasks: each transport keeps its task's
-        self._connecting: set[asyncio.Task] = set()
         loop.add_reader(sock.fileno(), self._accept)
 
     @property
@@ -66,16 +64,7 @@ class Listener:
                 where = address_text(address).decode() if address else self.sock.getsockname()
                 self._log.limited("accepted", VERBOSE, f"Accepted {where}")
             accepted.setblocking(False)
-            task = self._loop.create_task(self._connect(accepted), context=self._context)
-            self._connecting.add(task)
-            task.add_done_callback(self._connecting.discard)
-
-    async def _connect(self, accepted: socket.socket) -> None:
-        try:
-            await self._loop.connect_accepted_socket(self._protocol, accepted)
-        except OSError as error:            # no room in the loop's poll(2)
-            accepted.close()
-            self._log.limited("accept", WARNING, f"Accepting client connection: {error.strerror or error}")
+            self._welcome(accepted)
 
     def _wait(self) -> None:
         """There is no descriptor, or no memory: whoever connects waits until there is."""

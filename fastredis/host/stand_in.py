@@ -1,4 +1,8 @@
-"""A stand-in for a transport: connections that are accepted while the loop stands still have one (engine/busy)."""
+"""A stand-in for a transport, between accept(2) and the loop's own: that takes the loop a few turns.
+
+The connection is there meanwhile, as it is in redis-server, and is served even when the loop stands still
+(engine/busy).
+"""
 
 import asyncio
 import contextlib
@@ -7,15 +11,17 @@ from collections.abc import Callable
 
 
 class StandIn(asyncio.Transport):
-    """Writes to a socket, and keeps what the kernel does not take. Whoever has made it reads.
+    """Writes to a socket, and keeps what the kernel does not take. It does not read.
 
-    closed: called when it is closed; the socket is closed then.
+    closed: called when it is closed. With `promised` set, a transport of the loop is going to have the socket, and to
+    close it; the other side hears of the end at once.
     """
 
     def __init__(self, sock: socket.socket, closed: Callable[[], object]):
         super().__init__({"socket": sock})
-        self.sock = sock
         self.unsent = b""
+        self.promised = False
+        self._sock = sock
         self._closed = closed
         self._closing = False
         with contextlib.suppress(OSError):
@@ -35,14 +41,18 @@ class StandIn(asyncio.Transport):
         self.unsent += data
         sent = 0
         with contextlib.suppress(OSError):
-            sent = self.sock.send(self.unsent)
+            sent = self._sock.send(self.unsent)
         self.unsent = self.unsent[sent:]
 
     def close(self) -> None:
-        """Close the socket; what the kernel has not taken yet is lost."""
+        """End the connection; what the kernel has not taken yet is lost."""
         if not self._closing:
             self._closing = True
-            self.sock.close()
+            if self.promised:
+                with contextlib.suppress(OSError):
+                    self._sock.shutdown(socket.SHUT_RDWR)
+            else:
+                self._sock.close()
             self._closed()
 
     abort = close

@@ -1,5 +1,7 @@
 """Scripts that run too long: who is served meanwhile, and how they end. On fastredis and on redis-server."""
 import hashlib
+import os
+import signal
 import time
 
 import pytest
@@ -145,6 +147,28 @@ def test_a_new_connection_sends_a_request_in_pieces(server):
             other.read()
             client.send_raw(b"HO\r\n$3\r\nabc\r\n")
             assert client.read() == b"abc"
+
+
+def test_who_connects_in_the_turn_in_which_the_script_begins(server, client):
+    """The server finds both at once: it accepts, and then the script has not let it go on yet."""
+    with server.client(timeout=60) as other:
+        other.call("PING")
+        os.kill(server.pid, signal.SIGSTOP)
+        try:
+            clients = [server.client(timeout=60) for _ in range(3)]
+            other.send("EVAL", LONG, 0, 8000)
+        finally:
+            os.kill(server.pid, signal.SIGCONT)
+        busy(client)
+        assert [client.call("GET", "k") for client in clients] == [BUSY] * 3
+        clients[0].close()
+        assert clients[1].call("QUIT") == OK
+        assert other.read() == 1
+        wait_until(lambda: len(other.call("CLIENT", "LIST").splitlines()) == 3)
+        assert clients[2].call("PING") == PONG
+        with pytest.raises(Closed):
+            clients[1].read()
+        clients[2].close()
 
 
 def test_a_client_leaves(server, client):
