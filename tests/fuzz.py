@@ -22,6 +22,7 @@ from tests.servers import fastredis_server
 
 TIMEOUT_SECONDS = 60
 LEAK_BYTES = 16384
+TEXT_SHOWN = 20_000                  # characters of a finding
 LEAK_SECONDS = 2
 LEAK_POLLS = 12
 # They end or stall the server, move it elsewhere, close the door, wait for ever, or change who the master is.
@@ -212,20 +213,29 @@ def used_memory(server, enough=0):
     return least
 
 
-def fuzz(server, seconds=60.0, seed=None):
-    """Fuzz for that long -> what was done, a line of text. Errors: Finding."""
+def repeat(server, play, seconds, seed):
+    """play(seed) for that long, with one seed after another -> a line of text.
+
+    Errors: Finding, also when memory leaks.
+    """
     seed = seed if seed is not None else random.randrange(10**9)
-    fuzzer = Fuzzer(server)
-    rounds, end = 0, time.monotonic() + seconds
-    fuzzer.round(seed)
+    rounds, end = 1, time.monotonic() + seconds
+    play(seed)
     before = used_memory(server)
     while time.monotonic() < end:
+        play(seed + rounds)
         rounds += 1
-        fuzzer.round(seed + rounds)
     after = used_memory(server, before + LEAK_BYTES)
     if after > before + LEAK_BYTES:
         raise Finding(f"seed {seed}: used_memory was {before} and is {after} after {rounds} rounds")
-    return f"{rounds + 1} rounds from seed {seed}: {fuzzer.counts}, used_memory {before} -> {after}"
+    return f"{rounds} rounds from seed {seed}, used_memory {before} -> {after}"
+
+
+def fuzz(server, seconds=60.0, seed=None):
+    """Fuzz for that long -> what was done, a line of text. Errors: Finding."""
+    fuzzer = Fuzzer(server)
+    done = repeat(server, fuzzer.round, seconds, seed)
+    return f"{done}; {fuzzer.counts}"
 
 
 def running(port):
@@ -233,8 +243,9 @@ def running(port):
     return types.SimpleNamespace(port=port, client=lambda **options: Client(port, **options))
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main(description, fuzz):
+    """The command line of a tool that fuzzes a server -> its exit status. fuzz(server, seconds, seed) -> a text."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", type=int, help="a server that runs on 127.0.0.1; by default one is started")
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--seed", type=int, help="of the first round; the next ones count up")
@@ -244,10 +255,10 @@ def main():
         try:
             print(fuzz(server, options.seconds, options.seed))
         except Finding as finding:
-            print(finding)
+            print(str(finding)[:TEXT_SHOWN])
             return 1
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(__doc__, fuzz))

@@ -3,21 +3,17 @@
 They belong to the group "scripting". Those of FUNCTION are as if in plain Python: nobody calls them in a loop.
 """
 
-from libc.stdint cimport int64_t
-
 from fastredis._resp cimport arg_bytes
 from fastredis.ds.glob cimport glob_match
 from fastredis.ds.native cimport monotonic_us
 from fastredis.engine.client cimport Client
 from fastredis.engine.command cimport native
-from fastredis.engine.errors cimport ERR_NUMKEYS_ARGS, ERR_NUMKEYS_NEGATIVE
 from fastredis.engine.flags cimport (
     ALLOW_BUSY, CONTAINER, DENYOOM, LOADING, MAY_REPLICATE, NO_MANDATORY_KEYS, NOSCRIPT, READONLY, SKIP_MONITOR, STALE,
     WRITE,
 )
-from fastredis.engine.options cimport get_int_or_reply_text
 from fastredis.scripting.functions cimport LOAD_MS, Function, Library, LibrarySet
-from fastredis.scripting.run cimport flag_names, show_call
+from fastredis.scripting.run cimport flag_names, get_keys_or_reply, show_call
 from fastredis.scripting.scripts cimport Scripts
 
 from fastredis.commands.help_text import help_lines
@@ -79,20 +75,16 @@ STATS
 cdef int call_function(Client c, bint read_only) except -1:
     cdef LibrarySet libraries = (<Scripts>c.engine.scripts).functions.libraries
     cdef Function function = libraries.find(c.argv[1].ptr, c.argv[1].size)
-    cdef int64_t keys
+    cdef int keys
 
     show_call(c)
     if function is None:
         if libraries.by_name and libraries.lua.vm is NULL:      # they are only kept
             return c.error_text(b"ERR functions can't run on this server: it has no Lua")
         return c.error_text(b"ERR Function not found")
-    if not get_int_or_reply_text(c, 2, &keys, b"ERR Bad number of keys provided"):
+    if not get_keys_or_reply(c, &keys, b"ERR Bad number of keys provided"):
         return 0
-    if keys > c.argc - 3:
-        return c.error(ERR_NUMKEYS_ARGS)
-    if keys < 0:
-        return c.error(ERR_NUMKEYS_NEGATIVE)
-    return libraries.lua.runs.run(c, libraries.lua.vm, function, 3, <int>keys, read_only)
+    return libraries.lua.runs.run(c, libraries.lua.vm, function, 3, keys, read_only)
 
 
 cdef int cmd_fcall(Client c) except -1:

@@ -1,18 +1,16 @@
 """Scripts: EVAL and its kin, SCRIPT. What they stand on is in fastredis.scripting.scripts."""
-from libc.stdint cimport int64_t
-
 from fastredis._resp cimport arg_bytes
 from fastredis.ds.native cimport unlikely
 from fastredis.engine.client cimport Client
 from fastredis.engine.command cimport native
 from fastredis.engine.connection cimport Connection
-from fastredis.engine.errors cimport ERR_NO_SCRIPT, ERR_NUMKEYS_ARGS, ERR_NUMKEYS_NEGATIVE, ERR_SCRIPT_FLUSH
+from fastredis.engine.errors cimport ERR_NO_SCRIPT, ERR_NOT_INTEGER, ERR_SCRIPT_FLUSH
 from fastredis.engine.flags cimport (
     ALLOW_BUSY, CONTAINER, LOADING, MAY_REPLICATE, NO_MANDATORY_KEYS, NOSCRIPT, READONLY, SKIP_MONITOR, STALE,
 )
-from fastredis.engine.options cimport arg_is, get_int_or_reply
+from fastredis.engine.options cimport arg_is
 from fastredis.scripting.debugger cimport Debugger, debugger_begin
-from fastredis.scripting.run cimport show_call
+from fastredis.scripting.run cimport get_keys_or_reply, show_call
 from fastredis.scripting.scripts cimport Script, Scripts
 
 from fastredis.commands.help_text import help_lines
@@ -46,19 +44,6 @@ cdef const char* IN_PIPELINE = b"ERR SCRIPT DEBUG must be called outside a pipel
 cdef const char* NO_SOCKET = b"ERR SCRIPT DEBUG needs a connection with a socket"
 
 
-cdef bint get_keys_or_reply(Client c, int64_t* keys) except -1:
-    """How many of the arguments from argv[3] on are keys."""
-    if not get_int_or_reply(c, 2, keys):
-        return False
-    if keys[0] > c.argc - 3:
-        c.error(ERR_NUMKEYS_ARGS)
-        return False
-    if keys[0] < 0:
-        c.error(ERR_NUMKEYS_NEGATIVE)
-        return False
-    return True
-
-
 cdef inline bint is_debugging(Client c):
     return isinstance(c, Connection) and (<Connection>c).debugging is not None
 
@@ -83,29 +68,29 @@ cdef int debug_text(Connection c, int keys, bint read_only) except -1:
 cdef int eval_text(Client c, bint read_only) except -1:
     cdef Scripts scripts = <Scripts>c.engine.scripts
     cdef Script script
-    cdef int64_t keys
+    cdef int keys
 
     show_call(c)
-    if not get_keys_or_reply(c, &keys):
+    if not get_keys_or_reply(c, &keys, ERR_NOT_INTEGER):
         return 0
     if unlikely(is_debugging(c)):
-        return debug_text(<Connection>c, <int>keys, read_only)
+        return debug_text(<Connection>c, keys, read_only)
     script = scripts.load_or_reply(c, c.argv[1].ptr, c.argv[1].size, True)
-    return scripts.run(c, script, 3, <int>keys, read_only) if script is not None else 0
+    return scripts.run(c, script, 3, keys, read_only) if script is not None else 0
 
 
 cdef int eval_sha(Client c, bint read_only) except -1:
     cdef Scripts scripts = <Scripts>c.engine.scripts
     cdef Script script
-    cdef int64_t keys
+    cdef int keys
 
     show_call(c)
     if unlikely(is_debugging(c)):
         return c.error(NO_EVALSHA)
-    if not get_keys_or_reply(c, &keys):
+    if not get_keys_or_reply(c, &keys, ERR_NOT_INTEGER):
         return 0
     script = scripts.find(c.argv[1].ptr, c.argv[1].size)
-    return scripts.run(c, script, 3, <int>keys, read_only) if script is not None else c.error(ERR_NO_SCRIPT)
+    return scripts.run(c, script, 3, keys, read_only) if script is not None else c.error(ERR_NO_SCRIPT)
 
 
 cdef int cmd_eval(Client c) except -1:

@@ -101,6 +101,9 @@ cdef class Runs:
 # Show the command that is about to run a script to MONITOR, before what that does.
 cdef int show_call(Client c) except -1
 
+# argv[2]: how many of the arguments behind it are keys. not_integer: the error when it is no number.
+cdef bint get_keys_or_reply(Client c, int* keys, const char* not_integer) except -1
+
 # The name of a flag, in any case -> CODE_*; 0: there is none of that name.
 cdef int code_flag(const char* name, size_t size) noexcept nogil
 # The names of those that are set; not of those that have none.

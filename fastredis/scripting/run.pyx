@@ -19,11 +19,11 @@ from fastredis.engine.dispatch cimport call_guarded
 from fastredis.engine.engine cimport (
     C_MASTER, C_MULTI, C_PUBSUB, C_REPLY_OFF, C_REPLY_SKIP, C_REPLY_SKIP_NEXT, C_SCRIPT, TO_ALL,
 )
-from fastredis.engine.errors cimport ERR_NO_MEMORY, ERR_OOM
+from fastredis.engine.errors cimport ERR_NO_MEMORY, ERR_NUMKEYS_ARGS, ERR_NUMKEYS_NEGATIVE, ERR_OOM
 from fastredis.engine.flags cimport CONTAINER, DENYOOM, MAY_REPLICATE, NOSCRIPT, STALE, WRITE
 from fastredis.engine.keyspace cimport Database
 from fastredis.engine.monitor cimport Monitors
-from fastredis.engine.options cimport get_memory_or_reply
+from fastredis.engine.options cimport get_int_or_reply_text, get_memory_or_reply
 from fastredis.engine.reply cimport reply_new
 from fastredis.scripting.lua_api cimport LUA_OK, lua
 from fastredis.scripting.redis_library cimport open_redis
@@ -371,6 +371,21 @@ cdef int show_call(Client c) except -1:
     if c.core.after_call & AFTER_MONITOR:
         (<Monitors>c.engine.monitors).show(c)
     return 0
+
+
+cdef bint get_keys_or_reply(Client c, int* keys, const char* not_integer) except -1:
+    cdef int64_t number
+
+    if not get_int_or_reply_text(c, 2, &number, not_integer):
+        return False
+    if number > c.argc - 3:
+        c.error(ERR_NUMKEYS_ARGS)
+        return False
+    if number < 0:
+        c.error(ERR_NUMKEYS_NEGATIVE)
+        return False
+    keys[0] = <int>number
+    return True
 
 
 cdef inline bint takes(Command command, int argc) noexcept:

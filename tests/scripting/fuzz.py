@@ -8,18 +8,16 @@ surroundings, which must be what it was. Scripts that do not end are killed. A f
 round, which --seed reproduces, and makes the exit status 1: no answer, a malformed reply, a changed global, memory that
 does not come back, a fault in the server's log.
 """
-import argparse
 import contextlib
 import random
 import sys
 import threading
 import time
 
-from tests.fuzz import LEAK_BYTES, Connection, Finding, frames, running, used_memory
+from tests.fuzz import Connection, Finding, frames, main, repeat
 from tests.fuzz_draw import Draw
 from tests.resp import Closed, Error
 from tests.scripting.fuzz_lua import Lua
-from tests.servers import fastredis_server
 
 SCRIPTS = 150                   # of a round
 BATCH = 10
@@ -131,40 +129,14 @@ class Fuzzer:
 
 def fuzz(server, seconds=60.0, seed=None):
     """Fuzz for that long -> what was done, a line of text. Errors: Finding."""
-    seed = seed if seed is not None else random.randrange(10**9)
     sys.setrecursionlimit(50_000)           # for replies that are as deep as can be
     fuzzer = Fuzzer(server)
     try:
-        rounds, end = 1, time.monotonic() + seconds
-        fuzzer.round(seed)
-        before = used_memory(server)
-        while time.monotonic() < end:
-            fuzzer.round(seed + rounds)
-            rounds += 1
-        after = used_memory(server, before + LEAK_BYTES)
+        done = repeat(server, fuzzer.round, seconds, seed)
     finally:
         fuzzer.killer.close()
-    if after > before + LEAK_BYTES:
-        raise Finding(f"seed {seed}: used_memory was {before} and is {after} after {rounds} rounds")
-    return (f"{rounds} rounds from seed {seed}: {fuzzer.scripts} scripts, {fuzzer.errors} of them raised errors, "
-            f"used_memory {before} -> {after}")
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--port", type=int, help="a server that runs on 127.0.0.1; by default one is started")
-    parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--seed", type=int, help="of the first round; the next ones count up")
-    options = parser.parse_args()
-    with contextlib.ExitStack() as stack:
-        server = running(options.port) if options.port else stack.enter_context(fastredis_server())
-        try:
-            print(fuzz(server, options.seconds, options.seed))
-        except Finding as finding:
-            print(str(finding)[:20000])
-            return 1
-    return 0
+    return f"{done}; {fuzzer.scripts} scripts, {fuzzer.errors} of them raised errors"
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(__doc__, fuzz))
