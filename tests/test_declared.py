@@ -12,12 +12,12 @@ from fastredis.engine.arguments import argument_docs, parse_args
 FACTS = Path(__file__).parent / "facts"
 
 # SET has the comparisons of 8.4 and BITOP the operations of 8.2, which these facts do not have; BGSAVE has CANCEL,
-# which they have as Valkey's; XREADGROUP has CLAIM of 8.4, but not what came in 8.10; MOVE has REPLACE of Valkey 9.2.
-OWN_ARGUMENTS = {"SET", "BITOP", "BGSAVE", "XREADGROUP", "MOVE"}
+# which they have as Valkey's; MOVE has REPLACE of Valkey 9.2.
+OWN_ARGUMENTS = {"SET", "BITOP", "BGSAVE", "MOVE"}
 OWN_ARITY = {"MOVE": -3}
-# These have AGGREGATE COUNT of 8.8, the policies of 8.2, or IDMP of 8.6: their arguments are those of
-# commands-later.json.
-LATER_ARGUMENTS = {"ZINTER", "ZINTERSTORE", "ZUNION", "ZUNIONSTORE", "XTRIM", "XADD"}
+# These have AGGREGATE COUNT of 8.8, the policies of 8.2, IDMP of 8.6, or MAXCOUNT of 8.10: their arguments are those
+# of commands-later.json.
+LATER_ARGUMENTS = {"ZINTER", "ZINTERSTORE", "ZUNION", "ZUNIONSTORE", "XTRIM", "XADD", "XREAD", "XREADGROUP"}
 # The facts of this Valkey command leave out the category that every command is in which is not @fast.
 WITHOUT_SLOW = {"DELIFEQ"}
 

@@ -31,8 +31,9 @@ declare(
 
 
 def cmd_slowlog_get(c):
-    """SLOWLOG GET [count] -> array of entries, the newest first: id, Unix time, microseconds, arguments, address, name.
+    """SLOWLOG GET [count] -> array of entries, the newest first.
 
+    Each: id, Unix time, microseconds, arguments, address, name, and how many arguments there were, shown or not.
     count is 10 unless given; -1 stands for all.
     Errors: a count below -1, or no integer.
     Source: https://redis.io/docs/latest/commands/slowlog-get/
@@ -51,7 +52,10 @@ declare(
     complexity="O(N) where N is the number of entries returned",
     summary="Returns the newest commands that took long.",
     args="[count:integer]",
-    history=(("4.0.0", "Entries have the client's address and name."),),
+    history=(
+        ("4.0.0", "Entries have the client's address and name."),
+        ("8.10.0", "Entries have the number of arguments."),
+    ),
 )
 
 

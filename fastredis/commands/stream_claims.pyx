@@ -7,7 +7,7 @@ from fastredis.commands.stream_groups cimport (
     use_consumer, wake_claimers,
 )
 from fastredis.commands.streams cimport (
-    Client, Id, IdList, before, id_or_reply, ids_free, ids_or_reply, only_effects, parse_id, reply_entry,
+    Budget, Client, Id, IdList, before, fits, id_or_reply, ids_free, ids_or_reply, only_effects, parse_id, reply_entry,
     reply_fields, reply_id, start_or_reply,
 )
 from fastredis.ds.alloc cimport mem_free, mem_realloc
@@ -351,16 +351,17 @@ declare(
 
 # ---------------------------------------------------------------- XREADGROUP CLAIM
 
-cdef int64_t claim_oldest(Client c, GroupCall* call, int64_t min_idle, int64_t count) except -1:
+cdef int64_t claim_oldest(Client c, GroupCall* call, int64_t min_idle, int64_t count, Budget* budget) except -1:
     cdef int64_t until = latest(c.core.now_ms, min_idle)
     cdef IdRow claimed = IdRow(NULL, 0, 0)
     cdef StreamIter it
+    cdef size_t mark
     cdef IdPlace at
     cdef Pending* p
     cdef int64_t i
     cdef Id id
 
-    while (count == 0 or claimed.count < count) and not c.out.over:
+    while claimed.count < count and not c.out.over:
         at = pending_oldest(call.group)
         if at.leaf is NULL or (<Pending*>idt_value(&call.group.pending, at)).time_ms > until:
             break
@@ -370,10 +371,13 @@ cdef int64_t claim_oldest(Client c, GroupCall* call, int64_t min_idle, int64_t c
         if not stream_next(&it):
             drop_deleted(c, call, id)
             continue
+        mark = c.out.size
         c.reply_array(4)
         reply_fields(c, &it)
         c.reply_int(max(c.core.now_ms - p.time_ms, 0) if p.consumer is not NULL else -1)
         c.reply_int(<int64_t>p.deliveries)
+        if not fits(c, budget, mark):
+            break
         keep_id(c, &claimed, id)
         # Behind all that is still idle, until all are claimed.
         pending_give(call.group, id, call.consumer, INT64_MAX, <uint64_t>once_more(p))

@@ -3,6 +3,8 @@
 Both look at each stream in turn and reply what there is behind an id: for XREAD the one that was given, for XREADGROUP
 that of the group, if the argument is `>`. Any other id asks for the consumer's history: what is pending for it.
 CLAIM: what has been pending for so long comes first, whoever has it.
+MAXCOUNT and MAXSIZE limit the reply as a whole: what has no room in it is neither delivered nor pending, and streams
+that come after it are not looked at.
 If there is nothing in any, they wait for the keys (engine/blocking) with the ids that they have resolved: `$` would be
 another id then. A group that goes, or its key, wakes those who wait for its entries; they find no group.
 """
@@ -16,7 +18,7 @@ from fastredis.commands.stream_groups cimport (
     use_consumer,
 )
 from fastredis.commands.streams cimport (
-    ID_TEXT, after, before, format_id, id_or_reply, only_effects, reply_entry, reply_fields, reply_id, reply_range,
+    ID_TEXT, Budget, after, before, fits, format_id, id_or_reply, only_effects, reply_entry, reply_fields, reply_id,
 )
 from fastredis.ds.alloc cimport mem_alloc, mem_free
 from fastredis.ds.id_tree cimport IdPlace, id_less, idt_from, idt_id, idt_next, idt_value
@@ -25,7 +27,9 @@ from fastredis.engine.command cimport native
 from fastredis.engine.engine cimport C_BLOCKED
 from fastredis.engine.errors cimport ERR_SYNTAX
 from fastredis.engine.flags cimport BLOCKING, READONLY, WRITE
-from fastredis.engine.options cimport arg_is, get_int_or_reply, get_int_or_reply_text, get_timeout_or_reply
+from fastredis.engine.options cimport (
+    arg_is, get_int_or_reply, get_int_or_reply_text, get_range_or_reply, get_timeout_or_reply,
+)
 from fastredis.values.entry cimport TYPE_STREAM, Entry
 from fastredis.values.stream_group cimport (
     READ_UNKNOWN, Pending, once_more, pending_find, pending_give, pending_oldest,
@@ -44,7 +48,8 @@ cdef enum:
     CLAIM_PAUSE_MS = 10                 # those who would claim at once look again after so long
 
 cdef struct Reading:                    # arguments of XREAD and XREADGROUP
-    int64_t count                       # COUNT; 0: all
+    int64_t count                       # COUNT, for each stream; INT64_MAX: all
+    Budget budget                       # MAXCOUNT and MAXSIZE
     bint blocks
     int64_t deadline_ms                 # BLOCK; 0: for ever
     int first                           # where the keys are; their ids are `streams` arguments further on
@@ -57,7 +62,6 @@ cdef struct Reading:                    # arguments of XREAD and XREADGROUP
     Arg* group
     Arg* consumer
     int64_t served                      # streams in the reply
-    size_t mark                         # where the reply begins
 
 
 # ---------------------------------------------------------------- arguments
@@ -95,13 +99,27 @@ cdef bint min_idle_or_reply(Client c, int at, Reading* r) except -1:
     return True
 
 
+cdef bint limit_or_reply(Client c, int at, Reading* r) except -1:
+    """The argument of MAXCOUNT or MAXSIZE."""
+    cdef int64_t bytes_
+
+    if arg_is(&c.argv[at - 1], b"MAXCOUNT"):
+        return get_range_or_reply(c, at, 1, INT64_MAX, &r.budget.entries, b"ERR MAXCOUNT must be a positive integer")
+    if not get_range_or_reply(c, at, 1, INT64_MAX, &bytes_, b"ERR MAXSIZE must be a positive integer"):
+        return False
+    r.budget.bytes = <size_t>bytes_
+    return True
+
+
 cdef bint reading_or_reply(Client c, bint grouped, Reading* r) except -1:
     """All arguments but the ids."""
     cdef int i = 1
     cdef bint more
 
     r.grouped = grouped
-    r.count = r.served = 0
+    r.served = 0
+    r.count = INT64_MAX
+    r.budget = Budget(INT64_MAX, 0, 0, False)
     r.blocks = r.no_ack = r.claims = False
     r.claim_ms = INT64_MAX
     r.group = NULL
@@ -117,7 +135,12 @@ cdef bint reading_or_reply(Client c, bint grouped, Reading* r) except -1:
             i += 1
             if not get_int_or_reply(c, i, &r.count):
                 return False
-            r.count = max(r.count, 0)
+            if r.count <= 0:
+                r.count = INT64_MAX
+        elif more and (arg_is(&c.argv[i], b"MAXCOUNT") or arg_is(&c.argv[i], b"MAXSIZE")):
+            i += 1
+            if not limit_or_reply(c, i, r):
+                return False
         elif arg_is(&c.argv[i], b"STREAMS") and more:
             if not streams_or_reply(c, i + 1, r):
                 return False
@@ -143,6 +166,9 @@ cdef bint reading_or_reply(Client c, bint grouped, Reading* r) except -1:
         return False
     if grouped and r.group is NULL:
         c.error(b"ERR Missing GROUP option for XREADGROUP")
+        return False
+    if r.count != INT64_MAX and r.budget.entries < r.count:
+        c.error(b"ERR MAXCOUNT must be greater than or equal to COUNT")
         return False
     return True
 
@@ -208,7 +234,7 @@ cdef bint stream_id_or_reply(Client c, const Reading* r, int64_t i, Id* id) exce
 cdef int reply_key(Client c, Reading* r, Arg* key) except -1:
     """A stream of the reply begins: in RESP3 a pair of a map, else an array of two."""
     if r.served == 0:
-        r.mark = c.out.begin()
+        r.budget.begin = c.out.begin()
     r.served += 1
     if c.out.resp == 2:
         c.reply_array(2)
@@ -216,13 +242,24 @@ cdef int reply_key(Client c, Reading* r, Arg* key) except -1:
 
 
 cdef int end_reply(Client c, Reading* r) except -1:
-    return c.out.end_map(r.mark, r.served) if c.out.resp == 3 else c.out.end_array(r.mark, r.served)
+    if c.out.resp == 3:
+        return c.out.end_map(r.budget.begin, r.served)
+    return c.out.end_array(r.budget.begin, r.served)
+
+
+cdef int take_back(Client c, Reading* r, size_t begin) except -1:
+    """A stream of the reply has nothing to say: it is taken out again, from its beginning on."""
+    r.served -= 1
+    c.out.truncate(begin)
+    return 0
 
 
 cdef int read_stream(Client c, Reading* r, int64_t i, Id behind) except -1:
     """XREAD of the i-th stream."""
     cdef Arg* key = &c.argv[r.first + i]
     cdef Entry* e = c.db.lookup_read(key)
+    cdef size_t begin, mark
+    cdef int64_t found
     cdef Stream* s
 
     if e is NULL:
@@ -230,12 +267,34 @@ cdef int read_stream(Client c, Reading* r, int64_t i, Id behind) except -1:
     s = stream_of(e)
     if stream_length(s) == 0 or not id_less(behind, stream_last_entry(s)):
         return 0
+    begin = c.out.size
     reply_key(c, r, key)
-    return reply_range(c, s, after(behind), Id(UINT64_MAX, UINT64_MAX), r.count, False)
+    mark = c.out.begin()
+    found = reply_behind(c, r, s, behind)
+    if found == 0 and r.budget.entries == 0:
+        return take_back(c, r, begin)
+    return c.out.end_array(mark, found)
+
+
+cdef int64_t reply_behind(Client c, Reading* r, Stream* s, Id behind) except -1:
+    """Reply entries behind an id, as many as may be, without a header; how many."""
+    cdef int64_t count = allowed(r)
+    cdef int64_t found = 0
+    cdef StreamIter it
+    cdef size_t at
+
+    stream_iter(&it, s, after(behind), Id(UINT64_MAX, UINT64_MAX), False)
+    while found < count and not c.out.over and stream_next(&it):
+        at = c.out.size
+        reply_entry(c, &it)
+        if not fits(c, &r.budget, at):
+            break
+        found += 1
+    return found
 
 
 cdef int64_t deliver(Client c, Reading* r, GroupCall* call, int64_t count) except -1:
-    """Reply what the group has not had yet, up to `count` entries, 0: all, without a header, and note who has it now.
+    """Reply what the group has not had yet, up to `count` entries, without a header, and note who has it now.
 
     How many. With CLAIM, each as what is claimed: idle for no time, and never delivered before.
     """
@@ -245,19 +304,23 @@ cdef int64_t deliver(Client c, Reading* r, GroupCall* call, int64_t count) excep
     cdef Group* group = call.group
     cdef int64_t delivered = 0
     cdef StreamIter it
+    cdef size_t at
 
     stream_iter(&it, call.s, after(group.last_id), highest, False)
-    while (count == 0 or delivered < count) and stream_next(&it):
-        if group.entries_read != READ_UNKNOWN and id_less(gap, group.last_id) and not id_less(group.last_id, first):
-            group.entries_read += 1
-        elif call.s.entries_added:
-            group.entries_read = stream_read_at(call.s, it.id)
-        group.last_id = it.id
+    while delivered < count and stream_next(&it):
+        at = c.out.size
         c.reply_array(4 if r.claims else 2)
         reply_fields(c, &it)
         if r.claims:
             c.reply_int(0)
             c.reply_int(0)
+        if not fits(c, &r.budget, at):
+            break
+        if group.entries_read != READ_UNKNOWN and id_less(gap, group.last_id) and not id_less(group.last_id, first):
+            group.entries_read += 1
+        elif call.s.entries_added:
+            group.entries_read = stream_read_at(call.s, it.id)
+        group.last_id = it.id
         if not r.no_ack:
             give(c, call, it.id, c.core.now_ms, 1)
         delivered += 1
@@ -270,21 +333,29 @@ cdef int64_t reply_history(Client c, Reading* r, GroupCall* call, Id behind) exc
     As in Redis, that these were delivered once more is not propagated.
     """
     cdef IdPlace at = idt_from(&call.consumer.pending, after(behind))
+    cdef int64_t count = allowed(r)
     cdef int64_t found = 0
     cdef StreamIter it
+    cdef size_t mark
+    cdef bint there
     cdef Id id
 
-    while at.leaf is not NULL and (r.count == 0 or found < r.count) and not c.out.over:
+    while at.leaf is not NULL and found < count and not c.out.over:
         id = idt_id(at)
+        mark = c.out.size
         stream_iter(&it, call.s, id, id, False)
-        if stream_next(&it):
+        there = stream_next(&it)
+        if there:
             reply_entry(c, &it)
-            pending_give(call.group, id, call.consumer, c.core.now_ms,
-                         <uint64_t>once_more(pending_find(call.group, id)))
         else:
             c.reply_array(2)
             reply_id(c, id)
             c.reply_null_array()
+        if not fits(c, &r.budget, mark):
+            break
+        if there:
+            pending_give(call.group, id, call.consumer, c.core.now_ms,
+                         <uint64_t>once_more(pending_find(call.group, id)))
         found += 1
         at = idt_next(at)
     return found
@@ -293,6 +364,8 @@ cdef int64_t reply_history(Client c, Reading* r, GroupCall* call, Id behind) exc
 cdef int read_group(Client c, Reading* r, int64_t i, Id behind) except -1:
     """XREADGROUP of the i-th stream, whose group is there."""
     cdef Arg* key = &c.argv[r.first + i]
+    cdef size_t begin = c.out.begin()
+    cdef int64_t found
     cdef GroupCall call
     cdef size_t mark
 
@@ -303,11 +376,20 @@ cdef int read_group(Client c, Reading* r, int64_t i, Id behind) except -1:
     if not is_highest(behind):
         reply_key(c, r, key)
         mark = c.out.begin()
-        c.out.end_array(mark, reply_history(c, r, &call, behind))
+        found = reply_history(c, r, &call, behind)
+        if found == 0 and r.budget.entries == 0:
+            take_back(c, r, begin)      # an empty array would say that nothing is pending
+        else:
+            c.out.end_array(mark, found)
         c.core.dirty += 1
     elif r.claims or has_news(&call):
         read_news(c, r, &call)
     return consumer_effect(c, &call)
+
+
+cdef inline int64_t allowed(const Reading* r) noexcept:
+    """How many entries of the next stream may be replied, but for their size."""
+    return min(r.count, r.budget.entries)
 
 
 cdef inline bint has_news(GroupCall* call) noexcept:
@@ -317,6 +399,7 @@ cdef inline bint has_news(GroupCall* call) noexcept:
 cdef int read_news(Client c, Reading* r, GroupCall* call) except -1:
     """What XREADGROUP replies of a stream for `>`, if there is anything."""
     cdef size_t begin = c.out.begin()
+    cdef int64_t count = allowed(r)
     cdef int64_t claimed = 0
     cdef int64_t found = 0
     cdef size_t mark
@@ -324,15 +407,15 @@ cdef int read_news(Client c, Reading* r, GroupCall* call) except -1:
     reply_key(c, r, call.key)
     mark = c.out.begin()
     if r.claims:
-        claimed = claim_oldest(c, call, r.min_idle, r.count)
-    if has_news(call) and (r.count == 0 or claimed < r.count):
-        found = deliver(c, r, call, r.count - claimed if r.count else 0)
+        claimed = claim_oldest(c, call, r.min_idle, count, &r.budget)
+    if has_news(call) and claimed < count and r.budget.entries:
+        found = deliver(c, r, call, count - claimed)
+    if found:
         c.core.dirty += 1
         position_effect(c, call)
     if claimed + found:
         return c.out.end_array(mark, claimed + found)
-    r.served -= 1
-    c.out.truncate(min(begin, c.out.size))
+    take_back(c, r, begin)
     note_claimable(c, r, call)
     return 0
 
@@ -401,6 +484,8 @@ cdef int read(Client c, Reading* r, Id* ids) except -1:
         if not (group_id_or_reply if r.grouped else stream_id_or_reply)(c, r, i, &ids[i]):
             return 0
     for i in range(r.streams):
+        if r.budget.entries == 0:
+            break
         if r.grouped:
             read_group(c, r, i, ids[i])
         else:
@@ -433,10 +518,12 @@ cdef int read_command(Client c, bint grouped) except -1:
 
 
 cdef int cmd_xread(Client c) except -1:
-    """XREAD [COUNT n] [BLOCK ms] STREAMS key ... id ... -> map of keys to their entries behind the ids, or null.
+    """XREAD [COUNT n] [MAXCOUNT n] [MAXSIZE bytes] [BLOCK ms] STREAMS key ... id ...
+    -> map of keys to their entries behind the ids, or null.
 
-    `$`: only what comes from now on. `+`: the last entry. BLOCK: waits for an entry, 0: for ever. In RESP2 the map is
-    an array of arrays of two. Errors: WRONGTYPE; syntax. Source: https://redis.io/commands/xread
+    COUNT: of each stream. MAXCOUNT, MAXSIZE: of the whole reply, which has one entry at least. `$`: only what comes
+    from now on. `+`: the last entry. BLOCK: waits for an entry, 0: for ever. In RESP2 the map is an array of arrays of
+    two. Errors: WRONGTYPE; syntax. Source: https://redis.io/commands/xread
     """
     return read_command(c, False)
 
@@ -445,13 +532,15 @@ declare(
     keys=key_after("STREAMS", 1, "RO access", Range(-1, 1, 2)), since="5.0.0",
     complexity="O(log(N)+M) for each stream where N is the number of its entries and M that of those returned",
     summary="Returns entries behind given ids from several streams; waits for one.",
-    args="[COUNT count:integer] [BLOCK milliseconds:integer] STREAMS streams={key... id...}",
-    history=(("7.4.0", "The id `+`."),),
+    args="[COUNT count:integer] [MAXCOUNT maxcount:integer@8.10.0] [MAXSIZE maxsize:integer@8.10.0] "
+         "[BLOCK milliseconds:integer] STREAMS streams={key... id...}",
+    history=(("7.4.0", "The id `+`."), ("8.10.0", "`MAXCOUNT` and `MAXSIZE`.")),
 )
 
 
 cdef int cmd_xreadgroup(Client c) except -1:
-    """XREADGROUP GROUP group consumer [COUNT n] [BLOCK ms] [NOACK] STREAMS key ... id ... -> as XREAD, for a consumer.
+    """XREADGROUP GROUP group consumer [COUNT n] [MAXCOUNT n] [MAXSIZE bytes] [BLOCK ms] [CLAIM ms] [NOACK]
+    STREAMS key ... id ... -> as XREAD, for a consumer.
 
     `>`: entries that no consumer of the group has had; they are pending from now on, unless NOACK. CLAIM: before them,
     what has been pending for so many ms; each entry has two numbers more, for how long and how often before. Any other
@@ -465,7 +554,8 @@ declare(
     keys=key_after("STREAMS", 4, "RO access", Range(-1, 1, 2)), since="5.0.0",
     complexity="O(log(N)+M) for each stream where N is the number of its entries and M that of those returned",
     summary="Returns entries of streams that a consumer of a group is to work on; waits for one.",
-    history=(("8.4.0", "`CLAIM`."),),
-    args="GROUP group-block={group consumer} [COUNT count:integer] [BLOCK milliseconds:integer] "
+    history=(("8.4.0", "`CLAIM`."), ("8.10.0", "`MAXCOUNT` and `MAXSIZE`.")),
+    args="GROUP group-block={group consumer} [COUNT count:integer] [MAXCOUNT maxcount:integer@8.10.0] "
+         "[MAXSIZE maxsize:integer@8.10.0] [BLOCK milliseconds:integer] "
          "[CLAIM min-idle-time:integer@8.4.0] [NOACK] STREAMS streams={key... id...}",
 )

@@ -19,6 +19,12 @@ cdef enum:
     IDS_INSIDE = 16                     # ids of a command that need no memory of their own
     ID_TEXT = 2 * INT64_TEXT            # room for an id as text
 
+cdef struct Budget:                     # what may still be in a reply of several streams (MAXCOUNT, MAXSIZE)
+    int64_t entries                     # so many; INT64_MAX: any number
+    size_t bytes                        # that all of it may have; 0: any number
+    size_t begin                        # where the reply begins
+    bint some                           # it has an entry
+
 cdef struct IdList:                     # the ids among a command's arguments
     Id* items
     int64_t count
@@ -41,6 +47,8 @@ cdef bint ids_block_or_reply(Client c, int first, int* policy, int* first_id, in
 cdef int reply_id(Client c, Id id) except -1
 cdef int reply_entry(Client c, StreamIter* it) except -1            # the one that the walk is at
 cdef int reply_fields(Client c, StreamIter* it) except -1           # its id and its fields, without a header
+# An entry of it has been written from `at` on. False: it has no room, and is taken back; nothing may follow.
+cdef bint fits(Client c, Budget* budget, size_t at) noexcept
 # Entries of a range, without a header; count 0: all. How many.
 cdef int64_t reply_entries(Client c, Stream* s, Id start, Id end, int64_t count, bint reverse) except -1
 cdef int reply_range(Client c, Stream* s, Id start, Id end, int64_t count, bint reverse) except -1     # as an array

@@ -235,6 +235,17 @@ cdef int reply_fields(Client c, StreamIter* it) except -1:
     return 0
 
 
+cdef bint fits(Client c, Budget* budget, size_t at) noexcept:
+    if budget.bytes and budget.some and c.out.size > budget.begin + budget.bytes:
+        c.out.truncate(at)
+        budget.entries = 0
+        return False
+    budget.some = True
+    if budget.entries != INT64_MAX:
+        budget.entries -= 1
+    return True
+
+
 cdef int64_t reply_entries(Client c, Stream* s, Id start, Id end, int64_t count, bint reverse) except -1:
     cdef int64_t found = 0
     cdef StreamIter it

@@ -5,7 +5,8 @@
 # well below a millisecond. Where the limit is lower than that, AFTER_SLOWLOG has it look after each command, and no two
 # commands share a reading.
 #
-# An entry is a list as SLOWLOG GET replies it: id, seconds since the epoch, microseconds, arguments, address, name.
+# An entry is a list as SLOWLOG GET replies it: id, seconds since the epoch, microseconds, arguments, address, name,
+# number of arguments.
 # Of the arguments 32 are kept, of each 128 bytes; what is cut off is counted in its place, and passwords are replaced.
 # EXEC is not logged, what it runs is; nothing is while data is loaded.
 # Source: https://redis.io/docs/latest/commands/slowlog-get/

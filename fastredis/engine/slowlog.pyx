@@ -65,7 +65,7 @@ cdef class SlowLog:
         if shown < c.argc:
             argv.append(b"... (%d more arguments)" % (c.argc - shown))
         peer, name = (b"?:0", b"") if c.flags & C_SCRIPT else (c.peer, c.name)
-        self.entries.appendleft([self.next_id, self.engine.core.now_ms // 1000, duration_us, argv, peer, name])
+        self.entries.appendleft([self.next_id, self.engine.core.now_ms // 1000, duration_us, argv, peer, name, c.argc])
         self.next_id += 1
         while len(self.entries) > self.longest:
             self.entries.pop()

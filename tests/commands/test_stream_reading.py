@@ -87,6 +87,78 @@ CASES = {
         ("XREADGROUP GROUP g c STREAMS s t 0",
          Error("ERR Unbalanced 'xreadgroup' list of streams: for each stream key an ID or '>' must be specified.")),
     ], since=NEWER),
+    # --- MAXCOUNT and MAXSIZE: of all streams together ---
+    "XREAD MAXCOUNT": Case([
+        *adds(3), *adds(3, key="t"), ("XREAD MAXCOUNT 4 STREAMS s t 0 0", found(1, 2, 3, t=(1,))),
+        ("XREAD COUNT 2 MAXCOUNT 3 STREAMS s t 0 0", found(1, 2, t=(1,))),
+        ("XREAD COUNT 2 MAXCOUNT 9 STREAMS s t 0 0", found(1, 2, t=(1, 2))),
+        ("XREAD MAXCOUNT 2 STREAMS s t 0 0", found(1, 2)), ("XREAD MAXCOUNT 3 STREAMS none s t 0 0 0", found(1, 2, 3)),
+        ("XREAD COUNT 0 MAXCOUNT 1 STREAMS t s + +", R3([["t", entries(3)]], {b"t": entries(3)})),
+        ("XREAD MAXCOUNT 1 STREAMS s t 1-3 1-3", NIL_ARRAY),
+        ("XREAD maxcount 9223372036854775807 maxsize 9223372036854775807 STREAMS s 0", found(1, 2, 3)),
+    ], since="8.10"),
+    # An entry of adds() has 31 bytes in a reply, the name of its stream 7.
+    "XREAD MAXSIZE": Case([
+        *adds(3), *adds(3, key="t"), ("XREAD MAXSIZE 1 STREAMS s t 0 0", found(1)),
+        ("XREAD MAXSIZE 64 STREAMS s t 0 0", found(1)), ("XREAD MAXSIZE 80 STREAMS s t 0 0", found(1, 2)),
+        ("XREAD COUNT 1 MAXSIZE 1 STREAMS s t 0 0", found(1)), ("XREAD COUNT 1 MAXSIZE 200 STREAMS s t 0 0",
+                                                               found(1, t=(1,))),
+        ("XREAD MAXCOUNT 2 MAXSIZE 1000 STREAMS s t 0 0", found(1, 2)),
+        ("XREAD MAXCOUNT 3 MAXSIZE 50 STREAMS s t 0 0", found(1)),
+        ("XREAD MAXSIZE 10000 STREAMS s t 1-2 1-2", found(3, t=(3,))), ("XREAD MAXSIZE 1 STREAMS s 1-3", NIL_ARRAY),
+        (("XADD", "big", "1-1", "f", "x" * 5000), "1-1"),
+        ("XREAD MAXSIZE 50 STREAMS big s 0 0", R3([["big", [["1-1", ["f", "x" * 5000]]]]],
+                                                  {b"big": [["1-1", ["f", "x" * 5000]]]})),
+        ("XREAD MAXSIZE 5000 STREAMS s big 0 0", found(1, 2, 3)),
+    ], since="8.10"),
+    "MAXCOUNT and MAXSIZE hold for those who waited": Case([
+        ("@2 XREAD BLOCK 0 MAXCOUNT 1 STREAMS s t $ $", BLOCKS), ("@3 XREAD BLOCK 0 MAXSIZE 1 STREAMS t s $ $", BLOCKS),
+        ("MULTI", OK), ("XADD s 1-1 f 1", QUEUED), ("XADD t 1-1 f 1", QUEUED), ("EXEC", ["1-1", "1-1"]),
+        ("@2 <", R3([["s", [["1-1", ["f", "1"]]]]], {b"s": [["1-1", ["f", "1"]]]})),
+        ("@3 <", R3([["t", [["1-1", ["f", "1"]]]]], {b"t": [["1-1", ["f", "1"]]]})),
+    ], since="8.10"),
+    "XREADGROUP MAXCOUNT": Case([
+        *adds(3), *adds(3, key="t"), ("XGROUP CREATE s g 0", OK), ("XGROUP CREATE t g 0", OK),
+        ("XREADGROUP GROUP g c MAXCOUNT 4 STREAMS s t > >", found(1, 2, 3, t=(1,))),
+        pending((1, "c", 1), (2, "c", 1), (3, "c", 1)), ("XPENDING t g", [1, "1-1", "1-1", [["c", "1"]]]),
+        ("XREADGROUP GROUP g c COUNT 2 MAXCOUNT 3 STREAMS s t 0 0", found(1, 2, t=(1,))),
+        ("XREADGROUP GROUP g c MAXCOUNT 3 STREAMS s t 0 0", found(1, 2, 3)),
+        ("XREADGROUP GROUP g c MAXCOUNT 9 STREAMS s t 1-3 0", R3([["s", []], ["t", entries(1)]],
+                                                                {b"s": [], b"t": entries(1)})),
+        ("XREADGROUP GROUP g c MAXCOUNT 9 STREAMS s t > >", found(t=(2, 3))),
+        ("XREADGROUP GROUP g c MAXCOUNT 9 STREAMS s t > >", NIL_ARRAY),
+    ], since="8.10"),
+    "XREADGROUP MAXSIZE": Case([
+        *adds(3), *adds(1, key="t"), ("XGROUP CREATE s g 0", OK), ("XGROUP CREATE t g 0", OK),
+        ("XREADGROUP GROUP g c MAXSIZE 1 STREAMS s t > >", found(1)), pending((1, "c", 1)),
+        ("XINFO GROUPS s", [group(consumers=1, pending=1, last_delivered_id="1-1", entries_read=1, lag=2)]),
+        ("XINFO GROUPS t", [group(consumers=0, pending=0, last_delivered_id="0-0", entries_read=None, lag=1)]),
+        ("XREADGROUP GROUP g c MAXSIZE 110 STREAMS s t > >", found(2, 3)),
+        ("XREADGROUP GROUP g c NOACK MAXSIZE 100 STREAMS s t > >", found(t=(1,))),
+        ("XREADGROUP GROUP g c MAXSIZE 1 STREAMS s t 0 0", found(1)), pending((1, "c", 2), (2, "c", 1), (3, "c", 1)),
+        ("XREADGROUP GROUP g c MAXSIZE 1 STREAMS s s 0 1-1", R3([["s", entries(1)]], {b"s": entries(1)})),
+    ], since="8.10"),
+    "XREADGROUP CLAIM with MAXCOUNT and MAXSIZE": Case([
+        *given("c", "c"), *adds(1, first=3), Advance(5),
+        ("XREADGROUP GROUP g d MAXSIZE 1 CLAIM 0 STREAMS s >", R3([["s", [[*entries(1)[0], Any(int), 1]]]], Any())),
+        pending((1, "d", 2), (2, "c", 1)),
+        ("XREADGROUP GROUP g d MAXCOUNT 3 CLAIM 0 STREAMS s >", R3([["s", [
+            [*entries(2)[0], Any(int), 1], [*entries(1)[0], Any(int), 2], [*entries(3)[0], 0, 0]]]], Any())),
+        ("XREADGROUP GROUP g e MAXCOUNT 1 CLAIM 0 STREAMS s >", R3([["s", [[Any(), Any(), Any(int), Any(int)]]]],
+                                                                   Any())),
+    ], since="8.10"),
+    "MAXCOUNT and MAXSIZE, wrong": Case([
+        *given("c"), ("XREAD MAXCOUNT 0 STREAMS s 0", Error("ERR MAXCOUNT must be a positive integer")),
+        ("XREAD MAXCOUNT -1 STREAMS s 0", Error("ERR MAXCOUNT must be a positive integer")),
+        ("XREAD MAXCOUNT x STREAMS s 0", Error("ERR MAXCOUNT must be a positive integer")),
+        ("XREAD MAXSIZE 0 STREAMS s 0", Error("ERR MAXSIZE must be a positive integer")),
+        ("XREADGROUP GROUP g c MAXSIZE 1.5 STREAMS s >", Error("ERR MAXSIZE must be a positive integer")),
+        ("XREAD COUNT 3 MAXCOUNT 2 STREAMS s 0", Error("ERR MAXCOUNT must be greater than or equal to COUNT")),
+        ("XREADGROUP GROUP g c MAXCOUNT 2 COUNT 3 STREAMS s >",
+         Error("ERR MAXCOUNT must be greater than or equal to COUNT")),
+        ("XREAD COUNT 2 MAXCOUNT 2 STREAMS s 0", found(1)), ("XREAD STREAMS s 0 MAXCOUNT", Any()),
+        ("XREAD BLOCK 1 COUNT 1 MAXSIZE", SYNTAX),
+    ], since="8.10"),
     # --- XREADGROUP ---
     "XREADGROUP": [
         *adds(4), ("XGROUP CREATE s g 0", OK), ("XREADGROUP GROUP g c COUNT 2 STREAMS s >", found(1, 2)),
@@ -256,6 +328,14 @@ EFFECTS = {
                               "XREADGROUP GROUP g d STREAMS s 0", "XGROUP CREATECONSUMER s g c |"
                               "XGROUP CREATECONSUMER s g d", "Redis does not propagate a consumer that got nothing"),
     "XREAD": (TWO, "XREAD STREAMS s 0", ""),
+    "XREADGROUP MAXSIZE": (TWO, "XREADGROUP GROUP g c MAXSIZE 1 STREAMS s >",
+                           "MULTI | XCLAIM s g c 0 1-1 TIME T+0 RETRYCOUNT 1 FORCE JUSTID LASTID 1-1 |"
+                           "XGROUP SETID s g 1-1 ENTRIESREAD 1 | EXEC"),
+    "XREADGROUP MAXCOUNT": (f"{TWO} | XGROUP CREATE t g 0 MKSTREAM | XADD t 1-1 f v",
+                            "XREADGROUP GROUP g c MAXCOUNT 2 STREAMS s t > >",
+                            "MULTI | XCLAIM s g c 0 1-1 TIME T+0 RETRYCOUNT 1 FORCE JUSTID LASTID 1-1 |"
+                            "XCLAIM s g c 0 1-2 TIME T+0 RETRYCOUNT 1 FORCE JUSTID LASTID 1-2 |"
+                            "XGROUP SETID s g 1-2 ENTRIESREAD 2 | EXEC"),
 }
 
 
