@@ -5,6 +5,7 @@ hours after EPOCH_MS (and the seconds that a round takes), so whether one has pa
 """
 import json
 import random
+import re
 from pathlib import Path
 
 from tests.fuzz_draw import NUMBERS
@@ -12,9 +13,12 @@ from tests.fuzz_draw import ODD as ODD_BYTES
 
 FACTS = Path(__file__).resolve().parent.parent / "facts" / "commands.json"
 GROUPS = ("string", "bitmap", "hyperloglog", "list", "hash", "set", "sorted-set", "generic")
+TEMPLATE_GROUPS = ("stream", "geo")         # whose arguments depend on each other: all their commands are templates
 # To Redis a range of scores and some other arguments are C strings, which end at a zero byte. After a number that is
 # out of range its SORT may refuse good weights, as it looks at an errno that nobody cleared.
-ODD = [word for word in ODD_BYTES if b"\0" not in word and word not in (b"1e400", b"3.0e-5000")]
+# It also takes blanks in front of a weight, and hexadecimal ones, as later versions do not.
+ODD = [word for word in ODD_BYTES if not re.match(rb"\s|[-+]?0[xX]", word) and b"\0" not in word
+       and word not in (b"1e400", b"3.0e-5000")]
 EPOCH_MS = 33_177_117_600_000               # a whole hour in the year 3021
 HOUR_MS = 3_600_000
 DATABASES = 4
@@ -50,6 +54,32 @@ sorted-set: ZINTER 3 key key key AGGREGATE extreme
 sorted-set: ZADD lex 0 member|ZADD lex 0 member 0 member 0 member|ZADD lex CH 0 member|ZREM lex member member
 sorted-set: ZREMRANGEBYRANK lex 1 2|ZPOPMAX lex|ZSCORE lex member|ZRANK lex member|ZUNIONSTORE lex 2 lex lex
 sorted-set: ZUNION 1 any|ZUNIONSTORE key 2 key any|ZUNIONSTORE key 1 any WEIGHTS weight|ZINTERSTORE any 1 key
+stream: XADD key new-id field value|XADD key new-id field value field value|XADD key new-id f value g value h value
+stream: XADD key new-id f value|XADD key new-id f value|XADD key new-id f value g value|XADD key NOMKSTREAM new-id f v
+stream: XADD key MAXLEN some new-id f value|XADD key MINID = id new-id f v|XADD key MAXLEN ~ some new-id f value
+stream: XLEN key|XRANGE key range-id range-id upto|XREVRANGE key range-id range-id upto|XRANGE key - + upto
+stream: XDEL key id|XDEL key id id id|XTRIM key MAXLEN some|XTRIM key MINID id|XTRIM key MAXLEN ~ some|XSETID key new-id
+stream: XREAD upto STREAMS key id|XREAD upto STREAMS key key id id|XREAD STREAMS any-type id
+stream: XGROUP CREATE key group id|XGROUP CREATE key group $ MKSTREAM|XGROUP CREATE key group 0 MKSTREAM
+stream: XGROUP CREATE key group 0 MKSTREAM|XGROUP SETID key group id|XGROUP DESTROY key group seldom
+stream: XGROUP CREATECONSUMER key group consumer|XGROUP DELCONSUMER key group consumer
+stream: XREADGROUP GROUP group consumer upto STREAMS key >|XREADGROUP GROUP group consumer upto STREAMS key >
+stream: XREADGROUP GROUP group consumer COUNT 2 NOACK STREAMS key >|XREADGROUP GROUP group consumer STREAMS key id
+stream: XREADGROUP GROUP group consumer upto STREAMS key key > >|XREADGROUP GROUP group consumer STREAMS key 0
+stream: XACK key group id|XACK key group id id id|XPENDING key group|XPENDING key group - + 10
+stream: XPENDING key group range-id range-id 5 consumer|XPENDING key group IDLE 0 - + 100
+stream: XCLAIM key group consumer 0 id id|XCLAIM key group consumer 0 id JUSTID|XCLAIM key group consumer 0 id id FORCE
+stream: XCLAIM key group consumer 0 id RETRYCOUNT some LASTID id|XAUTOCLAIM key group consumer 0 id
+stream: XAUTOCLAIM key group consumer 0 0 COUNT 3|XAUTOCLAIM key group consumer 0 0 JUSTID
+stream: XINFO GROUPS key|XINFO CONSUMERS key group|XINFO STREAM key|XINFO STREAM key FULL|COPY key key|RENAME key key
+geo: GEOADD key place member|GEOADD key place member place member place member|GEOADD key place member place member
+geo: GEOADD key NX place member|GEOADD key XX CH place member|GEOADD key CH place member place member
+geo: GEOPOS key member member member|GEODIST key member member unit|GEOHASH key member member|ZREM key member|ZCARD key
+geo: GEOSEARCH key centre area order told|GEOSEARCH key centre area ASC COUNT 5 told|GEOSEARCH key centre area told
+geo: GEOSEARCHSTORE key key centre area order|GEOSEARCHSTORE key key centre area STOREDIST
+geo: GEOSEARCH any-type centre area|GEOSEARCH key centre area DESC COUNT some|GEORADIUS key place distance unit told
+geo: GEORADIUS key place distance unit order told|GEORADIUS key place distance unit STORE key
+geo: GEORADIUSBYMEMBER key member distance unit order told|GEORADIUSBYMEMBER_RO key member distance unit told
 """
 # The settings that decide on encodings, and values for them.
 LIMITS = {
@@ -99,7 +129,7 @@ def templates(known):
 class Draw:
     """Random commands of one seed, among those that both servers know."""
 
-    groups = GROUPS[:-1]                    # that have keys
+    groups = (*GROUPS[:-1], *TEMPLATE_GROUPS)   # that have keys
     counted = ("key", "weight")             # arguments that come as often as the number before them says
 
     def __init__(self, seed, known):
@@ -110,6 +140,7 @@ class Draw:
         self.hours = 0                      # that the clock has been moved in this round
         self.group = "string"
         self.count = 1                      # of keys after numkeys
+        self.newest = 0                     # of the ids in streams, the part before the -
         self.by_name = {
             "element": self.member, "member": self.member, "pivot": self.member, "field": self.field,
             "value": self.value, "score": self.score, "weight": self.weight, "increment": self.increment,
@@ -117,7 +148,10 @@ class Draw:
             "count": self.some, "numkeys": self.numkeys, "offset": self.offset, "encoding": self.bit_type,
             "operation": self.bit_operation, "bit": self.bit, "seconds": self.past, "milliseconds": self.past,
             "unix-time-seconds": self.seconds, "unix-time-milliseconds": self.milliseconds, "type": self.type_name,
-            "min": self.score_limit, "max": self.score_limit, "cursor": lambda: b"0"}
+            "min": self.score_limit, "max": self.score_limit, "cursor": lambda: b"0", "some": self.some,
+            "id": self.id, "new-id": self.new_id, "range-id": self.range_id, "group": lambda: self.one_of(b"g1 g2 g3"),
+            "consumer": lambda: self.one_of(b"alice bob eve"), "unit": lambda: self.one_of(b"m km mi ft KM"),
+            "distance": self.distance}
 
     # --- words ---
 
@@ -146,7 +180,7 @@ class Draw:
         if kind < 0.9:
             return b"m%d" % self.random.randrange(60)
         if kind < 0.95:
-            return self.random.choice((b"", b" 1", b"1.5", b"-0", b"007", b"\xff\xfe", b"\r\n", b"*", b"[a]"))
+            return self.random.choice((b"", b"1 ", b"1.5", b"-0", b"007", b"\xff\xfe", b"\r\n", b"*", b"[a]"))
         return b"x" * self.random.choice((8, 9, 63, 64, 65, 300)) + b"%d" % self.random.randrange(10)
 
     def field(self):
@@ -164,7 +198,7 @@ class Draw:
 
     def score(self):
         if self.random.random() < 0.03:
-            return self.random.choice((b"inf", b"-inf", b"+inf", b"1e3", b".5", b"0x10"))
+            return self.random.choice((b"inf", b"-inf", b"+inf", b"1e3", b".5"))
         return self.quarters(100)
 
     def weight(self):
@@ -237,6 +271,29 @@ class Draw:
     def type_name(self):
         return self.random.choice((b"string", b"list", b"set", b"zset", b"hash", b"HASH", b"x"))
 
+    def one_of(self, words):
+        return self.random.choice(words.split())
+
+    def new_id(self):
+        """An id of a new entry: nearly always higher than all before."""
+        self.newest += self.random.randrange(3)
+        ms = max(self.newest - (self.random.random() < 0.05), 0)
+        return b"%d-*" % ms if self.random.random() < 0.2 else b"%d-%d" % (ms, self.random.randrange(4))
+
+    def id(self):
+        """An id that may be there; the latest ones are more likely."""
+        ms = max(self.newest - int(self.random.paretovariate(0.6)), 0)
+        return b"%d" % ms if self.random.random() < 0.2 else b"%d-%d" % (ms, self.random.randrange(4))
+
+    def range_id(self):
+        """An end of a range of ids."""
+        if self.random.random() < 0.3:
+            return self.one_of(b"- + 0")
+        return (b"(" if self.random.random() < 0.2 else b"") + self.id()
+
+    def distance(self):
+        return b"%.3f" % (10 ** self.random.uniform(0, 4))
+
     def integer(self):
         if self.random.random() < 0.02 and self.command_name not in LENIENT:
             return self.random.choice(NUMBERS)
@@ -281,7 +338,7 @@ class Draw:
 
     def command(self):
         """One command: a list of words."""
-        if self.templates and self.random.random() < 0.15:
+        if self.templates and self.random.random() < 0.3:
             argv = self.from_template(*self.random.choice(self.templates))
         else:
             argv = self.from_facts(self.random.choices(self.facts, self.weights)[0])
@@ -323,12 +380,24 @@ class Draw:
             "limit": lambda: [b"LIMIT", self.offset(), self.some()], "alpha": lambda: [b"ALPHA"],
             "order": lambda: [self.random.choice((b"ASC", b"DESC"))], "store": lambda: [b"STORE", b"list:%d" % (
                 self.random.randrange(KEYS_OF_GROUP))],
-            "get": lambda: [b"GET", self.random.choice((b"#", b"w:*", b"hash:0->f*", b"set:*"))]}
+            "get": lambda: [b"GET", self.random.choice((b"#", b"w:*", b"hash:0->f*", b"set:*"))],
+            "upto": lambda: [b"COUNT", self.some()],
+            "told": lambda: self.random.sample((b"WITHCOORD", b"WITHDIST", b"WITHHASH"), self.random.randint(1, 3))}
         if word in optional:
             return optional[word]() if self.random.random() < 0.5 else []
         if word == "any":
             self.group = self.random.choice(("list", "set", "sorted-set"))
             return [self.key()]
+        if word == "any-type":
+            return [b"%s:0" % self.random.choice(self.groups).encode()]
+        if word == "place":
+            return [b"%.4f" % self.random.uniform(-180, 180), b"%.4f" % self.random.uniform(-85, 85)]
+        if word == "centre":
+            member = self.random.random() < 0.5
+            return [b"FROMMEMBER", self.member()] if member else [b"FROMLONLAT", *self.template_words("place")]
+        if word == "area":
+            sides = [self.distance() for _ in range(self.random.choice((1, 2)))]
+            return [(b"", b"BYRADIUS", b"BYBOX")[len(sides)], *sides, self.one_of(b"m km mi ft")]
         if word == "w:element":
             return [b"w:" + self.member()]
         if word == "extreme":

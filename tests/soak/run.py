@@ -29,12 +29,17 @@ WAITS = (("list", "BLPOP {key} 0", "RPUSH {key} a b"), ("list", "BRPOP {key} 0",
          ("list", "BLMOVE {key} list:0 LEFT RIGHT 0", "RPUSH {key} a b"),
          ("list", "BLMPOP 0 1 {key} LEFT", "RPUSH {key} a"),
          ("sorted-set", "BZPOPMIN {key} 0", "ZADD {key} 1 a 2 b"), ("sorted-set", "BZPOPMAX {key} 0", "ZADD {key} 1 a"),
-         ("sorted-set", "BZMPOP 0 1 {key} MIN COUNT 2", "ZADD {key} 1 a 2 b 3 c"))
+         ("sorted-set", "BZMPOP 0 1 {key} MIN COUNT 2", "ZADD {key} 1 a 2 b 3 c"),
+         ("stream", "XREAD BLOCK 0 STREAMS {key} $", "XADD {key} {id} f v"),
+         ("stream", "XREADGROUP GROUP g1 alice BLOCK 0 STREAMS {key} >", "XADD {key} {id} f v"))
+# A server tells of a key that has expired when it happens upon it; redis-server 7.0 makes a consumer that claims nothing
+# later.
+UNEQUAL_EVENTS = (b":expired", b":xgroup-createconsumer", b":xgroup-delconsumer")
 # How a whole value is asked for, by its type.
 CONTENT = {
     "string": [("GET",), ("STRLEN",)], "list": [("LRANGE", 0, -1), ("LLEN",)], "set": [("SMEMBERS",), ("SCARD",)],
     "hash": [("HGETALL",), ("HLEN",)], "zset": [("ZRANGE", 0, -1, "WITHSCORES"), ("ZCARD",)],
-    "stream": [("XRANGE", "-", "+"), ("XLEN",)]}
+    "stream": [("XRANGE", "-", "+"), ("XLEN",), ("XINFO STREAM", "FULL", "COUNT", 0)]}
 # What draws at random from a group's type, whether a member is there, how many there are.
 RANDOM = {"set": ("SRANDMEMBER", "SISMEMBER", "SCARD"), "hash": ("HRANDFIELD", "HEXISTS", "HLEN"),
           "sorted-set": ("ZRANDMEMBER", "ZSCORE", "ZCARD")}
@@ -170,7 +175,8 @@ class Soak:
                     pass
             commands = [self.unblocked() for _ in range(self.draw.random.choice((0, 2, 10)))]
             if self.draw.random.random() < 0.8:
-                commands.insert(self.draw.random.randint(0, len(commands)), wakes.format(key=key).encode().split())
+                wakes = wakes.format(key=key, id=self.draw.new_id().decode()).encode().split()
+                commands.insert(self.draw.random.randint(0, len(commands)), wakes)
             self.run(self.pair(), [[b"SELECT", db], *commands])
             for control, number in zip(self.control.clients, numbers, strict=True):
                 control.call("CLIENT", "UNBLOCK", number)
@@ -289,14 +295,14 @@ class Soak:
     def compare_events(self, equal):
         """Read the events that came since the last call; they must be the same, if `equal`.
 
-        But for `expired`: a server tells that when it happens upon the key.
+        But for UNEQUAL_EVENTS.
         """
         self.control.call("PUBLISH", "soak:end", "end")
         events = []
         for client in self.listener.clients:
             events.append([])
             while (frame := client.read())[0] != b"message":
-                if not frame[2].endswith(b":expired"):
+                if not frame[2].endswith(UNEQUAL_EVENTS):
                     events[-1].append((frame[2], frame[3]))
         if equal:
             self.check(events[0] == events[1], [b"events"], *events)
