@@ -32,6 +32,10 @@ PAIRS = " ".join(f"field-{i} {i}" for i in range(150))
 NUMBERS = " ".join(str(i * 7) for i in range(600))
 SCORED = " ".join(f"{i} member-{i}" for i in range(150))
 
+ENTRIES = " | ".join(f"XADD k {i}-1 field value-{i} other-{i % 9} {'x' * (i % 50 + 1)}" for i in range(1, 120))
+PENDING = f"{ENTRIES} | XGROUP CREATE k g 0 | XREADGROUP GROUP g one STREAMS k >"
+PLACES = "GEOADD k " + " ".join(f"{i} {i / 3} member-{i}" for i in range(90))
+
 # setup, commands: collections that grow out of what they are, and what takes much at once.
 MORE = {
     "SET of a new key": ("", "SET k some-longer-value-that-lies-behind-its-key-for-sure"),
@@ -74,6 +78,15 @@ MORE = {
     "ARDELRANGE": (f"ARSET k 0 {MANY}", "ARDELRANGE k 3 190"),
     "COPY of an array": (f"ARSET k 0 {MANY}", "COPY k other"),
     "ARGREP": (f"ARSET k 0 {MANY}", "ARGREP k - + RE [0-9]+9$ MATCH MEMBER AND NOCASE"),
+    "XADD of many fields": ("", f"XADD k 1-1 {PAIRS}"),
+    "XADD of many entries": ("", ENTRIES),
+    "XREADGROUP of many": (f"{ENTRIES} | XGROUP CREATE k g 0", "XREADGROUP GROUP g one STREAMS k >"),
+    "XCLAIM FORCE": (f"{ENTRIES} | XGROUP CREATE k g 0", "XCLAIM k g one 0 3-1 4-1 5-1 FORCE"),
+    "XAUTOCLAIM of many": (PENDING, "XAUTOCLAIM k g two 0 0 COUNT 1000"),
+    "XACK and XDEL": (PENDING, "XACK k g 3-1 4-1 | XDEL k 5-1 6-1 119-1"),
+    "XTRIM": (PENDING, "XTRIM k MAXLEN 7"),
+    "COPY of a stream": (PENDING, "COPY k other"),
+    "GEOSEARCHSTORE": (PLACES, "GEOSEARCHSTORE other k FROMLONLAT 0 0 BYRADIUS 9000 km"),
     "EXPIRE": ("MSET a 1 b 2", "EXPIRE a 100 | EXPIRE b 100"),
     "MULTI": ("", "MULTI | SET a 1 | RPUSH b 1 2 3 | EXEC"),
     "DEL of many": (f"SADD k {MANY}", "DEL k"),
@@ -227,7 +240,7 @@ def load_aof(setup):
 ALL_TYPES = (f"SET s text | SET n 17 | SET e 1 PX 100000 | SETRANGE big {BIG} x | RPUSH l a b | RPUSH ll {MANY} | "
              f"SADD i 1 2 3 | SADD t {MANY} | HSET h a 1 | HSET hh {PAIRS} | ZADD z 1 a | ZADD zz {SCORED} | "
              "HSET x a 1 b 2 | HPEXPIRE x 100000 FIELDS 1 a | "
-             f"ARSET a 7 {MANY} | ARRING r 9 {MANY}")
+             f"ARSET a 7 {MANY} | ARRING r 9 {MANY} | {PENDING} | XADD st 5-1 f v")
 
 
 def cases():
