@@ -3,6 +3,8 @@
 They belong to the group "scripting". Those of FUNCTION are as if in plain Python: nobody calls them in a loop.
 """
 
+from libc.stdint cimport int64_t
+
 from fastredis._resp cimport arg_bytes
 from fastredis.ds.glob cimport glob_match
 from fastredis.ds.native cimport monotonic_us
