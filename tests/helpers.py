@@ -2,6 +2,9 @@
 
 Servers are in tests.servers, an engine in the test's own process in tests.local, rows of commands in tests.rows.
 """
+import contextlib
+import os
+import signal
 import time
 from pathlib import Path
 
@@ -38,6 +41,17 @@ def state(pid):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except FileNotFoundError:
         return None
+
+
+@contextlib.contextmanager
+def held(pid):
+    """Hold a server that waits for work: what comes meanwhile it finds in one turn, in that order."""
+    wait_until(lambda: state(pid) == "S")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 def info(client, section="everything"):

@@ -22,7 +22,7 @@ import pytest
 
 import fastredis
 from fastredis.commands.clients import candidates
-from tests.helpers import info_number, wait_until
+from tests.helpers import held, info_number, wait_until
 from tests.resp import Client, Closed, Error, Status, encode
 from tests.rows import OK, PONG
 from tests.servers import free_port
@@ -215,12 +215,9 @@ def test_clients_killed_in_the_turn_in_which_they_connect(start, loop):
         client.call("PING")
         descriptors = Path(f"/proc/{server.pid}/fd")
         before = len(list(descriptors.iterdir()))
-        os.kill(server.pid, signal.SIGSTOP)
-        try:
+        with held(server.pid):
             others = [server.client() for _ in range(5)]
             client.send("CLIENT", "KILL", "SKIPME", "yes", "TYPE", "normal")
-        finally:
-            os.kill(server.pid, signal.SIGCONT)
         assert client.read() == 5
         for other in others:
             with pytest.raises((Closed, ConnectionError)):
@@ -423,6 +420,23 @@ def test_protected_mode(start, loop):
         with Client(server.port, address) as client:
             assert client.call("PING") == Error("NOAUTH Authentication required.")
             assert client.call("AUTH", "secret") == OK
+
+
+def test_who_is_refused_is_nobody_else(start, loop):
+    """A descriptor's number is the next one's in the same turn, who may stay."""
+    address = own_address()
+    server = start("--bind", "0.0.0.0", loop=loop)
+    with held(server.pid):
+        refused = [Client(server.port, host=address), Client(server.port, host=address)]
+        welcome = [server.client()]
+        refused.append(Client(server.port, host=address))
+        welcome.append(server.client())
+    for client in refused:
+        assert client.read().startswith("DENIED")
+    for client in welcome:
+        assert client.call("PING") == PONG
+    for client in refused + welcome:
+        client.close()
 
 
 # --- where it listens ------------------------------------------------------------------------------

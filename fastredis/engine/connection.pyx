@@ -106,6 +106,7 @@ cdef class Connection(Client):
             self.core.rejected_connections += 1
             self.flags |= C_CLOSE_AFTER_REPLY
             transport.write(refusal)
+            self.fd = -1            # the number may be another's before connection_lost()
             transport.close()
             return
         self.engine.clients[self.id] = self

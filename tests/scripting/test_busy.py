@@ -1,12 +1,10 @@
 """Scripts that run too long: who is served meanwhile, and how they end. On fastredis and on redis-server."""
 import hashlib
-import os
-import signal
 import time
 
 import pytest
 
-from tests.helpers import info, wait_until
+from tests.helpers import held, info, wait_until
 from tests.resp import Closed, Error, Status, encode
 from tests.rows import OK, PONG, QUEUED
 
@@ -153,12 +151,9 @@ def test_who_connects_in_the_turn_in_which_the_script_begins(server, client):
     """The server finds both at once: it accepts, and then the script has not let it go on yet."""
     with server.client(timeout=60) as other:
         other.call("PING")
-        os.kill(server.pid, signal.SIGSTOP)
-        try:
+        with held(server.pid):
             clients = [server.client(timeout=60) for _ in range(3)]
             other.send("EVAL", LONG, 0, 8000)
-        finally:
-            os.kill(server.pid, signal.SIGCONT)
         busy(client)
         assert [client.call("GET", "k") for client in clients] == [BUSY] * 3
         clients[0].close()
