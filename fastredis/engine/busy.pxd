@@ -38,7 +38,10 @@ cdef class Busy:
 
     # A client's script takes too long. error: what others hear of it.
     cdef int begin(self, Client c, bytes error) except -1
-    # Serve those who have sent something, without waiting.
+    # In the middle of a client's script, also of one that does not take too long yet: have what came before it on the
+    # disk and with the replicas, and answer those who have waited for that.
+    cdef int catch_up(self, Client c) except -1
+    # The same, and serve those who have sent something, without waiting.
     cdef int serve(self) except -1
     cdef int end(self) except -1
     cdef int exchange(self) noexcept

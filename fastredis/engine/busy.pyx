@@ -52,9 +52,7 @@ cdef class Busy:
         for client in self.engine.clients.values():
             if isinstance(client, Connection):
                 self.watch(client)
-        if self.engine.core.holding:
-            self.engine.catch_up()
-        return self.settle()
+        return 0
 
     cdef int end(self) except -1:
         """The script is over."""
@@ -82,6 +80,7 @@ cdef class Busy:
         cdef list ready = self.selector.select(0)
         cdef int64_t unseen
 
+        self.catch_up(self.client)
         if not ready:
             return 0
         unseen = self.engine.core.errors - self.engine.core.errors_seen
@@ -98,6 +97,16 @@ cdef class Busy:
             self.engine.core.gate &= ~GATE_BUSY
             self.exchange()
             self.engine.core.errors_seen = self.engine.core.errors - unseen     # these are no errors of the script
+        return 0
+
+    cdef int catch_up(self, Client c) except -1:
+        self.client = c
+        self.exchange()
+        try:
+            self.engine.catch_up()
+            self.settle()
+        finally:
+            self.exchange()
         return 0
 
     cdef int exchange(self) noexcept:

@@ -88,6 +88,7 @@ cdef class AppendOnly(Feed):
     cdef int mark_transaction(self) noexcept
     cdef size_t whole_size(self) noexcept
     cdef int drop(self, size_t bytes) noexcept
+    cdef int put_out(self) except -1
     cdef bint gathers(self) except -1
     cdef int schedule(self) except -1
     cdef int annotate(self) except -1

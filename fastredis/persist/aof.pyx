@@ -127,6 +127,8 @@ cdef class AppendOnly(Feed):
         self.opened = self.engine.in_transaction and not self.opened
         self.opened_at = self.size
         self.opened_offset = self.core.propagated
+        if self.opened and self.policy == FSYNC_ALWAYS and self.core.aof_batch > self.submitted:
+            self.core.aof_batch += 1        # what came before it may be synced while it is under way
         return 0
 
     cdef int schedule(self) except -1:
@@ -169,9 +171,15 @@ cdef class AppendOnly(Feed):
             self.engine.loop.call_soon(self.turn_method)
             return
         self.scheduled = False
-        self.catch_up()
+        self.put_out()
 
     def catch_up(self):
+        if self.jobs:
+            self.syncer.tell()
+        self.put_out()
+
+    cdef int put_out(self) except -1:
+        """Write what there is; replies that tell of it may go."""
         try:
             if self.fd >= 0:
                 self.flush(False)
@@ -179,6 +187,7 @@ cdef class AppendOnly(Feed):
             self.engine.fatal("Writing the AOF failed with an exception")
         if self.core.holding:
             self.engine.release_replies()
+        return 0
 
     cdef bint gathers(self) except -1:
         """Whether to look at the sockets once more: clients that shared the last syncs are about to ask again."""
@@ -209,11 +218,9 @@ cdef class AppendOnly(Feed):
             if not self.may_write(now_ms, force) or not self.write_out():
                 return 0
             self.written = self.opened_offset if self.opened else self.core.propagated
-        elif self.opened:
-            return 0
         elif self.synced_size == self.file_size:
             # Nothing is left to be synced; but what was propagated meanwhile may have been for replicas only.
-            if not self.jobs and self.policy != FSYNC_NO:
+            if not self.opened and not self.jobs and self.policy != FSYNC_NO:
                 self.note_synced(self.core.propagated)
             return 0
         return self.sync(now_ms)
@@ -361,9 +368,11 @@ cdef class AppendOnly(Feed):
 
     cdef int submit(self, bint closing) except -1:
         """Have the thread sync the file. Its jobs are done one after the other."""
+        cdef bint without_last = self.opened and self.policy == FSYNC_ALWAYS    # the transaction under way
+
         self.syncer.submit(self.fd, closing, 0)
-        self.jobs.append((self.written, self.core.aof_batch))
-        self.submitted = self.core.aof_batch
+        self.submitted = self.core.aof_batch - without_last
+        self.jobs.append((self.written, self.submitted))
         self.synced_size = self.file_size
         return 0
 

@@ -42,6 +42,7 @@ cdef extern from "<strings.h>" nogil:
 cdef enum:
     FIRST_ROOM = 16                 # arguments
     VALUE_BYTES = 64                # what an argument takes in Lua besides its text
+    DISK_MS = 20                    # how long a run keeps those waiting whom the disk would let go on
     # Flags that do not concern its commands; and C_SCRIPT, which is set for them.
     CLEARED = C_MULTI | C_REPLY_OFF | C_REPLY_SKIP | C_REPLY_SKIP_NEXT | C_PUBSUB | C_SCRIPT
 
@@ -191,6 +192,8 @@ cdef class Runs:
         self.verdict = NULL
         self.start = c.core.tick
         vm.patience_ms = self.patience_ms
+        if c.core.holding or c.core.aof_batch > c.core.aof_synced:
+            vm.patience_ms = min(DISK_MS, self.patience_ms)
         vm.interrupt = <Interrupting><void*>py_interrupt if self.patience_ms else NULL
         vm.trace = <Tracing><void*>py_trace if self.tracer is not None else NULL
         self.caller.resp = 2
@@ -256,6 +259,8 @@ cdef class Runs:
         """In the middle of a run, if it has taken too long."""
         if self.slow or self.is_slow():
             (<Busy>self.engine.busy).serve()
+        else:
+            (<Busy>self.engine.busy).catch_up(self.client)
 
     cdef bint is_slow(self) except -1:
         """Whether the run has become too long just now."""

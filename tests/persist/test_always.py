@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from tests.faults import failing, needs_strace
-from tests.helpers import wait_until
+from tests.helpers import held, wait_until
 from tests.resp import Closed, Status
 from tests.rows import OK
 from tests.servers import fastredis_server
@@ -93,6 +93,37 @@ def test_a_blocked_client_waits_for_what_it_took(server):
             wait_until(lambda: b"blocked_clients:0" in reader.call("INFO", "clients"))
             assert not blocked.pending(0.1) and not pusher.pending(0.1)
         assert blocked.read() == [b"l", b"a"] and pusher.read() == 1
+
+
+def test_a_script_keeps_no_writer_waiting(server):
+    """Neither one of the turn in which it begins, nor one whose fsync is under way then."""
+    with server.client() as first, server.client() as writer, server.client() as other, server.client() as third:
+        first.call("CONFIG", "SET", "busy-reply-threshold", 100)
+        with failing(server, "fdatasync:delay_enter=200000"):
+            first.send("SET", "k", "v")
+            wait_until(lambda: third.call("GET", "k") == b"v")
+            with held(server.pid):
+                writer.send("SET", "l", "w")
+                other.send("EVAL", "while true do end", 0)
+            assert first.read() == OK and writer.read() == OK
+        assert writer.call("SCRIPT", "KILL") == OK
+        assert "killed" in other.read()
+
+
+def test_a_script_that_wrote_waits_for_its_own_fsync(server):
+    """Not for the one that it had others wait for, though it had written by then."""
+    script = "redis.call('SET', 'own', 1) local n = 0 for i = 1, 20000000 do n = n + #tostring(i) end return 1"
+    with server.client() as writer, server.client(timeout=SECONDS) as other:
+        with failing(server, "fdatasync:delay_enter=10000") as trace:
+            before = len(trace.calls("fdatasync"))
+            with held(server.pid):
+                writer.send("SET", "k", "v")
+                other.send("EVAL", script, 0)
+            assert writer.read() == OK
+            assert not other.pending(0.001)
+            assert len(trace.calls("fdatasync")) == before + 1
+            assert other.read() == 1
+            assert len(trace.calls("fdatasync")) == before + 2
 
 
 def test_a_client_that_leaves_is_no_matter(server):
