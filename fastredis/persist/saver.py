@@ -359,7 +359,7 @@ class Saver:
             self.obstacle = None                # having nothing is what was asked for
         self.cancel()
         self.engine.replication.flushed()
-        if self.engine.config["save"]:
+        if self.engine.config["save"] and self.obstacle is None:    # a FLUSHALL in the AOF that is being loaded
             self.save()
 
     # --- timers -------------------------------------------------------------------------

@@ -113,17 +113,17 @@ def test_a_script_keeps_no_writer_waiting(server):
 def test_a_script_that_wrote_waits_for_its_own_fsync(server):
     """Not for the one that it had others wait for, though it had written by then."""
     script = "redis.call('SET', 'own', 1) local n = 0 for i = 1, 20000000 do n = n + #tostring(i) end return 1"
-    with server.client() as writer, server.client(timeout=SECONDS) as other:
-        with failing(server, "fdatasync:delay_enter=10000") as trace:
-            before = len(trace.calls("fdatasync"))
-            with held(server.pid):
-                writer.send("SET", "k", "v")
-                other.send("EVAL", script, 0)
-            assert writer.read() == OK
-            assert not other.pending(0.001)
-            assert len(trace.calls("fdatasync")) == before + 1
-            assert other.read() == 1
-            assert len(trace.calls("fdatasync")) == before + 2
+    with (server.client() as writer, server.client(timeout=SECONDS) as other,
+          failing(server, "fdatasync:delay_enter=10000") as trace):
+        before = len(trace.calls("fdatasync"))
+        with held(server.pid):
+            writer.send("SET", "k", "v")
+            other.send("EVAL", script, 0)
+        assert writer.read() == OK
+        assert not other.pending(0.001)
+        assert len(trace.calls("fdatasync")) == before + 1
+        assert other.read() == 1
+        assert len(trace.calls("fdatasync")) == before + 2
 
 
 def test_a_client_that_leaves_is_no_matter(server):
