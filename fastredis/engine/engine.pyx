@@ -39,6 +39,7 @@ cdef enum:
     KEPT_ARGS = 64 * 1024           # a batch that had more arguments gives their room back
     FIRST_TEXT = 1024               # room for a propagated command
     KEPT_TEXT = 64 * 1024           # ... and more than this is given back
+    CODE_BYTES = 32                 # an error's code and the space behind it are looked for in so many
     SHOWN_ERROR = 4096              # bytes of an error that are logged
 
 
@@ -1114,9 +1115,11 @@ cdef class Engine(Listener):
     # --- statistics ---------------------------------------------------------------------
 
     cdef int count_error(self, const char* text, size_t size) except -1:
-        """Note an error reply under its code, the first word of its text."""
-        cdef bytes code = text[:size].split(b" ", 1)[0]
+        """Note an error reply under its code, the first word of its text. A word alone is none, nor a long one."""
+        cdef bytes word, space, code
 
+        word, space, _ = text[:min(size, <size_t>CODE_BYTES)].partition(b" ")
+        code = word if space else b"ERR"
         self.core.errors += 1
         self.errors[code] = self.errors.get(code, 0) + 1
         return 0

@@ -137,7 +137,7 @@ cdef int redis_set_repl(lua_State* L) noexcept nogil:
         return fail(L, b"redis.set_repl() requires one argument.")
     targets = lua.tonumber(L, 1)
     if not -1 < targets < TO_ALL + 1:
-        return fail(L, b"Invalid replication flags. Please use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.")
+        return fail(L, b"Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.")
     caller_of(L).targets = <int>targets
     return 0
 

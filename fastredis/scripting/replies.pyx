@@ -12,7 +12,7 @@ cdef enum:
     SLOTS = 8                   # of Lua's stack, that one level of a value takes at most
     MAX_ERROR_CODES = 128       # different codes in errorstats, before those that scripts make up have one in common
 
-cdef bytes OTHER_CODES = b"ERRORSTATS_OVERFLOW"
+cdef bytes OTHER_CODES = b"ERRORSTATS_OVERFLOW of codes"
 
 
 # --- protocol to Lua ------------------------------------------------------------------------
@@ -177,8 +177,9 @@ cdef int reply_error(Client c, bytes text, bint counted) except -1:
     else:
         code = text.split(b" ", 1)[0]
         if code not in c.engine.errors and len(c.engine.errors) >= MAX_ERROR_CODES:
-            code = OTHER_CODES
-        c.engine.count_error(code, len(code))
+            c.engine.count_error(OTHER_CODES, len(OTHER_CODES))
+        else:
+            c.engine.count_error(text, len(text))
     return c.out.error(text, len(text))
 
 

@@ -442,9 +442,7 @@ cdef const char* py_interrupt(void* caller) noexcept:
 
 
 cdef bint py_knows(void* runs, int argc) noexcept:
-    cdef Command command = (<Runs>runs).command(argc)
-
-    return command is not None and takes(command, argc)
+    return (<Runs>runs).command(argc) is not None
 
 
 cdef void py_log(void* runs, int level, const char* text, size_t size) noexcept:

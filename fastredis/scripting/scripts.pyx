@@ -18,6 +18,7 @@ from fastredis.scripting.vm cimport vm_close, vm_forget
 
 from fastredis.scripting.functions import Functions
 from fastredis.scripting.lua_api import LuaMissing
+from fastredis.text import split_args, to_bytes, to_text
 
 cdef enum:
     MOST_CACHED = 500               # scripts that came by EVAL
@@ -30,15 +31,18 @@ class BadShebangError(Exception):
 
 cdef int read_shebang(bytes line) except -1:
     """The flags of a script's first line, `#!lua flags=a,b`. Errors: BadShebangError."""
-    cdef list words = line.split()
+    cdef list words = split_args(to_text(line))
     cdef int flags = CODE_DECLARES, flag
 
-    if not words or words[0] != b"#!lua":
-        raise BadShebangError(b"ERR Unexpected engine in script shebang: " + (words[0] if words else b""))
+    if not words:
+        raise BadShebangError(b"ERR Invalid engine in script shebang")
+    words = [to_bytes(word) for word in words]
+    if words[0] != b"#!lua":
+        raise BadShebangError(b"ERR Unexpected engine in script shebang: " + words[0])
     for word in words[1:]:
         if not word.startswith(b"flags="):
             raise BadShebangError(b"ERR Unknown lua shebang option: " + word)
-        for name in filter(None, word[6:].split(b",")):
+        for name in word[6:].split(b",") if len(word) > 6 else ():
             flag = code_flag(name, len(name)) if name.islower() else 0
             if flag == 0:
                 raise BadShebangError(b"ERR Unexpected flag in script shebang: " + name)

@@ -118,13 +118,26 @@ CASES = {
         *fails("redis.setresp()", "ERR redis.setresp() requires one argument.")],
     "acl_check_cmd": [
         *returns("return redis.acl_check_cmd('SET', 'a', 'b')", 1),
+        *returns("return redis.acl_check_cmd('SET')", 1),
+        *returns("return redis.acl_check_cmd('CLIENT', 'KILL')", 1),
+        *fails("return redis.acl_check_cmd('CLIENT', 'NOSUCH')",
+               "ERR Invalid command passed to redis.acl_check_cmd()"),
         *fails("return redis.acl_check_cmd('NOSUCH')", "ERR Invalid command passed to redis.acl_check_cmd()")],
+    "set_repl's argument": fails(
+        "redis.set_repl(5)", "ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE."),
     "replicate_commands": returns("return redis.replicate_commands()", 1),
 
     "a shebang": returns("#!lua\nreturn 1", 1),
     "flags of a shebang": returns("#!lua flags=no-writes,allow-oom,allow-stale\nreturn 1", 1),
     "no-writes": fails("#!lua flags=no-writes\nreturn redis.call('SET', 'k', 'v')",
                        "ERR Write commands are not allowed from read-only scripts.", 2),
+    "quotes in a shebang": returns('#!lua "flags=no-writes,allow-oom"\nreturn 1', 1),
+    "no flags in a shebang": returns("#!lua flags=\nreturn 1", 1),
+    "flags without a name": [
+        *returns("#!lua flags=,\nreturn 1", Error("ERR Unexpected flag in script shebang: ")),
+        *returns("#!lua flags=no-writes,\nreturn 1", Error("ERR Unexpected flag in script shebang: "))],
+    "a quote that does not close in a shebang": returns(
+        '#!lua "flags=no-writes\nreturn 1', Error("ERR Invalid engine in script shebang")),
     "another engine": returns("#!python\nreturn 1", Error("ERR Unexpected engine in script shebang: #!python")),
     "another flag": returns("#!lua flags=x\nreturn 1", Error("ERR Unexpected flag in script shebang: x")),
     "another option": returns("#!lua name=x\nreturn 1", Error("ERR Unknown lua shebang option: name=x")),

@@ -58,6 +58,8 @@ COUNTED = {         # script, errors by code, calls that were rejected and faile
     "rejected and caught": ("redis.pcall('MULTI') return 1", {"ERR": 1}, "multi", 1, 0, False),
     "of the script": ("return redis.error_reply('MINE x')", {"MINE": 1}, None, 0, 0, True),
     "raised by the script": ("error('x')", {"ERR": 1}, None, 0, 0, True),
+    "without a code": ("return {err='boo'}", {"ERR": 1}, None, 0, 0, True),
+    "with a long word in its place": (f"return {{err='{'x' * 40} y'}}", {"ERR": 1}, None, 0, 0, True),
 }
 
 
