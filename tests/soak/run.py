@@ -32,8 +32,8 @@ WAITS = (("list", "BLPOP {key} 0", "RPUSH {key} a b"), ("list", "BRPOP {key} 0",
          ("sorted-set", "BZMPOP 0 1 {key} MIN COUNT 2", "ZADD {key} 1 a 2 b 3 c"),
          ("stream", "XREAD BLOCK 0 STREAMS {key} $", "XADD {key} {id} f v"),
          ("stream", "XREADGROUP GROUP g1 alice BLOCK 0 STREAMS {key} >", "XADD {key} {id} f v"))
-# A server tells of a key that has expired when it happens upon it; redis-server 7.0 makes a consumer that claims nothing
-# later.
+# A server tells of a key that has expired when it happens upon it; redis-server 7.0 makes a consumer that claims
+# nothing later.
 UNEQUAL_EVENTS = (b":expired", b":xgroup-createconsumer", b":xgroup-delconsumer")
 # How a whole value is asked for, by its type.
 CONTENT = {
