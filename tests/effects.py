@@ -45,8 +45,8 @@ RARE = {"FLUSHALL": 0.03, "FLUSHDB": 0.05, "SWAPDB": 0.2, "MIGRATE": 0.5, "DEL":
 REMOVALS = (b"DEL", b"UNLINK", b"HDEL")
 # They are executed by replicas though they change no data, or they change how a value is laid out: nothing to see.
 SILENT = frozenset(("PUBLISH", "SPUBLISH", "PFCOUNT"))
-POLICIES = ("allkeys-random", "allkeys-lru", "allkeys-lfu", "volatile-random", "volatile-lru", "volatile-lfu",
-            "volatile-ttl")
+POLICIES = ("allkeys-random", "allkeys-lru", "allkeys-lfu", "allkeys-lrm", "volatile-random", "volatile-lru",
+            "volatile-lfu", "volatile-lrm", "volatile-ttl")
 FIELDS = (b"f1", b"f2")                     # of the prepared list "fields"
 # Executes commands, each of which has its number of words in front of it.
 SCRIPT = b"""local at = 1

@@ -109,6 +109,7 @@ def real(tmp_path_factory):
 
 # The table.
 
+LATER_VALUES = {"volatile-lrm", "allkeys-lrm"}                # of Redis 8.6
 KINDS = {"bool", "int", "memory", "octal", "enum", "string", "special"}
 FLAGS = {
     "hidden": types.HIDDEN,
@@ -140,7 +141,7 @@ def test_table_has_the_facts(fact):
     if "min" in fact:
         assert (parameter.low, parameter.high) == (fact["min"], fact["max"])
     if "values" in fact:
-        assert list(parameter.values) == fact["values"]
+        assert [value for value in parameter.values if value not in LATER_VALUES] == fact["values"]
     if fact["type"] == "string":
         assert (parameter.default is None) == bool(fact.get("empty_is_null"))
     if fact.get("alias"):
@@ -296,6 +297,8 @@ def test_set_replies_what_redis_replies(real):
             reply = "OK"
         except ConfigError as error:
             reply = str(error)
+            for value in LATER_VALUES:
+                reply = reply.replace(f"{value}, ", "")
         assert reply == real("CONFIG", "SET", *words), row
         names = [name for name in words[::2] if name and not any(char in name for char in "*?[")]
         if names and names[0].lower() != "dir":

@@ -2,6 +2,7 @@
 
 Most tests run an engine in this process, on a clock that stands still unless it is moved.
 """
+import shlex
 import socket
 from contextlib import ExitStack
 
@@ -38,8 +39,8 @@ def left(client, prefix="k"):
     return {int(key.split(b":")[1]) for key in client.call("KEYS", f"{prefix}:*")}
 
 
-@pytest.mark.parametrize("policy", ["allkeys-lru", "allkeys-lfu", "allkeys-random", "volatile-lru", "volatile-lfu",
-                                    "volatile-random", "volatile-ttl"])
+@pytest.mark.parametrize("policy", ["allkeys-lru", "allkeys-lfu", "allkeys-lrm", "allkeys-random", "volatile-lru",
+                                    "volatile-lfu", "volatile-lrm", "volatile-random", "volatile-ttl"])
 def test_memory_stays_within_its_limit(local, policy):
     client = local.client()
     limit(client, policy)
@@ -51,7 +52,7 @@ def test_memory_stays_within_its_limit(local, policy):
     assert int(info(client)["evicted_keys"]) == KEYS - len(left(client))
 
 
-@pytest.mark.parametrize("policy", ["noeviction", "volatile-lru", "volatile-ttl", "volatile-random"])
+@pytest.mark.parametrize("policy", ["noeviction", "volatile-lru", "volatile-lrm", "volatile-ttl", "volatile-random"])
 def test_writes_are_refused_when_nothing_may_go(local, policy):
     client = local.client()
     limit(client, policy)
@@ -72,7 +73,7 @@ def test_volatile_policies_leave_keys_without_a_ttl(local):
 
 @pytest.mark.parametrize("words", [["PERSIST"], ["SET", VALUE], ["GETEX", "PERSIST"], ["GETSET", VALUE]],
                          ids=lambda words: words[0])
-@pytest.mark.parametrize("policy", ["volatile-lru", "volatile-lfu"])
+@pytest.mark.parametrize("policy", ["volatile-lru", "volatile-lfu", "volatile-lrm"])
 def test_a_key_that_lost_its_ttl_stays(local, policy, words):
     """Though it was a candidate while it had one."""
     client = local.client()
@@ -104,6 +105,105 @@ def test_lru_keeps_what_is_used(local):
     kept = left(client)
     assert len(kept) < KEYS // 1.2
     assert len(kept & set(range(200))) > 190
+
+
+def test_lrm_keeps_what_changes(local):
+    """Of 200 keys the even ones change again and again, the odd ones are only read."""
+    client = local.client()
+    limit(client, "allkeys-lrm", maxmemory_samples="10")
+    for i in range(KEYS):
+        assert client.call("SET", f"k:{i}", VALUE) == OK
+        if i % 50 == 49:
+            local.advance(2000)
+            for used in range(min(i, 200)):
+                client.call(*(("GETRANGE", f"k:{used}", "0", "1") if used % 2 else ("SETRANGE", f"k:{used}", "0", "y")))
+    kept = left(client)
+    assert len(kept) < KEYS // 1.2
+    assert len(kept & set(range(0, 200, 2))) > 95
+    assert len(kept & set(range(1, 200, 2))) < 20
+
+
+# name of the line: (what makes k, the line, whether that is a change of k)
+CHANGES = {
+    "GET": ("SET k v", "GET k", False),
+    "SET": ("SET k v", "SET k w", True),
+    "SET NX of what is there": ("SET k v", "SET k w NX", False),
+    "SET GET": ("SET k v", "SET k w GET", True),
+    "APPEND": ("SET k v", "APPEND k w", True),
+    "EXPIRE": ("SET k v", "EXPIRE k 100", True),
+    "PERSIST of what has no deadline": ("SET k v", "PERSIST k", False),
+    "TOUCH": ("SET k v", "TOUCH k", False),
+    "COPY from it": ("SET k v", "COPY k l", False),
+    "COPY to it": ("MSET k v l w", "COPY l k REPLACE", True),
+    "RENAME": ("SET l v", "RENAME l k", True),
+    "LPUSH": ("RPUSH k a", "LPUSH k b", True),
+    "LRANGE": ("RPUSH k a", "LRANGE k 0 -1", False),
+    "LREM of nothing": ("RPUSH k a", "LREM k 0 b", False),
+    "SPOP": ("SADD k a b", "SPOP k", True),
+    "SUNIONSTORE": ("SADD k a", "SUNIONSTORE k k k", True),
+    "ZADD of the same": ("ZADD k 1 a", "ZADD k 1 a", False),
+    "HSET": ("HSET k f v", "HSET k g v", True),
+    "HGETEX": ("HSET k f v g w", "HGETEX k EX 100 FIELDS 1 f", True),
+    "XADD": ("XADD k 1 f v", "XADD k 2 f v", True),
+    "XREAD": ("XADD k 1 f v", "XREAD STREAMS k 0", False),
+    "MULTI": ("SET k v", "MULTI | APPEND k w | GET k | EXEC", True),
+    "a script that reads": ("SET k v", "EVAL 'return redis.call(\"GET\",KEYS[1])' 1 k", False),
+    "a script that writes": ("SET k v", "EVAL 'return redis.call(\"INCR\",KEYS[1])' 1 n | APPEND k w", True),
+    "a client without a trace": ("SET k v", "CLIENT NO-TOUCH ON | APPEND k w", True),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_lrm_stamps_changes_and_nothing_else(local, name):
+    setup, lines, changes = CHANGES[name]
+    client = local.client()
+    client.call("CONFIG", "SET", "maxmemory-policy", "allkeys-lrm")
+    for line in setup.split(" | "):
+        client.call(*shlex.split(line))
+    local.advance(10_000)
+    for line in lines.split(" | "):
+        assert not isinstance(client.call(*shlex.split(line)), Error)
+    assert client.call("OBJECT", "IDLETIME", "k") == (0 if changes else 10)
+
+
+def test_from_lrm_to_other_policies_and_back(local):
+    client = local.client()
+    client.call("SET", "k", "v")
+    for policy, seconds in (("allkeys-lrm", 10), ("volatile-lru", 0), ("volatile-lrm", 10), ("noeviction", 0)):
+        client.call("CONFIG", "SET", "maxmemory-policy", policy)
+        local.advance(10_000)
+        client.call("GET", "k")
+        assert client.call("OBJECT", "IDLETIME", "k") == seconds
+        client.call("SET", "k", "v")
+        assert client.call("OBJECT", "IDLETIME", "k") == 0
+
+
+def test_lrm_from_a_transaction(local):
+    """The policy changes in the middle of an EXEC of a client that leaves no trace."""
+    client, other = local.client(), local.client()
+    for line in ("SET k v", "CLIENT NO-TOUCH ON", "MULTI", "CONFIG SET maxmemory-policy allkeys-lrm", "EXEC"):
+        client.call(*line.split())
+    local.advance(10_000)
+    other.call("GET", "k")
+    assert other.call("OBJECT", "IDLETIME", "k") == 10
+    for line in ("MULTI", "CONFIG SET maxmemory-policy allkeys-lru", "EXEC", "GET k"):
+        client.call(*line.split())
+    assert other.call("OBJECT", "IDLETIME", "k") == 10
+    other.call("GET", "k")
+    assert other.call("OBJECT", "IDLETIME", "k") == 0
+
+
+def test_lrm_knows_after_a_restart_when_keys_changed(local):
+    client = local.client()
+    client.call("CONFIG", "SET", "maxmemory-policy", "allkeys-lrm")
+    client.call("SET", "k", "v")
+    local.advance(10_000)
+    payload = client.call("DUMP", "k")
+    assert client.call("RESTORE", "l", "0", payload, "IDLETIME", "77") == OK
+    assert client.call("DEBUG", "RELOAD") == OK
+    assert client.call("OBJECT", "IDLETIME", "k") == 10
+    assert client.call("OBJECT", "IDLETIME", "l") == 77
+    assert client.call("OBJECT", "FREQ", "k").startswith("ERR An LFU maxmemory policy is not selected")
 
 
 def test_lfu_keeps_what_is_used_often(local):

@@ -159,8 +159,8 @@ cdef int cmd_restore(Client c) except -1:
     c.db.add(e, arg_hash(key))
     if when_ms:
         c.db.set_expire(e, when_ms)
-    stamp(c, e, &given)
     c.modified(key, NOTIFY_GENERIC, b"restore")
+    stamp(c, e, &given)                 # whatever the change has stamped it with
     if when_ms and not given.flags & RESTORE_ABSTTL and c.propagates():
         words = [arg_bytes(&c.argv[i]) for i in range(c.argc)]
         words[2] = b"%d" % when_ms

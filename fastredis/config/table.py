@@ -58,10 +58,12 @@ SYSLOG_FACILITIES = ("user", "local0", "local1", "local2", "local3", "local4", "
 EVICTION_POLICIES = (
     "volatile-lru",
     "volatile-lfu",
+    "volatile-lrm",
     "volatile-random",
     "volatile-ttl",
     "allkeys-lru",
     "allkeys-lfu",
+    "allkeys-lrm",
     "allkeys-random",
     "noeviction",
 )

@@ -33,6 +33,7 @@ from fastredis.engine.monitor cimport Monitors
 from fastredis.engine.multi cimport Queue, discard
 from fastredis.engine.reply cimport Reply
 from fastredis.engine.slowlog cimport SlowLog
+from fastredis.engine.stamps cimport stamps_changes
 from fastredis.values.entry cimport (
     ENC_EMBSTR, ENC_HASHTABLE, ENC_INT, ENC_SKIPLIST, Entry, entry_encoding, entry_slot, entry_type,
 )
@@ -271,7 +272,7 @@ cdef int execute_checked(Client c, Command command) except -1:
     cdef size_t mark
     cdef size_t told = c.pending.size if c.pending is not None else 0
     cdef uint64_t flags = command_flags(c, command)
-    cdef bint touching = c.core.no_touch
+    cdef bint no_touch = c.core.no_touch and not stamps_changes(c.core)
     cdef bint attached = is_attached(c)
 
     if is_refused(c, command, flags):
@@ -289,11 +290,11 @@ cdef int execute_checked(Client c, Command command) except -1:
         c.note_memory()
         c.out.status(b"QUEUED")
         return settle_reply(c, mark)
-    c.core.no_touch = c.flags & C_NO_TOUCH and command.name != b"touch"
+    c.core.no_touch = stamps_changes(c.core) or (c.flags & C_NO_TOUCH and command.name != b"touch")
     try:
         call(c, command)
     finally:
-        c.core.no_touch = touching
+        c.core.no_touch = no_touch or stamps_changes(c.core)     # CONFIG SET may have changed it
     if unlikely(attached and c.out.size > mark):
         return expel(c, command, mark)
     if c.pending is not None and c.pending.size > told and not c.core.units:

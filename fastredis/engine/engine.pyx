@@ -20,7 +20,8 @@ from fastredis.engine.keyspace cimport database_new
 from fastredis.engine.lines cimport Line, Place
 from fastredis.engine.reply cimport reply_new
 from fastredis.engine.slices cimport DONE, NOW, PAUSE_US, SLICE_US
-from fastredis.values.entry cimport ENTRY_EPOCH, entry_has_ttl
+from fastredis.engine.stamps cimport stamps_changes
+from fastredis.values.entry cimport ENTRY_EPOCH, Entry, entry_has_ttl, entry_set_lru
 from fastredis.values.limits cimport Limits
 
 from fastredis.engine.hooks import Host, Peers
@@ -246,6 +247,20 @@ cdef class Clock:
             self.engine.expire_all_due()
         finally:
             self.engine.end_turn()
+
+
+cdef int stamp_change(Database db, const char* key, size_t size) noexcept:
+    """A key has changed: the policy wants to know when. It may be gone."""
+    cdef Arg name
+    cdef Entry* e
+
+    name.ptr = <char*>key
+    name.size = size
+    name.hash = 0
+    e = db.peek(&name)
+    if e is not NULL:
+        entry_set_lru(e, db.core.lru_clock)
+    return 0
 
 
 cdef class Engine(Listener):
@@ -619,6 +634,8 @@ cdef class Engine(Listener):
     cdef int key_changed(self, Database db, const char* key, size_t size, int event_class,
                          const char* event) except -1:
         """A key is not what it was, or is gone. Asked for only if there are Core.listeners."""
+        if stamps_changes(&self.core):
+            stamp_change(db, key, size)
         self.touch_watched(db, key, size)
         self.key_ready(db, key, size)
         return self.key_event(db, event_class, event, key, size)

@@ -3,7 +3,7 @@
 #   keys of a database --sample--> pool [ idle 3 | idle 17 | ... | idle 94 ]   at most POOL candidates,
 #                                                              worst ^         the best victim last
 #
-# LRU and LFU look at a few keys (maxmemory-samples), keep the best candidates seen so far in
+# LRU, LRM (engine/stamps) and LFU look at a few keys (maxmemory-samples), keep the best candidates seen so far in
 # the pool, over many calls, and evict the best of these: close to true LRU at the price of
 # some cache misses. A sample is whole buckets of the table, or neighbours in the expire
 # heap, so it costs a miss or two more than its entries do. A candidate that was used since

@@ -9,6 +9,7 @@ from fastredis.ds.native cimport monotonic_us
 from fastredis.engine.core cimport LATENCY_US, NOTIFY_EVICTED
 from fastredis.engine.keyspace cimport LFU_MAX, idle_seconds, lfu_value
 from fastredis.engine.slices cimport DONE, NOW, SLICE_US
+from fastredis.engine.stamps cimport stamp_changes
 from fastredis.values.entry cimport entry_has_ttl, entry_key
 
 from fastredis.host.logs import NOTICE
@@ -19,7 +20,8 @@ cdef enum:
 
 evictable_bytes = attrgetter("evictable_bytes")
 
-cdef dict ORDERS = {"lru": ORDER_LRU, "lfu": ORDER_LFU, "random": ORDER_RANDOM, "ttl": ORDER_TTL}
+# The least recently modified are found like the least recently used, by stamps that tell something else.
+cdef dict ORDERS = {"lru": ORDER_LRU, "lrm": ORDER_LRU, "lfu": ORDER_LFU, "random": ORDER_RANDOM, "ttl": ORDER_TTL}
 
 
 cdef int sample_visit(void* context, void* entry) except -1:
@@ -78,6 +80,7 @@ cdef class Evictor:
 
         self.order = ORDERS.get(policy.rpartition("-")[2], ORDER_NONE)
         self.volatile_only = policy.startswith("volatile-")
+        stamp_changes(self.core, policy.endswith("-lrm"))
         self.spares_replica = config.replica_ignore_maxmemory
         self.lazy = config.lazyfree_lazy_eviction
         self.samples = config.maxmemory_samples

@@ -124,7 +124,7 @@ cdef int rdb_writer_configure(RdbWriter* w, Engine engine) except -1:
     w.incremental_sync = engine.config["rdb-save-incremental-fsync"]
     w.key_delay_us = engine.config["rdb-key-save-delay"]
     w.stamp = RDB_STAMP_NONE
-    if policy.endswith("-lru"):
+    if policy.endswith(("-lru", "-lrm")):
         w.stamp = RDB_STAMP_IDLE
     elif policy.endswith("-lfu"):
         w.stamp = RDB_STAMP_FREQ
