@@ -46,7 +46,10 @@ cdef class Busy:
     cdef int begin(self, Client c, bytes error) except -1:
         self.error = error
         self.client = c
-        self.selector = selectors.DefaultSelector()
+        try:
+            self.selector = selectors.DefaultSelector()
+        except OSError:
+            self.selector = selectors.PollSelector()        # slower with many clients, but it needs no descriptor
         for sock in self.engine.host.listening_sockets():
             self.selector.register(sock, selectors.EVENT_READ, None)
         for client in self.engine.clients.values():

@@ -188,8 +188,11 @@ def load() -> str:
         for name in CANDIDATES:
             if os.environ.get("FASTREDIS_LUA", name) != name:
                 continue
-            path = find_library(name)
-            reason = take(path) if path else "it is not installed"
+            try:
+                path = find_library(name)
+                reason = take(path) if path else "it is not installed"
+            except OSError as error:                # no descriptor is left: later, perhaps
+                reason = error.strerror or str(error)
             if not reason:
                 break
             wrong.append(f"lupa.{name}: {reason}")

@@ -1,5 +1,7 @@
 """Scripts that run too long: who is served meanwhile, and how they end. On fastredis and on redis-server."""
 import hashlib
+import os
+import resource
 import time
 
 import pytest
@@ -164,6 +166,30 @@ def test_who_connects_in_the_turn_in_which_the_script_begins(server, client):
         with pytest.raises(Closed):
             clients[1].read()
         clients[2].close()
+
+
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+def test_no_descriptor_is_left(fresh_server, loop):
+    """So nobody can connect, but those who have are served."""
+    server = fresh_server("--busy-reply-threshold", "20", loop=loop)
+    with server.client(timeout=60) as client, server.client(timeout=60) as other:
+        client.call("PING")
+        other.call("PING")
+        used = len(os.listdir(f"/proc/{server.pid}/fd"))
+        _, most = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (used, most))
+        assert "Too many open files" in other.call("EVAL", "return 1", 0)       # Lua is not loaded yet
+        resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (most, most))
+        assert other.call("EVAL", "return 1", 0) == 1
+        resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (used, most))
+        other.send("EVAL", ENDLESS, 0)
+        with server.client(timeout=60) as waiting:
+            waiting.send("PING")
+            busy(client)
+            end(client)
+            assert "killed" in other.read()
+            resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (most, most))
+            assert waiting.read() == PONG
 
 
 def test_a_client_leaves(server, client):
