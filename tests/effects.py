@@ -42,7 +42,7 @@ OFTEN = {"XADD": 10, "XREADGROUP": 4, "XGROUP CREATE": 3, "XCLAIM": 2}
 RARE = {"FLUSHALL": 0.03, "FLUSHDB": 0.05, "SWAPDB": 0.2, "MIGRATE": 0.5, "DEL": 0.5, "UNLINK": 0.5, "RENAME": 0.5,
         "MOVE": 0.7, "XGROUP DESTROY": 0.2, "XSETID": 0.3}
 # Written by name when something expired or was evicted.
-REMOVALS = (b"DEL", b"UNLINK", b"HDEL")
+REMOVALS = (b"DEL", b"UNLINK", b"HDEL", b"SREM")
 # They are executed by replicas though they change no data, or they change how a value is laid out: nothing to see.
 SILENT = frozenset(("PUBLISH", "SPUBLISH", "PFCOUNT"))
 POLICIES = ("allkeys-random", "allkeys-lru", "allkeys-lfu", "allkeys-lrm", "volatile-random", "volatile-lru",
@@ -112,7 +112,7 @@ class Target(threading.Thread):
 class WriteDraw(Draw):
     """Random commands that may write; `world` is asked for the time and for payloads."""
 
-    counted = ("key", "weight", "field", "data", "id")
+    counted = ("key", "weight", "field", "member", "data", "id")
     groups = (*Draw.groups, "stream", "array")
 
     def __init__(self, seed, world):
@@ -129,6 +129,7 @@ class WriteDraw(Draw):
             "threshold": lambda: b"%d" % draw.choice((0, 3, 8, 20, max(self.milestones - 5, 0))),
             "numids": self.numkeys,
             "seconds": self.seconds_ahead, "milliseconds": self.milliseconds_ahead, "numfields": self.numkeys,
+            "nummembers": self.numkeys,
             "unix-time-seconds": lambda: b"%d" % (self.moment() // 1000),
             "unix-time-milliseconds": lambda: b"%d" % self.moment(), "timeout": self.timeout,
             "ttl": lambda: draw.choice((b"0", b"0", self.milliseconds_ahead(), b"%d" % self.moment())),
@@ -216,7 +217,7 @@ def stream_state(control, key):
 
 
 def dump(local, control):
-    """{(database, key): (type, value, deadline, deadlines of fields)} of all that an engine holds."""
+    """{(database, key): (type, value, deadline, deadlines of fields or members)} of all that an engine holds."""
     found = {}
     for database in range(local.engine.database_count):
         rows = list(entries(local.engine, database))
@@ -229,6 +230,8 @@ def dump(local, control):
             if name == "hash":
                 fields = sorted(field for field, _ in value)
                 deadlines = control.call("HPEXPIRETIME", key, "FIELDS", len(fields), *fields)
+            if name == "set":
+                deadlines = control.call("SPEXPIRETIME", key, "MEMBERS", len(value), *sorted(value))
             if name == "stream":
                 value = stream_state(control, key)
             if name == "zset":

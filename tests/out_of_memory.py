@@ -56,6 +56,11 @@ MORE = {
     "HSET of many": ("", f"HSET k {PAIRS}"),
     "HSET makes a table of a listpack": ("HSET k a 1 b 2", f"HSET k c {'x' * 100}"),
     "HPEXPIRE of a table": (f"HSET k {PAIRS}", "HPEXPIRE k 1000 FIELDS 2 field-1 field-2"),
+    "SPEXPIRE of a small set": ("SADD k a b c", "SPEXPIRE k 1000 MEMBERS 2 a b"),
+    "SPEXPIRE of a table": (f"SADD k {MANY} x y", "SPEXPIRE k 1000 MEMBERS 2 x y"),
+    "SADDEX of many": ("", f"SADDEX k PX 1000 MEMBERS {len(MANY.split())} {MANY}"),
+    "SADD to a set with deadlines": ("SADDEX k PX 1000 MEMBERS 1 a", f"SADD k {MANY}"),
+    "COPY of a set with deadlines": (f"SADD k {MANY} x y | SPEXPIRE k 1000 MEMBERS 2 x y", "COPY k other"),
     "ZADD of many": ("", f"ZADD k {SCORED}"),
     "ZADD makes a tree of a listpack": ("ZADD k 1 a 2 b", f"ZADD k 3 {'x' * 100}"),
     "ZADD to a tree": (f"ZADD k {SCORED}", "ZADD k 700 x 1 y"),
@@ -239,7 +244,7 @@ def load_aof(setup):
 
 ALL_TYPES = (f"SET s text | SET n 17 | SET e 1 PX 100000 | SETRANGE big {BIG} x | RPUSH l a b | RPUSH ll {MANY} | "
              f"SADD i 1 2 3 | SADD t {MANY} | HSET h a 1 | HSET hh {PAIRS} | ZADD z 1 a | ZADD zz {SCORED} | "
-             "HSET x a 1 b 2 | HPEXPIRE x 100000 FIELDS 1 a | "
+             "HSET x a 1 b 2 | HPEXPIRE x 100000 FIELDS 1 a | SADD y a b | SPEXPIRE y 100000 MEMBERS 1 a | "
              f"ARSET a 7 {MANY} | ARRING r 9 {MANY} | {PENDING} | XADD st 5-1 f v")
 
 
@@ -252,7 +257,7 @@ def cases():
     found["SET in pieces"] = Case("SET k old", in_pieces, b"SET", b"k", b"x" * BIG)
     found["RPUSH in pieces"] = Case("RPUSH k old", in_pieces, b"RPUSH", b"k", b"x" * BIG, b"y" * BIG)
     found["a big EXEC"] = Case("", big_exec)
-    for key in ["s", "l", "ll", "i", "t", "h", "hh", "z", "zz", "x", "big", "a", "r"]:
+    for key in ["s", "l", "ll", "i", "t", "h", "hh", "z", "zz", "x", "big", "a", "r", "y"]:
         found[f"RESTORE of {key}"] = Case("SET other 1", restore, ALL_TYPES, key)
     found["FUNCTION LOAD"] = Case("", commands, LIBRARIES)
     found["FUNCTION LOAD beside another"] = Case(LIBRARIES[:1], commands, LIBRARIES[1:])

@@ -25,6 +25,8 @@ DUE = "DEBUG SET-ACTIVE-EXPIRE 0 | DEBUG CLOCK ADVANCE 20"
 KEY = f"SET k v PX 10 | SET other v | {DUE}"
 FIELDS = f"HSET h a 1 b 2 c 3 | HPEXPIRE h 10 FIELDS 2 a b | {DUE}"
 ALL_FIELDS = f"HSET h a 1 | HPEXPIRE h 10 FIELDS 1 a | {DUE}"
+MEMBERS = f"SADD s a b c | SPEXPIRE s 10 MEMBERS 2 a b | {DUE}"
+ALL_MEMBERS = f"SADDEX s PX 10 MEMBERS 2 a b | {DUE}"
 TABLE = f"HSET h {MANY_FIELDS} | HPEXPIRE h 10 FIELDS 2 field-1 field-2 | {DUE}"
 
 # What changes though no command writes it: (setup, line). T: 20 ms pass.
@@ -43,6 +45,14 @@ ON_THE_WAY = {
     "fields of a table expire under HRANDFIELD": (TABLE, "HRANDFIELD h 2"),
     "the last field expires under HGET": (ALL_FIELDS, "HGET h a"),
     "fields expire under HTTL": (FIELDS, "HPTTL h FIELDS 2 a b"),
+    "members expire under SRANDMEMBER": (MEMBERS, "SRANDMEMBER s"),
+    "members expire under SINTER": (MEMBERS, "SINTER s s"),
+    "members expire under SADD": (MEMBERS, "SADD s a d"),
+    "members expire under SPOP": (MEMBERS, "SPOP s 2"),
+    "members expire under SUNIONSTORE": (MEMBERS, "SUNIONSTORE t s"),
+    "the last member expires under SRANDMEMBER": (ALL_MEMBERS, "SRANDMEMBER s"),
+    "the last member expires under SADDEX": (ALL_MEMBERS, "SADDEX s EX 5 MEMBERS 1 a"),
+    "members expire by time": ("SADD s a b c | SPEXPIRE s 10 MEMBERS 2 a b", "T"),
     "a key expires by time": ("SET k v PX 10", "T"),
     "fields expire by time": ("HSET h a 1 b 2 c 3 | HPEXPIRE h 10 FIELDS 2 a b", "T"),
     "the clock is set": ("SET k v PX 10 | HSET h a 1 b 2 | HPEXPIRE h 10 FIELDS 1 a", "DEBUG CLOCK ADVANCE 20"),

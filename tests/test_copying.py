@@ -25,17 +25,21 @@ def fill(client, key, kind):
         "zset": lambda i: (i % 1000 / 7, f"member {i}"), "set": lambda i: (f"member {i}",),
         "hash": lambda i: (f"field {i}", f"value {i}"), "list": lambda i: (f"{ITEM}{i}",),
     }
-    count = MEMBERS * {"set": 3, "list": 3}.get(kind, 1)        # these are copied fastest
-    name = {"zset": "ZADD", "set": "SADD", "hash": "HSET", "list": "RPUSH", "hash with deadlines": "HSET"}[kind]
+    count = MEMBERS * {"set": 3, "list": 3, "set with deadlines": 3}.get(kind, 1)        # these are copied fastest
+    name = {"zset": "ZADD", "set": "SADD", "hash": "HSET", "list": "RPUSH", "hash with deadlines": "HSET",
+            "set with deadlines": "SADD"}[kind]
     words = commands[kind.split()[0]]
     for start in range(0, count, 1000):
         client.call(name, key, *(str(word) for i in range(start, start + 1000) for word in words(i)))
     if kind == "hash with deadlines":
         for i in range(0, MEMBERS, 10):
             client.call("HPEXPIRE", key, str(100_000 + i), "FIELDS", "1", f"field {i}")
+    if kind == "set with deadlines":
+        for i in range(0, MEMBERS, 10):
+            client.call("SPEXPIRE", key, str(100_000 + i), "MEMBERS", "1", f"member {i}")
 
 
-KINDS = ["zset", "set", "hash", "list", "hash with deadlines"]
+KINDS = ["zset", "set", "hash", "list", "hash with deadlines", "set with deadlines"]
 
 
 class Engine(Local):

@@ -79,6 +79,7 @@ CHANGES = {
     "two commands of EXEC": ("MULTI | SET a 1 | SET b 1", "EXEC"),
     "a key that expires": ("SET a 1 PX 10", "T"),
     "a field that expires": ("HSET h a 1 b 2 | HPEXPIRE h 10 FIELDS 1 a", "T"),
+    "a member that expires": ("SADD s a b | SPEXPIRE s 10 MEMBERS 1 a", "T"),
     "a key that expires when it is asked for": ("DEBUG SET-ACTIVE-EXPIRE 0 | SET a 1 PX 10 | DEBUG CLOCK ADVANCE 20",
                                                 "GET a"),
     "a key that is evicted": ("SET a 1 | CONFIG SET maxmemory-policy allkeys-random | CONFIG SET maxmemory 1", "GET a"),

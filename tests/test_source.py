@@ -161,7 +161,7 @@ def test_only_the_call_catches_everything():
 
 def test_only_the_keyspace_knows_its_tables():
     """A table for each slot would be a change of one module."""
-    private = re.compile(r"\._(keys|expires|field_expires)\b")
+    private = re.compile(r"\._(keys|expires|part_expires)\b")
     found = {module_name(path) for path in sources(".pyx", ".pxd") if private.search(path.read_text())}
     assert found == {"engine.keyspace"}
 
@@ -182,7 +182,7 @@ SILENT = {
     # They free all of a table by functions that raise nothing.
     "engine.keyspace.Database.__dealloc__", "engine.keyspace.Detached.__dealloc__", "values.hash_type.hash_drain",
     "values.hash_type.table_free", "values.set_type.set_drain", "values.set_type.set_table_free",
-    "values.zset_type.free_members", "values.zset_type.zset_drain",
+    "values.set_type.timed_free", "values.zset_type.free_members", "values.zset_type.zset_drain",
     # A change cannot be refused because a file of the present state cannot be written: that is told elsewhere.
     "persist.snapshot.SliceSnapshot.before_change",
     # Lua is between them and whoever would hear of it. What a command raises is caught before (call_guarded).

@@ -11,6 +11,7 @@ MODULES = (
     "lists_blocking",
     "sets",
     "set_algebra",
+    "set_expiry",
     "hashes",
     "hash_expiry",
     "hash_import",

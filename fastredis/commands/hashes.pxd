@@ -7,21 +7,15 @@
 from libc.stdint cimport int64_t
 
 from fastredis._resp cimport Arg
+from fastredis.commands.deadlines cimport is_due
 from fastredis.engine.client cimport Client
-from fastredis.engine.core cimport GATE_LOADING
 from fastredis.values.entry cimport Entry
 from fastredis.values.hash_ttl cimport hash_soonest
-from fastredis.values.hash_type cimport NO_DEADLINE, FieldValue, hash_get, hash_ttl
+from fastredis.values.hash_type cimport FieldValue, hash_get, hash_ttl
 
 cdef bint remove_due(Client c, Entry* e, int first, int last, int step, bint anew) except -1
 cdef int64_t set_pairs(Client c, Entry* e, int first, bint keep_ttl) except -1
 cdef int reply_field(Client c, Entry* e, Arg* field) except -1
-cdef int wrong_arity(Client c) except -1
-
-
-cdef inline bint is_due(Client c, int64_t when_ms) noexcept:
-    """Whether a field with that deadline is there no more, as clients see it; while data is loaded, none is gone."""
-    return when_ms != NO_DEADLINE and when_ms < c.core.now_ms and not c.core.gate & GATE_LOADING
 
 
 cdef inline bint has_due(Client c, Entry* e) noexcept:
@@ -36,4 +30,4 @@ cdef inline bint find_field(const Entry* e, const Arg* field, FieldValue* found)
 
 cdef inline int retrack(Client c, Entry* e) except -1:
     """After deadlines of the hash may have changed, be it that a field was set or deleted."""
-    return c.db.track_fields(e) if hash_ttl(e) is not NULL else 0
+    return c.db.track_parts(e) if hash_ttl(e) is not NULL else 0

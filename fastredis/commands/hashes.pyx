@@ -3,17 +3,18 @@ from libc.float cimport LDBL_MAX
 from libc.stdint cimport INT64_MAX, INT64_MIN, uint8_t, uint64_t
 
 from fastredis._resp cimport arg_bytes, arg_hash
+from fastredis.commands.deadlines cimport wrong_arity
 from fastredis.commands.scan cimport SCAN_NOVALUES, ScanCall, scan_matches, scan_table, scan_value_or_reply, scan_whole
 from fastredis.ds.alloc cimport Account, mem_alloc, mem_free
 from fastredis.ds.numbers cimport (
     INT64_TEXT, LONG_DOUBLE_TEXT, format_int64, format_long_double, parse_int64, parse_long_double,
 )
 from fastredis.ds.random cimport random_below
-from fastredis.engine.command cimport Command, native
+from fastredis.engine.command cimport native
 from fastredis.engine.core cimport NOTIFY_HASH
 from fastredis.engine.errors cimport (
     ERR_HASH_NOT_FLOAT, ERR_HASH_NOT_INTEGER, ERR_INFINITE, ERR_LONG_RANGE, ERR_NAN, ERR_NOT_FLOAT, ERR_OUT_OF_RANGE,
-    ERR_OVERFLOW, ERR_SYNTAX, arity_error,
+    ERR_OVERFLOW, ERR_SYNTAX,
 )
 from fastredis.engine.flags cimport DENYOOM, FAST, READONLY, WRITE
 from fastredis.engine.options cimport arg_is, get_int_or_reply
@@ -22,6 +23,7 @@ from fastredis.values.hash_type cimport (
     HashIter, hash_at_block, hash_count, hash_delete, hash_expect, hash_iter, hash_iter_end, hash_new, hash_next,
     hash_random, hash_set, hash_table,
 )
+from fastredis.values.timed cimport NO_DEADLINE
 
 from fastredis.engine.command import declarer
 from fastredis.engine.declarations import key_at
@@ -35,11 +37,6 @@ cdef enum:
 
 
 # ---------------------------------------------------------------- shared pieces
-
-cdef int wrong_arity(Client c) except -1:
-    """Reply that arguments are missing, or too many, where the declared arity does not tell."""
-    return c.error_text(arity_error((<Command>c.command).name))
-
 
 cdef bint remove_due(Client c, Entry* e, int first, int last, int step, bint anew) except -1:
     """Remove those of the fields argv[first..last] whose time has come, and tell. Whether the key went with them.
@@ -63,7 +60,7 @@ cdef bint remove_due(Client c, Entry* e, int first, int last, int step, bint ane
                 count += 1
                 if names is not None:
                     names.append(arg_bytes(field))
-        return c.db.fields_gone(e, names, count, anew) if count else False
+        return c.db.parts_gone(e, names, count, anew) if count else False
     except Exception:
         c.engine.fatal("Fields that expired could not be told")
 
@@ -611,7 +608,7 @@ cdef int cmd_hrandfield(Client c) except -1:
     e = c.db.lookup_read(&c.argv[1])
     if not c.has_type(e, TYPE_HASH):
         return 0
-    if e is not NULL and has_due(c, e) and c.core.expire_on_access and c.db.expire_fields(e, INT64_MAX):
+    if e is not NULL and has_due(c, e) and c.core.expire_on_access and c.db.expire_parts(e, INT64_MAX):
         e = NULL
     if c.argc > 2:
         return reply_random(c, e, count, c.argc == 4)

@@ -345,7 +345,7 @@ def keys(engine, counted) -> Fields:
     """Keys are removed when their time comes, so none is ever stale: expired_stale_perc is 0."""
     pubsub = engine.pubsub
     return [
-        ("expired_subkeys", counted["expired_fields"]),
+        ("expired_subkeys", counted["expired_parts"]),
         ("expired_keys", counted["expired"]),
         ("expired_stale_perc", "0.00"),
         ("expired_time_cap_reached_count", counted["expire_slices_full"]),

@@ -6,6 +6,7 @@ count, and the collection that becomes a new set.
 from libc.stdint cimport INT64_MAX, int64_t
 
 from fastredis._resp cimport Arg, arg_hash
+from fastredis.commands.deadlines cimport gone_ms, without_due
 from fastredis.ds.alloc cimport mem_alloc, mem_free
 from fastredis.ds.listpack cimport lp_text
 from fastredis.ds.numbers cimport INT64_TEXT
@@ -22,7 +23,7 @@ from fastredis.values.set_algebra cimport (
     Algebra, Batch, Collected, algebra_end, algebra_intersect, algebra_subtract, algebra_unite, collect_sink,
     collected_free, collected_set,
 )
-from fastredis.values.set_type cimport set_count
+from fastredis.values.set_type cimport set_count_live
 
 from fastredis.engine.command import declarer
 from fastredis.engine.declarations import key_at, key_count, key_range
@@ -74,13 +75,17 @@ cdef bint count_sink(void* context, Batch* batch) except -1:
 # ---------------------------------------------------------------- what the commands do
 
 cdef bint sets_or_reply(Client c, int first, int count, Entry** sets) except -1:
-    """Look up the sets argv[first..first + count); NULL for a missing key."""
+    """Look up the sets argv[first..first + count); NULL for a missing key.
+
+    Members whose time has come are removed first, if they may be: a replica that stores a result takes all it finds.
+    """
     cdef int i
 
     for i in range(count):
         sets[i] = c.db.lookup_read(&c.argv[first + i])
         if not c.has_type(sets[i], TYPE_SET):
             return False
+        sets[i] = without_due(c, sets[i])
     return True
 
 
@@ -89,7 +94,7 @@ cdef int reply_result(Client c, Operation operation) except -1:
     cdef int count = c.argc - 1
     cdef Entry** sets = <Entry**>mem_alloc(&c.core.memory, count * sizeof(Entry*))
     cdef Replied to = Replied(<void*>c, 0)
-    cdef Algebra a = Algebra(&c.core.memory, sets, count, reply_sink, &to, NULL)
+    cdef Algebra a = Algebra(&c.core.memory, sets, count, reply_sink, &to, NULL, gone_ms(c))
     cdef size_t mark
 
     try:
@@ -108,7 +113,7 @@ cdef int store_result(Client c, Operation operation, const char* event) except -
     cdef int count = c.argc - 2
     cdef Entry** sets = <Entry**>mem_alloc(&c.core.memory, count * sizeof(Entry*))
     cdef Collected found = Collected(&c.core.memory, NULL, 0, 0)
-    cdef Algebra a = Algebra(&c.core.memory, sets, count, collect_sink, &found, NULL)
+    cdef Algebra a = Algebra(&c.core.memory, sets, count, collect_sink, &found, NULL, gone_ms(c))
 
     try:
         if not sets_or_reply(c, 2, count, sets):
@@ -178,13 +183,14 @@ cdef int count_result(Client c, Operation operation, int takes) except -1:
     if not parse_options_or_reply(c, 2 + keys, CARD_OPTIONS, takes, &given):
         return 0
     counted.limit = option_number(&given, CARD_LIMIT) or INT64_MAX
-    a = Algebra(&c.core.memory, NULL, keys, count_sink, &counted, NULL)
+    a = Algebra(&c.core.memory, NULL, keys, count_sink, &counted, NULL, gone_ms(c))
     a.sets = <Entry**>mem_alloc(&c.core.memory, keys * sizeof(Entry*))
     try:
         if not sets_or_reply(c, 2, keys, a.sets):
             return 0
         if keys == 1:
-            counted.members = min(<int64_t>set_count(a.sets[0]) if a.sets[0] is not NULL else 0, counted.limit)
+            counted.members = min(<int64_t>set_count_live(a.sets[0], a.gone_ms) if a.sets[0] is not NULL else 0,
+                                  counted.limit)
         else:
             operation(&a)
         return c.reply_int(counted.members)

@@ -2,6 +2,7 @@
 from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint8_t, uint64_t
 
 from fastredis._resp cimport Arg, arg_bytes, arg_hash
+from fastredis.commands.deadlines cimport gone_ms, is_due, without_due
 from fastredis.commands.scan cimport ScanCall, scan_matches, scan_table, scan_value_or_reply, scan_whole
 from fastredis.ds.alloc cimport Account, mem_alloc, mem_calloc, mem_free
 from fastredis.ds.intset cimport ints_add, ints_count, ints_free, ints_get, ints_new
@@ -15,12 +16,15 @@ from fastredis.engine.core cimport NOTIFY_GENERIC, NOTIFY_SET
 from fastredis.engine.errors cimport ERR_LONG_RANGE, ERR_NOT_POSITIVE, ERR_SYNTAX
 from fastredis.engine.flags cimport DENYOOM, FAST, READONLY, WRITE
 from fastredis.engine.options cimport get_int_or_reply, get_range_or_reply
-from fastredis.values.entry cimport ENC_HASHTABLE, ENC_INTSET, ENC_LISTPACK, TYPE_SET, Entry, entry_encoding, entry_slot
+from fastredis.values.entry cimport (
+    ENC_HASHTABLE_EX, ENC_INTSET, ENC_LISTPACK, TYPE_SET, Entry, entry_encoding, entry_slot,
+)
 from fastredis.values.member cimport member_text
 from fastredis.values.set_algebra cimport PROBES, Batch, Collected, collect_sink, collected_free, collected_set
 from fastredis.values.set_type cimport (
-    SetIter, set_add, set_bytes, set_contains, set_count, set_expect, set_iter, set_iter_end, set_new_for, set_next,
-    set_random, set_remove, set_remove_item, set_table, set_take_value,
+    SetIter, TimedSet, member_is_gone, set_add, set_bytes, set_count_live, set_expect, set_get_when,
+    set_hiding, set_in_table, set_iter, set_iter_end, set_iter_live, set_new_for, set_next, set_random, set_remove,
+    set_remove_item, set_table, set_take_value,
 )
 from fastredis.values.value cimport entry_free
 
@@ -38,6 +42,11 @@ cdef enum:
 
 
 # ---------------------------------------------------------------- add, remove, move
+
+cdef inline int retrack(Client c, Entry* e) except -1:
+    """After members were removed, which may have had deadlines."""
+    return c.db.track_parts(e) if entry_encoding(e) == ENC_HASHTABLE_EX else 0
+
 
 cdef int64_t add_members(Client c, Entry* e) except -1:
     """Add argv[2..]; how many were new."""
@@ -60,7 +69,7 @@ cdef int64_t add_new_set(Client c, Arg* key, Arg* first, int64_t expected) excep
 
 
 cdef int cmd_sadd(Client c) except -1:
-    """SADD key member [member ...] -> integer: how many were not in yet.
+    """SADD key member [member ...] -> integer: how many were not in yet. Those that were keep their deadlines.
 
     Cost: O(1) a member; O(n) while the set is an intset or a listpack.
     Source: https://redis.io/commands/sadd
@@ -70,6 +79,7 @@ cdef int cmd_sadd(Client c) except -1:
 
     if not c.has_type(e, TYPE_SET):
         return 0
+    e = without_due(c, e)
     if e is NULL:
         added = add_new_set(c, &c.argv[1], &c.argv[2], c.argc - 2)
     else:
@@ -100,11 +110,13 @@ cdef int cmd_srem(Client c) except -1:
 
     if not c.has_type(e, TYPE_SET):
         return 0
+    e = without_due(c, e)
     if e is NULL:
         return c.reply_int(0)
     for i in range(2, c.argc):
         removed += set_remove(&c.core.memory, e, c.argv[i].ptr, c.argv[i].size, c.argv[i].hash)
     if removed:
+        retrack(c, e)
         c.modified(&c.argv[1], NOTIFY_SET, b"srem", removed)
         c.drop_empty(&c.argv[1], e)
     return c.reply_int(removed)
@@ -122,6 +134,7 @@ declare(
 cdef int cmd_smove(Client c) except -1:
     """SMOVE source destination member -> integer: 1, or 0 when the source does not have the member.
 
+    A deadline stays behind: as after SREM and SADD the member has none, or the one that it has there.
     Source: https://redis.io/commands/smove
     """
     cdef Entry* source = c.db.lookup_write(&c.argv[1])
@@ -134,9 +147,16 @@ cdef int cmd_smove(Client c) except -1:
     if not c.has_type(source, TYPE_SET) or not c.has_type(destination, TYPE_SET):
         return 0
     if source == destination:
-        return c.reply_int(set_contains(source, member.ptr, member.size, member.hash))
+        source = destination = without_due(c, source)
+    else:
+        source, destination = without_due(c, source), without_due(c, destination)
+    if source is NULL:
+        return c.reply_int(0)
+    if source == destination:
+        return c.reply_int(has_member(c, source, member))
     if not set_remove(&c.core.memory, source, member.ptr, member.size, member.hash):
         return c.reply_int(0)
+    retrack(c, source)
     c.modified(&c.argv[1], NOTIFY_SET, b"srem")
     c.drop_empty(&c.argv[1], source)
     if destination is NULL:
@@ -160,6 +180,13 @@ declare(
 
 # ---------------------------------------------------------------- reading
 
+cdef inline bint has_member(Client c, const Entry* e, const Arg* member) noexcept:
+    """Whether a set has a member whose time has not come."""
+    cdef int64_t when_ms
+
+    return set_get_when(e, member.ptr, member.size, member.hash, &when_ms) and not is_due(c, when_ms)
+
+
 cdef int cmd_sismember(Client c) except -1:
     """SISMEMBER key member -> integer: 1 if the set has it, else 0.
 
@@ -169,7 +196,7 @@ cdef int cmd_sismember(Client c) except -1:
 
     if not c.has_type(e, TYPE_SET):
         return 0
-    return c.reply_int(e is not NULL and set_contains(e, c.argv[2].ptr, c.argv[2].size, c.argv[2].hash))
+    return c.reply_int(e is not NULL and has_member(c, e, &c.argv[2]))
 
 declare(
     b"sismember", native(cmd_sismember), arity=3, flags=READONLY | FAST, keys=key_at(1, "RO"), since="1.0.0",
@@ -192,7 +219,7 @@ cdef int cmd_smismember(Client c) except -1:
         return 0
     c.reply_array(c.argc - 2)
     for i in range(2, c.argc):
-        c.reply_int(e is not NULL and set_contains(e, c.argv[i].ptr, c.argv[i].size, c.argv[i].hash))
+        c.reply_int(e is not NULL and has_member(c, e, &c.argv[i]))
     return 0
 
 declare(
@@ -213,7 +240,7 @@ cdef int cmd_scard(Client c) except -1:
 
     if not c.has_type(e, TYPE_SET):
         return 0
-    return c.reply_int(set_count(e) if e is not NULL else 0)
+    return c.reply_int(set_count_live(e, gone_ms(c)) if e is not NULL else 0)
 
 declare(
     b"scard", native(cmd_scard), arity=2, flags=READONLY | FAST, keys=key_at(1, "RO"), since="1.0.0",
@@ -233,11 +260,11 @@ cdef inline int reply_item(Client c, const LpItem* item) except -1:
 
 
 cdef int reply_members(Client c, const Entry* e) except -1:
-    """All members, without the header."""
+    """All members whose time has not come, without the header."""
     cdef SetIter it
     cdef LpItem item
 
-    set_iter(&it, e)
+    set_iter_live(&it, e, gone_ms(c))
     try:
         while set_next(&it, &item):
             reply_item(c, &item)
@@ -258,7 +285,7 @@ cdef int cmd_smembers(Client c) except -1:
         return 0
     if e is NULL:
         return c.reply_set(0)
-    c.reply_set(set_count(e))
+    c.reply_set(set_count_live(e, gone_ms(c)))
     return reply_members(c, e)
 
 declare(
@@ -274,7 +301,10 @@ cdef int64_t reply_scanned(Client c, ScanCall* s, void* entry) except -1:
     """ScanReply of SSCAN."""
     cdef size_t size
     cdef const char* text = member_text(<const uint8_t*>entry, &size)
+    cdef TimedSet* hiding = set_hiding(s.e, gone_ms(c))
 
+    if hiding is not NULL and member_is_gone(hiding, <uint8_t*>entry, gone_ms(c)):
+        return 0
     c.reply_bulk(text, size)
     return 1
 
@@ -296,7 +326,7 @@ cdef int cmd_sscan(Client c) except -1:
 
     if not scan_value_or_reply(c, TYPE_SET, &s):
         return 0
-    if entry_encoding(s.e) == ENC_HASHTABLE:
+    if set_in_table(s.e):
         return scan_table(c, &s, set_table(s.e), reply_scanned)
     mark = scan_whole(c)
     set_iter(&it, s.e)
@@ -370,15 +400,17 @@ cdef int cmd_spop(Client c) except -1:
     e = c.db.lookup_write(&c.argv[1])
     if not c.has_type(e, TYPE_SET):
         return 0
-    if e is NULL:
+    e = without_due(c, e)
+    if e is NULL or set_count_live(e, gone_ms(c)) == 0:
         return c.reply_null()
-    p = set_random(e, &c.core.random, &item)
+    p = set_random(e, &c.core.random, &item, gone_ms(c))
     if c.propagates():
         words = [b"SREM", arg_bytes(&c.argv[1])]
     popped(c, words, &item)
     if words is not None:
         c.effect(words)
     set_remove_item(&c.core.memory, e, &item, p)
+    retrack(c, e)
     c.modified(&c.argv[1], NOTIFY_SET, b"spop")
     return c.drop_empty(&c.argv[1], e)
 
@@ -403,9 +435,10 @@ cdef int spop_count(Client c) except -1:
     e = c.db.lookup_write(&c.argv[1])
     if not c.has_type(e, TYPE_SET):
         return 0
+    e = without_due(c, e)
     if e is NULL or count == 0:
         return c.reply_set(0)
-    size = set_count(e)
+    size = set_count_live(e, gone_ms(c))
     if <uint64_t>count >= size:
         return spop_all(c, e, size)
     c.reply_set(count)
@@ -415,7 +448,7 @@ cdef int spop_count(Client c) except -1:
         pop_from_listpack(c, e, count, words)
     elif entry_encoding(e) == ENC_INTSET:
         pop_from_intset(c, e, count, words)
-    elif (size - count) * KEEP_RATIO <= <uint64_t>count:
+    elif (size - count) * KEEP_RATIO <= <uint64_t>count and entry_encoding(e) != ENC_HASHTABLE_EX:
         pop_but_few(c, e, count, words)
     elif <uint64_t>count >= size // POP_ALL_RATIO:
         pop_on_walk(c, e, count, words)
@@ -423,6 +456,7 @@ cdef int spop_count(Client c) except -1:
         pop_by_draw(c, e, count, words)
     if words is not None and len(words) > 2:
         c.effect(words)
+    retrack(c, e)
     c.modified(&c.argv[1], NOTIFY_SET, b"spop", count)
     return 0
 
@@ -480,7 +514,7 @@ cdef int pop_by_draw(Client c, Entry* e, uint64_t count, list words) except -1:
     cdef uint8_t* p
 
     while count:
-        p = set_random(e, &c.core.random, &item)
+        p = set_random(e, &c.core.random, &item, gone_ms(c))
         popped(c, words, &item)
         set_remove_item(&c.core.memory, e, &item, p)
         count -= 1
@@ -489,11 +523,11 @@ cdef int pop_by_draw(Client c, Entry* e, uint64_t count, list words) except -1:
 
 cdef int pop_on_walk(Client c, Entry* e, uint64_t count, list words) except -1:
     """Members that were returned last may be removed from a table that is walked through."""
-    cdef Choice choice = Choice(count, set_count(e))
+    cdef Choice choice = Choice(count, set_count_live(e, gone_ms(c)))
     cdef SetIter it
     cdef LpItem item
 
-    set_iter(&it, e)
+    set_iter_live(&it, e, gone_ms(c))
     try:
         while choice.wanted and set_next(&it, &item):
             if chosen(c, &choice):
@@ -507,7 +541,7 @@ cdef int pop_on_walk(Client c, Entry* e, uint64_t count, list words) except -1:
 cdef int pop_but_few(Client c, Entry* e, uint64_t count, list words) except -1:
     """Take nearly all of a table: what stays becomes a new set, a listpack if it is small enough, as in Redis."""
     cdef Account* account = &c.core.memory
-    cdef Choice choice = Choice(count, set_count(e))
+    cdef Choice choice = Choice(count, set_count_live(e, 0))
     cdef Collected stay = Collected(account, NULL, 0, 0)
     cdef Batch batch
     cdef Entry* rest
@@ -561,11 +595,12 @@ cdef int cmd_srandmember(Client c) except -1:
     e = c.db.lookup_read(&c.argv[1])
     if not c.has_type(e, TYPE_SET):
         return 0
+    e = without_due(c, e)
     if c.argc == 3:
         return reply_random(c, e, count)
-    if e is NULL:
+    if e is NULL or set_count_live(e, gone_ms(c)) == 0:
         return c.reply_null()
-    set_random(e, &c.core.random, &item)
+    set_random(e, &c.core.random, &item, gone_ms(c))
     return reply_item(c, &item)
 
 declare(
@@ -580,7 +615,7 @@ declare(
 
 cdef int reply_random(Client c, Entry* e, int64_t count) except -1:
     cdef uint64_t wanted = count if count >= 0 else -count
-    cdef uint64_t size = set_count(e) if e is not NULL else 0
+    cdef uint64_t size = set_count_live(e, gone_ms(c)) if e is not NULL else 0
 
     if size == 0 or count == 0:
         return c.reply_array(0)
@@ -592,7 +627,7 @@ cdef int reply_random(Client c, Entry* e, int64_t count) except -1:
         return reply_members(c, e)
     if wanted == 1:
         return reply_repeated(c, e, 1, size)
-    if entry_encoding(e) == ENC_HASHTABLE and wanted < size // DRAW_RATIO:
+    if set_in_table(e) and wanted < size // DRAW_RATIO:
         return reply_distinct(c, e, wanted)
     return reply_choice(c, e, wanted, size)
 
@@ -606,7 +641,7 @@ cdef int reply_repeated(Client c, Entry* e, uint64_t wanted, uint64_t size) exce
 
     if entry_encoding(e) != ENC_LISTPACK or wanted == 1:
         while wanted and not c.out.over:
-            set_random(e, &c.core.random, &item)
+            set_random(e, &c.core.random, &item, gone_ms(c))
             reply_item(c, &item)
             wanted -= 1
         return 0
@@ -630,7 +665,7 @@ cdef int reply_choice(Client c, Entry* e, uint64_t wanted, uint64_t size) except
     cdef SetIter it
     cdef LpItem item
 
-    set_iter(&it, e)
+    set_iter_live(&it, e, gone_ms(c))
     try:
         while choice.wanted and set_next(&it, &item):
             if chosen(c, &choice):
@@ -654,7 +689,7 @@ cdef int reply_distinct(Client c, Entry* e, uint64_t wanted) except -1:
 
     try:
         while wanted:
-            set_random(e, &c.core.random, &item)
+            set_random(e, &c.core.random, &item, gone_ms(c))
             i = (<uint64_t>item.text * <uint64_t>0x9E3779B97F4A7C15ULL) >> (64 - bits)
             while seen[i] is not NULL and seen[i] != item.text:
                 i = (i + 1) & mask

@@ -9,7 +9,8 @@ from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memchr, memcmp, memcpy, memset
 
 from fastredis._resp cimport Arg, arg_hash
-from fastredis.commands.hashes cimport find_field, is_due
+from fastredis.commands.deadlines cimport gone_ms, is_due, without_due
+from fastredis.commands.hashes cimport find_field
 from fastredis.ds.alloc cimport Account, mem_alloc, mem_free, mem_realloc
 from fastredis.ds.listpack cimport LpItem, lp_text
 from fastredis.ds.native cimport bswap64
@@ -29,7 +30,7 @@ from fastredis.engine.options cimport (
 from fastredis.values.entry cimport TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STRING, TYPE_ZSET, Entry, entry_type
 from fastredis.values.hash_type cimport FieldValue
 from fastredis.values.list_type cimport LIST_TAIL, list_iter, list_new, list_prepare, list_push
-from fastredis.values.set_type cimport SetIter, set_iter, set_iter_end, set_next
+from fastredis.values.set_type cimport SetIter, set_count_live, set_iter_end, set_iter_live, set_next
 from fastredis.values.string_type cimport string_view
 from fastredis.values.value cimport entry_count
 from fastredis.values.zset_type cimport ZsetIter, zset_next, zset_seek_rank
@@ -82,6 +83,7 @@ cdef struct Chunk:              # of the arena; its bytes follow
 
 cdef struct Sort:
     Account* account
+    int64_t gone_ms             # members of a set with deadlines before it are left out; 0: none is
     # what was asked for
     bint desc
     bint alpha
@@ -253,7 +255,7 @@ cdef int load_set(Sort* s, const Entry* e) except -1:
     cdef SetIter it
     cdef LpItem item
 
-    set_iter(&it, e)
+    set_iter_live(&it, e, s.gone_ms)
     try:
         while set_next(&it, &item):
             add_item(s, &item)
@@ -274,9 +276,14 @@ cdef int load_zset(Sort* s, const Entry* e, int64_t first, int64_t wanted, bint 
     return 0
 
 
+cdef int64_t elements_of(const Sort* s, const Entry* e) noexcept:
+    """How many elements there are to sort."""
+    return set_count_live(e, s.gone_ms) if entry_type(e) == TYPE_SET else entry_count(e)
+
+
 cdef int load(Sort* s, const Entry* e) except -1:
     """Take the elements; of a list or sorted set that is not to be sorted only those that are asked for."""
-    cdef int64_t length = entry_count(e)
+    cdef int64_t length = elements_of(s, e)
     cdef int kind = entry_type(e)
     cdef bint part = s.unsorted and kind != TYPE_SET
     cdef bint backward = part and s.desc
@@ -584,7 +591,7 @@ cdef int sort_elements(Client c, Sort* s, const Entry* e, const Options* given) 
             if s.unsorted:
                 s.unsorted = s.by_given = False
                 s.alpha = True
-        set_part(s, entry_count(e), given)
+        set_part(s, elements_of(s, e), given)
         load(s, e)
     else:
         set_part(s, 0, given)
@@ -625,12 +632,13 @@ cdef int sort_command(Client c, int takes) except -1:
 
     if not parse_options_or_reply(c, 2, SORT_OPTIONS, takes, &given):
         return 0
-    e = c.db.lookup_read(&c.argv[1])
+    e = without_due(c, c.db.lookup_read(&c.argv[1]))
     kind = entry_type(e) if e is not NULL else TYPE_LIST
     if kind != TYPE_LIST and kind != TYPE_SET and kind != TYPE_ZSET:
         return c.error(ERR_WRONGTYPE)
     memset(&s, 0, sizeof(Sort))
     s.account = &c.core.memory
+    s.gone_ms = gone_ms(c)
     try:
         read_options(c, &s)
         return sort_elements(c, &s, e, &given)

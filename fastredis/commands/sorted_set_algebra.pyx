@@ -7,6 +7,7 @@ from libc.stdint cimport INT64_MAX, int64_t, uint64_t
 from libc.stdlib cimport qsort
 from libc.string cimport memcpy
 
+from fastredis.commands.deadlines cimport gone_ms, without_due
 from fastredis.commands.sorted_sets cimport reply_members_header, reply_scored, store_build
 from fastredis.ds.alloc cimport mem_alloc, mem_free
 from fastredis.ds.btree cimport BtPair
@@ -20,9 +21,12 @@ from fastredis.engine.errors cimport ERR_LIMIT_NEGATIVE, ERR_SYNTAX, ERR_WEIGHT
 from fastredis.engine.flags cimport DENYOOM, READONLY, WRITE
 from fastredis.engine.options cimport arg_is, get_double_or_reply, get_int_or_reply, get_range_or_reply
 from fastredis.values.entry cimport (
-    ENC_HASHTABLE, ENC_SKIPLIST, TYPE_SET, TYPE_ZSET, Entry, entry_encoding, entry_slot, entry_type,
+    ENC_SKIPLIST, TYPE_SET, TYPE_ZSET, Entry, entry_encoding, entry_slot, entry_type,
 )
-from fastredis.values.set_type cimport SetIter, set_contains, set_count, set_iter, set_iter_end, set_next
+from fastredis.values.set_type cimport (
+    SetIter, set_count_live, set_get_when, set_hiding, set_in_table, set_iter_end, set_iter_live, set_next, set_table,
+)
+from fastredis.values.timed cimport NO_DEADLINE
 from fastredis.values.zset_type cimport (
     ZsetBuild, ZsetIter, zset_block_score, zset_block_text, zset_build_clear, zset_build_count, zset_build_free_pairs,
     zset_build_init, zset_build_pairs, zset_build_put, zset_build_put_new, zset_build_remove, zset_build_reserve,
@@ -55,6 +59,7 @@ cdef enum Aggregate:
 cdef struct Source:
     Entry* e                        # a sorted set or a set; NULL: a missing key
     uint64_t members
+    int64_t gone_ms                 # members of a set with deadlines before it are hidden; 0: none is
     double weight
     int place                       # among the arguments
 
@@ -91,7 +96,7 @@ cdef void walk_begin(SourceWalk* walk, const Source* source) noexcept:
     """Start a walk through a source that is there; walk_end() ends it."""
     walk.is_set = entry_type(source.e) == TYPE_SET
     if walk.is_set:
-        set_iter(&walk.set, source.e)
+        set_iter_live(&walk.set, source.e, source.gone_ms)
     else:
         zset_seek_rank(&walk.zset, source.e, 0, source.members, False)
 
@@ -145,22 +150,30 @@ cdef void prefetch_batch(Table* t, Batch* batch) noexcept:
         table_prefetch_entry(t, batch.items[i].hash)
 
 
-cdef inline Table* table_of(const Entry* e) noexcept:
-    """The table of members of a big set or sorted set, its value's first field; NULL: it is a small one."""
-    if entry_encoding(e) == ENC_HASHTABLE or entry_encoding(e) == ENC_SKIPLIST:
-        return <Table*>entry_slot(<Entry*>e)[0]
-    return NULL
+cdef inline Table* table_of(const Source* source) noexcept:
+    """The table of members of a big set or sorted set, its value's first field; NULL: it is a small one.
+
+    Nor is it to be looked at in a set that hides some of its members.
+    """
+    cdef const Entry* e = source.e
+
+    if entry_type(e) == TYPE_SET:
+        return set_table(e) if set_in_table(e) and set_hiding(e, source.gone_ms) is NULL else NULL
+    return <Table*>entry_slot(<Entry*>e)[0] if entry_encoding(e) == ENC_SKIPLIST else NULL
 
 
-cdef inline bint find(const Entry* e, Table* t, const Item* item, double* score) noexcept:
+cdef inline bint find(const Source* source, Table* t, const Item* item, double* score) noexcept:
     """Whether a source has that member, and its score there. t: its table_of()."""
+    cdef const Entry* e = source.e
+    cdef int64_t when_ms
     cdef void* block
 
     if t is NULL:
         if entry_type(e) == TYPE_ZSET:
             return zset_score(e, item.text, item.size, item.hash, score)
         score[0] = 1
-        return set_contains(e, item.text, item.size, item.hash)
+        return set_get_when(e, item.text, item.size, item.hash, &when_ms) and (
+            when_ms == NO_DEADLINE or when_ms >= source.gone_ms)
     block = table_find(t, item.text, item.size, item.hash)
     if block is NULL:
         return False
@@ -256,7 +269,7 @@ cdef int intersect(Operation* op, ZsetBuild* build) except -1:
 
 cdef int keep_common(const Operation* op, Source* source, Batch* batch) noexcept:
     """Drop from the batch what the source does not have, and add up the scores of the rest."""
-    cdef Table* t = table_of(source.e)
+    cdef Table* t = table_of(source)
     cdef double score
     cdef int i
     cdef int kept = 0
@@ -264,7 +277,7 @@ cdef int keep_common(const Operation* op, Source* source, Batch* batch) noexcept
     if t is not NULL:
         prefetch_batch(t, batch)
     for i in range(batch.count):
-        if find(source.e, t, &batch.items[i], &score):
+        if find(source, t, &batch.items[i], &score):
             batch.items[kept] = batch.items[i]
             batch.items[kept].score = aggregate(op, batch.items[i].score, weighted(op, source, score))
             kept += 1
@@ -312,7 +325,7 @@ cdef int subtract_by_lookup(Operation* op, ZsetBuild* build) except -1:
 
 cdef int drop_common(Source* source, Batch* batch) noexcept:
     """Drop from the batch what the source has."""
-    cdef Table* t = table_of(source.e)
+    cdef Table* t = table_of(source)
     cdef double score
     cdef int i
     cdef int kept = 0
@@ -320,7 +333,7 @@ cdef int drop_common(Source* source, Batch* batch) noexcept:
     if t is not NULL:
         prefetch_batch(t, batch)
     for i in range(batch.count):
-        if not find(source.e, t, &batch.items[i], &score):
+        if not find(source, t, &batch.items[i], &score):
             batch.items[kept] = batch.items[i]
             kept += 1
     batch.count = kept
@@ -365,9 +378,13 @@ cdef bint sources_or_reply(Client c, int first, Operation* op) except -1:
         if e is not NULL and entry_type(e) != TYPE_ZSET and entry_type(e) != TYPE_SET:
             c.wrong_type()
             return False
+        e = without_due(c, e)
         source = &op.sources[i]
         source.e = e
-        source.members = 0 if e is NULL else set_count(e) if entry_type(e) == TYPE_SET else zset_count(e)
+        source.gone_ms = gone_ms(c)
+        source.members = 0
+        if e is not NULL:
+            source.members = set_count_live(e, source.gone_ms) if entry_type(e) == TYPE_SET else zset_count(e)
         source.weight = 1
         source.place = i
     return True

@@ -1,5 +1,5 @@
-# Expire heap: items with a deadline, the soonest first. For keys with a TTL, later also
-# for fields of hashes. Four children a node, and the four share a cache line.
+# Expire heap: items with a deadline, the soonest first. For keys with a TTL, fields of hashes and
+# members of sets. Four children a node, and the four share a cache line.
 #
 #   position    0   1   2 |  3  |  4   5   6   7 |  8   9  10  11 | 12 ...   children of p: 4p-8 .. 4p-5
 #   when_ms     (unused)  | 170 | 200 230 910 415| 201 205 ...               parent of p: p/4 + 2
@@ -22,7 +22,7 @@
 # 10M items become more); a timer wheel (cheaper sets, but the next deadline is not at hand, and a
 # cascade is no bounded step); sampling random keys on a timer: finds some late, works when none is due.
 
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from fastredis.ds.alloc cimport Account
 
@@ -53,6 +53,7 @@ cdef bint heap_drain(ExpireHeap* h, uint32_t chunks) noexcept
 cdef int heap_set(ExpireHeap* h, void* item, int64_t when_ms) noexcept
 cdef void heap_remove(ExpireHeap* h, void* item) noexcept
 cdef void heap_replace(ExpireHeap* h, void* old_item, void* new_item) noexcept
+cdef uint64_t heap_count_before(ExpireHeap* h, int64_t when_ms) noexcept
 cdef size_t heap_bytes(ExpireHeap* h) noexcept
 cdef int heap_verify(ExpireHeap* h) except -1
 

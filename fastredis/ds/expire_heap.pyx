@@ -204,6 +204,24 @@ cdef void heap_replace(ExpireHeap* h, void* old_item, void* new_item) noexcept:
         heap_slot(h, position).item = new_item
 
 
+cdef uint64_t count_below(ExpireHeap* h, uint64_t position, int64_t when_ms) noexcept:
+    """How many items at `position` and below it have deadlines before when_ms. As deep as the heap has levels."""
+    cdef uint64_t child, first, found = 1
+    cdef uint64_t end = <uint64_t>ROOT + h.count
+
+    if position >= end or heap_slot(h, <uint32_t>position).when_ms >= when_ms:
+        return 0
+    first = (position - 2) * CHILDREN
+    for child in range(first, first + CHILDREN):
+        found += count_below(h, child, when_ms)
+    return found
+
+
+cdef uint64_t heap_count_before(ExpireHeap* h, int64_t when_ms) noexcept:
+    """How many items have deadlines before when_ms. O(their number)."""
+    return count_below(h, ROOT, when_ms)
+
+
 cdef size_t heap_bytes(ExpireHeap* h) noexcept:
     """Bytes of chunks and directory, as the account has them."""
     cdef size_t size = 0

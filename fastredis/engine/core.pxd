@@ -137,7 +137,7 @@ cdef struct Core:
     int64_t hits
     int64_t misses
     int64_t expired
-    int64_t expired_fields              # fields of hashes
+    int64_t expired_parts               # fields of hashes, members of sets
     int64_t expire_cycle_us
     int64_t expire_slices_full          # slices of the expiry that ran out of time
     int64_t evicted

@@ -35,7 +35,7 @@ from fastredis.engine.reply cimport Reply
 from fastredis.engine.slowlog cimport SlowLog
 from fastredis.engine.stamps cimport stamps_changes
 from fastredis.values.entry cimport (
-    ENC_EMBSTR, ENC_HASHTABLE, ENC_INT, ENC_SKIPLIST, Entry, entry_encoding, entry_slot, entry_type,
+    ENC_EMBSTR, ENC_HASHTABLE, ENC_HASHTABLE_EX, ENC_INT, ENC_SKIPLIST, Entry, entry_encoding, entry_slot, entry_type,
 )
 
 from fastredis.engine.reply import ErrorReply
@@ -205,8 +205,9 @@ cdef int prepare_members(Database db, Batch* batch, void** commands) except -1:
         if e is NULL or entry_encoding(e) == ENC_EMBSTR or entry_encoding(e) == ENC_INT:
             continue
         prefetch(entry_slot(e)[0])
-        if entry_encoding(e) == ENC_HASHTABLE or entry_encoding(e) == ENC_SKIPLIST:
-            tables[i] = <Table*>entry_slot(e)[0]        # the first field of a hash's or a sorted set's value
+        if (entry_encoding(e) == ENC_HASHTABLE or entry_encoding(e) == ENC_HASHTABLE_EX
+                or entry_encoding(e) == ENC_SKIPLIST):
+            tables[i] = <Table*>entry_slot(e)[0]        # the first field of the value of what is no plain set
     prefetch_members(batch, commands, tables, table_prefetch_bucket)
     return prefetch_members(batch, commands, tables, table_prefetch_entry)
 

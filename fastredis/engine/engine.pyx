@@ -14,14 +14,14 @@ from fastredis.ds.native cimport monotonic_us, ticks, unlikely, wall_us
 from fastredis.ds.numbers cimport INT64_TEXT, format_int64
 from fastredis.engine.core cimport (
     AFTER_FEED, AFTER_READY, GATE_DISK, GATE_LOADING, GATE_PAUSED, LATENCY_US, LISTEN_EVENTS, NOTIFY_EXPIRED,
-    NOTIFY_GENERIC, NOTIFY_HASH,
+    NOTIFY_GENERIC, NOTIFY_HASH, NOTIFY_SET,
 )
 from fastredis.engine.keyspace cimport database_new
 from fastredis.engine.lines cimport Line, Place
 from fastredis.engine.reply cimport reply_new
 from fastredis.engine.slices cimport DONE, NOW, PAUSE_US, SLICE_US
 from fastredis.engine.stamps cimport stamps_changes
-from fastredis.values.entry cimport ENTRY_EPOCH, Entry, entry_has_ttl, entry_set_lru
+from fastredis.values.entry cimport ENTRY_EPOCH, TYPE_SET, Entry, entry_has_ttl, entry_set_lru
 from fastredis.values.limits cimport Limits
 
 from fastredis.engine.hooks import Host, Peers
@@ -130,7 +130,7 @@ cdef class Copies(Job):
 
 
 cdef class Expiry(Job):
-    """Removes keys and fields whose time has come."""
+    """Removes keys and parts of values whose time has come."""
     cdef Engine engine
 
     def __init__(self, Engine engine not None):
@@ -599,12 +599,16 @@ cdef class Engine(Listener):
         # No dirty: the command on whose way the key expired, maybe a GET, has not changed anything by that.
         return self.key_changed(db, key, size, NOTIFY_EXPIRED, b"expired") if self.core.listeners else 0
 
-    cdef int fields_expired(self, Database db, const char* key, size_t size, list names, bint deleted) except -1:
-        """The time of some fields of a hash came. names: which, None when nobody takes what is propagated."""
+    cdef int parts_expired(self, Database db, int kind, const char* key, size_t size, list names,
+                           bint deleted) except -1:
+        """The time of some fields or members came. names: which, None when nobody takes what is propagated."""
+        cdef bint is_set = kind == TYPE_SET
+
         if names is not None:
-            self.propagate_words(db.index, [b"HDEL", key[:size], *names])
+            self.propagate_words(db.index, [b"SREM" if is_set else b"HDEL", key[:size], *names])
         if self.core.listeners:
-            self.key_changed(db, key, size, NOTIFY_HASH, b"hexpired")
+            self.key_changed(db, key, size, NOTIFY_SET if is_set else NOTIFY_HASH,
+                             b"sexpired" if is_set else b"hexpired")
             if deleted:
                 self.key_event(db, NOTIFY_GENERIC, b"del", key, size)
         return 0
@@ -901,12 +905,12 @@ cdef class Engine(Listener):
         self.own_deadlines.clear()
 
     @property
-    def has_field_deadlines(self):
-        """Whether any hash has fields with deadlines."""
+    def has_part_deadlines(self):
+        """Whether any hash or set has parts with deadlines."""
         cdef Database db
 
         for db in self.databases:
-            if db.field_deadline_count():
+            if db.part_deadline_count():
                 return True
         return False
 

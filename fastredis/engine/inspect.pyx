@@ -25,8 +25,9 @@ from fastredis.engine.keyspace cimport Database, KeyWalk, idle_seconds, walk_beg
 from fastredis.engine.multi cimport Queue
 from fastredis.values.array_type cimport array_of
 from fastredis.values.entry cimport (
-    ENC_HASHTABLE, ENC_QUICKLIST, ENC_SKIPLIST, TYPE_ARRAY, TYPE_HASH, TYPE_LIST, TYPE_MODULE, TYPE_SET, TYPE_STREAM,
-    TYPE_STRING, TYPE_ZSET, Entry, entry_encoding, entry_has_ttl, entry_key, entry_lru, entry_slot, entry_type,
+    ENC_HASHTABLE, ENC_HASHTABLE_EX, ENC_QUICKLIST, ENC_SKIPLIST, TYPE_ARRAY, TYPE_HASH, TYPE_LIST, TYPE_MODULE,
+    TYPE_SET, TYPE_STREAM, TYPE_STRING, TYPE_ZSET, Entry, entry_encoding, entry_has_ttl, entry_key, entry_lru,
+    entry_slot, entry_type,
 )
 from fastredis.values.hash_type cimport HashIter, hash_iter, hash_iter_end, hash_next
 from fastredis.values.list_type cimport list_iter
@@ -95,7 +96,7 @@ def statistics(Engine engine not None):
         "hits": core.hits,
         "misses": core.misses,
         "expired": core.expired,
-        "expired_fields": core.expired_fields,
+        "expired_parts": core.expired_parts,
         "expire_cycle_us": core.expire_cycle_us,
         "expire_slices_full": core.expire_slices_full,
         "evicted": core.evicted,
@@ -138,7 +139,7 @@ def reset_statistics(Engine engine not None):
     core.bytes_in = core.bytes_out = core.reads = core.writes = 0
     core.hits = core.misses = core.expired = core.expire_cycle_us = core.expire_slices_full = core.evicted = 0
     core.evicted_clients = 0
-    core.expired_fields = 0
+    core.expired_parts = 0
     core.lazy_freed = core.errors = core.errors_seen = core.unexpected_errors = 0
     core.reply_shrinks = core.reply_expands = 0
     core.query_limit_closed = core.output_limit_closed = core.auth_denied = 0
@@ -221,7 +222,7 @@ def keyspace(Engine engine not None):
 
     for db in engine.databases:
         if db.count():
-            found.append((db.index, db.count(), db.volatile_count(), db.average_ttl(), db.field_deadline_count()))
+            found.append((db.index, db.count(), db.volatile_count(), db.average_ttl(), db.part_deadline_count()))
     return found
 
 
@@ -569,7 +570,7 @@ def value_table_text(Client c not None, bytes key not None, bint full):
     cdef Arg name = arg_of(key)
     cdef Entry* e = c.db.peek(&name)
 
-    if entry_encoding(e) != ENC_HASHTABLE and entry_encoding(e) != ENC_SKIPLIST:
+    if entry_encoding(e) not in (ENC_HASHTABLE, ENC_HASHTABLE_EX, ENC_SKIPLIST):
         return None
     return table_stats(<Table*>entry_slot(e)[0], full)
 

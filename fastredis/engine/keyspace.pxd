@@ -2,7 +2,7 @@
 #
 #   keys (table)  --> Entry <-- expires (heap)          both point, the table owns
 #                       |
-#                       +---> HashTtl <-- field_expires (heap): hashes by the soonest deadline of a field
+#                       +---> Timed <-- part_expires (heap): values by the soonest deadline of a part (values/timed)
 #
 # lookup_read() and lookup_write() are the two ways to a key. Both remove a key whose time
 # has come first (and tell the listener), stamp LRU or LFU; reading also counts hits and
@@ -37,7 +37,8 @@ cdef class Listener:
     """Who is told what happens to keys: the engine."""
     cdef int key_event(self, Database db, int event_class, const char* event, const char* key, size_t size) except -1
     cdef int key_expired(self, Database db, const char* key, size_t size) except -1
-    cdef int fields_expired(self, Database db, const char* key, size_t size, list names, bint deleted) except -1
+    cdef int parts_expired(self, Database db, int kind, const char* key, size_t size, list names,
+                           bint deleted) except -1
     cdef int own_deadline(self, Database db, const char* key, size_t size) except -1
     cdef int discard(self, Garbage garbage) except -1
     cdef int before_change(self, Database db, Entry* e) noexcept
@@ -56,7 +57,7 @@ cdef class Detached(Garbage):
     """All entries of a database."""
     cdef Table _keys
     cdef ExpireHeap _expires
-    cdef ExpireHeap _field_expires
+    cdef ExpireHeap _part_expires
     cdef Database adopt(self, int index)
 
 
@@ -73,7 +74,7 @@ cdef class Database:
     cdef readonly int index
     cdef Table _keys
     cdef ExpireHeap _expires
-    cdef ExpireHeap _field_expires
+    cdef ExpireHeap _part_expires
     cdef dict watchers                  # key (bytes) -> Line of those who watch it (fastredis.engine.lines)
     cdef dict awaited                   # key (bytes) -> {name of a line: KeyLine} (see blocking.pxd)
 
@@ -100,10 +101,10 @@ cdef class Database:
     cdef int expire_entry(self, Entry* e) except -1
     cdef int64_t expire_due(self, int64_t until_us) except -1
     cdef int64_t soonest_ms(self) noexcept
-    cdef int track_fields(self, Entry* e) except -1
-    cdef bint expire_fields(self, Entry* e, int64_t until_us) except -1
-    cdef int forget_fields(self, Entry* e) noexcept
-    cdef bint fields_gone(self, Entry* e, list names, uint64_t count, bint anew) except -1
+    cdef int track_parts(self, Entry* e) except -1
+    cdef bint expire_parts(self, Entry* e, int64_t until_us) except -1
+    cdef int forget_parts(self, Entry* e) noexcept
+    cdef bint parts_gone(self, Entry* e, list names, uint64_t count, bint anew) except -1
 
     cdef Detached detach(self)
     cdef int swap(self, Database other) except -1
@@ -159,9 +160,9 @@ cdef class Database:
         """Keys with a deadline."""
         return self._expires.count
 
-    cdef inline uint64_t field_deadline_count(self) noexcept:
-        """Hashes with deadlines of fields."""
-        return self._field_expires.count
+    cdef inline uint64_t part_deadline_count(self) noexcept:
+        """Values with deadlines of parts: hashes, sets."""
+        return self._part_expires.count
 
     # Hints, in the order in which a batch gives them: first for all of its keys the one, then for all the next.
 

@@ -18,22 +18,23 @@ from fastredis.ds.table cimport (
 )
 from fastredis.engine.core cimport AFTER_FEED, NOTIFY_KEY_MISS, NOTIFY_NEW
 from fastredis.values.entry cimport (
-    ENC_RAW, NOT_IN_HEAP, TYPE_HASH, entry_encoding, entry_key, entry_key_of, entry_lru, entry_set_epoch,
+    ENC_RAW, NOT_IN_HEAP, entry_encoding, entry_key, entry_key_of, entry_lru, entry_may_be_timed, entry_set_epoch,
     entry_set_lru, entry_type,
 )
-from fastredis.values.hash_ttl cimport FieldVisit, hash_remove_due, hash_soonest
-from fastredis.values.hash_type cimport NO_DEADLINE, HashTtl, hash_count, hash_ttl
 from fastredis.values.string_type cimport (
     entry_raw, raw_data, string_new, string_new_int, string_new_raw, string_new_text, string_overwrite,
     string_overwrite_int, string_reserve, string_to_raw,
 )
-from fastredis.values.value cimport entry_drain, entry_effort, entry_free
+from fastredis.values.timed cimport NO_DEADLINE, DueVisit, Timed
+from fastredis.values.value cimport (
+    entry_count, entry_drain, entry_effort, entry_free, entry_remove_due, entry_soonest, entry_timed,
+)
 
 cdef enum:
     LRU_MASK = 0xFFFFFF             # the clock's 24 bits, seconds
     MOST_IDLE = LRU_MASK // 2       # seconds that the clock can tell from the future
     EXPIRE_BATCH = 16           # expired keys between two looks at the clock
-    FIELDS_BATCH = 64           # expired fields of a hash between two
+    PARTS_BATCH = 64            # expired parts of a value between two
     RANDOM_TRIES = 100
     TTL_SAMPLES = 256           # deadlines that average_ttl() looks at
     LAZY_EFFORT = 64            # a value of more pieces is freed in slices where that is asked for (as in Redis)
@@ -93,7 +94,8 @@ cdef class Listener:
     cdef int key_expired(self, Database db, const char* key, size_t size) except -1:
         return 0
 
-    cdef int fields_expired(self, Database db, const char* key, size_t size, list names, bint deleted) except -1:
+    cdef int parts_expired(self, Database db, int kind, const char* key, size_t size, list names,
+                           bint deleted) except -1:
         return 0
 
     cdef int own_deadline(self, Database db, const char* key, size_t size) except -1:
@@ -111,7 +113,7 @@ cdef class Listener:
 
 
 cdef int note_name(void* context, const char* field, size_t size) except -1:
-    """FieldVisit: the context is a list."""
+    """DueVisit: the context is a list."""
     (<list>context).append(field[:size])
     return 0
 
@@ -149,14 +151,14 @@ cdef class Detached(Garbage):
         if self.core is not NULL:
             table_drain(&self._keys, INT64_MAX, free_visit, self.core)
             heap_clear(&self._expires)
-            heap_clear(&self._field_expires)
+            heap_clear(&self._part_expires)
 
     cdef int64_t drain(self, int64_t steps) except -1:
         cdef int64_t left = table_drain(&self._keys, steps, put_aside_visit, <void*>self)
 
         if left == 0:
             heap_clear(&self._expires)
-            heap_clear(&self._field_expires)
+            heap_clear(&self._part_expires)
         return left
 
     cdef int64_t objects(self) noexcept:
@@ -168,7 +170,7 @@ cdef class Detached(Garbage):
 
         db._keys, self._keys = self._keys, db._keys
         db._expires, self._expires = self._expires, db._expires
-        db._field_expires, self._field_expires = self._field_expires, db._field_expires
+        db._part_expires, self._part_expires = self._part_expires, db._part_expires
         return db
 
 
@@ -206,7 +208,7 @@ cdef class Database:
         if self.core is not NULL:
             table_drain(&self._keys, INT64_MAX, free_visit, self.core)
             heap_clear(&self._expires)
-            heap_clear(&self._field_expires)
+            heap_clear(&self._part_expires)
 
     # --- lookup ---------------------------------------------------------------------
 
@@ -270,8 +272,8 @@ cdef class Database:
         table_add(&self._keys, e, hash)
         entry_set_lru(e, lru)
         entry_set_epoch(e, self.core.epoch)
-        if entry_type(e) == TYPE_HASH:
-            self.track_fields(e)
+        if entry_may_be_timed(e):
+            self.track_parts(e)
         return 0
 
     cdef int replace(self, Arg* key, Entry* old, Entry* fresh, bint keep_ttl) except -1:
@@ -289,10 +291,10 @@ cdef class Database:
                 heap_remove(&self._expires, old)
         entry_set_lru(fresh, entry_lru(old))
         entry_set_epoch(fresh, self.core.epoch)
-        if entry_type(old) == TYPE_HASH:
-            self.forget_fields(old)
-        if entry_type(fresh) == TYPE_HASH:
-            self.track_fields(fresh)
+        if entry_may_be_timed(old):
+            self.forget_parts(old)
+        if entry_may_be_timed(fresh):
+            self.track_parts(fresh)
         self.release(old, self.core.lazy_server_del)
         return 0
 
@@ -364,8 +366,8 @@ cdef class Database:
         if entry_has_ttl(e):
             heap_remove(&self._expires, e)
             e.heap_index = NOT_IN_HEAP
-        if entry_type(e) == TYPE_HASH:
-            self.forget_fields(e)
+        if entry_may_be_timed(e):
+            self.forget_parts(e)
         return e
 
     cdef bint delete(self, Arg* key, bint lazy) except -1:
@@ -425,102 +427,104 @@ cdef class Database:
         return 0
 
     cdef int64_t expire_due(self, int64_t until_us) except -1:
-        """Remove the keys and the fields that are due, the soonest first, until the monotonic clock says until_us.
+        """Remove the keys and the parts that are due, the soonest first, until the monotonic clock says until_us.
 
-        Returns how many keys went, and how often fields of one.
+        Returns how many keys went, and how often parts of one.
         """
         cdef int64_t now_ms = self.core.now_ms
         cdef int64_t gone = 0
         cdef HeapSlot* key
-        cdef HeapSlot* fields
+        cdef HeapSlot* parts
 
         while True:
             key = heap_top(&self._expires)
-            fields = heap_top(&self._field_expires)
-            if key is not NULL and key.when_ms < now_ms and (fields is NULL or key.when_ms <= fields.when_ms):
+            parts = heap_top(&self._part_expires)
+            if key is not NULL and key.when_ms < now_ms and (parts is NULL or key.when_ms <= parts.when_ms):
                 self.expire_entry(<Entry*>key.item)
-                fields = NULL
-            elif fields is not NULL and fields.when_ms < now_ms:
-                self.expire_fields((<HashTtl*>fields.item).entry, until_us)
+                parts = NULL
+            elif parts is not NULL and parts.when_ms < now_ms:
+                self.expire_parts((<Timed*>parts.item).entry, until_us)
             else:
                 return gone
             gone += 1
-            if (fields is not NULL or gone % EXPIRE_BATCH == 0) and monotonic_us() > until_us:
+            if (parts is not NULL or gone % EXPIRE_BATCH == 0) and monotonic_us() > until_us:
                 return gone
 
     cdef int64_t soonest_ms(self) noexcept:
-        """The soonest deadline of a key or a field; INT64_MAX: there is none."""
+        """The soonest deadline of a key or a part; INT64_MAX: there is none."""
         cdef int64_t soonest = INT64_MAX
 
         if heap_top(&self._expires) is not NULL:
             soonest = heap_top(&self._expires).when_ms
-        if heap_top(&self._field_expires) is not NULL:
-            soonest = min(soonest, heap_top(&self._field_expires).when_ms)
+        if heap_top(&self._part_expires) is not NULL:
+            soonest = min(soonest, heap_top(&self._part_expires).when_ms)
         return soonest
 
-    # --- fields of hashes that expire ---------------------------------------------------
+    # --- fields of hashes and members of sets that expire -------------------------------
 
-    cdef int track_fields(self, Entry* e) except -1:
-        """Note when the first field of a hash is due, after any of its deadlines may have changed."""
-        cdef HashTtl* ttl = hash_ttl(e)
+    cdef int track_parts(self, Entry* e) except -1:
+        """Note when the first part of a value is due, after any of its deadlines may have changed."""
+        cdef Timed* ttl = entry_timed(e)
         cdef int64_t when_ms
 
         if ttl is NULL:
             return 0
-        when_ms = hash_soonest(e)
+        when_ms = entry_soonest(e)
         if when_ms == NO_DEADLINE:
-            heap_remove(&self._field_expires, ttl)
+            heap_remove(&self._part_expires, ttl)
             return 0
         ttl.entry = e
-        if ttl.heap_index == NOT_IN_HEAP or heap_when(&self._field_expires, ttl) != when_ms:
-            heap_set(&self._field_expires, ttl, when_ms)
+        if ttl.heap_index == NOT_IN_HEAP or heap_when(&self._part_expires, ttl) != when_ms:
+            heap_set(&self._part_expires, ttl, when_ms)
             if when_ms < self.core.armed_ms:
                 self.core.rearm = True
         return 0
 
-    cdef int forget_fields(self, Entry* e) noexcept:
-        """A hash leaves the database, with the deadlines of its fields."""
-        if hash_ttl(e) is not NULL:
-            heap_remove(&self._field_expires, hash_ttl(e))
+    cdef int forget_parts(self, Entry* e) noexcept:
+        """A value leaves the database, with the deadlines of its parts."""
+        cdef Timed* ttl = entry_timed(e)
+
+        if ttl is not NULL:
+            heap_remove(&self._part_expires, ttl)
         return 0
 
-    cdef bint expire_fields(self, Entry* e, int64_t until_us) except -1:
-        """Remove a hash's fields whose time has come, until the clock says until_us. Whether the key went with them."""
+    cdef bint expire_parts(self, Entry* e, int64_t until_us) except -1:
+        """Remove a value's parts whose time has come, until the clock says until_us. Whether the key went with them."""
         cdef list names = [] if self.core.after_call & AFTER_FEED else None
         cdef uint64_t gone = 0
-        cdef uint64_t some = FIELDS_BATCH
-        cdef FieldVisit visit = NULL
+        cdef uint64_t some = PARTS_BATCH
+        cdef DueVisit visit = NULL
 
         if names is not None:
             visit = note_name
         self.before_change(e)
         try:
-            while some == FIELDS_BATCH and (gone == 0 or monotonic_us() <= until_us):
-                some = hash_remove_due(&self.core.memory, e, self.core.now_ms, FIELDS_BATCH, visit, <void*>names)
+            while some == PARTS_BATCH and (gone == 0 or monotonic_us() <= until_us):
+                some = entry_remove_due(&self.core.memory, e, self.core.now_ms, PARTS_BATCH, visit, <void*>names)
                 gone += some
-            return self.fields_gone(e, names, gone, False) if gone else False
+            return self.parts_gone(e, names, gone, False) if gone else False
         except Exception:
             self.listener.fatal("What expired could not be told")
 
-    cdef bint fields_gone(self, Entry* e, list names, uint64_t count, bint anew) except -1:
-        """Fields of a hash have expired and were removed: tell, and remove the key if it has none left.
+    cdef bint parts_gone(self, Entry* e, list names, uint64_t count, bint anew) except -1:
+        """Parts of a value have expired and were removed: tell, and remove the key if it has none left.
 
-        names: of the fields, None when nobody takes what is propagated. anew: a command is about to make the key
+        names: of the parts, None when nobody takes what is propagated. anew: a command is about to make the key
         again, so that its end is no event. Returns whether the key went.
         """
         cdef Arg key
 
-        self.core.expired_fields += count
-        self.track_fields(e)
-        if hash_count(e):
-            self.listener.fields_expired(self, entry_key(e), e.key_size, names, False)
+        self.core.expired_parts += count
+        self.track_parts(e)
+        if entry_count(e):
+            self.listener.parts_expired(self, entry_type(e), entry_key(e), e.key_size, names, False)
             return False
         key.ptr = entry_key(e)
         key.size = e.key_size
         key.hash = 0
         self.take(&key)
         try:
-            self.listener.fields_expired(self, key.ptr, key.size, names, not anew)
+            self.listener.parts_expired(self, entry_type(e), key.ptr, key.size, names, not anew)
         finally:
             self.release(e, False)
         return True
@@ -536,7 +540,7 @@ cdef class Database:
         garbage.owner = self.listener
         garbage._keys = self._keys
         garbage._expires = self._expires
-        garbage._field_expires = self._field_expires
+        garbage._part_expires = self._part_expires
         database_reset(self)
         return garbage
 
@@ -546,7 +550,7 @@ cdef class Database:
         self.listener.before_leaving(other)
         self._keys, other._keys = other._keys, self._keys
         self._expires, other._expires = other._expires, self._expires
-        self._field_expires, other._field_expires = other._field_expires, self._field_expires
+        self._part_expires, other._part_expires = other._part_expires, self._part_expires
         return 0
 
     # --- samples and steps --------------------------------------------------------------
@@ -628,7 +632,7 @@ cdef class Database:
 
     cdef size_t heap_memory(self) noexcept:
         """Bytes that deadlines take."""
-        return heap_bytes(&self._expires) + heap_bytes(&self._field_expires)
+        return heap_bytes(&self._expires) + heap_bytes(&self._part_expires)
 
     cdef size_t rehash_memory(self) noexcept:
         """Bytes, of the table's, that the rehash under way will give back."""
@@ -663,7 +667,7 @@ cdef class Database:
         """Walk through the memory of table and heaps; AssertionError where something is wrong."""
         table_verify(&self._keys)
         heap_verify(&self._expires)
-        return heap_verify(&self._field_expires)
+        return heap_verify(&self._part_expires)
 
 
 cdef void walk_begin(KeyWalk* walk, Database db) noexcept:
@@ -676,12 +680,12 @@ cdef void walk_end(KeyWalk* walk) noexcept:
 
 cdef int database_reset(Database db) except -1:
     cdef Entry any
-    cdef HashTtl any_hash
+    cdef Timed any_value
 
     table_init(&db._keys, &db.core.memory, entry_key_of)
     db._keys.manual = db.core.fixed_tables != 0
     heap_init(&db._expires, &db.core.memory, <char*>&any.heap_index - <char*>&any)
-    heap_init(&db._field_expires, &db.core.memory, <char*>&any_hash.heap_index - <char*>&any_hash)
+    heap_init(&db._part_expires, &db.core.memory, <char*>&any_value.heap_index - <char*>&any_value)
     return 0
 
 

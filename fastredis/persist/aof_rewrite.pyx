@@ -9,6 +9,7 @@ Source: https://redis.io/docs/latest/operate/oss_and_stack/management/persistenc
 import os
 
 from libc.stdint cimport UINT64_MAX, int64_t, uint64_t
+from libc.string cimport strlen
 
 from fastredis.ds.alloc cimport Account
 from fastredis.ds.listpack cimport LpItem, lp_text
@@ -27,10 +28,13 @@ from fastredis.values.entry cimport (
     TYPE_ARRAY, TYPE_HASH, TYPE_LIST, TYPE_MODULE, TYPE_SET, TYPE_STREAM, TYPE_STRING, TYPE_ZSET, Entry, entry_key,
     entry_type,
 )
-from fastredis.values.hash_type cimport NO_DEADLINE, HashIter, hash_count, hash_iter, hash_iter_end, hash_next
+from fastredis.values.hash_type cimport HashIter, hash_count, hash_iter, hash_iter_end, hash_next
 from fastredis.values.list_type cimport list_count, list_iter
-from fastredis.values.set_type cimport SetIter, set_count, set_iter, set_iter_end, set_next
+from fastredis.values.set_type cimport (
+    SetIter, set_count, set_get_when, set_iter, set_iter_end, set_next, set_soonest,
+)
 from fastredis.values.string_type cimport string_view
+from fastredis.values.timed cimport NO_DEADLINE
 from fastredis.values.zset_type cimport ZsetIter, zset_count, zset_next, zset_seek_rank
 
 cdef extern from "<stdlib.h>" nogil:
@@ -285,7 +289,7 @@ cdef int write_set(Base* base, Entry* e) except -1:
             done += 1
     finally:
         set_iter_end(&it)
-    return 0
+    return write_member_deadlines(base, e) if set_soonest(e) != NO_DEADLINE else 0
 
 
 cdef int write_zset(Base* base, Entry* e) except -1:
@@ -352,19 +356,41 @@ cdef int write_array(Base* base, Entry* e) except -1:
 cdef int write_deadlines(Base* base, Entry* e) except -1:
     """The deadlines of a hash's fields."""
     cdef HashIter it
-    cdef char[INT64_TEXT] digits
 
     hash_iter(&it, e)
     try:
         while hash_next(&it):
-            if it.when_ms == NO_DEADLINE:
-                continue
-            begin(base, 6, b"HPEXPIREAT")
-            put(base, entry_key(e), e.key_size)
-            put(base, digits, format_int64(digits, it.when_ms))
-            put(base, b"FIELDS", 6)
-            put(base, b"1", 1)
-            put(base, it.field, it.field_size)
+            if it.when_ms != NO_DEADLINE:
+                write_deadline(base, e, b"HPEXPIREAT", b"FIELDS", it.when_ms, it.field, it.field_size)
     finally:
         hash_iter_end(&it)
     return 0
+
+
+cdef int write_member_deadlines(Base* base, Entry* e) except -1:
+    """The deadlines of a set's members."""
+    cdef SetIter it
+    cdef LpItem item
+    cdef int64_t when_ms
+
+    set_iter(&it, e)
+    try:
+        while set_next(&it, &item):
+            if set_get_when(e, item.text, item.size, 0, &when_ms) and when_ms != NO_DEADLINE:
+                write_deadline(base, e, b"SPEXPIREAT", b"MEMBERS", when_ms, item.text, item.size)
+    finally:
+        set_iter_end(&it)
+    return 0
+
+
+cdef int write_deadline(Base* base, Entry* e, const char* command, const char* word, int64_t when_ms,
+                        const char* name, size_t size) except -1:
+    """The deadline of one field or member."""
+    cdef char[INT64_TEXT] digits
+
+    begin(base, 6, command)
+    put(base, entry_key(e), e.key_size)
+    put(base, digits, format_int64(digits, when_ms))
+    put(base, word, strlen(word))
+    put(base, b"1", 1)
+    return put(base, name, size)

@@ -16,7 +16,7 @@ TYPES = {
     6: "module-value", 7: "module-value", 9: "hash-zipmap", 10: "list-ziplist", 11: "set-intset", 12: "zset-ziplist",
     13: "hash-ziplist", 14: "quicklist", 15: "stream", 16: "hash-listpack", 17: "zset-listpack", 18: "quicklist-v2",
     19: "stream-v2", 20: "set-listpack", 21: "stream-v3", 22: "hash-v2", 24: "hash-hashtable-md",
-    25: "hash-listpack-md", 200: "array",
+    25: "hash-listpack-md", 200: "array", 201: "set-metadata",
 }
 
 

@@ -26,7 +26,7 @@ cdef enum:
     RDB_VERSION_MAX = 14                # highest one of Redis' that is read
     RDB_VERSION_VALKEY = 80             # the versions of Valkey's own begin here
     RDB_VERSION_VALKEY_MAX = 80
-    RDB_VERSION_OWN = 900               # ours, of what has no form that others document: arrays
+    RDB_VERSION_OWN = 900               # ours, of what has no form that others document: arrays, deadlines of members
 
 cdef enum:                              # types: the byte in front of a key
     RDB_STRING = 0
@@ -58,6 +58,7 @@ cdef enum:                              # types: the byte in front of a key
     RDB_STREAM_LISTPACKS_4 = 26         # with what is known of producers
     RDB_STREAM_LISTPACKS_5 = 27         # ... and of released entries
     RDB_ARRAY = 200                     # ours, since RDB_VERSION_OWN (rdb_array)
+    RDB_SET_METADATA = 201              # ... members with deadlines, relative to the soonest, as RDB_HASH_METADATA
 
 cdef enum:                              # opcodes: where a type could be, too
     RDB_OP_SLOT_IMPORT = 243            # Valkey 9

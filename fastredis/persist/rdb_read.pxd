@@ -27,7 +27,7 @@ cdef struct RdbBuild:                   # a value under way
     Entry* e                            # NULL before its first element
     bint counted                        # `left` is known
     uint64_t left                       # elements, or nodes, still to come
-    int64_t soonest_ms                  # RDB_HASH_METADATA: what deadlines are relative to
+    int64_t soonest_ms                  # RDB_HASH_METADATA, RDB_SET_METADATA: what deadlines are relative to
     bint sorting                        # zset is in use
     ZsetBuild zset
     OpaqueWalk walk                     # of a type that is not known

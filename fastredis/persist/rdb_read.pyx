@@ -18,9 +18,8 @@ from fastredis.persist.rdb cimport (
     RDB_HASH_LISTPACK_EX_RC,
     RDB_HASH_METADATA, RDB_HASH_METADATA_RC, RDB_HASH_ZIPLIST, RDB_HASH_ZIPMAP, RDB_LIST, RDB_LIST_QUICKLIST,
     RDB_LIST_QUICKLIST_2, RDB_LIST_ZIPLIST, RDB_MODULE, RDB_NODE_PACKED, RDB_NODE_PLAIN, RDB_SET, RDB_SET_INTSET,
-    RDB_SET_LISTPACK, RDB_STREAM_LISTPACKS_5, RDB_STRING, RDB_VERSION_MAX, RDB_VERSION_OWN, RDB_VERSION_VALKEY,
-    RDB_VERSION_VALKEY_MAX,
-    RDB_ZSET, RDB_ZSET_2, RDB_ZSET_LISTPACK, RDB_ZSET_ZIPLIST,
+    RDB_SET_LISTPACK, RDB_SET_METADATA, RDB_STREAM_LISTPACKS_5, RDB_STRING, RDB_VERSION_MAX, RDB_VERSION_OWN,
+    RDB_VERSION_VALKEY, RDB_VERSION_VALKEY_MAX, RDB_ZSET, RDB_ZSET_2, RDB_ZSET_LISTPACK, RDB_ZSET_ZIPLIST,
 )
 from fastredis.persist.rdb_old cimport old_ziplist, old_zipmap
 from fastredis.persist.rdb_opaque cimport (
@@ -40,14 +39,15 @@ from fastredis.values.entry cimport (
     ENC_HASHTABLE, ENC_INTSET, ENC_LISTPACK, ENC_LISTPACK_EX, ENC_QUICKLIST, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_ZSET,
     entry_encoding, entry_new, entry_set_encoding, entry_slot,
 )
-from fastredis.values.hash_ttl cimport DEADLINE_BITS, hash_set_when
+from fastredis.values.hash_ttl cimport hash_set_when
 from fastredis.values.hash_type cimport (
-    NO_DEADLINE, HashIter, HashTtl, hash_count, hash_expect, hash_iter, hash_iter_end, hash_new, hash_next, hash_set,
-    hash_to_table, hash_ttl_new,
+    HashIter, hash_count, hash_expect, hash_iter, hash_iter_end, hash_new, hash_next, hash_set, hash_to_table,
+    hash_ttl_new,
 )
 from fastredis.values.list_type cimport LIST_TAIL, list_new, list_of, list_prepare, list_push
-from fastredis.values.set_type cimport set_add, set_expect, set_new_for, set_table
+from fastredis.values.set_type cimport set_add, set_expect, set_new_for, set_set_when, set_table
 from fastredis.values.string_type cimport string_new, string_new_int
+from fastredis.values.timed cimport DEADLINE_BITS, NO_DEADLINE, Timed
 from fastredis.values.value cimport entry_free
 from fastredis.values.zset_type cimport (
     ZADD_ADDED, zset_add, zset_build_clear, zset_build_end, zset_build_init, zset_build_put, zset_expect, zset_new,
@@ -234,7 +234,7 @@ cdef enum:
 cdef Entry* pack_entry(RdbReader* r, int kind, const char* key, size_t key_size, uint8_t* lp) except NULL:
     """A value that has this listpack."""
     cdef Entry* e
-    cdef HashTtl* ttl
+    cdef Timed* ttl
 
     e = entry_new(r.account, TYPE_HASH if kind == TRIPLES else kind, ENC_LISTPACK, key, key_size, lp)
     if kind == TRIPLES:
@@ -400,8 +400,12 @@ cdef bint list_node(RdbReader* r, RdbBuild* b, const char* key, size_t key_size)
 
 
 cdef bint set_member(RdbReader* r, RdbBuild* b, const char* key, size_t key_size) except -1:
+    """A member, its deadline in front of it if the set has some."""
+    cdef int64_t when_ms = NO_DEADLINE
     cdef RdbText text
 
+    if b.kind == RDB_SET_METADATA and not read_deadline(r, b, &when_ms):
+        return False
     if not rdb_read_string(r, RDB_SCRATCH_VALUE, &text):
         return False
     if b.e is NULL:
@@ -410,6 +414,8 @@ cdef bint set_member(RdbReader* r, RdbBuild* b, const char* key, size_t key_size
             table_reserve(set_table(b.e), rdb_most(r, b.left, 1))
     if not set_add(r.account, r.limits, b.e, text.text, text.size, 0):
         rdb_corrupt(r, "Duplicate set members detected")
+    if when_ms != NO_DEADLINE:
+        set_set_when(r.account, b.e, text.text, text.size, 0, when_ms)
     return True
 
 
@@ -474,12 +480,12 @@ cdef bint zset_member(RdbReader* r, RdbBuild* b, const char* key, size_t key_siz
 
 
 cdef bint read_deadline(RdbReader* r, RdbBuild* b, int64_t* when_ms) except -1:
-    """The deadline in front of a field of a hash that has some; NO_DEADLINE: it has none."""
+    """The deadline in front of a field or a member of a value that has some; NO_DEADLINE: it has none."""
     cdef uint64_t n
 
     if not rdb_read_length(r, &n):
         return False
-    if n and b.kind == RDB_HASH_METADATA:
+    if n and b.kind != RDB_HASH_METADATA_RC:
         n += b.soonest_ms - 1
     if n >> DEADLINE_BITS:
         rdb_corrupt(r, f"a deadline of {n} ms")
@@ -525,7 +531,7 @@ cdef ReadElement element_reader(int kind) noexcept:
         return list_element
     if kind == RDB_LIST_QUICKLIST or kind == RDB_LIST_QUICKLIST_2:
         return list_node
-    if kind == RDB_SET:
+    if kind == RDB_SET or kind == RDB_SET_METADATA:
         return set_member
     if kind == RDB_ZSET or kind == RDB_ZSET_2:
         return zset_member
@@ -537,13 +543,14 @@ cdef ReadElement element_reader(int kind) noexcept:
 cdef bint read_count(RdbReader* r, RdbBuild* b) except -1:
     """How many elements follow, and what stands in front of that."""
     cdef size_t start = r.pos
+    cdef bint timed = b.kind == RDB_HASH_METADATA or b.kind == RDB_SET_METADATA
 
-    if b.kind == RDB_HASH_METADATA and not rdb_read_8(r, &b.soonest_ms):
+    if timed and not rdb_read_8(r, &b.soonest_ms):
         return False
     if not rdb_read_length(r, &b.left):
         r.pos = start
         return False
-    if b.kind == RDB_HASH_METADATA and b.soonest_ms >> DEADLINE_BITS:
+    if timed and b.soonest_ms >> DEADLINE_BITS:
         rdb_corrupt(r, f"a deadline of {b.soonest_ms} ms")
     b.counted = True
     return True
@@ -572,7 +579,8 @@ cdef int refuse(RdbReader* r, int kind) except -1:
 
 
 cdef bint is_known(int kind) noexcept:
-    return (0 <= kind <= RDB_STREAM_LISTPACKS_5 and kind != 8 and kind != RDB_MODULE) or kind == RDB_ARRAY
+    return (0 <= kind <= RDB_STREAM_LISTPACKS_5 and kind != 8 and kind != RDB_MODULE) or (
+        kind == RDB_ARRAY or kind == RDB_SET_METADATA)
 
 
 cdef void rdb_build_start(RdbBuild* b, int kind) noexcept:

@@ -29,7 +29,8 @@ from fastredis.persist.rdb cimport (
     RDB_ARRAY, RDB_CHECKSUM, RDB_ENC_INT16, RDB_ENC_INT32, RDB_ENC_INT8, RDB_ENC_LZF, RDB_FOOTER, RDB_HASH, RDB_HASH_2,
     RDB_HASH_LISTPACK, RDB_HASH_LISTPACK_EX, RDB_HASH_METADATA, RDB_LEN_14, RDB_LEN_32, RDB_LEN_64, RDB_LEN_ENCODED,
     RDB_LIST_QUICKLIST_2, RDB_NODE_PACKED, RDB_NODE_PLAIN, RDB_OP_AUX, RDB_OP_EOF, RDB_OP_EXPIRETIME_MS, RDB_OP_FREQ,
-    RDB_OP_FUNCTION2, RDB_OP_IDLE, RDB_OP_RESIZEDB, RDB_OP_SELECTDB, RDB_SET, RDB_SET_INTSET, RDB_STREAM_LISTPACKS_2,
+    RDB_OP_FUNCTION2, RDB_OP_IDLE, RDB_OP_RESIZEDB, RDB_OP_SELECTDB, RDB_SET, RDB_SET_INTSET, RDB_SET_METADATA,
+    RDB_STREAM_LISTPACKS_2,
     RDB_STREAM_LISTPACKS_4, RDB_STREAM_LISTPACKS_5, RDB_STRING, RDB_VERSION, RDB_VERSION_FIELD_TTL, RDB_VERSION_IDMP,
     RDB_VERSION_OWN, RDB_VERSION_RELEASED, RDB_VERSION_VALKEY, RDB_ZSET_2, RDB_ZSET_LISTPACK, rdb_delay,
 )
@@ -42,12 +43,15 @@ from fastredis.values.entry cimport (
 from fastredis.values.hash_field cimport FieldText, field_has_ttl, field_text
 from fastredis.values.hash_ttl cimport hash_soonest
 from fastredis.values.hash_type cimport (
-    NO_DEADLINE, Hash, HashIter, hash_count, hash_iter, hash_iter_end, hash_listpack, hash_next, hash_table,
+    Hash, HashIter, hash_count, hash_iter, hash_iter_end, hash_listpack, hash_next, hash_table,
 )
 from fastredis.values.list_type cimport list_of
-from fastredis.values.member cimport member_text
+from fastredis.values.member cimport member_has_deadline, member_text
 from fastredis.values.opaque_type cimport opaque_bytes, opaque_of
-from fastredis.values.set_type cimport SetIter, set_bytes, set_count, set_iter, set_iter_end, set_next, set_table
+from fastredis.values.set_type cimport (
+    SetIter, set_bytes, set_count, set_iter, set_iter_end, set_next, set_soonest, set_table, set_timed,
+    timed_sets_alive,
+)
 from fastredis.values.stream_group cimport (
     Consumer, Group, Pending, consumer_name, group_at, group_name, pending_released,
 )
@@ -56,6 +60,7 @@ from fastredis.values.stream_type cimport (
     Stream, StreamNode, stream_first_id, stream_has_released, stream_length, stream_of,
 )
 from fastredis.values.string_type cimport entry_int, entry_raw, raw_data
+from fastredis.values.timed cimport NO_DEADLINE
 from fastredis.values.zset_type cimport zset_block_text, zset_listpack, zset_of
 
 from fastredis import REDIS_VERSION
@@ -352,6 +357,8 @@ cdef int rdb_type_of(const Entry* e) noexcept:
     if entry_type(e) == TYPE_LIST:
         return RDB_LIST_QUICKLIST_2
     if entry_type(e) == TYPE_SET:
+        if set_soonest(e) != NO_DEADLINE:
+            return RDB_SET_METADATA
         return RDB_SET_INTSET if encoding == ENC_INTSET else RDB_SET
     if entry_type(e) == TYPE_HASH:
         if encoding == ENC_LISTPACK:
@@ -376,7 +383,7 @@ cdef int rdb_version_of(const Entry* e) noexcept:
 
     if kind == RDB_HASH_METADATA or kind == RDB_HASH_LISTPACK_EX:
         return RDB_VERSION_FIELD_TTL
-    if kind == RDB_ARRAY:
+    if kind == RDB_ARRAY or kind == RDB_SET_METADATA:
         return RDB_VERSION_OWN
     if kind == RDB_STREAM_LISTPACKS_4:
         return RDB_VERSION_IDMP
@@ -415,7 +422,11 @@ cdef int write_list(RdbWriter* w, const Entry* e) except -1:
 
 
 cdef int write_set(RdbWriter* w, const Entry* e) except -1:
-    """A table, or a listpack, which Redis before 7.2 does not know as a set: member by member."""
+    """A table, or a listpack, which Redis before 7.2 does not know as a set: member by member.
+
+    Deadlines of members stand in front of them if there are any, as those of fields in a hash's table.
+    """
+    cdef int64_t soonest = set_soonest(e)
     cdef Ahead ahead
     cdef SetIter it
     cdef LpItem item
@@ -423,6 +434,8 @@ cdef int write_set(RdbWriter* w, const Entry* e) except -1:
     cdef const char* text
     cdef size_t size
 
+    if soonest != NO_DEADLINE:
+        write_8(w, soonest)
     rdb_write_length(w, set_count(e))
     if entry_encoding(e) == ENC_LISTPACK:
         set_iter(&it, e)
@@ -439,6 +452,9 @@ cdef int write_set(RdbWriter* w, const Entry* e) except -1:
             member = ahead_take(&ahead)
             if member is NULL:
                 return 0
+            if soonest != NO_DEADLINE:
+                rdb_write_length(w, heap_when(&set_timed(e).expires, member) - soonest + 1 if (
+                    member_has_deadline(<uint8_t*>member)) else 0)
             text = member_text(<const uint8_t*>member, &size)
             rdb_write_string(w, text, size)
     finally:
@@ -769,18 +785,21 @@ cdef int write_aux_number(RdbWriter* w, const char* name, int64_t value) except 
     return rdb_write_aux(w, name, digits, format_int64(digits, value))
 
 
-cdef bint has_array(Engine engine) except -1:
-    """Whether a key holds an array. O(1) if there is none in the process, else up to O(keys)."""
+cdef bint has_own_form(Engine engine) except -1:
+    """Whether a value has only a form of our own: an array, or a set some of whose members have deadlines.
+
+    O(1) if there is none in the process, else up to O(keys).
+    """
     cdef Database db
     cdef KeyWalk walk
     cdef Entry* e = NULL
 
-    if arrays_alive() == 0:
+    if arrays_alive() == 0 and timed_sets_alive() == 0:
         return False
     for db in engine.databases:
         walk_begin(&walk, db)
         e = walk_next(&walk)
-        while e is not NULL and entry_type(e) != TYPE_ARRAY:
+        while e is not NULL and rdb_version_of(e) != RDB_VERSION_OWN:
             e = walk_next(&walk)
         walk_end(&walk)
         if e is not NULL:
@@ -796,9 +815,9 @@ cdef int rdb_write_begin(RdbWriter* w, Engine engine, const RdbInfo* info) excep
     cdef Database db
 
     for db in engine.databases:
-        if db.field_deadline_count():
+        if db.part_deadline_count():
             version = RDB_VERSION_FIELD_TTL
-    if has_array(engine) and not w.without_keys:
+    if has_own_form(engine) and not w.without_keys:
         version = RDB_VERSION_OWN
     if version == RDB_VERSION_FIELD_TTL and w.for_valkey:
         magic = b"VALKEY%03d" % RDB_VERSION_VALKEY

@@ -201,7 +201,7 @@ class FullSync:
 
     def form_of(self, replica: Replica) -> Form:
         """What a data set for a replica has to be like. If it is not FILE_FORM it may not be the RDB file."""
-        return Form(replica.is_valkey and self.engine.has_field_deadlines, replica.wants_keys, replica.wants_functions)
+        return Form(replica.is_valkey and self.engine.has_part_deadlines, replica.wants_keys, replica.wants_functions)
 
     def refusal_of(self, replica: Replica) -> str | None:
         """Why a replica can't have the part of the data set that it wants; None: it can. Parts never go by the file."""

@@ -43,6 +43,7 @@ cdef enum:                  # encodings
     ENC_LISTPACK_EX = 9     # hash, a listpack whose fields may have deadlines
     ENC_OPAQUE = 10         # bytes of a type that is not known
     ENC_SLICED = 11         # array
+    ENC_HASHTABLE_EX = 12   # set, a table whose members may have deadlines
 
 cdef enum:                  # parts of Entry.meta
     ENTRY_KIND = 0x7F       # type and encoding; 0 of an embedded string only
@@ -70,6 +71,11 @@ cdef inline int entry_type(const Entry* e) noexcept:
 cdef inline void entry_set_encoding(Entry* e, int encoding) noexcept:
     """For a collection that changed its encoding; the caller sets the value slot."""
     e.meta = (e.meta & ~<uint32_t>0xF) | <uint32_t>encoding
+
+
+cdef inline bint entry_may_be_timed(const Entry* e) noexcept:
+    """Whether parts of the value may have deadlines (values/timed)."""
+    return entry_type(e) == TYPE_HASH or entry_encoding(e) == ENC_HASHTABLE_EX
 
 
 cdef inline uint32_t entry_lru(const Entry* e) noexcept:

@@ -5,12 +5,7 @@ from libc.stdint cimport int64_t, uint64_t
 from fastredis.ds.alloc cimport Account
 from fastredis.values.entry cimport Entry
 from fastredis.values.limits cimport Limits
-
-cdef enum:
-    DEADLINE_BITS = 46          # of the latest deadline, ms
-
-# Told of a field that goes.
-ctypedef int (*FieldVisit)(void* context, const char* field, size_t size) except -1
+from fastredis.values.timed cimport DueVisit
 
 # The soonest deadline of all fields; NO_DEADLINE: none has one.
 cdef int64_t hash_soonest(const Entry* e) noexcept
@@ -19,4 +14,4 @@ cdef bint hash_set_when(Account* account, const Limits* limits, Entry* e, const 
                         uint64_t hash, int64_t when_ms) noexcept
 # Remove up to `limit` fields whose deadlines are before now_ms, the soonest first; how many went. visit may be NULL.
 cdef uint64_t hash_remove_due(Account* account, Entry* e, int64_t now_ms, uint64_t limit,
-                              FieldVisit visit, void* context) except? 0xFFFFFFFFFFFFFFFF
+                              DueVisit visit, void* context) except? 0xFFFFFFFFFFFFFFFF

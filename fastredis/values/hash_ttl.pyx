@@ -10,14 +10,15 @@ from fastredis.ds.listpack cimport (
 )
 from fastredis.ds.native cimport hash_bytes
 from fastredis.ds.numbers cimport INT64_TEXT, format_int64
-from fastredis.ds.table cimport Slot, entry_of, slot_put, table_remove, table_slot
+from fastredis.ds.table cimport Slot, entry_of, slot_put, table_slot
 from fastredis.values.entry cimport (
     ENC_HASHTABLE, ENC_LISTPACK, ENC_LISTPACK_EX, entry_encoding, entry_set_encoding, entry_slot,
 )
 from fastredis.values.hash_field cimport FIELD_TTL, FieldText, field_flags, field_free, field_new, field_text
 from fastredis.values.hash_type cimport (
-    NO_DEADLINE, Hash, HashTtl, hash_count, hash_listpack, hash_set_listpack, hash_table, hash_to_table, hash_ttl_new,
+    Hash, hash_count, hash_listpack, hash_set_listpack, hash_table, hash_to_table, hash_ttl_new,
 )
+from fastredis.values.timed cimport NO_DEADLINE, Timed, timed_remove_due
 
 cdef enum:
     TTL_ROOM = 11               # bytes of the longest integer in a listpack, at least
@@ -57,7 +58,7 @@ cdef int to_triples(Account* account, Entry* e) noexcept:
     cdef uint8_t* old = hash_listpack(e)
     cdef uint64_t fields = lp_count(old) // 2
     cdef size_t total = lp_bytes(old) + fields * lp_element_size(b"0", 1)
-    cdef HashTtl* ttl = hash_ttl_new(account, e)
+    cdef Timed* ttl = hash_ttl_new(account, e)
     cdef uint8_t* p = old + LP_HEADER
     cdef uint8_t* to
     cdef size_t size
@@ -148,7 +149,7 @@ cdef bint set_in_listpack(Account* account, Entry* e, const char* field, size_t 
 
 
 cdef uint64_t due_in_listpack(Account* account, Entry* e, int64_t now_ms, uint64_t limit,
-                              FieldVisit visit, void* context) except? 0xFFFFFFFFFFFFFFFF:
+                              DueVisit visit, void* context) except? 0xFFFFFFFFFFFFFFFF:
     cdef uint8_t* lp = hash_listpack(e)
     cdef uint8_t* p = lp + LP_HEADER
     cdef uint8_t* deadline
@@ -205,24 +206,6 @@ cdef bint set_in_table(Account* account, Entry* e, const char* field, size_t siz
     return True
 
 
-cdef uint64_t due_in_table(Account* account, Hash* h, int64_t now_ms, uint64_t limit,
-                           FieldVisit visit, void* context) except? 0xFFFFFFFFFFFFFFFF:
-    cdef uint64_t due = 0
-    cdef FieldText text
-    cdef uint8_t* block
-
-    while due < limit and h.expires.count and heap_top(&h.expires).when_ms < now_ms:
-        block = <uint8_t*>heap_top(&h.expires).item
-        field_text(block, &text)
-        if visit is not NULL:
-            visit(context, text.field, text.field_size)
-        table_remove(&h.fields, text.field, text.field_size, hash_bytes(text.field, text.field_size))
-        heap_remove(&h.expires, block)
-        field_free(account, block)
-        due += 1
-    return due
-
-
 # ---------------------------------------------------------------- the interface
 
 cdef bint hash_set_when(Account* account, const Limits* limits, Entry* e, const char* field, size_t size,
@@ -236,8 +219,11 @@ cdef bint hash_set_when(Account* account, const Limits* limits, Entry* e, const 
 
 
 cdef uint64_t hash_remove_due(Account* account, Entry* e, int64_t now_ms, uint64_t limit,
-                              FieldVisit visit, void* context) except? 0xFFFFFFFFFFFFFFFF:
+                              DueVisit visit, void* context) except? 0xFFFFFFFFFFFFFFFF:
     """Remove up to `limit` fields whose deadlines are before now_ms, the soonest first; how many went."""
+    cdef Hash* h
+
     if entry_encoding(e) == ENC_HASHTABLE:
-        return due_in_table(account, hash_table(e), now_ms, limit, visit, context)
+        h = hash_table(e)
+        return timed_remove_due(&h.fields, &h.expires, field_free, now_ms, limit, visit, context)
     return due_in_listpack(account, e, now_ms, limit, visit, context) if entry_encoding(e) == ENC_LISTPACK_EX else 0

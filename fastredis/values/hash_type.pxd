@@ -1,8 +1,8 @@
 # Hashes: fields with a value each, and a deadline if wanted.
 #
 #   ENC_LISTPACK      slot -> listpack: field, value, field, value ...                  "listpack"
-#   ENC_LISTPACK_EX   slot -> HashTtl { lp } -> listpack: field, value, when, ...       "listpackex"
-#   ENC_HASHTABLE     slot -> Hash { Table of blocks, ExpireHeap of blocks, HashTtl* }  "hashtable"
+#   ENC_LISTPACK_EX   slot -> Timed { lp } -> listpack: field, value, when, ...       "listpackex"
+#   ENC_HASHTABLE     slot -> Hash { Table of blocks, ExpireHeap of blocks, Timed* }  "hashtable"
 #
 # A listpack becomes a table when a field is set that makes it longer than
 # hash-max-listpack-entries, or when a field or a value is longer than hash-max-listpack-value;
@@ -10,16 +10,11 @@
 # and stays one, as in Redis: those with a deadline in front, the soonest first, then the others
 # with 0 for a deadline. In a table a block knows its place in the heap (values/hash_field).
 #
-# The HashTtl is the hash's own place in its database's heap of hashes with deadlines, by the
-# soonest of them. It is made with the first deadline, keeps its address when the encoding
-# changes, and is freed with the hash. What is here does not know databases: whoever changes a
-# hash that has a HashTtl tells its database (Database.track_fields).
-#
-# Fields whose time has come are fields as all others here; who reads compares when_ms.
+# What the Timed is, and what becomes of fields whose time has come, is told in values/timed.
 #
 # Memory: a field of 12 bytes with a value of 16 takes 32 bytes and the table's 10 to 20.
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint64_t
 
 from fastredis.ds.alloc cimport Account
 from fastredis.ds.expire_heap cimport ExpireHeap
@@ -27,19 +22,12 @@ from fastredis.ds.numbers cimport INT64_TEXT
 from fastredis.ds.table cimport Table, TableIter
 from fastredis.values.entry cimport ENC_HASHTABLE, ENC_LISTPACK_EX, Entry, entry_encoding, entry_slot
 from fastredis.values.limits cimport Limits
-
-cdef enum:
-    NO_DEADLINE = 0
-
-cdef struct HashTtl:
-    uint32_t heap_index         # in the database's heap of hashes; NOT_IN_HEAP: no field has a deadline
-    Entry* entry                # whose value this is; the database sees to it
-    uint8_t* lp                 # ENC_LISTPACK_EX: the listpack
+from fastredis.values.timed cimport Timed
 
 cdef struct Hash:
     Table fields                # of blocks, see hash_field.pxd
     ExpireHeap expires          # of the blocks with a deadline
-    HashTtl* ttl                # NULL: no field ever had a deadline
+    Timed* ttl                # NULL: no field ever had a deadline
 
 cdef struct FieldValue:         # a value as hash_get() finds it; not to be copied
     const char* text            # good until the hash changes, and as long as this struct
@@ -94,7 +82,7 @@ cdef void hash_at_block(const Entry* e, uint8_t* block, HashIter* at) noexcept
 
 # --- for hash_ttl
 cdef int hash_to_table(Account* account, Entry* e, uint64_t fields) noexcept
-cdef HashTtl* hash_ttl_new(Account* account, Entry* e) noexcept
+cdef Timed* hash_ttl_new(Account* account, Entry* e) noexcept
 
 
 cdef inline Hash* hash_table(const Entry* e) noexcept:
@@ -102,22 +90,22 @@ cdef inline Hash* hash_table(const Entry* e) noexcept:
     return <Hash*>entry_slot(<Entry*>e)[0]
 
 
-cdef inline HashTtl* hash_ttl(const Entry* e) noexcept:
+cdef inline Timed* hash_ttl(const Entry* e) noexcept:
     """The hash's place among those with deadlines; NULL: no field ever had one."""
     if entry_encoding(e) == ENC_HASHTABLE:
         return hash_table(e).ttl
-    return <HashTtl*>entry_slot(<Entry*>e)[0] if entry_encoding(e) == ENC_LISTPACK_EX else NULL
+    return <Timed*>entry_slot(<Entry*>e)[0] if entry_encoding(e) == ENC_LISTPACK_EX else NULL
 
 
 cdef inline uint8_t* hash_listpack(const Entry* e) noexcept:
     """The listpack of an entry that is not ENC_HASHTABLE."""
     if entry_encoding(e) == ENC_LISTPACK_EX:
-        return (<HashTtl*>entry_slot(<Entry*>e)[0]).lp
+        return (<Timed*>entry_slot(<Entry*>e)[0]).lp
     return <uint8_t*>entry_slot(<Entry*>e)[0]
 
 
 cdef inline void hash_set_listpack(Entry* e, uint8_t* lp) noexcept:
     if entry_encoding(e) == ENC_LISTPACK_EX:
-        (<HashTtl*>entry_slot(e)[0]).lp = lp
+        (<Timed*>entry_slot(e)[0]).lp = lp
     else:
         entry_slot(e)[0] = lp

@@ -1,9 +1,9 @@
 """Hashes. The design comment is in hash_type.pxd, what is about deadlines in hash_ttl.pyx."""
-from libc.stdint cimport INT64_MAX
+from libc.stdint cimport INT64_MAX, uint32_t
 
 from fastredis.ds.alloc cimport mem_alloc, mem_charge, mem_free, mem_realloc
 from fastredis.ds.expire_heap cimport (
-    NOT_IN_HEAP, heap_bytes, heap_clear, heap_drain, heap_init, heap_remove, heap_replace, heap_set, heap_slot,
+    heap_bytes, heap_clear, heap_drain, heap_init, heap_remove, heap_replace, heap_set, heap_slot,
     heap_verify, heap_when,
 )
 from fastredis.ds.listpack cimport (
@@ -22,6 +22,7 @@ from fastredis.values.hash_field cimport (
     FIELD_INDEX, FIELD_TTL, FieldText, field_bytes, field_flags, field_free, field_has_ttl, field_index, field_key_of,
     field_new, field_overwrite, field_text,
 )
+from fastredis.values.timed cimport NO_DEADLINE, timed_init
 
 cdef enum:
     HEAP_CHUNKS = 4             # chunks of a heap that one step of a drain gives back
@@ -66,7 +67,7 @@ cdef int free_visit(void* context, void* block) except -1:
 cdef void table_free(Account* account, Hash* h) noexcept:
     table_drain(&h.fields, INT64_MAX, free_visit, account)
     heap_clear(&h.expires)
-    mem_free(account, h.ttl, sizeof(HashTtl))
+    mem_free(account, h.ttl, sizeof(Timed))
     mem_free(account, h, sizeof(Hash))
 
 
@@ -77,7 +78,7 @@ cdef void hash_free_value(Account* account, Entry* e) noexcept:
         return
     lp_free(account, hash_listpack(e))
     if entry_encoding(e) == ENC_LISTPACK_EX:
-        mem_free(account, entry_slot(e)[0], sizeof(HashTtl))
+        mem_free(account, entry_slot(e)[0], sizeof(Timed))
 
 
 cdef int64_t hash_drain(Account* account, Entry* e, int64_t elements) noexcept:
@@ -96,12 +97,10 @@ cdef int64_t hash_drain(Account* account, Entry* e, int64_t elements) noexcept:
     return 0
 
 
-cdef HashTtl* hash_ttl_new(Account* account, Entry* e) noexcept:
-    cdef HashTtl* ttl = <HashTtl*>mem_alloc(account, sizeof(HashTtl))
+cdef Timed* hash_ttl_new(Account* account, Entry* e) noexcept:
+    cdef Timed* ttl = <Timed*>mem_alloc(account, sizeof(Timed))
 
-    ttl.heap_index = NOT_IN_HEAP
-    ttl.entry = e
-    ttl.lp = NULL
+    timed_init(ttl, e)
     return ttl
 
 
@@ -141,7 +140,7 @@ cdef bint add_some(Account* account, Hash* h, HashIter* it, int64_t fields) noex
 
 
 cdef Hash* table_of(Account* account, const Entry* e, uint64_t fields) noexcept:
-    """A table, with room for so many fields, of copies of e's fields. Without a HashTtl."""
+    """A table, with room for so many fields, of copies of e's fields. Without a Timed."""
     cdef Hash* h = table_new(account, fields)
     cdef HashIter it
 
@@ -157,7 +156,7 @@ cdef int hash_to_table(Account* account, Entry* e, uint64_t fields) noexcept:
 
     lp_free(account, hash_listpack(e))
     if entry_encoding(e) == ENC_LISTPACK_EX:
-        h.ttl = <HashTtl*>entry_slot(e)[0]
+        h.ttl = <Timed*>entry_slot(e)[0]
         h.ttl.lp = NULL
     entry_slot(e)[0] = h
     entry_set_encoding(e, ENC_HASHTABLE)
@@ -165,8 +164,8 @@ cdef int hash_to_table(Account* account, Entry* e, uint64_t fields) noexcept:
 
 
 cdef void* copy_of(Account* account, const Entry* e) noexcept:
-    """A copy of e's value, its HashTtl included."""
-    cdef HashTtl* ttl = hash_ttl_new(account, NULL) if hash_ttl(e) is not NULL else NULL
+    """A copy of e's value, its Timed included."""
+    cdef Timed* ttl = hash_ttl_new(account, NULL) if hash_ttl(e) is not NULL else NULL
     cdef Hash* h
 
     if entry_encoding(e) == ENC_HASHTABLE:
@@ -190,7 +189,7 @@ cdef Entry* hash_copy(Account* account, const Entry* e, const char* key, size_t 
 
 
 cdef Entry* hash_copy_begin(Account* account, const Entry* e, const char* key, size_t key_size) noexcept:
-    """For an ENC_HASHTABLE hash: one without fields, but with room for e's, and with a HashTtl if e has one."""
+    """For an ENC_HASHTABLE hash: one without fields, but with room for e's, and with a Timed if e has one."""
     cdef Entry* copy
     cdef Hash* h = table_new(account, hash_count(e))
 
@@ -483,8 +482,8 @@ cdef size_t blocks_bytes(Hash* h, int64_t samples) noexcept:
 
 cdef size_t hash_value_bytes(const Entry* e, int64_t samples) noexcept:
     """Bytes outside of the entry's block, as the allocator counts them. samples: as entry_memory() has it."""
-    cdef HashTtl* ttl = hash_ttl(e)
-    cdef size_t size = mem_charge(ttl, sizeof(HashTtl)) if ttl is not NULL else 0
+    cdef Timed* ttl = hash_ttl(e)
+    cdef size_t size = mem_charge(ttl, sizeof(Timed)) if ttl is not NULL else 0
     cdef Hash* h
 
     if entry_encoding(e) != ENC_HASHTABLE:

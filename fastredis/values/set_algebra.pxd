@@ -44,6 +44,7 @@ cdef struct Algebra:
     Sink sink
     void* context
     Table* scratch                      # what had to be copied; items may lie in there
+    int64_t gone_ms                     # members with deadlines before it are hidden; 0: none is (set_type)
 
 cdef struct Collected:                  # what collect_sink() has taken
     Account* account

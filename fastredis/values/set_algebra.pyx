@@ -6,16 +6,17 @@ from libc.string cimport memcmp, memcpy, memmove, memset
 from fastredis.ds.alloc cimport mem_alloc, mem_free, mem_realloc
 from fastredis.ds.intset cimport ints_contains, ints_count, ints_get
 from fastredis.ds.listpack cimport lp_find, lp_first, lp_get, lp_next, lp_text
-from fastredis.ds.native cimport ctz64, hash_bytes, likely, prefetch
+from fastredis.ds.native cimport ctz64, hash_bytes, likely, prefetch, unlikely
 from fastredis.ds.numbers cimport INT64_TEXT, parse_int64
 from fastredis.ds.table cimport (
-    CHAINED, FULL, Bucket, entry_of, match8, next_of, prefetch_matches, table_count, tag_of, told_bits, told_hash,
+    CHAINED, FULL, Bucket, entry_of, match8, next_of, prefetch_matches, table_count, table_find, tag_of, told_bits,
+    told_hash,
 )
 from fastredis.values.entry cimport ENC_HASHTABLE, ENC_INTSET, ENC_LISTPACK, entry_encoding
 from fastredis.values.member cimport member_text
 from fastredis.values.set_type cimport (
-    set_add, set_bytes, set_count, set_new, set_new_of, set_table, set_table_add, set_table_free, set_table_new,
-    set_table_put, set_to_intset,
+    TimedSet, member_is_gone, set_add, set_bytes, set_count, set_hiding, set_in_table, set_new, set_new_of, set_table,
+    set_table_add, set_table_free, set_table_new, set_table_put, set_to_intset,
 )
 
 cdef enum:
@@ -50,6 +51,8 @@ cdef struct Source:
     uint64_t index              # bucket in it
     Bucket* bucket              # of its chain; NULL: go to the bucket of `index`
     uint32_t left               # slots of the bucket still to come, as bits
+    TimedSet* hiding            # whose members are hidden that have deadlines before gone_ms; NULL: none is
+    int64_t gone_ms
 
 
 cdef void source_of_table(Source* s, Table* t) noexcept:
@@ -59,13 +62,16 @@ cdef void source_of_table(Source* s, Table* t) noexcept:
     s.index = t.rehash_index if t.rehash_index > 0 else 0
     s.bucket = NULL
     s.left = 0
+    s.hiding = NULL
 
 
-cdef void source_of(Source* s, const Entry* e) noexcept:
-    s.encoding = entry_encoding(e)
-    if s.encoding == ENC_HASHTABLE:
+cdef void source_of(Source* s, const Entry* e, int64_t gone_ms) noexcept:
+    if set_in_table(e):
         source_of_table(s, set_table(e))
+        s.hiding = set_hiding(e, gone_ms)
+        s.gone_ms = gone_ms
         return
+    s.encoding = entry_encoding(e)
     s.data = set_bytes(e)
     s.position = 0
     s.p = lp_first(s.data) if s.encoding == ENC_LISTPACK else NULL
@@ -107,6 +113,9 @@ cdef void fill_from_table(Source* s, Batch* batch) noexcept:
             break
         slot = ctz64(s.left)
         s.left &= s.left - 1
+        if unlikely(s.hiding is not NULL) and (
+                member_is_gone(s.hiding, <uint8_t*>entry_of(s.bucket.slot[slot]), s.gone_ms)):
+            continue
         probe = &batch.probe[batch.count]
         probe.item.text = <const char*>entry_of(s.bucket.slot[slot])
         probe.hash = told_hash(s.bucket, s.index, slot)
@@ -340,12 +349,31 @@ cdef void filter_by_listpack(Batch* batch, const uint8_t* lp, bint present) noex
     batch.count = kept
 
 
-cdef inline void filter_by(Batch* batch, const Entry* e, bint present) noexcept:
+cdef void filter_by_hiding(Batch* batch, TimedSet* s, int64_t gone_ms, bint present) noexcept:
+    """By a set that hides some of its members: those are looked up one by one."""
+    cdef char[INT64_TEXT] digits
+    cdef const char* text
+    cdef size_t size
+    cdef uint8_t* member
+    cdef int i, kept = 0
+
+    for i in range(batch.count):
+        know_all(&batch.probe[i])
+        text = lp_text(&batch.probe[i].item, digits, &size)
+        member = <uint8_t*>table_find(&s.members, text, size, batch.probe[i].hash)
+        keep_if(batch, i, &kept, (member is not NULL and not member_is_gone(s, member, gone_ms)) == present)
+    batch.count = kept
+
+
+cdef inline void filter_by(const Algebra* a, Batch* batch, const Entry* e, bint present) noexcept:
     """Keep the members that are in the set, or those that are not."""
     if batch.count == 0:
         return
-    if entry_encoding(e) == ENC_HASHTABLE:
-        filter_by_table(batch, set_table(e), present)
+    if set_in_table(e):
+        if unlikely(set_hiding(e, a.gone_ms) is not NULL):
+            filter_by_hiding(batch, set_hiding(e, a.gone_ms), a.gone_ms, present)
+        else:
+            filter_by_table(batch, set_table(e), present)
     elif entry_encoding(e) == ENC_INTSET:
         filter_by_intset(batch, set_bytes(e), present)
     else:
@@ -499,10 +527,10 @@ cdef int algebra_intersect(Algebra* a) except -1:
     sort_sets(a, 0, False)
     if a.count == 2 and all_intsets(a) and set_count(a.sets[1]) // MERGE_RATIO < set_count(a.sets[0]):
         return intersect_sorted(a, set_bytes(a.sets[0]), set_bytes(a.sets[1]))
-    source_of(&source, a.sets[0])
+    source_of(&source, a.sets[0], a.gone_ms)
     while source_fill(&source, &batch):
         for i in range(1, a.count):
-            filter_by(&batch, a.sets[i], True)
+            filter_by(a, &batch, a.sets[i], True)
         if send_rest(a, &batch):
             break
     return 0
@@ -559,10 +587,10 @@ cdef int algebra_unite(Algebra* a) except -1:
     if largest > BIG_SET:
         sort_sets(a, 0, True)           # the largest are gone through without being looked up
     for i in range(a.count):
-        source_of(&source, a.sets[i])
+        source_of(&source, a.sets[i], a.gone_ms)
         while source_fill(&source, &batch):
             for k in range(i):
-                filter_by(&batch, a.sets[k], False)
+                filter_by(a, &batch, a.sets[k], False)
             if send_rest(a, &batch):
                 return 0
     return 0
@@ -616,7 +644,7 @@ cdef int gather(Algebra* a, int first) noexcept:
         largest = max(largest, set_count(a.sets[i]))
     a.scratch = set_table_new(a.account, largest)
     for i in range(first, a.count):
-        source_of(&source, a.sets[i])
+        source_of(&source, a.sets[i], a.gone_ms)
         while source_fill(&source, &batch):
             for k in range(batch.count):
                 know_all(&batch.probe[k])
@@ -667,13 +695,13 @@ cdef int algebra_subtract(Algebra* a) except -1:
         members += set_count(a.sets[i])
     if a.count > 2 and steps > members:
         gather(a, 1)
-    source_of(&source, first)
+    source_of(&source, first, a.gone_ms)
     while source_fill(&source, &batch):
         if a.scratch is not NULL:
             filter_by_table(&batch, a.scratch, False)
         else:
             for i in range(1, a.count):
-                filter_by(&batch, a.sets[i], False)
+                filter_by(a, &batch, a.sets[i], False)
         if send_rest(a, &batch):
             break
     return 0

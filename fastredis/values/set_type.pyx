@@ -2,6 +2,10 @@
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint64_t
 
 from fastredis.ds.alloc cimport mem_alloc, mem_charge, mem_free, mem_give_up
+from fastredis.ds.expire_heap cimport (
+    NOT_IN_HEAP, heap_bytes, heap_clear, heap_count_before, heap_drain, heap_init, heap_remove, heap_set, heap_slot,
+    heap_verify,
+)
 from fastredis.ds.intset cimport (
     ints_add, ints_charge, ints_contains, ints_copy, ints_count, ints_free, ints_get, ints_new, ints_random,
     ints_remove, ints_verify,
@@ -14,17 +18,25 @@ from fastredis.ds.native cimport hash_bytes
 from fastredis.ds.numbers cimport INT64_TEXT, format_int64, parse_int64
 from fastredis.ds.random cimport random_below
 from fastredis.ds.table cimport (
-    SLOTS, TableIter, table_add, table_bytes, table_count, table_drain, table_find, table_init, table_iter,
-    table_iter_end, table_next, table_random, table_remove, table_reserve, table_verify,
+    SLOTS, Slot, entry_of, slot_put, table_add, table_bytes, table_count, table_drain, table_find, table_init,
+    table_iter, table_iter_end, table_next, table_random, table_remove, table_reserve, table_slot, table_verify,
 )
 from fastredis.values.entry cimport (
-    ENC_HASHTABLE, ENC_INTSET, ENC_LISTPACK, TYPE_SET, entry_encoding, entry_new, entry_set_encoding,
+    ENC_INTSET, ENC_LISTPACK, TYPE_SET, entry_new, entry_set_encoding,
 )
-from fastredis.values.member cimport MEMBER_MAX, member_bytes, member_text, member_write
+from fastredis.values.member cimport (
+    MEMBER_INDEX, MEMBER_MAX, TIMED_HEAD, TIMED_MEMBER, member_block, member_bytes, member_index, member_text,
+    member_write,
+)
+from fastredis.values.timed cimport timed_init, timed_remove_due
 
 cdef enum:
     MAX_INTSET = 1 << 30            # numbers of an intset, whatever the limit says (as in Redis)
     LISTPACK_SLACK = 64             # more than a listpack's element takes beside its text
+    HEAP_CHUNKS = 4                 # chunks of a heap that one step of a drain gives back
+
+
+cdef int64_t alive = 0                  # see timed_sets_alive()
 
 
 cdef inline void put(Entry* e, int encoding, void* value) noexcept:
@@ -43,16 +55,14 @@ cdef void key_of(const void* entry, const char** key, size_t* size) noexcept:
     key[0] = member_text(<const uint8_t*>entry, size)
 
 
-cdef inline void member_free(Account* account, void* member) noexcept:
-    cdef size_t size
-
-    member_text(<const uint8_t*>member, &size)
-    mem_free(account, member, member_bytes(size))
+cdef void member_free(Account* account, uint8_t* member) noexcept:
+    """FreeBlock of timed_remove_due()."""
+    mem_free(account, member, member_block(member))
 
 
 cdef int free_visit(void* context, void* member) except -1:
     """Visit of table_drain; the context is the Account."""
-    member_free(<Account*>context, member)
+    member_free(<Account*>context, <uint8_t*>member)
     return 0
 
 
@@ -92,13 +102,117 @@ cdef bint set_table_add(Account* account, Table* t, const char* text, size_t siz
     return True
 
 
-cdef bint table_discard(Account* account, Table* t, const char* text, size_t size, uint64_t hash) noexcept:
-    cdef void* member = table_remove(t, text, size, hash if hash else hash_bytes(text, size))
+cdef bint table_discard(Account* account, Entry* e, const char* text, size_t size, uint64_t hash) noexcept:
+    cdef uint8_t* member = <uint8_t*>table_remove(set_table(e), text, size, hash if hash else hash_bytes(text, size))
 
     if member is NULL:
         return False
+    if member[0] == TIMED_MEMBER:
+        heap_remove(&set_timed(e).expires, member)
     member_free(account, member)
     return True
+
+
+# ---------------------------------------------------------------- members with deadlines
+
+cdef int64_t timed_sets_alive() noexcept:
+    return alive
+
+
+cdef TimedSet* timed_new(Account* account, uint64_t members) noexcept:
+    """An empty one, whose table has room for so many members."""
+    cdef TimedSet* s = <TimedSet*>mem_alloc(account, sizeof(TimedSet))
+
+    global alive
+    alive += 1
+    table_init(&s.members, account, key_of)
+    if members:
+        table_reserve(&s.members, members)
+    heap_init(&s.expires, account, MEMBER_INDEX)
+    timed_init(&s.ttl, NULL)
+    return s
+
+
+cdef void timed_free(Account* account, TimedSet* s) noexcept:
+    global alive
+    alive -= 1
+    table_drain(&s.members, INT64_MAX, free_visit, account)
+    heap_clear(&s.expires)
+    mem_free(account, s, sizeof(TimedSet))
+
+
+cdef int to_timed(Account* account, Entry* e) noexcept:
+    """Make a set one whose members may have deadlines. O(1) for a table, which is taken over."""
+    cdef TimedSet* s
+
+    if entry_encoding(e) == ENC_HASHTABLE_EX:
+        return 0
+    if entry_encoding(e) != ENC_HASHTABLE:
+        to_table(account, e, set_count(e))
+    s = timed_new(account, 0)
+    s.members = set_table(e)[0]
+    s.ttl.entry = e
+    mem_free(account, set_table(e), sizeof(Table))
+    put(e, ENC_HASHTABLE_EX, s)
+    return 0
+
+
+cdef uint8_t* timed_member(Account* account, const char* text, size_t size) noexcept:
+    """A member with room for a heap index."""
+    cdef uint8_t* member = <uint8_t*>mem_alloc(account, TIMED_HEAD + member_bytes(size))
+
+    member[0] = TIMED_MEMBER
+    member_index(member)[0] = NOT_IN_HEAP
+    member_write(member + TIMED_HEAD, text, size)
+    return member
+
+
+cdef inline int64_t when_of(TimedSet* s, uint8_t* member) noexcept:
+    return heap_when(&s.expires, member) if member_has_deadline(member) else NO_DEADLINE
+
+
+cdef int64_t set_soonest(const Entry* e) noexcept:
+    """The soonest deadline of all members; NO_DEADLINE: none has one. O(1)."""
+    if entry_encoding(e) != ENC_HASHTABLE_EX or set_timed(e).expires.count == 0:
+        return NO_DEADLINE
+    return heap_top(&set_timed(e).expires).when_ms
+
+
+cdef bint set_set_when(Account* account, Entry* e, const char* text, size_t size, uint64_t hash,
+                       int64_t when_ms) noexcept:
+    """Give a member a deadline, another one, or none (NO_DEADLINE). The encoding may change. False: no such member."""
+    cdef TimedSet* s
+    cdef Slot* slot
+    cdef uint8_t* member
+    cdef uint8_t* fresh
+
+    if not set_contains(e, text, size, hash):
+        return False
+    if when_ms == NO_DEADLINE and entry_encoding(e) != ENC_HASHTABLE_EX:
+        return True
+    to_timed(account, e)
+    s = set_timed(e)
+    slot = table_slot(&s.members, text, size, hash if hash else hash_bytes(text, size))
+    member = <uint8_t*>entry_of(slot[0])
+    if when_ms == NO_DEADLINE:
+        if member[0] == TIMED_MEMBER:
+            heap_remove(&s.expires, member)
+        return True
+    if member[0] != TIMED_MEMBER:
+        fresh = timed_member(account, text, size)
+        slot_put(slot, fresh)
+        member_free(account, member)
+        member = fresh
+    heap_set(&s.expires, member, when_ms)
+    return True
+
+
+cdef uint64_t set_remove_due(Account* account, Entry* e, int64_t now_ms, uint64_t limit, DueVisit visit,
+                             void* context) except? 0xFFFFFFFFFFFFFFFF:
+    """Remove up to `limit` members whose deadlines are before now_ms, the soonest first; how many went."""
+    if entry_encoding(e) != ENC_HASHTABLE_EX:
+        return 0
+    return timed_remove_due(&set_timed(e).members, &set_timed(e).expires, member_free, now_ms, limit, visit, context)
 
 
 # ---------------------------------------------------------------- change of encoding
@@ -202,6 +316,8 @@ cdef void free_value(Account* account, int encoding, void* value) noexcept:
         ints_free(account, <uint8_t*>value)
     elif encoding == ENC_LISTPACK:
         lp_free(account, <uint8_t*>value)
+    elif encoding == ENC_HASHTABLE_EX:
+        timed_free(account, <TimedSet*>value)
     else:
         set_table_free(account, <Table*>value)
 
@@ -222,10 +338,12 @@ cdef int64_t set_drain(Account* account, Entry* e, int64_t elements) noexcept:
     """Free some members; how many are left, 0: the value is freed. The set is not to be looked at any more."""
     cdef int64_t left
 
-    if entry_encoding(e) == ENC_HASHTABLE and set_table(e) is not NULL:
+    if set_in_table(e) and set_table(e) is not NULL:
         left = table_drain(set_table(e), elements // SLOTS + 1, free_visit, account)
         if left:
             return left
+        if entry_encoding(e) == ENC_HASHTABLE_EX and not heap_drain(&set_timed(e).expires, HEAP_CHUNKS):
+            return 1
     set_free_value(account, e)
     put(e, ENC_HASHTABLE, NULL)
     return 0
@@ -236,32 +354,57 @@ cdef Table* table_copy(Account* account, Table* t) noexcept:
     cdef TableIter walk
 
     table_iter(&walk, t)
-    set_table_copy_some(account, copy, &walk, INT64_MAX)
+    copy_members(account, copy, NULL, NULL, &walk, INT64_MAX)
     table_iter_end(&walk)
     return copy
 
 
-cdef bint set_table_copy_some(Account* account, Table* copy, TableIter* walk, int64_t members) noexcept:
-    """Put the next members that a walk comes to into another table; whether the walk is at its end."""
-    cdef const uint8_t* member
+cdef bint copy_members(Account* account, Table* copy, ExpireHeap* expires, TimedSet* source, TableIter* walk,
+                       int64_t members) noexcept:
+    """Put the next members that a walk comes to into another table; whether the walk is at its end.
+
+    expires, source: where their deadlines go to and come from; NULL: they have none.
+    """
+    cdef uint8_t* member
+    cdef uint8_t* fresh
     cdef const char* text
     cdef size_t size
 
     while members > 0:
-        member = <const uint8_t*>table_next(walk)
+        member = <uint8_t*>table_next(walk)
         if member is NULL:
             return True
         text = member_text(member, &size)
-        set_table_put(account, copy, text, size, hash_bytes(text, size))
+        if source is not NULL and member_has_deadline(member):
+            fresh = timed_member(account, text, size)
+            table_add(copy, fresh, hash_bytes(text, size))
+            heap_set(expires, fresh, heap_when(&source.expires, member))
+        else:
+            set_table_put(account, copy, text, size, hash_bytes(text, size))
         members -= 1
     return False
+
+
+cdef bint set_copy_some(Account* account, Entry* copy, const Entry* source, TableIter* walk, int64_t members) noexcept:
+    """Put the next members that a walk of the source's table comes to into the copy; whether it is at its end."""
+    if entry_encoding(copy) == ENC_HASHTABLE_EX:
+        return copy_members(account, set_table(copy), &set_timed(copy).expires, set_timed(source), walk, members)
+    return copy_members(account, set_table(copy), NULL, NULL, walk, members)
 
 
 cdef Entry* set_copy(Account* account, const Entry* e, const char* key, size_t key_size) noexcept:
     """A copy under another key, in the same encoding."""
     cdef int encoding = entry_encoding(e)
+    cdef TableIter walk
+    cdef Entry* copy
     cdef void* value
 
+    if encoding == ENC_HASHTABLE_EX:
+        copy = set_copy_begin(account, e, key, key_size)
+        table_iter(&walk, set_table(e))
+        set_copy_some(account, copy, e, &walk, INT64_MAX)
+        table_iter_end(&walk)
+        return copy
     if encoding == ENC_INTSET:
         value = ints_copy(account, set_bytes(e))
     elif encoding == ENC_LISTPACK:
@@ -272,7 +415,15 @@ cdef Entry* set_copy(Account* account, const Entry* e, const char* key, size_t k
 
 
 cdef Entry* set_copy_begin(Account* account, const Entry* e, const char* key, size_t key_size) noexcept:
-    """For an ENC_HASHTABLE set: one without members, but with room for e's."""
+    """For a set in a table: one without members, but with room for e's."""
+    cdef Entry* copy
+    cdef TimedSet* s
+
+    if entry_encoding(e) == ENC_HASHTABLE_EX:
+        s = timed_new(account, set_count(e))
+        copy = entry_new(account, TYPE_SET, ENC_HASHTABLE_EX, key, key_size, s)
+        s.ttl.entry = copy
+        return copy
     return set_new_of(account, set_table_new(account, table_count(set_table(e))), key, key_size)
 
 
@@ -280,7 +431,7 @@ cdef size_t set_value_bytes(const Entry* e, int64_t samples) noexcept:
     """Bytes outside of the entry, as the account has them; of a table's members `samples` are measured, 0: all."""
     cdef Table* t
     cdef TableIter walk
-    cdef size_t size, fixed, members = 0
+    cdef size_t fixed, members = 0
     cdef int64_t measured = 0
     cdef void* member
 
@@ -289,17 +440,43 @@ cdef size_t set_value_bytes(const Entry* e, int64_t samples) noexcept:
     if entry_encoding(e) == ENC_LISTPACK:
         return lp_charge(set_bytes(e))
     t = set_table(e)
-    fixed = mem_charge(t, sizeof(Table)) + table_bytes(t)
+    fixed = table_bytes(t)
+    if entry_encoding(e) == ENC_HASHTABLE_EX:
+        fixed += mem_charge(t, sizeof(TimedSet)) + heap_bytes(&set_timed(e).expires)
+    else:
+        fixed += mem_charge(t, sizeof(Table))
     table_iter(&walk, t)
     while samples == 0 or measured < samples:
         member = table_next(&walk)
         if member is NULL:
             break
-        member_text(<const uint8_t*>member, &size)
-        members += mem_charge(member, member_bytes(size))
+        members += mem_charge(member, member_block(<const uint8_t*>member))
         measured += 1
     table_iter_end(&walk)
     return fixed + (members * table_count(t) // measured if measured else 0)
+
+
+cdef int verify_timed(TimedSet* s) except -1:
+    """The heap, and that its members and those of the table with deadlines are the same."""
+    cdef TableIter it
+    cdef uint8_t* member
+    cdef uint64_t timed = 0
+
+    heap_verify(&s.expires)
+    table_iter(&it, &s.members)
+    try:
+        member = <uint8_t*>table_next(&it)
+        while member is not NULL:
+            if member_has_deadline(member):
+                timed += 1
+                if heap_slot(&s.expires, member_index(member)[0]).item != member:
+                    raise AssertionError("another member is where this one thinks it is in the heap")
+            member = <uint8_t*>table_next(&it)
+    finally:
+        table_iter_end(&it)
+    if timed != s.expires.count:
+        raise AssertionError(f"{timed} members have deadlines, {s.expires.count} are in the heap")
+    return 0
 
 
 cdef int set_verify(Entry* e) except -1:
@@ -314,6 +491,8 @@ cdef int set_verify(Entry* e) except -1:
         lp_verify(set_bytes(e))
     else:
         table_verify(set_table(e))
+    if entry_encoding(e) == ENC_HASHTABLE_EX:
+        verify_timed(set_timed(e))
     set_iter(&it, e)
     while set_next(&it, &item):
         seen.add(item.text[:item.size] if item.text is not NULL else b"%d" % item.number)
@@ -327,7 +506,7 @@ cdef int set_verify(Entry* e) except -1:
 
 cdef uint64_t set_count(const Entry* e) noexcept:
     """Members."""
-    if entry_encoding(e) == ENC_HASHTABLE:
+    if set_in_table(e):
         return table_count(set_table(e)) if set_table(e) is not NULL else 0
     if entry_encoding(e) == ENC_INTSET:
         return ints_count(set_bytes(e))
@@ -338,20 +517,47 @@ cdef bint set_contains(const Entry* e, const char* text, size_t size, uint64_t h
     """O(1); O(log n) for an intset, O(n) for a listpack."""
     cdef int64_t number
 
-    if entry_encoding(e) == ENC_HASHTABLE:
+    if set_in_table(e):
         return table_find(set_table(e), text, size, hash if hash else hash_bytes(text, size)) is not NULL
     if entry_encoding(e) == ENC_INTSET:
         return parse_int64(text, size, &number) and ints_contains(set_bytes(e), number)
     return lp_find(set_bytes(e), lp_first(set_bytes(e)), text, size, 0) is not NULL
 
 
-cdef uint8_t* set_random(Entry* e, uint64_t* seed, LpItem* item) noexcept:
-    """Any member of a set that is not empty; its place in a listpack, for set_remove_item()."""
+cdef bint set_get_when(const Entry* e, const char* text, size_t size, uint64_t hash, int64_t* when_ms) noexcept:
+    """Whether the set has the member, and its deadline, or NO_DEADLINE."""
+    cdef uint8_t* member
+
+    when_ms[0] = NO_DEADLINE
+    if entry_encoding(e) != ENC_HASHTABLE_EX:
+        return set_contains(e, text, size, hash)
+    member = <uint8_t*>table_find(set_table(e), text, size, hash if hash else hash_bytes(text, size))
+    if member is NULL:
+        return False
+    when_ms[0] = when_of(set_timed(e), member)
+    return True
+
+
+cdef uint64_t set_count_live(const Entry* e, int64_t gone_ms) noexcept:
+    """Members that are not hidden."""
+    cdef TimedSet* hiding = set_hiding(e, gone_ms)
+
+    return set_count(e) - (heap_count_before(&hiding.expires, gone_ms) if hiding is not NULL else 0)
+
+
+cdef uint8_t* set_random(Entry* e, uint64_t* seed, LpItem* item, int64_t gone_ms) noexcept:
+    """Any member that is not hidden, of which there is one; its place in a listpack, for set_remove_item()."""
+    cdef TimedSet* hiding
     cdef uint8_t* p = NULL
 
-    if entry_encoding(e) == ENC_HASHTABLE:
-        item.text = member_text(<const uint8_t*>table_random(set_table(e), seed), &item.size)
-    elif entry_encoding(e) == ENC_INTSET:
+    if set_in_table(e):
+        hiding = set_hiding(e, gone_ms)
+        p = <uint8_t*>table_random(set_table(e), seed)
+        while hiding is not NULL and member_is_gone(hiding, p, gone_ms):
+            p = <uint8_t*>table_random(set_table(e), seed)
+        item.text = member_text(p, &item.size)
+        return NULL
+    if entry_encoding(e) == ENC_INTSET:
         item.text = NULL
         item.number = ints_random(set_bytes(e), seed)
     else:
@@ -361,7 +567,15 @@ cdef uint8_t* set_random(Entry* e, uint64_t* seed, LpItem* item) noexcept:
 
 
 cdef void set_iter(SetIter* it, const Entry* e) noexcept:
-    it.encoding = entry_encoding(e)
+    """Begin a walk through all members."""
+    set_iter_live(it, e, 0)
+
+
+cdef void set_iter_live(SetIter* it, const Entry* e, int64_t gone_ms) noexcept:
+    """Begin a walk through those members that are not hidden."""
+    it.encoding = ENC_HASHTABLE if set_in_table(e) else entry_encoding(e)
+    it.hiding = set_hiding(e, gone_ms)
+    it.gone_ms = gone_ms
     if it.encoding == ENC_HASHTABLE:
         table_iter(&it.walk, set_table(e))
     elif it.encoding == ENC_INTSET:
@@ -373,10 +587,13 @@ cdef void set_iter(SetIter* it, const Entry* e) noexcept:
 
 
 cdef bint set_next(SetIter* it, LpItem* item) noexcept:
-    cdef const uint8_t* member
+    cdef uint8_t* member
 
     if it.encoding == ENC_HASHTABLE:
-        member = <const uint8_t*>table_next(&it.walk)
+        member = <uint8_t*>table_next(&it.walk)
+        while unlikely(it.hiding is not NULL) and member is not NULL and (
+                member_is_gone(it.hiding, member, it.gone_ms)):
+            member = <uint8_t*>table_next(&it.walk)
         if member is NULL:
             return False
         item.text = member_text(member, &item.size)
@@ -461,8 +678,8 @@ cdef bint set_remove(Account* account, Entry* e, const char* text, size_t size, 
     cdef bint removed = False
     cdef uint8_t* p
 
-    if entry_encoding(e) == ENC_HASHTABLE:
-        return table_discard(account, set_table(e), text, size, hash)
+    if set_in_table(e):
+        return table_discard(account, e, text, size, hash)
     if entry_encoding(e) == ENC_INTSET:
         if parse_int64(text, size, &number):
             entry_slot(e)[0] = ints_remove(account, set_bytes(e), number, &removed)
@@ -478,8 +695,8 @@ cdef int set_remove_item(Account* account, Entry* e, const LpItem* item, uint8_t
     """Remove a member that set_random() returned, at p if it is a listpack. The item is gone, too."""
     cdef bint removed
 
-    if entry_encoding(e) == ENC_HASHTABLE:
-        table_discard(account, set_table(e), item.text, item.size, 0)
+    if set_in_table(e):
+        table_discard(account, e, item.text, item.size, 0)
     elif entry_encoding(e) == ENC_INTSET:
         entry_slot(e)[0] = ints_remove(account, set_bytes(e), item.number, &removed)
     else:

@@ -4,12 +4,12 @@ from fastredis.ds.quicklist cimport ql_copy_some
 from fastredis.ds.table cimport table_iter, table_iter_end
 from fastredis.values.array_type cimport array_copy_begin, array_copy_on
 from fastredis.values.entry cimport (
-    ENC_HASHTABLE, ENC_QUICKLIST, ENC_SKIPLIST, ENC_SLICED, TYPE_ARRAY, TYPE_HASH, TYPE_SET, TYPE_ZSET, entry_encoding,
-    entry_type,
+    ENC_HASHTABLE, ENC_HASHTABLE_EX, ENC_QUICKLIST, ENC_SKIPLIST, ENC_SLICED, TYPE_ARRAY, TYPE_HASH, TYPE_SET,
+    TYPE_ZSET, entry_encoding, entry_type,
 )
 from fastredis.values.hash_type cimport hash_copy_begin, hash_copy_some, hash_iter, hash_iter_end
 from fastredis.values.list_type cimport list_copy_begin, list_of
-from fastredis.values.set_type cimport set_copy_begin, set_table, set_table_copy_some
+from fastredis.values.set_type cimport set_copy_begin, set_copy_some, set_table
 from fastredis.values.value cimport entry_effort
 from fastredis.values.zset_type cimport zset_copy_begin, zset_copy_some, zset_of
 
@@ -23,8 +23,8 @@ cdef bint copy_is_slow(const Entry* e) noexcept:
     """Whether a value is so big that it had better be copied in pieces."""
     cdef int encoding = entry_encoding(e)
 
-    return (encoding == ENC_HASHTABLE or encoding == ENC_SKIPLIST or encoding == ENC_QUICKLIST
-            or encoding == ENC_SLICED) and entry_effort(e) > AT_ONCE
+    return (encoding == ENC_HASHTABLE or encoding == ENC_HASHTABLE_EX or encoding == ENC_SKIPLIST
+            or encoding == ENC_QUICKLIST or encoding == ENC_SLICED) and entry_effort(e) > AT_ONCE
 
 
 cdef int copy_begin(SlowCopy* work, Account* account, Entry* e, const char* key, size_t key_size) noexcept:
@@ -55,7 +55,7 @@ cdef bint copy_some(SlowCopy* work) noexcept:
     cdef int kind = entry_type(work.copy)
 
     if kind == TYPE_SET:
-        work.whole = set_table_copy_some(work.account, set_table(work.copy), &work.members, MEMBERS)
+        work.whole = set_copy_some(work.account, work.copy, work.source, &work.members, MEMBERS)
     elif kind == TYPE_HASH:
         work.whole = hash_copy_some(work.account, work.copy, &work.fields, MEMBERS)
     elif kind == TYPE_ZSET:

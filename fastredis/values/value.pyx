@@ -8,12 +8,14 @@ from fastredis.values.array_type cimport (
     array_verify_value,
 )
 from fastredis.values.entry cimport (
-    ENC_EMBSTR, ENC_HASHTABLE, ENC_INT, ENC_INTSET, ENC_LISTPACK, ENC_LISTPACK_EX, ENC_OPAQUE, ENC_QUICKLIST, ENC_RAW,
-    ENC_SKIPLIST, ENC_SLICED, ENC_STREAM, NOT_IN_HEAP, TYPE_ARRAY, TYPE_HASH, TYPE_LIST, TYPE_MODULE, TYPE_SET,
-    TYPE_STREAM, TYPE_STRING, TYPE_ZSET, entry_bytes, entry_embedded, entry_encoding, entry_key, entry_slot, entry_type,
+    ENC_EMBSTR, ENC_HASHTABLE, ENC_HASHTABLE_EX, ENC_INT, ENC_INTSET, ENC_LISTPACK, ENC_LISTPACK_EX, ENC_OPAQUE,
+    ENC_QUICKLIST, ENC_RAW, ENC_SKIPLIST, ENC_SLICED, ENC_STREAM, NOT_IN_HEAP, TYPE_ARRAY, TYPE_HASH, TYPE_LIST,
+    TYPE_MODULE, TYPE_SET, TYPE_STREAM, TYPE_STRING, TYPE_ZSET, entry_bytes, entry_embedded, entry_encoding,
+    entry_key, entry_slot, entry_type,
 )
+from fastredis.values.hash_ttl cimport hash_remove_due, hash_soonest
 from fastredis.values.hash_type cimport (
-    hash_copy, hash_count, hash_drain, hash_effort, hash_free_value, hash_value_bytes, hash_verify,
+    hash_copy, hash_count, hash_drain, hash_effort, hash_free_value, hash_ttl, hash_value_bytes, hash_verify,
 )
 from fastredis.values.list_type cimport (
     list_copy, list_count, list_drain, list_effort, list_free_value, list_value_bytes, list_verify,
@@ -22,11 +24,14 @@ from fastredis.values.opaque_type cimport (
     opaque_copy, opaque_count, opaque_drain, opaque_effort, opaque_free_value, opaque_of, opaque_value_bytes,
     opaque_verify,
 )
-from fastredis.values.set_type cimport set_copy, set_count, set_drain, set_free_value, set_value_bytes, set_verify
+from fastredis.values.set_type cimport (
+    set_copy, set_count, set_drain, set_free_value, set_remove_due, set_soonest, set_timed, set_value_bytes, set_verify,
+)
 from fastredis.values.stream_type cimport (
     stream_copy, stream_count, stream_drain, stream_effort, stream_free_value, stream_value_bytes, stream_verify,
 )
 from fastredis.values.string_type cimport EMBSTR_MAX, string_copy, string_free_value, string_value_bytes
+from fastredis.values.timed cimport NO_DEADLINE
 from fastredis.values.zset_type cimport (
     zset_copy, zset_count, zset_drain, zset_free_value, zset_value_bytes, zset_verify,
 )
@@ -66,7 +71,9 @@ cdef int string_verify(Entry* e) except -1:
 
 cdef int64_t table_effort(const Entry* e) noexcept:
     """Of a set or a sorted set: it is one block unless it has a table."""
-    if entry_encoding(e) == ENC_HASHTABLE or entry_encoding(e) == ENC_SKIPLIST:
+    cdef int encoding = entry_encoding(e)
+
+    if encoding == ENC_HASHTABLE or encoding == ENC_HASHTABLE_EX or encoding == ENC_SKIPLIST:
         return operations[entry_type(e)].count(e)
     return 1
 
@@ -95,7 +102,7 @@ operations[TYPE_ARRAY] = Operations(b"array", array_free_value, array_drain_valu
 operations[TYPE_MODULE] = Operations(NULL, opaque_free_value, opaque_drain, opaque_copy, opaque_value_bytes,
                                      opaque_count, opaque_effort, opaque_verify)
 
-cdef const char* encoding_names[ENC_SLICED + 1]
+cdef const char* encoding_names[ENC_HASHTABLE_EX + 1]
 
 encoding_names[ENC_EMBSTR] = b"embstr"
 encoding_names[ENC_INT] = b"int"
@@ -109,6 +116,7 @@ encoding_names[ENC_STREAM] = b"stream"
 encoding_names[ENC_LISTPACK_EX] = b"listpackex"
 encoding_names[ENC_OPAQUE] = b"raw"
 encoding_names[ENC_SLICED] = b"sliced-array"
+encoding_names[ENC_HASHTABLE_EX] = b"hashtable"
 
 
 cdef void entry_free(Account* account, Entry* e) noexcept:
@@ -175,6 +183,28 @@ cdef size_t entry_memory(const Entry* e, int64_t samples) noexcept:
     samples: elements of a collection that are measured, the others are taken to be like them; 0: all are.
     """
     return mem_charge(<void*>e, entry_bytes(e)) + operations[entry_type(e)].bytes(e, samples)
+
+
+cdef Timed* entry_timed(const Entry* e) noexcept:
+    """The value's place among those whose parts have deadlines; NULL: no part ever had one."""
+    if entry_encoding(e) == ENC_HASHTABLE_EX:
+        return &set_timed(e).ttl
+    return hash_ttl(e) if entry_type(e) == TYPE_HASH else NULL
+
+
+cdef int64_t entry_soonest(const Entry* e) noexcept:
+    """The soonest deadline of all parts; NO_DEADLINE: none has one."""
+    if entry_type(e) == TYPE_SET:
+        return set_soonest(e)
+    return hash_soonest(e) if entry_type(e) == TYPE_HASH else NO_DEADLINE
+
+
+cdef uint64_t entry_remove_due(Account* account, Entry* e, int64_t now_ms, uint64_t limit, DueVisit visit,
+                               void* context) except? 0xFFFFFFFFFFFFFFFF:
+    """Remove up to `limit` parts whose deadlines are before now_ms, the soonest first; how many went."""
+    if entry_type(e) == TYPE_SET:
+        return set_remove_due(account, e, now_ms, limit, visit, context)
+    return hash_remove_due(account, e, now_ms, limit, visit, context) if entry_type(e) == TYPE_HASH else 0
 
 
 cdef const char* type_name(const Entry* e) noexcept:

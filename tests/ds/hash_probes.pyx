@@ -7,11 +7,12 @@ from fastredis.ds.table cimport table_rehash
 from fastredis.values.entry cimport ENC_HASHTABLE, ENC_LISTPACK_EX, Entry, entry_bytes, entry_encoding
 from fastredis.values.hash_ttl cimport hash_remove_due, hash_set_when, hash_soonest
 from fastredis.values.hash_type cimport (
-    NO_DEADLINE, FieldValue, HashIter, hash_copy, hash_count, hash_delete, hash_drain, hash_expect, hash_free_value,
+    FieldValue, HashIter, hash_copy, hash_count, hash_delete, hash_drain, hash_expect, hash_free_value,
     hash_get, hash_iter, hash_iter_end, hash_new, hash_next, hash_random, hash_set, hash_table, hash_value_bytes,
     hash_verify,
 )
 from fastredis.values.limits cimport Limits
+from fastredis.values.timed cimport NO_DEADLINE
 
 
 cdef int note_field(void* context, const char* field, size_t size) except -1:

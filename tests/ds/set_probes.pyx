@@ -96,12 +96,12 @@ cdef class SetProbe:
     def random(self):
         cdef LpItem item
 
-        set_random(self.e, &self.memory.seed, &item)
+        set_random(self.e, &self.memory.seed, &item, 0)
         return item_bytes(&item)
 
     def pop(self):
         cdef LpItem item
-        cdef uint8_t* p = set_random(self.e, &self.memory.seed, &item)
+        cdef uint8_t* p = set_random(self.e, &self.memory.seed, &item, 0)
         member = item_bytes(&item)
 
         set_remove_item(&self.memory.account, self.e, &item, p)
