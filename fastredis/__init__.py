@@ -1,7 +1,15 @@
 """fastredis: a Redis-compatible server in Python and Cython."""
 
 import hashlib
+import importlib
 import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fastredis.embed.errors import FastredisError, ServerError, SettingError
+    from fastredis.embed.server import AsyncServer, Server
+
+__all__ = ["AsyncServer", "FastredisError", "Server", "ServerError", "SettingError", "__version__", "run"]
 
 __version__ = "0.1.0"
 
@@ -12,3 +20,24 @@ ALLOCATOR = "slabs+libc"    # where values live: INFO's mem_allocator, malloc= o
 def build_id() -> str:
     """16 hexadecimal digits that differ between versions of this program, and of the interpreter that runs it."""
     return hashlib.sha1(f"{__version__} {sys.version}".encode()).hexdigest()[:16]
+
+
+# What is imported only when it is asked for: the engine takes its time.
+_LATER = {"AsyncServer": "embed.server", "Server": "embed.server", "FastredisError": "embed.errors",
+          "ServerError": "embed.errors", "SettingError": "embed.errors"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_LATER[name]}"), name)
+
+
+def run(argv: list[str] | None = None) -> int:
+    """What the command `fastredis` does: serve, in this process, until shut down -> the exit code.
+
+    argv: arguments of redis-server, without the program's name; None: those of this program.
+    """
+    from fastredis.cli import main
+
+    return main(argv)

@@ -10,6 +10,7 @@ import errno
 import os
 import socket
 import stat
+from collections.abc import Callable
 
 import fastredis
 from fastredis.assembly import assemble, prepare, start, stop
@@ -47,6 +48,9 @@ PROTECTED_MODE = (
 )
 
 
+CLOSING_TURNS = 3       # of the loop, until all that close their sockets have done so
+
+
 class ClientProtocol(Connection, asyncio.Protocol):
     """A connection as asyncio's transports know it; all of it is in Connection, but who may be served."""
 
@@ -59,10 +63,10 @@ class ClientProtocol(Connection, asyncio.Protocol):
 
 
 class Server(Host):
-    """One engine with its sockets, on one event loop. around: the process that it is in."""
+    """One engine with its sockets, on one event loop. around: the process that it is in; on_fatal: see assemble()."""
 
     def __init__(self, config: Config, log: Logger, loop: asyncio.AbstractEventLoop,
-                 around: Surroundings | None = None):
+                 around: Surroundings | None = None, on_fatal: Callable[[str, bool], None] | None = None):
         self.config = config
         self.log = log
         self.loop = loop
@@ -72,7 +76,7 @@ class Server(Host):
         self._connecting: set[asyncio.Task] = set()
         self._context = contextvars.copy_context()      # one for all tasks: each transport keeps its task's
         self.exit_code: asyncio.Future[int] = loop.create_future()
-        self.engine = assemble(config, log, loop, self)
+        self.engine = assemble(config, log, loop, self, on_fatal)
         config.on_change("port", self._change_port)
         config.on_change("bind", self._change_bind)
 
@@ -198,6 +202,10 @@ class Server(Host):
             client.connection_lost(error)
             sock.close()
             self.log.limited("accept", WARNING, f"Accepting client connection: {error.strerror or error}")
+        except asyncio.CancelledError:
+            client.connection_lost(None)
+            sock.close()
+            raise
 
     def admit(self, client: Connection, transport: asyncio.Transport) -> bytes | None:
         """Note a new client's addresses; returns protocol to refuse it with, or None."""
@@ -242,6 +250,16 @@ class Server(Host):
             notify_systemd("STATUS=Ready to accept connections\nREADY=1\n", self.log)
         self.around.ready()
         return await self.exit_code
+
+    async def close(self) -> None:
+        """After main(), on a loop that goes on: nothing of the server is left on it."""
+        left = list(self._connecting)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        for _ in range(CLOSING_TURNS):
+            await asyncio.sleep(0)
+        stop(self.engine)
 
     def _log_start(self) -> None:
         config = self.config

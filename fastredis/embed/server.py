@@ -1,0 +1,352 @@
+"""AsyncServer, a server on the caller's event loop; Server, one on a thread and a loop of its own.
+
+    Server --thread--> AsyncServer --> fastredis.server.Server --> Engine
+"""
+
+import asyncio
+import atexit
+import contextlib
+import shutil
+import tempfile
+import threading
+from collections import deque
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from urllib.parse import quote as url_quote
+
+from fastredis.config.config import Config, ConfigError, FatalConfigError
+from fastredis.embed.errors import FastredisError, ServerError, SettingError
+from fastredis.embed.settings import DEFAULTS, Setting, config_of, text_of
+from fastredis.host.logs import Logger
+from fastredis.host.sockets import bind_tcp, sockname
+from fastredis.host.surroundings import Surroundings
+from fastredis.server import Server as Shell
+from fastredis.server import new_loop
+from fastredis.text import to_bytes, to_text
+
+LOG_LINES = 200
+SOCKET_NAME = "fastredis.sock"
+PORTS_TRIED = 5
+T = TypeVar("T")
+
+
+class TailLogger(Logger):
+    """Keeps the end of the log; it goes to a file only if `logfile` names one."""
+
+    def __init__(self, config: Config):
+        super().__init__(config)
+        self.lines: deque[str] = deque(maxlen=LOG_LINES)
+
+    def tail(self) -> str:
+        return "".join(self.lines)
+
+    def _put(self, line: bytes) -> None:
+        self.lines.append(to_text(line))
+        if self._config["logfile"]:
+            super()._put(line)
+
+
+class Inside(Surroundings):
+    """The caller's process. is_ready: done when the server is."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop):
+        self.is_ready: asyncio.Future[None] = loop.create_future()
+
+    def ready(self) -> None:
+        if not self.is_ready.done():
+            self.is_ready.set_result(None)
+
+
+class Embedded:
+    """What is told of an embedded server, and asked of it, while it runs."""
+
+    @property
+    def _running(self) -> Shell:
+        """Errors: FastredisError if it does not run."""
+        raise NotImplementedError
+
+    @property
+    def engine(self) -> Any:
+        """The engine: its clock, its settings. To be used on the loop only."""
+        return self._running.engine
+
+    @property
+    def config(self) -> Config:
+        """The settings, as they are now: config["maxmemory"]."""
+        return self._running.config
+
+    @property
+    def port(self) -> int:
+        """The TCP port; 0: there is none."""
+        return int(self.config["port"])
+
+    @property
+    def unix_path(self) -> str | None:
+        """The path of the unix socket; None: there is none."""
+        return self.config["unixsocket"] or None
+
+    @property
+    def url(self) -> str:
+        """A URL that every client takes: of the TCP port, or else of the unix socket."""
+        if not self.port:
+            return self.unix_url
+        return f"redis://{self._credentials()}127.0.0.1:{self.port}/0"
+
+    @property
+    def unix_url(self) -> str:
+        """The URL of the unix socket. Errors: FastredisError if there is none."""
+        if self.unix_path is None:
+            raise FastredisError("the server has no unix socket")
+        return f"unix://{self._credentials()}{url_quote(self.config['dir'].absolute(self.unix_path))}"
+
+    def _credentials(self) -> str:
+        password = self.config["requirepass"]
+        return f":{url_quote(to_bytes(password), safe='')}@" if password else ""
+
+    def set(self, **settings: Setting) -> None:
+        """Change settings, as CONFIG SET does. Errors: SettingError, and none of them is changed."""
+        try:
+            self.config.set_many([(name.replace("_", "-"), text_of(value)) for name, value in settings.items()],
+                                 local=True)
+        except ConfigError as error:
+            raise SettingError(str(error)) from None
+
+    def client(self, **options: Any) -> Any:
+        """A redis.Redis of it. Errors: ImportError without the package `redis`."""
+        import redis
+
+        return redis.Redis.from_url(self.url, **options)
+
+    def async_client(self, **options: Any) -> Any:
+        """A redis.asyncio.Redis of it. Errors: ImportError without the package `redis`."""
+        import redis.asyncio
+
+        return redis.asyncio.Redis.from_url(self.url, **options)
+
+    def valkey_client(self, **options: Any) -> Any:
+        """A valkey.Valkey of it. Errors: ImportError without the package `valkey`."""
+        import valkey
+
+        return valkey.Valkey.from_url(self.url.replace("redis:", "valkey:", 1), **options)
+
+
+class AsyncServer(Embedded):
+    """A server on the caller's event loop, for `async with`. Settings are redis.conf's, with `_` for `-`.
+
+        async with fastredis.AsyncServer(maxmemory="100mb") as server:
+            client = redis.asyncio.Redis.from_url(server.url)
+
+    Without settings it keeps nothing on disk, and listens on a free port of 127.0.0.1 and on a unix socket in a
+    temporary directory, which goes with it. port=0: no TCP; unixsocket=None: no unix socket. Its data are in `dir`, if
+    that is given, under the names that redis-server uses. on_fatal(text, is_bug) is called when going on would do harm,
+    and must not return; without it the process ends then, as redis-server does.
+
+    Errors: SettingError; ServerError.
+    """
+
+    def __init__(self, *, on_fatal: Callable[[str, bool], None] | None = None, **settings: Setting):
+        self._settings = {**DEFAULTS, **settings}
+        self._on_fatal = on_fatal
+        self._directory: str | None = None
+        self._task: asyncio.Task[int] | None = None
+        self._shell: Shell | None = None
+        self._log: TailLogger | None = None
+        config_of({name: value for name, value in self._settings.items() if name != "dir"})    # wrong ones raise here
+
+    # --- life ---------------------------------------------------------------------------
+
+    @property
+    def is_running(self) -> bool:
+        return self._task is not None and not self._task.done()
+
+    async def start(self) -> Self:
+        """Load the data, and listen. A server that has been stopped may be started again."""
+        if self._task is not None:
+            raise FastredisError("the server runs already")
+        self._directory = tempfile.mkdtemp(prefix="fastredis-")
+        settings: dict[str, Setting] = {"dir": self._directory,
+                                        "unixsocket": str(Path(self._directory, SOCKET_NAME)), **self._settings}
+        try:
+            if "port" in settings:
+                await self._run(settings)
+            else:
+                await self._run_on_free_port(settings)
+        except BaseException:
+            await self._clear()
+            raise
+        return self
+
+    async def _run_on_free_port(self, settings: dict[str, Setting]) -> None:
+        """Somebody else may be quicker to take the port that was free: then another one is tried."""
+        for tries in range(PORTS_TRIED, 0, -1):
+            with bind_tcp("127.0.0.1", 0, 1) as probe:
+                port = sockname(probe)[1]
+            try:
+                return await self._run({**settings, "port": port})
+            except ServerError as error:
+                if "Failed listening on port" not in error.log or tries == 1:
+                    raise
+                await self._end()
+
+    async def _run(self, settings: dict[str, Setting]) -> None:
+        loop = asyncio.get_running_loop()
+        config = config_of(settings)
+        self._log = TailLogger(config)
+        self._log.started()
+        config.warn = self._log.warning
+        around = Inside(loop)
+        try:
+            self._shell = Shell(config, self._log, loop, around, self._on_fatal)
+        except FatalConfigError as error:
+            raise SettingError(f"{error.line_text or 'settings'}: {error.reason}") from None
+        self._task = loop.create_task(self._shell.main())
+        await asyncio.wait((self._task, around.is_ready), return_when=asyncio.FIRST_COMPLETED)
+        if not around.is_ready.done():
+            around.is_ready.cancel()
+            raise ServerError("the server could not start", self._log.tail())
+
+    async def stop(self) -> None:
+        """End the service as SHUTDOWN does: with `save` points the data are saved. Nothing is left but their files."""
+        if self._shell is not None and self.is_running:
+            self._shell.engine.service.request(now=True, force=True)
+        await self._clear()
+
+    async def wait_closed(self) -> None:
+        """Wait until the service ends, by stop() or by a client's SHUTDOWN."""
+        if self._task is not None:
+            await asyncio.shield(self._task)
+
+    async def _end(self) -> None:
+        """The service has ended, or never began: leave nothing on the loop."""
+        task, shell, self._task, self._shell = self._task, self._shell, None, None
+        if task is not None:
+            with contextlib.suppress(Exception):
+                await task
+        if shell is not None:
+            await shell.close()
+
+    async def _clear(self) -> None:
+        try:
+            await self._end()
+        finally:
+            directory, self._directory = self._directory, None
+            if directory is not None:
+                shutil.rmtree(directory, ignore_errors=True)
+
+    async def __aenter__(self) -> Self:
+        return await self.start()
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                        where: TracebackType | None) -> None:
+        await self.stop()
+
+    @property
+    def _running(self) -> Shell:
+        if self._shell is None:
+            raise FastredisError("the server does not run")
+        return self._shell
+
+    @property
+    def log(self) -> str:
+        """The end of the log."""
+        return self._log.tail() if self._log is not None else ""
+
+
+class Server(Embedded):
+    """A server on a thread and an event loop of its own, for `with`; else as AsyncServer.
+
+        with fastredis.Server() as server:
+            server.client().set("key", "value")
+
+    It is stopped, at the latest, when the program ends. Errors: SettingError; ServerError.
+    """
+
+    def __init__(self, *, on_fatal: Callable[[str, bool], None] | None = None, **settings: Setting):
+        self._server = AsyncServer(on_fatal=on_fatal, **settings)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._changing = threading.Lock()           # it is being started or stopped
+
+    @property
+    def is_running(self) -> bool:
+        return self._server.is_running
+
+    def start(self) -> Self:
+        """Returns when it listens. A server that has been stopped may be started again."""
+        with self._changing:
+            if self._thread is not None:
+                raise FastredisError("the server runs already")
+            self._loop = new_loop()
+            self._thread = threading.Thread(target=self._serve, args=(self._loop,), name="fastredis", daemon=True)
+            self._thread.start()
+            try:
+                self._wait_for(self._server.start())
+            except BaseException:
+                self._join()
+                raise
+            atexit.register(self.stop)
+        return self
+
+    def stop(self) -> None:
+        """Returns when nothing is left of it but its files. With `save` points the data are saved, as by SHUTDOWN."""
+        with self._changing:
+            if self._thread is not None:
+                atexit.unregister(self.stop)
+                try:
+                    self._wait_for(self._server.stop())
+                finally:
+                    self._join()
+
+    def wait_closed(self) -> None:
+        """Wait until the service ends, by stop() in another thread or by a client's SHUTDOWN."""
+        self._wait_for(self._server.wait_closed())
+
+    def call(self, function: Callable[..., T], *args: Any) -> T:
+        """Call a function on the server's loop, where its engine may be used -> what it returns."""
+        async def run() -> T:
+            return function(*args)
+
+        return self._wait_for(run())
+
+    def set(self, **settings: Setting) -> None:
+        self.call(lambda: self._server.set(**settings))
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 where: TracebackType | None) -> None:
+        self.stop()
+
+    @property
+    def _running(self) -> Shell:
+        return self._server._running
+
+    @property
+    def log(self) -> str:
+        """The end of the log."""
+        return self._server.log
+
+    def _wait_for(self, work: Coroutine[Any, Any, T]) -> T:
+        if self._loop is None:
+            work.close()
+            raise FastredisError("the server does not run")
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    @staticmethod
+    def _serve(loop: asyncio.AbstractEventLoop) -> None:
+        """The thread."""
+        asyncio.set_event_loop(loop)
+        try:
+            loop.run_forever()
+        finally:
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.close()
+
+    def _join(self) -> None:
+        if self._loop is not None and self._thread is not None:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+        self._loop = self._thread = None
