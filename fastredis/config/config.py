@@ -402,11 +402,10 @@ class Config:
 
     def rewrite(self, *, force_all: bool = False) -> None:
         """CONFIG REWRITE; force_all writes defaults, too. Raises ConfigError with the whole error reply."""
-        from fastredis.config.rewriting import rewrite_file  # rarely needed, and not when starting
-
         if self.file is None:
             raise ConfigError("ERR The server is running without a config file")
         try:
+            from fastredis.config.rewriting import rewrite_file  # rarely needed, and not when starting
             rewrite_file(self, self.file, force_all)
         except OSError as error:
             reason = os.strerror(error.errno)

@@ -1,4 +1,7 @@
 """Server commands: CONFIG, INFO, COMMAND, MEMORY, FLUSHALL, DEBUG, MONITOR, SLOWLOG, LATENCY."""
+import os
+import resource
+
 import pytest
 
 from tests.resp import Closed
@@ -456,6 +459,18 @@ def test_databases(either_server):
         assert client.call("SELECT", "1") == OK
         assert client.call("SELECT", "2") == Error("ERR DB index is out of range")
         assert client.call("CONFIG", "GET", "databases") == [b"databases", b"2"]
+
+
+def test_rewrite_where_no_descriptor_is_left(either_server):
+    server = either_server(config="appendonly no\n")
+    with server.client() as client:
+        client.call("PING")
+        used = len(os.listdir(f"/proc/{server.pid}/fd"))
+        _, most = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (used, most))
+        assert client.call("CONFIG", "REWRITE") == Error("ERR Rewriting config file: Too many open files")
+        resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (most, most))
+        assert client.call("CONFIG", "REWRITE") == OK
 
 
 def test_options_win_over_the_file_and_rewrite_keeps_the_file(either_server):
