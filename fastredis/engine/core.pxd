@@ -117,7 +117,7 @@ cdef struct Core:
     bint lfu                            # maxmemory-policy counts frequency
     int lfu_log_factor
     int lfu_decay_minutes
-    bint no_touch                       # the client under way leaves LRU and LFU alone
+    bint no_touch                       # the client under way leaves LRU, LFU and LRM alone
     bint skip_checksums                 # DEBUG SET-SKIP-CHECKSUM-VALIDATION: of RDB files and DUMP payloads
     bint latency_tracking
     int64_t reply_peak_ms               # how long a reply buffer keeps room that it does not need; -1: for ever

@@ -208,6 +208,11 @@ cdef class Stream(Feed):
         finally:
             self.engine.end_turn()
 
+    def catch_up(self):
+        """A script takes long: what came before it goes to the replicas now, unless it waits for the disk."""
+        if not self.core.holding:
+            self.send_all()
+
     def send_all(self):
         """Send all replicas what they can take, now."""
         cdef Reader reader

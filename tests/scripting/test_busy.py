@@ -385,3 +385,17 @@ def test_function_commands_on_a_script(server, client):
         assert client.call("FUNCTION", "KILL") == BUSY
         assert client.call("FUNCTION", "STATS") == BUSY
         end(client)
+
+
+def test_replicas_have_what_came_before_a_long_script(server, client, either_server):
+    """What the same turn brought: they need not wait for the end."""
+    replica = either_server("--replicaof", f"127.0.0.1 {server.port}", "--repl-diskless-sync-delay", "0")
+    client.call("CONFIG", "SET", "repl-diskless-sync-delay", "0")
+    with replica.client(timeout=60) as reader, server.client(timeout=60) as other:
+        wait_until(lambda: info(reader, "replication")["master_link_status"] == "up")
+        other.send_raw(encode("SET", "k", "v") + encode("EVAL", ENDLESS, 0))
+        busy(client)
+        wait_until(lambda: reader.call("GET", "k") == b"v")
+        assert client.call("PING") == BUSY
+        end(client)
+        assert other.read() == OK
