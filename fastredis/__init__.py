@@ -3,11 +3,7 @@
 import hashlib
 import importlib
 import sys
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from fastredis.embed.errors import FastredisError, ServerError, SettingError
-    from fastredis.embed.server import AsyncServer, Server
+from typing import Any
 
 __all__ = ["AsyncServer", "FastredisError", "Server", "ServerError", "SettingError", "__version__", "run"]
 
@@ -22,7 +18,7 @@ def build_id() -> str:
     return hashlib.sha1(f"{__version__} {sys.version}".encode()).hexdigest()[:16]
 
 
-# What is imported only when it is asked for: the engine takes its time.
+# What is imported only when it is asked for, since the engine takes its time; for type checkers it is in __init__.pyi.
 _LATER = {"AsyncServer": "embed.server", "Server": "embed.server", "FastredisError": "embed.errors",
           "ServerError": "embed.errors", "SettingError": "embed.errors"}
 
@@ -38,6 +34,4 @@ def run(argv: list[str] | None = None) -> int:
 
     argv: arguments of redis-server, without the program's name; None: those of this program.
     """
-    from fastredis.cli import main
-
-    return main(argv)
+    return importlib.import_module(f"{__name__}.cli").main(argv)

@@ -168,14 +168,13 @@ class AsyncServer(Embedded):
         self._directory = tempfile.mkdtemp(prefix="fastredis-")
         settings: dict[str, Setting] = {"dir": self._directory,
                                         "unixsocket": str(Path(self._directory, SOCKET_NAME)), **self._settings}
-        try:
+        async with contextlib.AsyncExitStack() as failing:
+            failing.push_async_callback(self._clear)
             if "port" in settings:
                 await self._run(settings)
             else:
                 await self._run_on_free_port(settings)
-        except BaseException:
-            await self._clear()
-            raise
+            failing.pop_all()
         return self
 
     async def _run_on_free_port(self, settings: dict[str, Setting]) -> None:
@@ -222,8 +221,7 @@ class AsyncServer(Embedded):
         """The service has ended, or never began: leave nothing on the loop."""
         task, shell, self._task, self._shell = self._task, self._shell, None, None
         if task is not None:
-            with contextlib.suppress(Exception):
-                await task
+            await asyncio.wait((task,))
         if shell is not None:
             await shell.close()
 
@@ -281,11 +279,10 @@ class Server(Embedded):
             self._loop = new_loop()
             self._thread = threading.Thread(target=self._serve, args=(self._loop,), name="fastredis", daemon=True)
             self._thread.start()
-            try:
+            with contextlib.ExitStack() as failing:
+                failing.callback(self._join)
                 self._wait_for(self._server.start())
-            except BaseException:
-                self._join()
-                raise
+                failing.pop_all()
             atexit.register(self.stop)
         return self
 

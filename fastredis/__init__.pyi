@@ -1,0 +1,12 @@
+from fastredis.embed.errors import FastredisError as FastredisError
+from fastredis.embed.errors import ServerError as ServerError
+from fastredis.embed.errors import SettingError as SettingError
+from fastredis.embed.server import AsyncServer as AsyncServer
+from fastredis.embed.server import Server as Server
+
+__version__: str
+REDIS_VERSION: str
+ALLOCATOR: str
+
+def build_id() -> str: ...
+def run(argv: list[str] | None = None) -> int: ...
