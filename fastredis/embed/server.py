@@ -204,7 +204,7 @@ class AsyncServer(Embedded):
         await asyncio.wait((self._task, around.is_ready), return_when=asyncio.FIRST_COMPLETED)
         if not around.is_ready.done():
             around.is_ready.cancel()
-            raise ServerError("the server could not start", self._log.tail())
+            raise ServerError("the server could not start", self._log.tail()) from self._task.exception()
 
     async def stop(self) -> None:
         """End the service as SHUTDOWN does: with `save` points the data are saved. Nothing is left but their files."""
