@@ -45,7 +45,7 @@ COMPOUND = {
 ODD_TEXTS = ("{}\0x", "{}\0 x\0", "\0", "\0{}", "b\0a", to_text(b"\xff"), to_text(b"{}\0\xff"))
 TEXTS = [parameter for parameter in PARAMETERS if isinstance(parameter, (String, Enum, Bool, KeyspaceEvents))
          and not parameter.flags & (IMMUTABLE | PROTECTED) and not parameter.absent
-         and parameter.name not in ("requirepass", "loglevel")]     # a password; 7.0 does not name all levels
+         and parameter.name not in ("requirepass", "loglevel", "maxmemory-policy")]     # 7.0 does not name all values
 
 
 def edges(parameter):
