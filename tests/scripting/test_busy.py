@@ -393,6 +393,8 @@ def test_replicas_have_what_came_before_a_long_script(server, client, either_ser
     client.call("CONFIG", "SET", "repl-diskless-sync-delay", "0")
     with replica.client(timeout=60) as reader, server.client(timeout=60) as other:
         wait_until(lambda: info(reader, "replication")["master_link_status"] == "up")
+        client.call("SET", "before", "v")
+        assert client.call("WAIT", 1, 50_000) == 1      # the master, too, knows that the replica is there
         other.send_raw(encode("SET", "k", "v") + encode("EVAL", ENDLESS, 0))
         busy(client)
         wait_until(lambda: reader.call("GET", "k") == b"v")
