@@ -231,6 +231,6 @@ def test_a_real_server_takes_our_bytes(client):
 # --- how fast
 
 def test_ascending_numbers_are_appended():
-    """A loose bound, for busy machines: a few tens of nanoseconds each."""
+    """A loose bound, for busy machines and sanitizers: a few tens of nanoseconds each."""
     adding, _ = probes.measure_ints(list(range(512)), 200)
-    assert adding < 1000
+    assert adding < 10_000

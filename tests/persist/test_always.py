@@ -113,7 +113,7 @@ def test_a_script_keeps_no_writer_waiting(server):
 def test_a_script_that_wrote_waits_for_its_own_fsync(server):
     """Not for the one that it had others wait for, though it had written by then."""
     script = "redis.call('SET', 'own', 1) local n = 0 for i = 1, 20000000 do n = n + #tostring(i) end return 1"
-    with (server.client() as writer, server.client(timeout=SECONDS) as other,
+    with (server.client() as writer, server.client(timeout=10 * SECONDS) as other,
           failing(server, "fdatasync:delay_enter=10000") as trace):
         before = len(trace.calls("fdatasync"))
         with held(server.pid):
