@@ -9,6 +9,7 @@ import contextlib
 import shutil
 import tempfile
 import threading
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -59,13 +60,13 @@ class Inside(Surroundings):
             self.is_ready.set_result(None)
 
 
-class Embedded:
+class Embedded(ABC):
     """What is told of an embedded server, and asked of it, while it runs."""
 
     @property
+    @abstractmethod
     def _running(self) -> Shell:
         """Errors: FastredisError if it does not run."""
-        raise NotImplementedError
 
     @property
     def engine(self) -> Any:
@@ -218,12 +219,15 @@ class AsyncServer(Embedded):
             await asyncio.shield(self._task)
 
     async def _end(self) -> None:
-        """The service has ended, or never began: leave nothing on the loop."""
+        """Leave nothing on the loop. What stop() has not ended, as it is still starting, ends without saving."""
         task, shell, self._task, self._shell = self._task, self._shell, None, None
+        if shell is None:
+            return
         if task is not None:
-            await asyncio.wait((task,))
-        if shell is not None:
-            await shell.close()
+            if not task.done() and not shell.engine.ending:
+                shell.engine.service.end_service(0)
+            await asyncio.gather(task, return_exceptions=True)
+        await shell.close()
 
     async def _clear(self) -> None:
         try:

@@ -155,6 +155,25 @@ def test_on_the_callers_loop():
     asyncio.run(whole())
 
 
+def test_a_start_that_is_given_up(tmp_path):
+    """While the data are loaded: nothing is left, and the file is what it was."""
+    with fastredis.Server(dir=tmp_path, save="3600 1", enable_debug_command=True) as server, server.client() as client:
+        client.execute_command("DEBUG", "POPULATE", 2000)
+    before = (tmp_path / "dump.rdb").read_bytes()
+
+    async def main():
+        others = asyncio.all_tasks()
+        server = fastredis.AsyncServer(dir=tmp_path, save="3600 1", key_load_delay=1000,
+                                       loading_process_events_interval_bytes=1024)
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(server.start(), 0.5)
+        assert not server.is_running
+        assert asyncio.all_tasks() == others
+
+    asyncio.run(asyncio.wait_for(main(), 30))
+    assert (tmp_path / "dump.rdb").read_bytes() == before
+
+
 def test_clients_are_closed_with_it():
     async def main():
         server = await fastredis.AsyncServer().start()
