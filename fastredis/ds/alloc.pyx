@@ -8,7 +8,15 @@ from fastredis.ds.native cimport ctz64, likely, popcount64, unlikely
 cdef extern from "<stdlib.h>" nogil:
     void* aligned_alloc(size_t alignment, size_t size)
 
-cdef extern from "<malloc.h>" nogil:
+cdef extern from * nogil:
+    """
+    #if defined(__APPLE__)
+    #include <malloc/malloc.h>
+    #define malloc_usable_size malloc_size
+    #else
+    #include <malloc.h>
+    #endif
+    """
     size_t malloc_usable_size(void* block)
 
 cdef extern from "<sys/mman.h>" nogil:

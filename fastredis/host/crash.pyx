@@ -11,11 +11,17 @@ from fastredis.ds.alloc cimport LARGE, mem_exit_at_end, mem_give_up, mem_report_
 
 cdef extern from *:
     """
-    #include <execinfo.h>
     #include <signal.h>
     #include <stdio.h>
     #include <string.h>
     #include <unistd.h>
+
+    #if __has_include(<execinfo.h>)
+    #include <execinfo.h>
+    #else                       /* musl: a report has Python's stack only */
+    static int backtrace(void **frames, int size) { (void)frames; (void)size; return 0; }
+    static void backtrace_symbols_fd(void **frames, int size, int fd) { (void)frames; (void)size; (void)fd; }
+    #endif
 
     #define FR_CRASH_FRAMES 64
 
