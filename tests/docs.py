@@ -104,14 +104,14 @@ class Reader:
         """What it prints."""
         command = ["bash", "-euo", "pipefail", "-c"] if block.language == "sh" else ["python", "-c"]
         # What a server in the background writes goes to a file: nobody would wait for the end of a pipe.
-        with tempfile.TemporaryFile("w+") as output:
+        with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
             done = subprocess.run([*command, self.with_free_ports(block.text)],
-                                  cwd=self.directory, env=self.environment,
-                                  stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-                                  check=False, timeout=TIMEOUT_SECONDS)
+                                  cwd=self.directory, env=self.environment, stdin=subprocess.DEVNULL,
+                                  stdout=output, stderr=errors, check=False, timeout=TIMEOUT_SECONDS)
             output.seek(0)
-            printed = output.read()
-        assert done.returncode == 0, f"{where}:\n{block.text}\nexit code {done.returncode}:\n{printed}"
+            errors.seek(0)
+            printed, complaints = output.read(), errors.read()
+        assert done.returncode == 0, f"{where}:\n{block.text}\nexit code {done.returncode}:\n{printed}{complaints}"
         return printed
 
     def compare(self, wanted: str, printed: str, where: str) -> None:
