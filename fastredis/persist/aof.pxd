@@ -10,7 +10,8 @@
 #
 # fdatasync is always called by a thread of its own (persist/syncer): the loop never waits for the disk.
 # With `everysec` and `no` the replies of all clients of this iteration go out after the write (Core.holding): what was
-# acknowledged outlives the process. The exception is a write that is put off.
+# acknowledged outlives the process. The exception is a write that is put off. None is for the sake of the file before
+# this one, which the thread syncs and closes when a rewrite has begun.
 # With `always` fsyncs are numbered. Whoever wrote waits for the one that has it (Client.batch, Core.aof_synced), and so
 # do its later replies; those of others go at once. While an fsync is under way nothing is written to the file (the
 # kernel would have write(2) wait, and with it the loop): what comes in gathers for the next one.
@@ -69,6 +70,7 @@ cdef class AppendOnly(Feed):
     cdef readonly int64_t synced        # ... and is on the disk
     cdef Syncer syncer                  # the thread; None: not needed so far
     cdef object jobs                    # deque of what it is at: (offset that is written, batch)
+    cdef Py_ssize_t leaving             # the first of them: for files that are not written any more
     cdef int64_t submitted              # batch of the last fsync that was asked for (`always`)
     cdef int64_t failed_ms              # when an fsync failed last
     cdef public dict waiters            # Waiter -> None: their check() is called when `synced` grew and at the end

@@ -230,10 +230,15 @@ cdef class AppendOnly(Feed):
         return self.opened_at if self.opened else self.size
 
     cdef bint may_write(self, int64_t now_ms, bint force) except -1:
-        """A write(2) would wait for the fsync(2) that the thread is at: put it off, with everysec for a while only."""
+        """A write(2) would wait for the fsync(2) that the thread is at: put it off, with everysec for a while only.
+
+        Not for that of another file, from which there was a change to this one.
+        """
         if self.awaits_base:
             return False
         if self.policy == FSYNC_NO or not self.jobs or force:
+            return True
+        if self.policy == FSYNC_EVERYSEC and len(self.jobs) == self.leaving:
             return True
         if self.policy == FSYNC_ALWAYS:
             return False
@@ -373,6 +378,8 @@ cdef class AppendOnly(Feed):
         self.syncer.submit(self.fd, closing, 0)
         self.submitted = self.core.aof_batch - without_last
         self.jobs.append((self.written, self.submitted))
+        if closing:
+            self.leaving = len(self.jobs)
         self.synced_size = self.file_size
         return 0
 
@@ -382,6 +389,7 @@ cdef class AppendOnly(Feed):
         cdef int64_t batch
 
         written, batch = self.jobs.popleft()
+        self.leaving -= self.leaving > 0
         if error:
             self.sync_failed(error)
             return

@@ -217,8 +217,10 @@ class AofFiles:
         loading.begin(self._closed_size)
         try:
             done = 0
-            for each, size in zip(files, sizes, strict=True):
-                yield from self._load_file(each, done, is_last=each is files[-1])
+            for at, (each, size) in enumerate(zip(files, sizes, strict=True)):
+                # An increment that is empty: a rewrite had begun it, and the server died before it wrote there.
+                nothing_follows = each.kind == manifest.INCR and not any(sizes[at + 1:])
+                yield from self._load_file(each, done, is_last=each is files[-1] or nothing_follows)
                 done += size
         finally:
             loading.end()

@@ -125,9 +125,7 @@ class Child:
             os.close(end)
             raise
         if self.pid == 0:
-            os.close(self._pipe)
-            self._pipe = end
-            self._run(work)
+            self._run(work, end)
         os.close(end)
         self.folder = engine.config["dir"]
         self.file = temporary(self.pid) if temporary is not None else ""
@@ -138,18 +136,22 @@ class Child:
 
     # --- in the child ---------------------------------------------------------------
 
-    def _run(self, work: Callable[["Child"], bool]) -> None:
-        """All that the child does. It does not return."""
+    def _run(self, work: Callable[["Child"], bool], pipe: int) -> None:
+        """All that the child does. It does not return, whatever fails: it would go on as a second server."""
         code = 1
         try:
+            os.close(self._pipe)
+            self._pipe = pipe
             self.engine.host.in_child(self.kind)
             if work(self):
                 self.report(self.keys_done, last=True)
                 code = 0
         finally:
-            if sys.exc_info()[0] is not None:
-                self.engine.log.warning("Bug: a child failed with an exception\n" + traceback.format_exc())
-            os._exit(code)
+            try:
+                if sys.exc_info()[0] is not None:
+                    self.engine.log.warning("Bug: a child failed with an exception\n" + traceback.format_exc())
+            finally:
+                os._exit(code)
 
     def report(self, keys: int, last: bool = False) -> None:
         """Tell the server how far the work is; called as often as one likes."""

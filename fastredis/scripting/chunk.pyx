@@ -13,6 +13,7 @@ from fastredis.scripting.vm cimport Vm, buffer_room, vm_of
 
 cdef enum:
     BYTECODE = 0x1b             # the first byte of every dump
+    MARK = 0xef                 # ... of a byte order mark
     MOST_EXTRA = 5              # parameters before `...` for which Lua 5.1 always has room
 
 cdef enum Finding:
@@ -268,6 +269,37 @@ cdef int refuse(lua_State* L, const char* message) noexcept nogil:
     return LUA_ERRSYNTAX
 
 
+cdef struct Text:
+    const char* data
+    size_t size
+    bint begun                  # the blank has been given
+
+
+cdef const char* read_text(lua_State* L, void* data, size_t* size) noexcept nogil:
+    """A blank, and then the text."""
+    cdef Text* text = <Text*>data
+
+    if not text.begun:
+        text.begun = True
+        size[0] = 1
+        return b" "
+    size[0] = text.size
+    text.size = 0
+    return text.data if size[0] else NULL
+
+
+cdef int compile_text(lua_State* L, const char* data, size_t size, const char* name) noexcept nogil:
+    """Have Lua compile it. LuaJIT passes over a first line with `#` and a byte order mark, but not behind a blank."""
+    cdef Text text
+
+    if not lua.is_jit or size == 0 or (data[0] != c"#" and <uint8_t>data[0] != MARK):
+        return lua.L_loadbuffer(L, data, size, name)
+    text.data = data
+    text.size = size
+    text.begun = False
+    return lua.load(L, read_text, &text, name)
+
+
 cdef int chunk_load(lua_State* L, const char* text, size_t size, const char* name) noexcept nogil:
     cdef int status
 
@@ -276,7 +308,7 @@ cdef int chunk_load(lua_State* L, const char* text, size_t size, const char* nam
     if size > MOST_SOURCE:
         return refuse(L, b"chunk is too long")
     lua.pushstring(L, name)
-    status = lua.L_loadbuffer(L, text, size, name)
+    status = compile_text(L, text, size, name)
     if status == LUA_OK:
         status = finish(L, name)
     lua.remove(L, -2)
@@ -285,6 +317,7 @@ cdef int chunk_load(lua_State* L, const char* text, size_t size, const char* nam
 
 cdef struct Pieces:
     size_t size                 # bytes so far
+    bint begun                  # a blank has been given, as by read_text()
 
 
 cdef const char* read_piece(lua_State* L, void* data, size_t* size) noexcept nogil:
@@ -292,6 +325,10 @@ cdef const char* read_piece(lua_State* L, void* data, size_t* size) noexcept nog
     cdef Pieces* pieces = <Pieces*>data
     cdef const char* text
 
+    if not pieces.begun:
+        pieces.begun = True
+        size[0] = 1
+        return b" "
     lua.L_checkstack(L, 2, b"too many nested functions")
     lua.pushvalue(L, 1)
     lua.call(L, 0, 1)
@@ -316,6 +353,7 @@ cdef int chunk_load_pieces(lua_State* L, const char* name) noexcept nogil:
     cdef int status
 
     pieces.size = 0
+    pieces.begun = not lua.is_jit
     status = lua.load(L, read_piece, &pieces, name)
     return finish(L, name) if status == LUA_OK else status
 

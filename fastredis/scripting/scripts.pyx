@@ -159,7 +159,7 @@ cdef class Scripts:
         script.name = digits[:SHA1_TEXT]
         if size > 1 and text[0] == c"#" and text[1] == c"!":
             newline = <const char*>memchr(text, c"\n", size)
-            if newline is NULL:
+            if newline is NULL or memchr(text, 0, newline - text) is not NULL:
                 c.error(ERR_SHEBANG)
                 return None
             start = newline - text              # the newline stays: lines are counted with this one

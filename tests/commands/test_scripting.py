@@ -28,6 +28,8 @@ def returns(script, value, *rest):
     return [(["EVAL", script, *(rest or ("0",))], value)]
 
 
+BAD_MARK = Error("ERR Error compiling script (new function): user_script:1: unexpected symbol near '#'")
+
 CASES = {
     "a number": returns("return 3", 3),
     "a number is truncated": returns("return -3.99", -3),
@@ -142,6 +144,9 @@ CASES = {
     "another flag": returns("#!lua flags=x\nreturn 1", Error("ERR Unexpected flag in script shebang: x")),
     "another option": returns("#!lua name=x\nreturn 1", Error("ERR Unknown lua shebang option: name=x")),
     "only a shebang": returns("#!lua", Error("ERR Invalid script shebang")),
+    "a zero byte in a shebang": returns("#!lua flags=no-writes\0\nreturn 1", Error("ERR Invalid script shebang")),
+    "a comment as in a shell": [
+        *returns("# x\nreturn 1", BAD_MARK), *returns("#\nreturn 1", BAD_MARK), *returns("#", BAD_MARK)],
 
     "numkeys": [
         (["EVAL", "return 1", "x"], NOT_INTEGER),

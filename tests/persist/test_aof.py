@@ -474,6 +474,17 @@ def test_only_the_last_file_may_be_torn(tmp_path):
     assert "Fatal error: the truncated file is not the last file" in str(failure.value)
 
 
+def test_an_increment_may_be_torn_before_empty_ones(tmp_path):
+    """Where writing goes on is in the manifest before anything is written there."""
+    folder = write_aof(tmp_path, ("a", "b", b""), ("b", "i", formatted("SET k v", "SET l w")[:-1]), ("c", "i", b""))
+    with aof_server(tmp_path) as server, server.client() as client:
+        assert client.call("KEYS", "*") == [b"k"]
+        assert client.call("SET", "m", "x") == OK
+    assert (folder / "b").read_bytes() == formatted("SET k v")
+    with aof_server(tmp_path) as server, server.client() as client:
+        assert sorted(client.call("KEYS", "*")) == [b"k", b"m"]
+
+
 def test_missing_file_ends_the_server(tmp_path):
     write_aof(tmp_path, ("a", "b", formatted("SET k v"))).joinpath("a").unlink()
     with pytest.raises(RuntimeError) as failure:

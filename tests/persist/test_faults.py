@@ -1,4 +1,5 @@
 """Faults of the system: no threads, no children, a disk that fails."""
+import os
 import shutil
 import subprocess
 import sys
@@ -7,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from fastredis.persist import child
 from tests.faults import failing, needs_strace
 from tests.helpers import info, wait_until
+from tests.local import Local
 from tests.persist.dataset import saved
 from tests.rows import OK
 from tests.servers import fastredis_server, free_port
@@ -56,6 +59,26 @@ def test_no_thread_is_needed_later(fresh_server, tmp_path, loop):
         assert info(client)["aof_pending_bio_fsync"] == "0"
 
 
+def test_a_child_ends_whatever_fails_in_it(monkeypatch):
+    here, fork = os.getpid(), child.fork
+
+    def fork_and_fail(engine):
+        pid = fork(engine)
+        if pid == 0:
+            monkeypatch.setattr(os, "close", None)      # each call is an exception
+        return pid
+
+    with Local() as local:
+        monkeypatch.setattr(child, "fork", fork_and_fail)
+        try:
+            made = child.Child(local.server.engine, "rdb", lambda child: True, lambda outcome: None)
+        finally:
+            if os.getpid() != here:
+                os._exit(3)                             # it came back
+        assert os.waitstatus_to_exitcode(os.waitpid(made.pid, 0)[1]) == 1
+        made.kill()
+
+
 # --- fsync --------------------------------------------------------------------------------------
 
 @needs_strace
@@ -73,6 +96,19 @@ def test_a_failed_fsync_is_made_up_for_under_any_policy(fresh_server, tmp_path, 
         assert info(client)["aof_last_write_status"] == "ok"
     with fastredis_server("--dir", str(tmp_path), *AOF) as again:
         again.stop()
+
+
+@needs_strace
+def test_what_is_written_after_the_beginning_of_a_rewrite_does_not_wait_for_the_file_before(fresh_server, tmp_path):
+    """That is synced and closed; what is acknowledged meanwhile is in the new one, whatever becomes of the process."""
+    server = fresh_server("--dir", str(tmp_path), *AOF)
+    with server.client(timeout=SECONDS) as client, failing(server, "fdatasync:delay_enter=1000000") as trace:
+        client.call("INCR", "n")
+        client.call("BGREWRITEAOF")
+        assert client.call("INCR", "n") == 2
+        check_copy(tmp_path, 2)
+        wait_until(lambda: trace.calls("fdatasync"))
+    assert "AOF fsync is taking too long" not in server.log()
 
 
 @needs_strace
