@@ -5,7 +5,8 @@ import importlib
 import sys
 from typing import Any
 
-__all__ = ["AsyncServer", "FastredisError", "Server", "ServerError", "SettingError", "__version__", "run"]
+__all__ = ["AsyncServer", "ClosedError", "FastredisError", "LocalClient", "ReplyError", "Server", "ServerError",
+           "SettingError", "WouldBlockError", "__version__", "run"]
 
 __version__ = "0.1.0"
 
@@ -19,8 +20,9 @@ def build_id() -> str:
 
 
 # What is imported only when it is asked for, since the engine takes its time; for type checkers it is in __init__.pyi.
-_LATER = {"AsyncServer": "embed.server", "Server": "embed.server", "FastredisError": "embed.errors",
-          "ServerError": "embed.errors", "SettingError": "embed.errors"}
+_LATER = {"AsyncServer": "embed.server", "Server": "embed.server", "LocalClient": "embed.local",
+          **dict.fromkeys(("ClosedError", "FastredisError", "ReplyError", "ServerError", "SettingError",
+                           "WouldBlockError"), "embed.errors")}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,7 @@
 """AsyncServer, a server on the caller's event loop; Server, one on a thread and a loop of its own.
 
     Server --thread--> AsyncServer --> fastredis.server.Server --> Engine
+                            `--Gate--> LocalClient ------------------^
 """
 
 import asyncio
@@ -19,12 +20,13 @@ from urllib.parse import quote as url_quote
 
 from fastredis.config.config import Config, ConfigError, FatalConfigError
 from fastredis.embed.errors import FastredisError, ServerError, SettingError
+from fastredis.embed.local import Gate, LocalClient
 from fastredis.embed.settings import DEFAULTS, Setting, config_of, text_of
+from fastredis.embed.shared_loop import SharedLoop
 from fastredis.host.logs import Logger
 from fastredis.host.sockets import bind_tcp, sockname
 from fastredis.host.surroundings import Surroundings
 from fastredis.server import Server as Shell
-from fastredis.server import new_loop
 from fastredis.text import to_bytes, to_text
 
 LOG_LINES = 200
@@ -69,9 +71,13 @@ class Embedded(ABC):
         """Errors: FastredisError if it does not run."""
 
     @property
-    def engine(self) -> Any:
-        """The engine: its clock, its settings. To be used on the loop only."""
-        return self._running.engine
+    @abstractmethod
+    def engine(self) -> LocalClient:
+        """The engine itself, as a client in this process: engine.execute("SET", "key", 1), engine.clock.
+
+        A Server's may be used by all threads, an AsyncServer's on its event loop. Errors: FastredisError if it does not
+        run.
+        """
 
     @property
     def config(self) -> Config:
@@ -154,6 +160,8 @@ class AsyncServer(Embedded):
         self._task: asyncio.Task[int] | None = None
         self._shell: Shell | None = None
         self._log: TailLogger | None = None
+        self._gate: Gate | None = None          # who may call the engine; None: this loop's thread
+        self._local: LocalClient | None = None
         config_of({name: value for name, value in self._settings.items() if name != "dir"})    # wrong ones raise here
 
     # --- life ---------------------------------------------------------------------------
@@ -166,6 +174,7 @@ class AsyncServer(Embedded):
         """Load the data, and listen. A server that has been stopped may be started again."""
         if self._task is not None:
             raise FastredisError("the server runs already")
+        self._gate = self._gate or Gate()
         self._directory = tempfile.mkdtemp(prefix="fastredis-")
         settings: dict[str, Setting] = {"dir": self._directory,
                                         "unixsocket": str(Path(self._directory, SOCKET_NAME)), **self._settings}
@@ -245,6 +254,13 @@ class AsyncServer(Embedded):
         await self.stop()
 
     @property
+    def engine(self) -> LocalClient:
+        local = self._local
+        if local is None or local.is_closed:
+            local = self._local = LocalClient(self._gate, self._running.engine)
+        return local
+
+    @property
     def _running(self) -> Shell:
         if self._shell is None:
             raise FastredisError("the server does not run")
@@ -267,7 +283,7 @@ class Server(Embedded):
 
     def __init__(self, *, on_fatal: Callable[[str, bool], None] | None = None, **settings: Setting):
         self._server = AsyncServer(on_fatal=on_fatal, **settings)
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop: SharedLoop | None = None
         self._thread: threading.Thread | None = None
         self._changing = threading.Lock()           # it is being started or stopped
 
@@ -280,7 +296,8 @@ class Server(Embedded):
         with self._changing:
             if self._thread is not None:
                 raise FastredisError("the server runs already")
-            self._loop = new_loop()
+            self._loop = SharedLoop()
+            self._server._gate = self._loop.gate
             self._thread = threading.Thread(target=self._serve, args=(self._loop,), name="fastredis", daemon=True)
             self._thread.start()
             with contextlib.ExitStack() as failing:
@@ -322,6 +339,10 @@ class Server(Embedded):
         self.stop()
 
     @property
+    def engine(self) -> LocalClient:
+        return self._server.engine
+
+    @property
     def _running(self) -> Shell:
         return self._server._running
 
@@ -337,14 +358,16 @@ class Server(Embedded):
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     @staticmethod
-    def _serve(loop: asyncio.AbstractEventLoop) -> None:
+    def _serve(loop: SharedLoop) -> None:
         """The thread."""
+        loop.gate.settle()
         asyncio.set_event_loop(loop)
         try:
             loop.run_forever()
         finally:
             loop.run_until_complete(loop.shutdown_asyncgens())
             loop.close()
+            loop.gate.open()
 
     def _join(self) -> None:
         if self._loop is not None and self._thread is not None:

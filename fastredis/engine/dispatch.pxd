@@ -17,6 +17,8 @@ from fastredis.engine.command cimport Command
 from fastredis.engine.engine cimport Engine
 
 cdef int run_batch(Client c, Batch* batch) except -1
+# Execute the request in argv, which comes alone. 1: CLIENT PAUSE or a copy holds it, and it is to come again.
+cdef int run_request(Client c) except -1
 # Look the commands of a batch up (NULL: there is none), and ask for what they will need of memory.
 cdef int prepare(Client c, Batch* batch, void** commands) except -1
 cdef int execute(Client c, Command command) except -1

@@ -106,11 +106,33 @@ cdef int run_requests(Client c, Batch* batch, void** commands) except -1:
                 if unlikely(c.flags & (C_BLOCKED | C_CLOSE_AFTER_REPLY | C_CLOSE_ASAP)):
                     return i
         except Exception:
-            c.out.truncate(min(mark, c.out.size))
-            if c.flags & C_MULTI:
-                c.flags |= C_DIRTY_EXEC         # what failed to be queued must not be missing
-            internal_error(c, <Command>commands[i - 1] if commands[i - 1] is not NULL else None, dirty)
+            failed(c, commands[i - 1], mark, dirty)
     return i
+
+
+cdef int run_request(Client c) except -1:
+    cdef CommandTable table = <CommandTable>c.engine.commands
+    cdef size_t mark = c.out.size
+    cdef int64_t dirty = c.core.dirty
+    cdef void* command = NULL
+
+    c.core.tick = ticks()
+    try:
+        command = find_command(table, c.argv[0].ptr, c.argv[0].size)
+        if command is NULL:
+            return unknown(c)
+        return execute_known(c, <Command>command)
+    except Exception:
+        failed(c, command, mark, dirty)
+    return 0
+
+
+cdef int failed(Client c, void* command, size_t mark, int64_t dirty) except -1:
+    """A request raised. mark, dirty: what the reply's size and Core.dirty were before it."""
+    c.out.truncate(min(mark, c.out.size))
+    if c.flags & C_MULTI:
+        c.flags |= C_DIRTY_EXEC         # what failed to be queued must not be missing
+    return internal_error(c, <Command>command if command is not NULL else None, dirty)
 
 
 cdef inline bint may_share(Batch* batch, void** commands, int i) noexcept:

@@ -1,0 +1,688 @@
+"""Clients of an engine in this process. The design comment is in local.pxd."""
+cimport cython
+
+import asyncio
+import contextlib
+import os
+import threading
+import time
+from collections import deque
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from libc.stdint cimport uint64_t
+
+from fastredis.ds.native cimport unlikely
+from fastredis.ds.numbers cimport INT64_TEXT, format_int64
+from fastredis.embed.reading cimport read_value
+from fastredis.engine.blocking cimport Blocked, Waiter
+from fastredis.engine.dispatch cimport run_request
+from fastredis.engine.engine cimport (
+    C_BLOCKED, C_CLOSE_AFTER_REPLY, C_CLOSE_ASAP, C_CLOSED, C_GONE, Engine,
+)
+from fastredis.engine.reply cimport reply_new
+
+from fastredis.embed.errors import ClosedError, FastredisError, ReplyError, WouldBlockError
+from fastredis.embed.reading import Push
+
+cdef extern from "pythread.h":
+    enum:
+        NOWAIT_LOCK
+        WAIT_LOCK
+    PyThread_type_lock PyThread_allocate_lock()
+    void PyThread_free_lock(PyThread_type_lock lock)
+    int PyThread_acquire_lock(PyThread_type_lock lock, int wait) nogil
+    void PyThread_release_lock(PyThread_type_lock lock)
+    unsigned long PyThread_get_thread_ident() noexcept
+
+cdef extern from "Python.h":
+    const char* utf8_of "PyUnicode_AsUTF8AndSize"(object text, Py_ssize_t* size) except NULL
+
+cdef enum:
+    ARGS_INSIDE = 16            # arguments that a call has room for on its stack
+DISK_LOOK_S = 0.0002            # how often it is looked whether an fsync has ended
+
+PENDING = object()              # the answer is not there yet
+
+cdef int forks = 0              # how many ancestors of this process had this module, too
+
+
+def note_fork():
+    """In a child of os.fork()."""
+    global forks
+    forks += 1
+
+
+os.register_at_fork(after_in_child=note_fork)
+
+
+@cython.final
+cdef class Gate:
+    """Who may call an engine: with `shared`, every thread; without, that of its loop, which is the one that makes this.
+
+    wake: called, from another thread, when the loop has something to do that it does not know of.
+    """
+
+    def __init__(self, *, bint shared=False, wake=None):
+        self.wake = wake
+        self.forks = forks
+        if shared:
+            self.door = PyThread_allocate_lock()
+            self.room = PyThread_allocate_lock()
+            if self.door is NULL or self.room is NULL:
+                raise MemoryError
+        else:
+            self.settle()
+
+    def __dealloc__(self):
+        if self.door is not NULL:
+            PyThread_free_lock(self.door)
+        if self.room is not NULL:
+            PyThread_free_lock(self.room)
+
+    def settle(self):
+        """This thread is the loop's, and inside from now on."""
+        self.home = PyThread_get_thread_ident()
+        if self.room is NULL:
+            self.holder, self.depth = self.home, 1
+        else:
+            self.enter()
+
+    cdef bint is_home(self) noexcept:
+        """Whether this thread is the loop's."""
+        return PyThread_get_thread_ident() == self.home
+
+    cdef int enter(self) except -1:
+        """Be the only one inside. Errors: FastredisError, where that can't be."""
+        cdef unsigned long me = PyThread_get_thread_ident()
+
+        if unlikely(self.forks != forks):
+            raise FastredisError("this is a child of the process that the server runs in: it can't be used here")
+        if self.holder == me:
+            self.depth += 1
+            return 0
+        if unlikely(self.room is NULL):
+            raise FastredisError("an AsyncServer's engine is for the thread of its event loop")
+        acquire(self.door)
+        acquire(self.room)
+        PyThread_release_lock(self.door)
+        self.holder, self.depth = me, 1
+        return 0
+
+    cdef int leave(self) except -1:
+        cdef bint stirred
+
+        self.depth -= 1
+        if self.depth:
+            return 0
+        stirred = self.stirred and self.holder != self.home
+        self.stirred = False
+        self.holder = 0
+        PyThread_release_lock(self.room)
+        if unlikely(stirred):
+            self.wake()
+        return 0
+
+    def stir(self):
+        """The loop has got something to do. If it sleeps, it has to be woken."""
+        self.stirred = True
+
+    def open(self):
+        """The loop is about to sleep: others may come in."""
+        self.leave()
+
+    def close(self):
+        """It is awake."""
+        self.enter()
+
+
+cdef int acquire(PyThread_type_lock lock) except -1:
+    if not PyThread_acquire_lock(lock, NOWAIT_LOCK):
+        with nogil:
+            PyThread_acquire_lock(lock, WAIT_LOCK)
+    return 0
+
+
+# --- arguments --------------------------------------------------------------------------
+
+cdef inline int put_arg(Arg* a, object value, list kept) except -1:
+    """An argument as bytes, borrowed from the value, or from what is kept for it."""
+    cdef Py_ssize_t size
+
+    a.hash = 0
+    if type(value) is bytes:
+        a.ptr = PyBytes_AS_STRING(value)
+        a.size = PyBytes_GET_SIZE(value)
+    elif type(value) is str and (<str>value).isascii():
+        a.ptr = utf8_of(value, &size)
+        a.size = size
+    else:
+        value = bytes_of(value)
+        kept.append(value)
+        a.ptr = PyBytes_AS_STRING(value)
+        a.size = PyBytes_GET_SIZE(value)
+    return 0
+
+
+cdef bytes bytes_of(object value):
+    cdef char[INT64_TEXT] digits
+
+    if isinstance(value, bytes):
+        return bytes(value)
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogateescape")
+    if isinstance(value, bool) or value is None:
+        raise TypeError(f"an argument can't be {value!r}: say what it is to be, as bytes, a str, or a number")
+    if isinstance(value, int):
+        if -(1 << 62) < value < (1 << 62):
+            return digits[:format_int64(digits, value)]
+        return b"%d" % value
+    if isinstance(value, float):
+        return repr(float(value)).encode()
+    if isinstance(value, (bytearray, memoryview)):
+        return bytes(value)
+    raise TypeError(f"an argument can't be of type {type(value).__name__}: it is bytes, a str, an int, or a float")
+
+
+# --- the client ---------------------------------------------------------------------------
+
+@cython.no_gc_clear                 # Connection's __dealloc__ needs the engine
+cdef class LocalClient(Connection):
+    """A client of an engine in this process: its commands are function calls.
+
+    database: the number that it begins with. protocol: what RESP version replies have, as HELLO sets it. decode: text
+    in replies is str, in UTF-8, and not bytes. It may be used by several threads and tasks at a time, but what belongs
+    to a connection is theirs in common then: SELECT, MULTI, WATCH, subscriptions. For these there is new_client().
+    """
+
+    def __init__(self, Gate gate not None, Engine engine not None, int database=0, int protocol=3, bint decode=False):
+        gate.enter()
+        try:
+            if not 0 <= database < engine.database_count:
+                raise ReplyError("ERR DB index is out of range")
+            if protocol not in (2, 3):
+                raise ReplyError("NOPROTO unsupported protocol version")
+            if engine.ending:
+                raise ClosedError("the server does not run")
+            Connection.__init__(self, engine)
+            self.gate = gate
+            self.decode = decode
+            self.requests = deque()
+            self.arrived = deque()
+            self.spares = []
+            self.resp = protocol
+            self.out = reply_new(&engine.core, engine, protocol)
+            self.authenticated = True
+            self.peer = self.local = b"in-process:0"
+            self.set_unix_socket()
+            self.db = engine.db(database)
+            self.core.connections += 1
+            engine.clients[self.id] = self
+        finally:
+            gate.leave()
+
+    # --- for programs -------------------------------------------------------------------
+
+    def execute(self, *args):
+        """Execute a command: execute(b"SET", "key", 1) -> its reply as a Python value.
+
+        args: bytes, str (in UTF-8), int, float. What a reply is: see fastredis.embed.reading. A command that blocks is
+        waited for; on the engine's own event loop, where nothing can be waited for, it is answered at once as inside
+        of MULTI.
+        Errors: ReplyError; WouldBlockError; ClosedError; TypeError of an argument; UnicodeDecodeError with decode.
+        """
+        cdef LocalClient client
+        cdef object value
+        cdef bint awaited
+
+        self.gate.enter()
+        try:
+            client = self if not self.awaited else self.free_client()
+            value = client.ask(args)
+            awaited = client.awaited
+        finally:
+            self.gate.leave()
+        if unlikely(awaited):
+            value = client.wait(value)
+            self.release(client)
+        if type(value) is ReplyError:
+            raise value
+        return value
+
+    async def aexecute(self, *args):
+        """The same on an event loop: what has to wait is awaited."""
+        cdef LocalClient client
+        cdef object value
+        cdef bint awaited
+
+        self.gate.enter()
+        try:
+            client = self if not self.awaited else self.free_client()
+            value = client.ask(args)
+            awaited = client.awaited
+        finally:
+            self.gate.leave()
+        if unlikely(awaited):
+            value = await client.answered(value)
+            self.release(client)
+        if type(value) is ReplyError:
+            raise value
+        return value
+
+    def execute_all(self, requests):
+        """Execute several commands, each a tuple of arguments, in one turn -> list of values, errors among them."""
+        cdef LocalClient client = self.taken()
+        cdef list values = []
+        cdef object rest = iter(requests)
+
+        while client.ask_all(rest, values):
+            values.append(client.wait(values.pop()))
+        self.release(client)
+        return values
+
+    async def aexecute_all(self, requests):
+        """The same on an event loop."""
+        cdef LocalClient client = self.taken()
+        cdef list values = []
+        cdef object rest = iter(requests)
+
+        while client.ask_all(rest, values):
+            values.append(await client.answered(values.pop()))
+        self.release(client)
+        return values
+
+    def submit(self, *args):
+        """Have a command executed when those before it are; what it replies arrives, and `told` is called then."""
+        self.gate.enter()
+        try:
+            self.check_open()
+            self.engine.begin_turn()
+            try:
+                self.requests.append(args)
+                self.resume()
+            finally:
+                self.engine.end_turn()
+            if self.core.holding:
+                self.engine.catch_up()
+        finally:
+            self.gate.leave()
+
+    def disconnect(self):
+        """The client is no more: what it waits for, watches and subscribes to is given up."""
+        self.gate.enter()
+        try:
+            for client in self.spares:
+                (<LocalClient>client).close_now()
+            self.close_now()
+        finally:
+            self.gate.leave()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.disconnect()
+
+    def new_client(self, database=None, protocol=None, decode=None):
+        """Another client of this engine, with a state of its own; what is not said is as with this one."""
+        return LocalClient(self.gate, self.engine, self.db.index if database is None else database,
+                           self.resp if protocol is None else protocol, self.decode if decode is None else decode)
+
+    @property
+    def is_closed(self):
+        """Whether it takes no more commands."""
+        return self.flags & C_GONE != 0 or self.engine.ending
+
+    @property
+    def clock(self):
+        """The engine's clock."""
+        return self.engine.clock
+
+    # --- requests -----------------------------------------------------------------------
+
+    cdef object ask(self, tuple args):
+        """Execute a command in a turn of its own -> its value. If `awaited` is set, wait() is to follow."""
+        cdef object value
+
+        self.check_open()
+        self.engine.begin_turn()
+        try:
+            self.run(args)
+        finally:
+            self.engine.end_turn()
+        value = self.answer()
+        self.awaited = self.must_wait(value)
+        return value
+
+    def ask_all(self, rest, list values not None):
+        """Execute what an iterator has in one turn; returns whether the latest value has to be waited for."""
+        cdef object value = None
+
+        self.gate.enter()
+        try:
+            self.engine.begin_turn()
+            try:
+                for args in rest:
+                    self.check_open()
+                    self.run(tuple(args))
+                    value = self.answer()
+                    values.append(value)
+                    if value is PENDING:
+                        break
+            finally:
+                self.engine.end_turn()
+            return self.must_wait(value) and len(values) > 0
+        finally:
+            self.gate.leave()
+
+    cdef bint must_wait(self, object value) except -1:
+        """After the turn: whether it has no value yet, or none that may be told before an fsync."""
+        if unlikely(self.core.holding):
+            self.engine.catch_up()
+        if unlikely(self.batch > self.core.aof_synced):
+            self.inbox()                    # flush() is called when it is synced
+            return True
+        return value is PENDING
+
+    cdef int check_open(self) except -1:
+        if unlikely(self.flags & C_GONE or self.engine.ending):
+            raise ClosedError("the server does not run" if self.engine.ending else "the client is closed")
+        return 0
+
+    cdef int run(self, tuple args) except -1:
+        """Execute a command; what it replies is in self.out, or comes later."""
+        cdef Arg inside[ARGS_INSIDE]
+        cdef Arg* argv = inside
+        cdef Py_ssize_t count = len(args)
+
+        if count == 0:
+            raise TypeError("a command has a name")
+        if count <= ARGS_INSIDE:
+            return self.start(argv, args)
+        argv = <Arg*>PyMem_Malloc(count * sizeof(Arg))
+        if argv is NULL:
+            raise MemoryError
+        try:
+            return self.start(argv, args)
+        finally:
+            PyMem_Free(argv)
+
+    cdef int start(self, Arg* argv, tuple args) except -1:
+        cdef list kept = []
+        cdef Py_ssize_t i
+
+        for i in range(len(args)):
+            put_arg(&argv[i], args[i], kept)
+        self.argv, self.argc = argv, <int>len(args)
+        self.active_ms = self.core.now_ms
+        self.out.resp = self.resp
+        if run_request(self):
+            self.requests.appendleft(args)      # CLIENT PAUSE holds it
+        return 0
+
+    cdef object answer(self):
+        """What a command replied; PENDING: it waits. Of several values (SUBSCRIBE), the others have arrived."""
+        cdef const char* at
+        cdef object value
+
+        if unlikely(self.flags & C_BLOCKED):
+            return PENDING
+        if unlikely(self.out.size == 0):
+            return None                     # CLIENT REPLY OFF
+        at = self.out.data
+        try:
+            value = read_value(&at, self.decode)
+            if unlikely(at < self.out.data + self.out.size):
+                self.read_all(at, self.out)
+        finally:
+            self.out.clear()
+        if unlikely(self.flags & C_CLOSE_AFTER_REPLY):
+            self.close_now()
+        return value
+
+    # --- clients for those who wait -----------------------------------------------------
+
+    cdef LocalClient free_client(self):
+        """A client like this one, which somebody waits with."""
+        return self.spares.pop() if self.spares else self.new_client()
+
+    cdef LocalClient taken(self):
+        """This client or one like it, for one caller until release()."""
+        cdef LocalClient client
+
+        self.gate.enter()
+        try:
+            client = self if not self.awaited else self.free_client()
+            client.awaited = True
+            return client
+        finally:
+            self.gate.leave()
+
+    cdef int release(self, LocalClient client) except -1:
+        """Nobody waits with it any more."""
+        client.awaited = False
+        if client is not self:
+            self.spares.append(client)
+        return 0
+
+    # --- what comes out of turn ---------------------------------------------------------
+
+    cdef int read_all(self, const char* at, Reply reply) except -1:
+        """All values of a buffer from there on have arrived."""
+        cdef const char* end = reply.data + reply.size
+
+        self.arrived_bytes += end - at
+        while at < end:
+            try:
+                self.arrived.append(read_value(&at, self.decode))
+            except UnicodeDecodeError as error:
+                self.arrived.append(error)
+        return 0
+
+    cdef int keep_answers(self, Reply reply) except -1:
+        """The same, and the buffer is empty then."""
+        if reply.size:
+            self.read_all(reply.data, reply)
+        reply.clear()
+        self.check_output()
+        return 0
+
+    cdef int tell(self) except -1:
+        if self.told is not None:
+            self.told()
+        return 0
+
+    cdef object take_answer(self):
+        """The first answer that has arrived, messages out of turn left aside; PENDING: none has."""
+        cdef Py_ssize_t i
+
+        for i in range(len(self.arrived)):
+            if type(self.arrived[i]) is not Push:
+                value = self.arrived[i]
+                del self.arrived[i]
+                self.count_arrived()
+                return value
+        return PENDING
+
+    def read(self):
+        """The first of what has arrived, messages included. IndexError: nothing has."""
+        value = self.arrived.popleft()
+        self.count_arrived()
+        return checked(value)
+
+    cdef int count_arrived(self) except -1:
+        if not self.arrived:
+            self.arrived_bytes = 0
+        return 0
+
+    def look(self, value):
+        """What is waited for (PENDING, or a value that is not durable yet) -> it, and whether it is all there."""
+        self.gate.enter()
+        try:
+            if value is PENDING:
+                value = self.take_answer()
+            if value is not PENDING and self.batch <= self.core.aof_synced:
+                return value, True
+            self.check_open()
+            return value, False
+        finally:
+            self.gate.leave()
+
+    cdef object wait(self, object value):
+        """Wait until a command is answered, and its answer is durable."""
+        if self.gate.holder == PyThread_get_thread_ident():
+            return checked(self.wait_here(value))
+        event = threading.Event()
+        self.told = event.set
+        done = False
+        try:
+            while True:
+                event.clear()
+                value, done = self.look(value)
+                if done:
+                    return checked(value)
+                event.wait()
+        finally:
+            self.told = None
+            if not done:
+                self.give_up()
+
+    async def answered(self, value):
+        """Await the same."""
+        loop = asyncio.get_running_loop()
+        is_home = self.gate.is_home()
+        done = False
+        try:
+            while True:
+                future = loop.create_future()
+                self.told = telling(loop, future, is_home)
+                value, done = self.look(value)
+                if done:
+                    return checked(value)
+                await future
+        finally:
+            self.told = None
+            if not done:
+                self.give_up()
+
+    cdef object wait_here(self, object value):
+        """On the loop's own thread, or inside of a turn: nothing can be waited for but a disk."""
+        if value is PENDING:
+            self.end_wait()
+            value = self.take_answer()
+            if value is PENDING:
+                self.check_open()
+                self.give_up()
+                raise WouldBlockError("this command has to wait: await aexecute()")
+        while self.batch > self.core.aof_synced:
+            self.engine.catch_up()
+            time.sleep(DISK_LOOK_S)
+        return value
+
+    cdef int end_wait(self) except -1:
+        """Have the command that waits answered as if its time were over, where that can be."""
+        cdef Waiter waiter = <Waiter>self.blocked
+
+        if self.requests:                   # held by CLIENT PAUSE, FAILOVER, or a copy: never begun
+            (<Blocked>self.engine.blocked).remove(self)
+            self.flags &= ~<uint64_t>C_BLOCKED
+            self.requests.clear()
+        elif waiter is not None and not waiter.steadfast:
+            self.engine.begin_turn()
+            try:
+                (<Blocked>self.engine.blocked).unblock(self, None)
+            finally:
+                self.engine.end_turn()
+        return 0
+
+    cdef int give_up(self) except -1:
+        """Nobody waits for the answer any more, and it must not be taken for another command's."""
+        self.gate.enter()
+        try:
+            if not self.is_closed:
+                self.end_wait()
+                if self.flags & C_BLOCKED:
+                    self.close_now()        # it will be answered some day, and nobody can tell when
+                self.take_answer()
+            self.awaited = False
+        finally:
+            self.gate.leave()
+        return 0
+
+    # --- what the engine calls ----------------------------------------------------------
+
+    cdef int flush(self) except -1:
+        if self.flags & C_CLOSE_ASAP:
+            return 0
+        if unlikely(self.batch > self.core.aof_synced):
+            return self.engine.hold(self)
+        if self.pending is not None and self.pending.size:
+            self.keep_answers(self.pending)
+        self.tell()
+        if self.flags & C_CLOSE_AFTER_REPLY:
+            self.close_now()
+        return 0
+
+    cdef int resume(self) except -1:
+        """It waits no more: go on with what it was asked meanwhile."""
+        if not self.core.holding and not self.flags & C_GONE:
+            self.flush()                    # what it has waited for comes first
+        while self.requests and not self.flags & (C_BLOCKED | C_GONE):
+            args = self.requests.popleft()
+            try:
+                self.run(args)
+            except TypeError as error:
+                self.arrived.append(error)
+            if self.flags & C_BLOCKED:
+                return 0
+            if self.core.holding or self.batch > self.core.aof_synced:
+                self.hold_reply()           # flush() brings it
+            else:
+                self.keep_answers(self.out)
+                self.tell()
+            if self.flags & C_CLOSE_AFTER_REPLY:
+                self.close_now()
+        return 0
+
+    cdef int send_reply(self) except -1:
+        """Its replies are read where its commands are executed."""
+        return 0
+
+    cdef bint takes(self, size_t size) except -1:
+        """What its own commands reply is for this process, which may have it all."""
+        return True
+
+    cdef int64_t output_size(self) except -1:
+        return self.arrived_bytes
+
+    cdef int close(self) except -1:
+        return self.close_now()
+
+    cdef int end(self) except -1:
+        return self.close_now()
+
+    cdef int close_now(self) except -1:
+        if not self.flags & C_CLOSED:
+            Connection.connection_lost(self, None)
+            self.tell()
+        return 0
+
+
+def checked(value):
+    """A value, if it is not the error of one that could not be read."""
+    if isinstance(value, UnicodeDecodeError):
+        raise value
+    return value
+
+
+def telling(loop, future, is_home):
+    """A function that ends the wait for a future of a loop. is_home: it is called on that loop."""
+    def end():
+        if not future.done():
+            future.set_result(None)
+
+    def end_there():
+        with contextlib.suppress(RuntimeError):     # that loop is closed
+            loop.call_soon_threadsafe(end)
+
+    return end if is_home else end_there
