@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 __all__ = ["AsyncServer", "ClosedError", "FastredisError", "LocalClient", "ReplyError", "Server", "ServerError",
-           "SettingError", "WouldBlockError", "__version__", "run"]
+           "SettingError", "WouldBlockError", "__version__", "aconnect", "connect", "run", "url"]
 
 __version__ = "0.1.0"
 
@@ -20,7 +20,8 @@ def build_id() -> str:
 
 
 # What is imported only when it is asked for, since the engine takes its time; for type checkers it is in __init__.pyi.
-_LATER = {"AsyncServer": "embed.server", "Server": "embed.server", "LocalClient": "embed.local",
+_LATER = {"AsyncServer": "embed.server", "Server": "embed.server", "LocalClient": "embed.local", "url": "embed.named",
+          "connect": "redis_py", "aconnect": "redis_py",
           **dict.fromkeys(("ClosedError", "FastredisError", "ReplyError", "ServerError", "SettingError",
                            "WouldBlockError"), "embed.errors")}
 

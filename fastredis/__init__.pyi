@@ -5,8 +5,11 @@ from fastredis.embed.errors import ServerError as ServerError
 from fastredis.embed.errors import SettingError as SettingError
 from fastredis.embed.errors import WouldBlockError as WouldBlockError
 from fastredis.embed.local import LocalClient as LocalClient
+from fastredis.embed.named import url as url
 from fastredis.embed.server import AsyncServer as AsyncServer
 from fastredis.embed.server import Server as Server
+from fastredis.redis_py import aconnect as aconnect
+from fastredis.redis_py import connect as connect
 
 __version__: str
 REDIS_VERSION: str

@@ -17,7 +17,7 @@ MAX_WIDTH = 120
 # From the left to the right: a module imports and cimports only from layers to its left, or from its own folder
 # (without cycles).
 LAYERS = ["ds", "values", "text", "_resp", "config", "host", "engine", "persist", "replication", "scripting",
-          "commands", "assembly", "server", "own_process", "cli", "__main__", "embed"]
+          "commands", "assembly", "server", "own_process", "cli", "__main__", "embed", "redis_py"]
 IMPORT = re.compile(r"^\s*(?:from (fastredis[\w.]*) c?import (\([^)]*\)|.*)|c?import (fastredis[\w.]*))", re.MULTILINE)
 
 

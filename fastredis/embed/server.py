@@ -7,6 +7,7 @@
 import asyncio
 import atexit
 import contextlib
+import os
 import shutil
 import tempfile
 import threading
@@ -286,16 +287,23 @@ class Server(Embedded):
         self._loop: SharedLoop | None = None
         self._thread: threading.Thread | None = None
         self._changing = threading.Lock()           # it is being started or stopped
+        self._pid = 0                               # the process in which it was started
 
     @property
     def is_running(self) -> bool:
-        return self._server.is_running
+        return self._server.is_running and not self.is_elsewhere
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether this is a child of the process that it was started in, and may run in."""
+        return self._thread is not None and self._pid != os.getpid()
 
     def start(self) -> Self:
         """Returns when it listens. A server that has been stopped may be started again."""
         with self._changing:
             if self._thread is not None:
                 raise FastredisError("the server runs already")
+            self._pid = os.getpid()
             self._loop = SharedLoop()
             self._server._gate = self._loop.gate
             self._thread = threading.Thread(target=self._serve, args=(self._loop,), name="fastredis", daemon=True)
@@ -309,6 +317,8 @@ class Server(Embedded):
 
     def stop(self) -> None:
         """Returns when nothing is left of it but its files. With `save` points the data are saved, as by SHUTDOWN."""
+        if self.is_elsewhere:
+            return                      # its thread is not here
         with self._changing:
             if self._thread is not None:
                 atexit.unregister(self.stop)
@@ -352,9 +362,10 @@ class Server(Embedded):
         return self._server.log
 
     def _wait_for(self, work: Coroutine[Any, Any, T]) -> T:
-        if self._loop is None:
+        if self._loop is None or self.is_elsewhere:
             work.close()
-            raise FastredisError("the server does not run")
+            raise FastredisError("this is a child of the process that the server runs in: it can't be used here"
+                                 if self._loop is not None else "the server does not run")
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     @staticmethod
