@@ -539,7 +539,7 @@ cdef int call(Client c, Command command) except -1:
         stats.failed += 1
         core.errors_seen = core.errors
     if unlikely(core.after_call != 0):
-        finish_call(c, command, core.dirty != dirty)
+        finish_call(c, command, core.dirty != dirty, passed)
     if unlikely(passed > SLOW_TICKS or core.after_call & AFTER_SLOWLOG):
         finish_slow(c, command, passed)
     return 0
@@ -586,13 +586,18 @@ cdef int show(Client c, Command command) except -1:
     return 0
 
 
-cdef int finish_call(Client c, Command command, bint changed) except -1:
-    """The rare rest of call(): MONITOR, propagation, and clients who wait for what the command changed."""
+cdef int finish_call(Client c, Command command, bint changed, uint64_t passed) except -1:
+    """The rare rest of call(): MONITOR, propagation, and clients who wait for what the command changed.
+
+    passed: the ticks that it took. If they are many, those who wait find what is over by now gone.
+    """
     if c.core.after_call & AFTER_MONITOR:
         show(c, command)
     if c.core.after_call & AFTER_FEED:
         propagate_to(c, changed, c.core.targets)
     if c.core.after_call & AFTER_READY and not c.core.units and not c.engine.serving:
+        if passed > SLOW_TICKS and not c.core.obeying:
+            c.engine.tick()
         serve_ready(c.engine)
     return 0
 
