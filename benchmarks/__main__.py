@@ -12,6 +12,7 @@ from pathlib import Path
 from . import (
     clients,
     collections,
+    embedding,
     eviction,
     expiry,
     memory,
@@ -54,6 +55,7 @@ BENCHMARKS = {
     "persistence": (persistence.run, False),
     "replication": (replication.run, False),
     "parser": (parser.run, True),
+    "embedding": (embedding.run, True),
 }
 OFF_SCALE = 2.0
 PASS_COLOUR, MISS_COLOUR = "tab:green", "tab:red"

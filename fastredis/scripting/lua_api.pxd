@@ -6,7 +6,9 @@
 #
 #   find_spec("lupa") --> luajit21*.so, else lua51*.so --> dlopen(RTLD_LOCAL) --> dlsym, 80 times --> lua
 #
-# RTLD_LOCAL, as a second Lua of the same process with the same names in view would be mistaken for this one. The table
+# RTLD_LOCAL, as a second Lua of the same process with the same names in view would be mistaken for this one; and
+# RTLD_DEEPBIND, as this one's calls of itself would go to a second Lua that is in view already (fakeredis has lupa load
+# one like that). Where that can't be had, such a Lua is a reason not to have one. The table
 # belongs to the process and is never changed once it is filled: code, as it were. All that a script sees is in a Vm.
 #
 # LuaJIT with its compiler off comes first: its interpreter takes half the time of Lua 5.1's, its parser and `unpack`

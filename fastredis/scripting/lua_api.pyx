@@ -8,10 +8,24 @@ import os
 
 CANDIDATES = ("luajit21", "lua51")
 
+cdef extern from * nogil:
+    """
+    #include <dlfcn.h>
+
+    /* Whether a library may have its own names first. AddressSanitizer forbids it, musl has not got it. */
+    #if defined(RTLD_DEEPBIND) && !defined(__SANITIZE_ADDRESS__)
+    #define FR_OWN_NAMES RTLD_DEEPBIND
+    #else
+    #define FR_OWN_NAMES 0
+    #endif
+    """
+    int OWN_NAMES "FR_OWN_NAMES"
+
 cdef extern from "<dlfcn.h>" nogil:
     enum:
         RTLD_NOW
         RTLD_LOCAL
+    void* RTLD_DEFAULT
     void* dlopen(const char* path, int flags)
     void* dlsym(void* library, const char* name)
     char* dlerror()
@@ -142,6 +156,13 @@ cdef bint takes_allocator(Api* api) noexcept:
     return asked != 0
 
 
+cdef bint is_hidden(void* handle) noexcept:
+    """Whether a Lua that somebody has loaded for all to use is in the way: a library's calls of itself would go there."""
+    cdef void* other = dlsym(RTLD_DEFAULT, b"lua_newstate")
+
+    return not OWN_NAMES and other is not NULL and other != dlsym(handle, b"lua_newstate")
+
+
 cdef str take(path):
     """Fill `lua` from a file. "", or what is wrong with it."""
     global library, lua
@@ -149,7 +170,7 @@ cdef str take(path):
     cdef Api api
     cdef bytes name = os.fsencode(path)
 
-    found.handle = dlopen(name, RTLD_NOW | RTLD_LOCAL)
+    found.handle = dlopen(name, RTLD_NOW | RTLD_LOCAL | OWN_NAMES)
     found.missing = NULL
     if found.handle is NULL:
         return dlerror().decode(errors="replace")
@@ -162,6 +183,8 @@ cdef str take(path):
     wrong = ""
     if found.missing is not NULL:
         wrong = f"it has no {found.missing.decode()}"
+    elif is_hidden(found.handle):
+        wrong = "another Lua in this process hides it"
     elif not takes_allocator(&api):
         wrong = "it takes no allocator"
     if wrong:

@@ -1,5 +1,6 @@
 """Which Lua it is: Lua 5.1, where there is no LuaJIT, with what makes it safe; and none at all."""
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -53,6 +54,31 @@ def test_lua_51_is_another_one(served):
     """That FASTREDIS_LUA does what these tests say: only LuaJIT has \\x in strings."""
     name = os.environ["FASTREDIS_LUA"]
     assert (served.run(r"return '\x41'") == b"A") is (name == "luajit21")
+
+
+OTHER = """
+import lupa
+with lupa.allow_lua_module_loading():       # its names are in view of all libraries from now on
+    from lupa import lua51
+assert lua51.LuaRuntime().eval("1 + 1") == 2
+import fastredis
+with fastredis.Server(unixsocket=None) as server:
+    try:
+        for i in range(100):
+            assert server.engine.execute("EVAL", "return redis.call('INCR', KEYS[1])", 1, "n") == i + 1
+    except fastredis.ReplyError as error:
+        assert "another Lua in this process hides it" in server.log, error
+        print("none")
+assert lua51.LuaRuntime().eval("1 + 1") == 2
+print("done")
+"""
+
+
+def test_another_lua_in_the_process():
+    """Each calls its own functions. Where the system can't have that, there are no scripts, but no crash either."""
+    done = subprocess.run([sys.executable, "-c", OTHER], cwd=REPOSITORY, capture_output=True, text=True, timeout=60,
+                          check=True)
+    assert done.stdout.split() == (["none", "done"] if os.environ.get("FASTREDIS_BUILD") == "asan" else ["done"])
 
 
 # ---- None
