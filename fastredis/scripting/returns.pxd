@@ -11,6 +11,9 @@
 # - outside of all functions: EVAL takes one value anyway;
 # - in functions, around redis.call, redis.pcall and the like, which return one, if no variable has that name.
 #
+# And `arg`, which Redis's Lua has in functions with `...` for a parameter, is put at the beginning of these, if its
+# name is in them: a table of what `...` stands for, or nil where the body has `...` itself.
+#
 # The text is read as Lua reads it, token by token; if anything is odd (a string without an end, too many levels) it is
 # left alone, and Lua says what is wrong. Lines stay lines. Not for load() and loadstring(), whose callers may want all
 # values; nor for Lua 5.1.

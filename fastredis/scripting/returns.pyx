@@ -1,12 +1,13 @@
-"""Tail calls of scripts become ordinary ones. The design comment is in returns.pxd."""
-from libc.string cimport memchr, memcpy
+"""Tail calls of scripts become ordinary ones, and `arg` is there. The design comment is in returns.pxd."""
+from libc.string cimport memchr, memcpy, strlen
 
 from fastredis.scripting.lua_api cimport Text
 from fastredis.scripting.vm cimport Vm, buffer_room, vm_of
 
 cdef enum:
     MOST_BLOCKS = 200               # levels, as many as Lua allows
-    MOST_PLACES = 128               # parentheses that are put
+    MOST_PLACES = 128               # pieces that are put
+    LONGEST_PIECE = 40              # bytes
 
 cdef enum TokenType:
     END                             # of the text, or of what is understood of it
@@ -20,8 +21,17 @@ cdef struct Token:
     const char* text
     size_t size
 
+cdef enum Head:                     # of a function
+    PASSED                          # its body is being read
+    BEFORE_PARAMETERS
+    IN_PARAMETERS
+
 cdef struct Block:                  # what a keyword opens and `end` or `until` closes; the first one is the text
     bint function
+    Head head                       # of a function, as what follows
+    const char* body                # where it begins, if the last parameter is `...`; else NULL
+    bint has_dots                   # `...` is among the parameters, and then: is in the body
+    bint has_arg                    # the name `arg` is in the body
     bint returns                    # a return of it is being read; of this is what follows
     const char* start               # what comes after the word
     const char* end                 # of the last token
@@ -31,6 +41,11 @@ cdef struct Block:                  # what a keyword opens and `end` or `until` 
     int closed                      # how often brackets were closed to this depth
     bint several                    # values, with commas
     int library                     # the bit of one of LIBRARIES, of which it begins with a function; 0: of none
+
+cdef struct Place:
+    const char* at
+    const char* piece               # that is put there
+    int needs                       # the bit of a library that must not be shadowed for this
 
 cdef struct Scanner:
     const char* at
@@ -42,8 +57,9 @@ cdef struct Scanner:
     int level                       # of the current block
     int functions                   # among the blocks
     int depth                       # of brackets
-    Text places[MOST_PLACES]        # where parentheses go, in pairs: one that opens, one that closes
-    int needs[MOST_PLACES]          # the bit of a library that must not be shadowed for this
+    const char* dot                 # the last token, if it is a point,
+    int dots                        # ... and how many points end with it
+    Place places[MOST_PLACES]
     int place_count
 
 # Functions that return one value whatever happens: these of those.
@@ -179,6 +195,57 @@ cdef void next_token(Scanner* s, Token* token) noexcept nogil:
     token.size = s.at - token.text
 
 
+# ---------------------------------------------------------------- what is put
+
+cdef void put(Scanner* s, const char* at, const char* piece, int needs) noexcept nogil:
+    if s.place_count == MOST_PLACES:
+        s.odd = True
+        return
+    s.places[s.place_count].at = at
+    s.places[s.place_count].piece = piece
+    s.places[s.place_count].needs = needs
+    s.place_count += 1
+
+
+# ---------------------------------------------------------------- arg
+
+cdef void finish_function(Scanner* s, const Block* block) noexcept nogil:
+    if block.body is not NULL and block.has_arg:
+        put(s, block.body, b" local arg" if block.has_dots else b" local arg={n=select('#',...),...}", 0)
+
+
+cdef void note_arg(Scanner* s) noexcept nogil:
+    """The name `arg`: it may be that of any function around it."""
+    cdef int i
+
+    for i in range(1, s.level + 1):
+        s.blocks[i].has_arg = True
+
+
+cdef void note_point(Scanner* s, const char* at) noexcept nogil:
+    """A point; three of them are one token, which belongs to the innermost function."""
+    cdef int i = s.level
+
+    s.dots = s.dots + 1 if s.dot is not NULL and at == s.dot + 1 else 1
+    s.dot = at
+    if s.dots < 3:
+        return
+    s.dot = NULL
+    while i and not s.blocks[i].function:
+        i -= 1
+    s.blocks[i].has_dots = True
+
+
+cdef void read_head(Scanner* s, Block* block, char mark) noexcept nogil:
+    """The brackets of a function's parameters."""
+    if mark == c"(":
+        block.head = IN_PARAMETERS
+    elif mark == c")" and block.head == IN_PARAMETERS:
+        block.head = PASSED
+        block.body = s.at if block.has_dots else NULL
+        block.has_dots = False
+
+
 # ---------------------------------------------------------------- returns
 
 cdef void finish_return(Scanner* s) noexcept nogil:
@@ -192,14 +259,8 @@ cdef void finish_return(Scanner* s) noexcept nogil:
         return
     if s.functions and not (block.library and block.last == c")" and block.closed == 1):
         return
-    if s.place_count == MOST_PLACES:
-        s.odd = True
-        return
-    s.places[s.place_count] = block.start
-    s.places[s.place_count + 1] = block.end
-    s.needs[s.place_count] = block.library if s.functions else 0
-    s.needs[s.place_count + 1] = s.needs[s.place_count]
-    s.place_count += 2
+    put(s, block.start, b"(", block.library if s.functions else 0)
+    put(s, block.end, b")", block.library if s.functions else 0)
 
 
 cdef void open_block(Scanner* s, bint function) noexcept nogil:
@@ -208,6 +269,9 @@ cdef void open_block(Scanner* s, bint function) noexcept nogil:
         return
     s.level += 1
     s.blocks[s.level].function = function
+    s.blocks[s.level].head = BEFORE_PARAMETERS if function else PASSED
+    s.blocks[s.level].body = NULL
+    s.blocks[s.level].has_dots = s.blocks[s.level].has_arg = False
     s.blocks[s.level].returns = False
     s.functions += function
 
@@ -217,6 +281,7 @@ cdef void close_block(Scanner* s) noexcept nogil:
     if s.level == 0:
         s.odd = True
         return
+    finish_function(s, &s.blocks[s.level])
     s.functions -= s.blocks[s.level].function
     s.level -= 1
 
@@ -245,11 +310,15 @@ cdef void read_word(Scanner* s, const Token* token) noexcept nogil:
         finish_return(s)
     elif is_word(token, b"return"):
         begin_return(s)
+    elif is_word(token, b"arg"):
+        note_arg(s)
 
 
 cdef void read_mark(Scanner* s, char mark) noexcept nogil:
     cdef Block* block = &s.blocks[s.level]
 
+    if block.head != PASSED:
+        read_head(s, block, mark)
     if mark == c"(" or mark == c"[" or mark == c"{":
         s.depth += 1
     elif mark == c")" or mark == c"]" or mark == c"}":
@@ -290,40 +359,45 @@ cdef void scan(Scanner* s) noexcept nogil:
         if token.type == NAME:
             read_word(s, &token)
         elif token.type == MARK:
-            read_mark(s, token.text[0])
+            if token.text[0] == c".":
+                note_point(s, token.text)
+            else:
+                read_mark(s, token.text[0])
         note_token(s, &token, library)
         next_token(s, &token)
     finish_return(s)
     s.odd |= s.level != 0
 
 
-cdef int next_place(const Scanner* s, const char* after) noexcept nogil:
-    """The first of the places behind some point that still holds; -1: there is none."""
-    cdef int i, found = -1
+cdef Place* next_place(Scanner* s, const char* after) noexcept nogil:
+    """The first of the places behind some point that still holds; NULL: there is none."""
+    cdef Place* found = NULL
+    cdef int i
 
     for i in range(s.place_count):
-        if s.places[i] > after and not s.needs[i] & s.shadowed and (found < 0 or s.places[i] < s.places[found]):
-            found = i
+        if s.places[i].at > after and not s.places[i].needs & s.shadowed and (
+                found is NULL or s.places[i].at < found.at):
+            found = &s.places[i]
     return found
 
 
-cdef size_t write_places(lua_State* L, const Scanner* s, const char* text) noexcept nogil:
-    """Copy the text with its parentheses to vm.buffer."""
+cdef size_t write_places(lua_State* L, Scanner* s, const char* text) noexcept nogil:
+    """Copy the text with what is put to vm.buffer."""
     cdef Vm* vm = vm_of(L)
+    cdef Place* place = next_place(s, text)
     cdef char* out
-    cdef int i = next_place(s, text)
 
-    if i < 0:
+    if place is NULL:
         return 0
     vm.buffer.size = 0
-    out = buffer_room(L, vm, s.end - text + MOST_PLACES)
-    while i >= 0:
-        memcpy(out, text, s.places[i] - text)
-        out += s.places[i] - text
-        text = s.places[i]
-        out[0] = c")" if i & 1 else c"("
-        out += 1
-        i = next_place(s, text)
+    out = buffer_room(L, vm, s.end - text + s.place_count * LONGEST_PIECE)
+    while place is not NULL:
+        memcpy(out, text, place.at - text)
+        out += place.at - text
+        text = place.at
+        memcpy(out, place.piece, strlen(place.piece))
+        out += strlen(place.piece)
+        place = next_place(s, text)
     memcpy(out, text, s.end - text)
     return out + (s.end - text) - vm.buffer.data
 
@@ -339,8 +413,11 @@ cdef size_t keep_lines(lua_State* L, const char* text, size_t size) noexcept nog
     s.level = 0
     s.blocks[0].function = False
     s.blocks[0].returns = False
+    s.blocks[0].head = PASSED
     s.functions = 0
     s.depth = 0
+    s.dot = NULL
+    s.dots = 0
     s.place_count = 0
     scan(&s)
     return 0 if s.odd else write_places(L, &s, text)

@@ -1,4 +1,4 @@
-"""A function that is called last: the line of its error, and that all of its values are still returned."""
+"""A function that is called last: the line of its error, and that all of its values are still returned. And `arg`."""
 import pytest
 
 from tests.commands.test_scripting import at, returns
@@ -28,6 +28,7 @@ LINES = {
     "behind names that end like keywords": ("local bend, _end, function1 = 1, 2, 3\n"
                                             "return redis.call('nosuch', bend)", 2),
 }
+ARG = "local function f(...)\nlocal n = arg.n\nreturn redis.call('nosuch') end\nreturn f()"
 CASES = {name: [(["EVAL", script, "0"], at(script, UNKNOWN, line))] for name, (script, line) in LINES.items()}
 CASES |= {
     "a script has one value": returns(TWO + "return two()", 1),
@@ -63,6 +64,23 @@ CASES |= {
     "several in one line": returns(
         "local function a() return redis.sha1hex('x') end local function b() return redis.sha1hex('y') end "
         "return a() ~= b()", 1),
+    "arg": [
+        *returns("local function f(...) return {arg.n, unpack(arg)} end return f(1, 2)", [2, 1, 2]),
+        *returns("local function f(a, ...) return {a, arg.n, arg[2], arg[3]} end return f(1, 2, nil, 3)", [1, 3]),
+        *returns("local t = {} function t:f( ... ) return arg.n end return t:f('...', 2)", 2),
+        *returns("return (function(...) return redis.call('ECHO', arg[1]) end)('x')", b"x"),
+        *returns("local function f(...) local g = function() return arg.n end return g() end return f(1, 2)", 2),
+        *returns("local function f(...) local function g(...) return arg.n end return {g(), arg.n} end return f(1)",
+                 [0, 1])],
+    "no arg where the dots are": [
+        *returns("local arg = 5 local function f(...) local t = {...} return arg end return f(1)", None),
+        *returns("local function f(...) local s, t = '...', 'a' .. 'b' --[[ ... ]] return arg.n end return f(1)", 1)],
+    "arg of others": [
+        *returns("local arg = 5 local function f(a) return arg end return f(1)", 5),
+        *returns("local function f(arg) return arg end return f(1)", 1),
+        *returns("local function f(arg, ...) return type(arg) end return f(1)", b"table"),
+        *returns("local function f(...) local arg = 7 return arg end return f(1)", 7)],
+    "lines behind arg": [(["EVAL", ARG, "0"], at(ARG, UNKNOWN, 3))],
 }
 
 BROKEN = [
