@@ -479,8 +479,12 @@ class AsyncRedis(Direct, redis.asyncio.Redis):
         pipe._way = self._way
         return pipe
 
-    async def aclose(self, close_connection_pool: bool | None = None) -> None:
+    def release(self) -> None:
+        """Where nothing can be awaited: give up what commands have used. The pool's connections go with the object."""
         self._way.close()
+
+    async def aclose(self, close_connection_pool: bool | None = None) -> None:
+        self.release()
         await super().aclose(close_connection_pool)
 
 

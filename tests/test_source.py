@@ -17,7 +17,8 @@ MAX_WIDTH = 120
 # From the left to the right: a module imports and cimports only from layers to its left, or from its own folder
 # (without cycles).
 LAYERS = ["ds", "values", "text", "_resp", "config", "host", "engine", "persist", "replication", "scripting",
-          "commands", "assembly", "server", "own_process", "cli", "__main__", "embed", "redis_py"]
+          "commands", "assembly", "server", "own_process", "cli", "__main__", "embed", "redis_py",
+          "pytest_plugin", "pytest_redis", "pytest_databases"]
 IMPORT = re.compile(r"^\s*(?:from (fastredis[\w.]*) c?import (\([^)]*\)|.*)|c?import (fastredis[\w.]*))", re.MULTILINE)
 
 

@@ -1,8 +1,11 @@
 from collections import deque
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Any, Self, TypeAlias
+from typing import Any, Self, TypeAlias, TypeVar
 
+from fastredis.embed.clock import Clock
+
+T = TypeVar("T")
 Argument: TypeAlias = bytes | str | int | float | bytearray | memoryview
 
 class Gate:
@@ -41,5 +44,6 @@ class LocalClient:
     def resp(self) -> int: ...
     @property
     def is_closed(self) -> bool: ...
+    def call(self, function: Callable[..., T], *args: Any) -> T: ...
     @property
-    def clock(self) -> Any: ...
+    def clock(self) -> Clock: ...

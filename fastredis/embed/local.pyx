@@ -22,6 +22,7 @@ from fastredis.engine.engine cimport (
 )
 from fastredis.engine.reply cimport reply_new
 
+from fastredis.embed.clock import Clock
 from fastredis.embed.errors import ClosedError, FastredisError, ReplyError, WouldBlockError
 from fastredis.embed.reading import Push
 
@@ -333,10 +334,19 @@ cdef class LocalClient(Connection):
         """Whether it takes no more commands."""
         return self.flags & C_GONE != 0 or self.engine.ending
 
+    def call(self, function, *args):
+        """Call a function with the engine for this thread alone -> what it returns. It must not wait for anything."""
+        self.gate.enter()
+        try:
+            self.check_open()
+            return function(*args)
+        finally:
+            self.gate.leave()
+
     @property
     def clock(self):
-        """The engine's clock."""
-        return self.engine.clock
+        """The engine's clock (fastredis.embed.clock), for tests."""
+        return Clock(self)
 
     # --- requests -----------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ from typing import Any, Self, TypeVar
 from urllib.parse import quote as url_quote
 
 from fastredis.config.config import Config, ConfigError, FatalConfigError
+from fastredis.embed.clock import Clock
 from fastredis.embed.errors import FastredisError, ServerError, SettingError
 from fastredis.embed.local import Gate, LocalClient
 from fastredis.embed.settings import DEFAULTS, Setting, config_of, text_of
@@ -79,6 +80,11 @@ class Embedded(ABC):
         A Server's may be used by all threads, an AsyncServer's on its event loop. Errors: FastredisError if it does not
         run.
         """
+
+    @property
+    def clock(self) -> Clock:
+        """The engine's time, which a test may hold and move."""
+        return self.engine.clock
 
     @property
     def config(self) -> Config:

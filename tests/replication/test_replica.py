@@ -1,5 +1,6 @@
 """The replica's side of replication: a fastredis follows a real master, and one that the test plays byte by byte."""
 import contextlib
+import os
 import random
 import re
 import resource
@@ -462,6 +463,7 @@ def test_no_output_limit_is_for_what_the_masters_commands_reply(replica, master,
     assert "overcoming of output buffer limits" not in server.log()
 
 
+@pytest.mark.skipif(os.environ.get("FASTREDIS_BUILD") == "asan", reason="a sanitizer takes its own memory")
 @pytest.mark.parametrize("paused", [False, True])
 @pytest.mark.parametrize("room", [4, 12, 24, 60])
 def test_no_memory_for_what_the_master_sends(master, rdb, room, paused):
