@@ -157,7 +157,7 @@ cdef bint takes_allocator(Api* api) noexcept:
 
 
 cdef bint is_hidden(void* handle) noexcept:
-    """Whether a Lua that somebody has loaded for all to use is in the way: a library's calls of itself would go there."""
+    """Whether a Lua that somebody has loaded for all to use is in the way: this one would call that."""
     cdef void* other = dlsym(RTLD_DEFAULT, b"lua_newstate")
 
     return not OWN_NAMES and other is not NULL and other != dlsym(handle, b"lua_newstate")
