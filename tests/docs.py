@@ -80,8 +80,8 @@ class Reader:
             tool.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {module} "$@"\n')
             tool.chmod(0o755)
         path = os.pathsep.join([str(self.tools), os.environ["PATH"], "/usr/sbin"])
-        self.environment = {**os.environ, "PATH": path, "PYTHONPATH": str(TOP), "PYTEST_ADDOPTS": "",
-                            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+        self.environment = {**os.environ, "PATH": path, "PYTHONPATH": str(TOP),
+                            "PYTEST_ADDOPTS": "-p fastredis.pytest_plugin", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 
     def follow(self, page: Path, skipped: frozenset[str] = frozenset()) -> None:
         """All blocks of a page, but the texts that are skipped. Errors: AssertionError."""

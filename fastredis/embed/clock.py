@@ -1,10 +1,7 @@
 """The engine's time, which a test may hold and move."""
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, TypeAlias
-
-if TYPE_CHECKING:
-    from fastredis.embed.local import LocalClient
+from typing import Any, TypeAlias
 
 Span: TypeAlias = timedelta | float         # a float is in seconds
 Time: TypeAlias = datetime | float          # ... since the epoch
@@ -21,8 +18,8 @@ class Clock:
     its event loop waits for, and its threads.
     """
 
-    def __init__(self, local: "LocalClient"):
-        self._local = local
+    def __init__(self, local: Any):
+        self._local = local             # the LocalClient that is asked for it
         self._clock = local.engine.clock
 
     @property
