@@ -9,7 +9,8 @@
 # returns down to one value, so they are put only
 #
 # - outside of all functions: EVAL takes one value anyway;
-# - in functions, around redis.call, redis.pcall and the like, which return one, if no variable has that name.
+# - in functions, around error, redis.call, string.format and the like, which never return or return one, if no variable
+#   has that name.
 #
 # And `arg`, which Redis's Lua has in functions with `...` for a parameter, is put at the beginning of these, if its
 # name is in them: a table of what `...` stands for, or nil where the body has `...` itself.

@@ -40,7 +40,7 @@ cdef struct Block:                  # what a keyword opens and `end` or `until` 
     int depth                       # of brackets around it
     int closed                      # how often brackets were closed to this depth
     bint several                    # values, with commas
-    int library                     # the bit of one of LIBRARIES, of which it begins with a function; 0: of none
+    int library                     # bit_of() what it begins with, if that returns one value; else 0
 
 cdef struct Place:
     const char* at
@@ -51,8 +51,9 @@ cdef struct Scanner:
     const char* at
     const char* end
     bint odd                        # it could not be read
-    int named                       # the bit of the library that the last token is the name of
-    int shadowed                    # bits of libraries whose names are used otherwise than in front of a dot
+    int named                       # the bit of the library or function that the last token is the name of
+    bint defines                    # the last token is `function`
+    int shadowed                    # bits of names used otherwise than before a dot (libraries) or a call (functions)
     Block blocks[MOST_BLOCKS]
     int level                       # of the current block
     int functions                   # among the blocks
@@ -62,9 +63,20 @@ cdef struct Scanner:
     Place places[MOST_PLACES]
     int place_count
 
-# Functions that return one value whatever happens: these of those.
-cdef Text[5] LIBRARIES = [b"redis", b"server", b"cjson", b"cmsgpack", NULL]
-cdef Text[6] KNOWN = [b"call", b"pcall", b"encode", b"decode", b"pack", NULL]
+# Functions that return one value whatever happens, or never return: these of those, and these.
+cdef Text[11] LIBRARIES = [
+    b"redis", b"server", b"cjson", b"cmsgpack", b"struct", b"string", b"table", b"math", b"bit", b"os", NULL]
+cdef Text[42] KNOWN = [
+    b"call", b"pcall", b"encode", b"decode", b"pack", b"sha1hex", b"error_reply", b"status_reply", b"size", b"format",
+    b"rep", b"sub", b"len", b"lower", b"upper", b"char", b"reverse", b"concat", b"abs", b"ceil", b"floor", b"fmod",
+    b"max", b"min", b"pow", b"random", b"sqrt", b"band", b"bor", b"bxor", b"bnot", b"bswap", b"lshift", b"rshift",
+    b"arshift", b"rol", b"ror", b"tobit", b"tohex", b"clock", b"exp", NULL]
+cdef Text[10] FUNCTIONS = [
+    b"error", b"tonumber", b"tostring", b"type", b"getmetatable", b"setmetatable", b"rawequal", b"rawget", b"rawset",
+    NULL]
+
+cdef enum:
+    FIRST_FUNCTION = 1 << 16        # the bit of the first of FUNCTIONS; those of LIBRARIES are below
 
 
 # ---------------------------------------------------------------- tokens
@@ -85,14 +97,27 @@ cdef inline bint is_word(const Token* token, const char* word) noexcept nogil:
 
 
 cdef int which(const Token* token, Text* words) noexcept nogil:
-    """The bit of the word that a token is; 0: it is none of them."""
+    """Which of the words a token is, from 0 on; -1: it is none of them."""
     cdef int i = 0
 
     while words[i] is not NULL:
         if is_word(token, words[i]):
-            return 1 << i
+            return i
         i += 1
-    return 0
+    return -1
+
+
+cdef int bit_of(const Token* token) noexcept nogil:
+    """The bit of the library or function whose name a token is; 0: it is none."""
+    cdef int i
+
+    if token.type != NAME:
+        return 0
+    i = which(token, LIBRARIES)
+    if i >= 0:
+        return 1 << i
+    i = which(token, FUNCTIONS)
+    return FIRST_FUNCTION << i if i >= 0 else 0
 
 
 cdef size_t long_bracket(const Scanner* s) noexcept nogil:
@@ -341,7 +366,10 @@ cdef void note_token(Scanner* s, const Token* token, int library) noexcept nogil
     block.last = token.text[0] if token.type == MARK else (c"s" if token.type == STRING else c"n")
     if block.tokens == 1:
         block.library = library
-    elif (block.tokens == 2 and block.last != c".") or (block.tokens == 3 and not which(token, KNOWN)):
+    elif block.library >= FIRST_FUNCTION:
+        if block.tokens == 2 and block.last != c"(":
+            block.library = 0
+    elif (block.tokens == 2 and block.last != c".") or (block.tokens == 3 and which(token, KNOWN) < 0):
         block.library = 0
 
 
@@ -352,10 +380,13 @@ cdef void scan(Scanner* s) noexcept nogil:
 
     next_token(s, &token)
     while token.type != END and not s.odd:
-        if token.type != MARK or token.text[0] != c".":
+        if token.type != MARK or token.text[0] != (c"(" if s.named >= FIRST_FUNCTION else c"."):
             s.shadowed |= s.named
-        library = which(&token, LIBRARIES) if token.type == NAME else 0
+        library = bit_of(&token)
+        if s.defines:
+            s.shadowed |= library
         s.named = library
+        s.defines = is_word(&token, b"function")
         if token.type == NAME:
             read_word(s, &token)
         elif token.type == MARK:
@@ -409,6 +440,7 @@ cdef size_t keep_lines(lua_State* L, const char* text, size_t size) noexcept nog
     s.end = text + size
     s.odd = False
     s.named = 0
+    s.defines = False
     s.shadowed = 0
     s.level = 0
     s.blocks[0].function = False

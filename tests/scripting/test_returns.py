@@ -30,7 +30,32 @@ LINES = {
 }
 ARG = "local function f(...)\nlocal n = arg.n\nreturn redis.call('nosuch') end\nreturn f()"
 CASES = {name: [(["EVAL", script, "0"], at(script, UNKNOWN, line))] for name, (script, line) in LINES.items()}
+# In functions: those that never return, or return one value.
+OTHERS = {
+    "error": ("error('x')", "x"),
+    "error for the caller": ("error('x', 2)", None),
+    "tonumber": ("tonumber()", "bad argument #1 to 'tonumber' (value expected)"),
+    "string.rep": ("string.rep()", "bad argument #1 to 'rep' (string expected, got no value)"),
+    "table.concat": ("table.concat({{}})", "invalid value (table) at index 1 in table for 'concat'"),
+    "math.floor": ("math.floor('x')", "bad argument #1 to 'floor' (number expected, got string)"),
+    "bit.band": ("bit.band()", "bad argument #1 to 'band' (number expected, got no value)"),
+}
+for name, (call, message) in OTHERS.items():
+    script = f"local function f(a)\nreturn {call}\nend\nlocal x = f(1)\nreturn x"
+    place = f"user_script:{2 if message else 4}: {message or 'x'}"
+    CASES[name] = [(["EVAL", script, "0"], at(script, "ERR " + place, 2))]
 CASES |= {
+    "a place within pcall": returns("local ok, e = pcall(function() return error('x') end) return e",
+                                    b"user_script:1: x"),
+    "another error": [
+        *returns("local error = function() return 1, 2 end local function f() return error() end return {f()}", [1, 2]),
+        *returns("local function error() return 1, 2 end local function f() return error() end return {f()}", [1, 2]),
+        *returns("local function f(error) return error() end return {f(function() return 1, 2 end)}", [1, 2]),
+        *returns("local function f(a, error) return error() end return {f(0, function() return 1, 2 end)}", [1, 2]),
+        *returns("for error in pairs({[function() return 1, 2 end] = 1}) do "
+                 "local function f() return error() end return {f()} end", [1, 2])],
+    "an error of a table": returns("local t = {error = function() return 1, 2 end} local function f() return t.error() "
+                                   "end return {f()}", [1, 2]),
     "a script has one value": returns(TWO + "return two()", 1),
     "all values of a function": [
         *returns(TWO + "local function f() return two() end return {f()}", [1, 2]),
