@@ -101,7 +101,7 @@ cdef int which(const Token* token, Text* words) noexcept nogil:
     cdef int i = 0
 
     while words[i] is not NULL:
-        if is_word(token, words[i]):
+        if words[i][0] == token.text[0] and is_word(token, words[i]):
             return i
         i += 1
     return -1
