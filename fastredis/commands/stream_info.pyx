@@ -64,6 +64,13 @@ cdef int known_number(Client c, const char* name, int64_t value) except -1:
     return c.reply_int(value) if value != -1 else c.reply_null()
 
 
+cdef int named_lag(Client c, Stream* s, Group* group) except -1:
+    cdef int64_t lag = 0
+
+    c.reply_text(b"lag")
+    return c.reply_int(lag) if stream_lag(s, group, &lag) else c.reply_null()
+
+
 cdef int named_id(Client c, const char* name, Id id) except -1:
     c.reply_text(name)
     return reply_id(c, id)
@@ -163,7 +170,7 @@ cdef int reply_group(Client c, Stream* s, const Group* group, int64_t count) exc
     name_of_group(c, group)
     named_id(c, b"last-delivered-id", group.last_id)
     known_number(c, b"entries-read", group.entries_read)
-    known_number(c, b"lag", stream_lag(s, group))
+    named_lag(c, s, group)
     number(c, b"pel-count", group.pending.count)
     if group.releases:                  # what 7.0 shows, unless something was ever released
         number(c, b"nacked-count", group.released)
@@ -255,7 +262,7 @@ cdef int cmd_xinfo_groups(Client c) except -1:
         number(c, b"pending", group.pending.count)
         named_id(c, b"last-delivered-id", group.last_id)
         known_number(c, b"entries-read", group.entries_read)
-        known_number(c, b"lag", stream_lag(s, group))
+        named_lag(c, s, group)
     return 0
 
 declare(

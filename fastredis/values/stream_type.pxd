@@ -111,8 +111,8 @@ cdef uint64_t stream_behind(Stream* s, Id id) noexcept  # how many have a higher
 cdef int64_t stream_read_at(Stream* s, Id id) noexcept
 # Whether entries may have been deleted from between others above this id.
 cdef bint stream_has_gap(Stream* s, Id id) noexcept
-# How many entries are still to come for a group; -1: it cannot be told.
-cdef int64_t stream_lag(Stream* s, const Group* group) noexcept
+# How many entries are still to come for a group; False: it cannot be told.
+cdef bint stream_lag(Stream* s, const Group* group, int64_t* lag) noexcept
 
 cdef void stream_iter(StreamIter* it, Stream* s, Id start, Id end, bint reverse) noexcept
 cdef bint stream_next(StreamIter* it) noexcept

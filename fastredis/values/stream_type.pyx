@@ -342,17 +342,20 @@ cdef bint stream_has_gap(Stream* s, Id id) noexcept:
     return not id_less(s.max_deleted_id, stream_first_id(s)) and not id_less(s.max_deleted_id, id)
 
 
-cdef int64_t stream_lag(Stream* s, const Group* group) noexcept:
+cdef bint stream_lag(Stream* s, const Group* group, int64_t* lag) noexcept:
     cdef int64_t read = group.entries_read
     cdef Id first = stream_first_id(s)
 
+    lag[0] = 0
     if s.entries_added == 0:
-        return 0
+        return True
     if stream_length(s) and id_less(group.last_id, first) and id_less(s.max_deleted_id, first):
-        return stream_length(s)                 # all that is there is still to come
+        lag[0] = stream_length(s)               # all that is there is still to come
+        return True
     if read == READ_UNKNOWN or stream_has_gap(s, group.last_id):
         read = stream_read_at(s, group.last_id)
-    return <int64_t>s.entries_added - read if read != READ_UNKNOWN else -1
+    lag[0] = <int64_t>s.entries_added - read    # below 0, if XGROUP SETID said so
+    return read != READ_UNKNOWN
 
 
 # ---------------------------------------------------------------- adding

@@ -287,6 +287,9 @@ CASES = {
         ("XGROUP CREATE s h 0", OK), ("XTRIM s MAXLEN 2", 4),
         ("XINFO GROUPS s", [group(consumers=1, pending=4, last_delivered_id="1-5", entries_read=5, lag=2),
                             group("h", lag=2)]),
+        ("XGROUP SETID s h 1-7 ENTRIESREAD 8", OK), ("XGROUP SETID s g 1-7 ENTRIESREAD 12", OK),
+        ("XINFO GROUPS s", [group(consumers=1, pending=4, last_delivered_id="1-7", entries_read=12, lag=-5),
+                            group("h", last_delivered_id="1-7", entries_read=8, lag=-1)]),
     ],
     "Lags of groups that have read too much": Case([
         *adds(3), ("XGROUP CREATE s g 0", OK), ("XGROUP SETID s g 0 ENTRIESREAD 2", OK),

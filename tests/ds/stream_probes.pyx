@@ -176,7 +176,9 @@ cdef class StreamProbe:
         return found
 
     def lag(self, bytes name):
-        return stream_lag(self.stream(), self.group(name))
+        cdef int64_t lag
+
+        return lag if stream_lag(self.stream(), self.group(name), &lag) else None
 
     cdef Consumer* consumer(self, Group* group, bytes name):
         cdef Consumer* found = consumer_find(group, name, len(name))
