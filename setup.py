@@ -39,7 +39,7 @@ DIRECTIVES = {
     "freethreading_compatible": False,
 }
 if BUILD == "release":
-    COMPILE_ARGS += ["-O3", "-g0", "-w"]        # the other builds warn
+    COMPILE_ARGS += ["-O3", "-g0"]
     MACROS += [("NDEBUG", "1"), ("CYTHON_WITHOUT_ASSERTIONS", "1")]
 elif BUILD == "debug":
     COMPILE_ARGS += ["-O0", "-g", "-UNDEBUG"]
