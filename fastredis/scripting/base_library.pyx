@@ -1,5 +1,5 @@
 """Functions of Lua that are our own. The design comment is in base_library.pxd."""
-from libc.math cimport floor
+from libc.math cimport M_PI, floor
 from libc.stdint cimport INT32_MAX, int32_t, int64_t, uint64_t
 from libc.string cimport strlen
 
@@ -388,6 +388,16 @@ cdef int math_randomseed(lua_State* L) noexcept nogil:
     return 0
 
 
+cdef int math_deg(lua_State* L) noexcept nogil:
+    lua.pushnumber(L, lua.L_checknumber(L, 1) / (M_PI / 180))
+    return 1
+
+
+cdef int math_rad(lua_State* L) noexcept nogil:
+    lua.pushnumber(L, lua.L_checknumber(L, 1) * (M_PI / 180))
+    return 1
+
+
 # ---------------------------------------------------------------- lists of functions
 
 cdef void add_base(lua_State* L) noexcept nogil:
@@ -428,3 +438,5 @@ cdef void add_math(lua_State* L) noexcept nogil:
     seed_random(vm_of(L), FIRST_SEED)
     set_function(L, b"random", math_random)
     set_function(L, b"randomseed", math_randomseed)
+    set_function(L, b"deg", math_deg)
+    set_function(L, b"rad", math_rad)

@@ -1,5 +1,5 @@
 """A Lua, its memory and its runs. The design comment is in vm.pxd."""
-from libc.string cimport memset
+from libc.string cimport memset, strcmp
 
 from fastredis.ds.alloc cimport LARGE, mem_alloc, mem_free, mem_give_up, mem_growth_possible, mem_realloc
 from fastredis.scripting.lua_api cimport (
@@ -124,18 +124,24 @@ cdef int describe_error(lua_State* L) noexcept nogil:
         set_field(L, 2, b"err")
     elif is_proxy(vm_of(L), lua.topointer(L, 1)):
         return 1
-    if not lua.getstack(L, 1, &ar):
+    if not find_place(L, 1, &ar) or (ar.currentline <= 0 and not find_place(L, 2, &ar)):
         return 1
-    lua.getinfo(L, b"Sl", &ar)
-    if ar.what[0] == c"C":
-        if not lua.getstack(L, 2, &ar):
-            return 1
-        lua.getinfo(L, b"Sl", &ar)
-    lua.pushstring(L, ar.source)
+    lua.pushstring(L, ar.source if ar.currentline > 0 else <const char*>b"=[C]")
     set_field(L, -2, b"source")
-    lua.pushnumber(L, ar.currentline)
+    lua.pushnumber(L, ar.currentline if ar.currentline > 0 else -1)
     set_field(L, -2, b"line")
     return 1
+
+
+cdef bint find_place(lua_State* L, int level, lua_Debug* ar) noexcept nogil:
+    """Where a function on the stack is; False: there is none.
+
+    Those of Lua's libraries have no line, in whatever they are written; what stands before some of them is passed over.
+    """
+    if not lua.getstack(L, level, ar):
+        return False
+    lua.getinfo(L, b"Sl", ar)
+    return strcmp(ar.source, b"=guard") != 0 or find_place(L, level + 1, ar)
 
 
 cdef void push_text(lua_State* L, int index, int type) noexcept nogil:

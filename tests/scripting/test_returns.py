@@ -44,7 +44,20 @@ for name, (call, message) in OTHERS.items():
     script = f"local function f(a)\nreturn {call}\nend\nlocal x = f(1)\nreturn x"
     place = f"user_script:{2 if message else 4}: {message or 'x'}"
     CASES[name] = [(["EVAL", script, "0"], at(script, "ERR " + place, 2))]
+# Functions that LuaJIT has in Lua, ours, and one in front of which there is a check.
+PLACES = {
+    "table.remove": ("table.remove('x')", "user_script:2: bad argument #1 to 'remove' (table expected, got string)"),
+    "table.getn": ("table.getn('x')", "user_script:2: bad argument #1 to 'getn' (table expected, got string)"),
+    "math.rad": ("math.rad('x')", "user_script:2: bad argument #1 to 'rad' (number expected, got string)"),
+    "math.deg": ("math.deg('x')", "user_script:2: bad argument #1 to 'deg' (number expected, got string)"),
+    "string.gsub": ("string.gsub('x', '[', '')", "user_script:2: malformed pattern (missing ']')"),
+}
+for name, (call, message) in PLACES.items():
+    script = f"\nlocal x = {call}"
+    CASES[name] = [(["EVAL", script, "0"], at(script, "ERR " + message, 2))]
 CASES |= {
+    "degrees": returns("return {tostring(math.deg(1)), tostring(math.rad(1)), tostring(math.deg(math.pi))}",
+                       [b"57.295779513082", b"0.017453292519943", b"180"]),
     "a place within pcall": returns("local ok, e = pcall(function() return error('x') end) return e",
                                     b"user_script:1: x"),
     "another error": [
