@@ -317,18 +317,26 @@ class Way:
         self.decodes_late = decodes and not (self._is_utf8 and self.encoder.encoding_errors == "strict")
         self._decodes = decodes and not self.decodes_late
         self._locals: dict[bool, LocalClient] = {}          # by whether they decode
+        self._making = threading.Lock()
 
     def local(self, never_decode: bool = False) -> LocalClient:
         """Who executes commands. Errors: redis.ConnectionError."""
         decode = self._decodes and not never_decode
         local = self._locals.get(decode)
-        if local is None or local.is_closed:
-            try:
-                local = engine_of(self._server).new_client(self._database, self._protocol, decode)
-            except FastredisError as error:
-                raise redis.ConnectionError(str(error)) from None
-            self._locals[decode] = local
-        return local
+        return self._new_local(decode) if local is None or local.is_closed else local
+
+    def _new_local(self, decode: bool) -> LocalClient:
+        try:
+            local = engine_of(self._server).new_client(self._database, self._protocol, decode)
+        except FastredisError as error:
+            raise redis.ConnectionError(str(error)) from None
+        with self._making:
+            kept = self._locals.get(decode)
+            if kept is None or kept.is_closed:
+                kept = self._locals[decode] = local
+        if kept is not local:
+            local.disconnect()              # another thread was quicker
+        return kept
 
     def request(self, args: Sequence[Any]) -> tuple[Any, ...]:
         """A command as it is executed. Errors: redis.DataError."""
@@ -337,9 +345,13 @@ class Way:
         return request_of(args, self.encoder)
 
     def close(self) -> None:
-        for local in self._locals.values():
+        for local in list(self._locals.values()):
             with contextlib.suppress(FastredisError):
                 local.disconnect()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_locals"):
+            self.close()
 
 
 class Direct:

@@ -20,8 +20,13 @@ class Folder:
         self.fd = os.open(path, PATH_ONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=base.fd if base is not None else None)
 
     def __del__(self) -> None:
-        if self.fd >= 0:
-            os.close(self.fd)
+        self.close()
+
+    def close(self) -> None:
+        """Nothing is looked for in it any more."""
+        fd, self.fd = self.fd, -1
+        if fd >= 0:
+            os.close(fd)
 
     @property
     def path(self) -> str:

@@ -4,18 +4,10 @@ from types import TracebackType
 from typing import Any, Self, TypeAlias, TypeVar
 
 from fastredis.embed.clock import Clock
+from fastredis.embed.gate import Gate
 
 T = TypeVar("T")
 Argument: TypeAlias = bytes | str | int | float | bytearray | memoryview
-
-class Gate:
-    """Who may call an engine: all threads, one at a time (shared), or that of its loop, which makes this."""
-
-    def __init__(self, *, shared: bool = False, wake: Callable[[], object] | None = None) -> None: ...
-    def settle(self) -> None: ...
-    def stir(self) -> None: ...
-    def open(self) -> None: ...
-    def close(self) -> None: ...
 
 class LocalClient:
     """A client of an engine in this process: its commands are function calls."""

@@ -3,10 +3,10 @@ cimport cython
 
 import asyncio
 import contextlib
-import os
-import threading
 import time
 from collections import deque
+from functools import partial
+from queue import SimpleQueue
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
@@ -14,27 +14,19 @@ from libc.stdint cimport uint64_t
 
 from fastredis.ds.native cimport unlikely
 from fastredis.ds.numbers cimport INT64_TEXT, format_int64
+from fastredis.embed.gate cimport Gate
 from fastredis.embed.reading cimport read_value
 from fastredis.engine.blocking cimport Blocked, Waiter
 from fastredis.engine.dispatch cimport run_request
 from fastredis.engine.engine cimport (
-    C_BLOCKED, C_CLOSE_AFTER_REPLY, C_CLOSE_ASAP, C_CLOSED, C_GONE, Engine,
+    C_BLOCKED, C_CLOSE_AFTER_REPLY, C_CLOSE_ASAP, C_CLOSED, C_GONE, C_MULTI, C_UNIX_SOCKET, Engine,
 )
+from fastredis.engine.multi cimport discard
 from fastredis.engine.reply cimport reply_new
 
 from fastredis.embed.clock import Clock
 from fastredis.embed.errors import ClosedError, FastredisError, ReplyError, WouldBlockError
 from fastredis.embed.reading import Push
-
-cdef extern from "pythread.h":
-    enum:
-        NOWAIT_LOCK
-        WAIT_LOCK
-    PyThread_type_lock PyThread_allocate_lock()
-    void PyThread_free_lock(PyThread_type_lock lock)
-    int PyThread_acquire_lock(PyThread_type_lock lock, int wait) nogil
-    void PyThread_release_lock(PyThread_type_lock lock)
-    unsigned long PyThread_get_thread_ident() noexcept
 
 cdef extern from "Python.h":
     const char* utf8_of "PyUnicode_AsUTF8AndSize"(object text, Py_ssize_t* size) except NULL
@@ -44,104 +36,6 @@ cdef enum:
 DISK_LOOK_S = 0.0002            # how often it is looked whether an fsync has ended
 
 PENDING = object()              # the answer is not there yet
-
-cdef int forks = 0              # how many ancestors of this process had this module, too
-
-
-def note_fork():
-    """In a child of os.fork()."""
-    global forks
-    forks += 1
-
-
-os.register_at_fork(after_in_child=note_fork)
-
-
-@cython.final
-cdef class Gate:
-    """Who may call an engine: with `shared`, every thread; without, that of its loop, which is the one that makes this.
-
-    wake: called, from another thread, when the loop has something to do that it does not know of.
-    """
-
-    def __init__(self, *, bint shared=False, wake=None):
-        self.wake = wake
-        self.forks = forks
-        if shared:
-            self.door = PyThread_allocate_lock()
-            self.room = PyThread_allocate_lock()
-            if self.door is NULL or self.room is NULL:
-                raise MemoryError
-        else:
-            self.settle()
-
-    def __dealloc__(self):
-        if self.door is not NULL:
-            PyThread_free_lock(self.door)
-        if self.room is not NULL:
-            PyThread_free_lock(self.room)
-
-    def settle(self):
-        """This thread is the loop's, and inside from now on."""
-        self.home = PyThread_get_thread_ident()
-        if self.room is NULL:
-            self.holder, self.depth = self.home, 1
-        else:
-            self.enter()
-
-    cdef bint is_home(self) noexcept:
-        """Whether this thread is the loop's."""
-        return PyThread_get_thread_ident() == self.home
-
-    cdef int enter(self) except -1:
-        """Be the only one inside. Errors: FastredisError, where that can't be."""
-        cdef unsigned long me = PyThread_get_thread_ident()
-
-        if unlikely(self.forks != forks):
-            raise FastredisError("this is a child of the process that the server runs in: it can't be used here")
-        if self.holder == me:
-            self.depth += 1
-            return 0
-        if unlikely(self.room is NULL):
-            raise FastredisError("an AsyncServer's engine is for the thread of its event loop")
-        acquire(self.door)
-        acquire(self.room)
-        PyThread_release_lock(self.door)
-        self.holder, self.depth = me, 1
-        return 0
-
-    cdef int leave(self) except -1:
-        cdef bint stirred
-
-        self.depth -= 1
-        if self.depth:
-            return 0
-        stirred = self.stirred and self.holder != self.home
-        self.stirred = False
-        self.holder = 0
-        PyThread_release_lock(self.room)
-        if unlikely(stirred):
-            self.wake()
-        return 0
-
-    def stir(self):
-        """The loop has got something to do. If it sleeps, it has to be woken."""
-        self.stirred = True
-
-    def open(self):
-        """The loop is about to sleep: others may come in."""
-        self.leave()
-
-    def close(self):
-        """It is awake."""
-        self.enter()
-
-
-cdef int acquire(PyThread_type_lock lock) except -1:
-    if not PyThread_acquire_lock(lock, NOWAIT_LOCK):
-        with nogil:
-            PyThread_acquire_lock(lock, WAIT_LOCK)
-    return 0
 
 
 # --- arguments --------------------------------------------------------------------------
@@ -205,12 +99,15 @@ cdef class LocalClient(Connection):
                 raise ReplyError("NOPROTO unsupported protocol version")
             if engine.ending:
                 raise ClosedError("the server does not run")
+            if engine.core.turn_depth and not gate.aside:
+                raise FastredisError("the engine is in the middle of something: this call comes from inside of it")
             Connection.__init__(self, engine)
             self.gate = gate
             self.decode = decode
             self.requests = deque()
             self.arrived = deque()
             self.spares = []
+            self.others = set()
             self.resp = protocol
             self.out = reply_new(&engine.core, engine, protocol)
             self.authenticated = True
@@ -238,14 +135,20 @@ cdef class LocalClient(Connection):
 
         self.gate.enter()
         try:
-            client = self if not self.awaited else self.free_client()
-            value = client.ask(args)
+            client = self if not self.is_taken() else self.spare()
+            try:
+                value = client.ask(args)
+            finally:
+                if unlikely(client is not self and not client.awaited):
+                    self.give_back(client)
             awaited = client.awaited
         finally:
             self.gate.leave()
         if unlikely(awaited):
-            value = client.wait(value)
-            self.release(client)
+            try:
+                value = client.wait(value)
+            finally:
+                self.release(client)
         if type(value) is ReplyError:
             raise value
         return value
@@ -258,51 +161,71 @@ cdef class LocalClient(Connection):
 
         self.gate.enter()
         try:
-            client = self if not self.awaited else self.free_client()
-            value = client.ask(args)
+            client = self if not self.is_taken() else self.spare()
+            try:
+                value = client.ask(args)
+            finally:
+                if unlikely(client is not self and not client.awaited):
+                    self.give_back(client)
             awaited = client.awaited
         finally:
             self.gate.leave()
         if unlikely(awaited):
-            value = await client.answered(value)
-            self.release(client)
+            try:
+                value = await client.answered(value)
+            finally:
+                self.release(client)
         if type(value) is ReplyError:
             raise value
         return value
 
     def execute_all(self, requests):
-        """Execute several commands, each a tuple of arguments, in one turn -> list of values, errors among them."""
+        """Execute several commands, each a tuple of arguments, in one turn -> list of values, errors among them.
+
+        If it raises, those before the wrong one are done, but no MULTI of theirs is left open.
+        """
         cdef LocalClient client = self.taken()
         cdef list values = []
-        cdef object rest = iter(requests)
+        cdef object rest
+        cdef bint done = False
 
-        while client.ask_all(rest, values):
-            values.append(client.wait(values.pop()))
-        self.release(client)
+        try:
+            rest = iter(requests)
+            while client.ask_all(rest, values):
+                values.append(client.wait(values.pop()))
+            done = True
+        finally:
+            self.release(client, not done)
         return values
 
     async def aexecute_all(self, requests):
         """The same on an event loop."""
         cdef LocalClient client = self.taken()
         cdef list values = []
-        cdef object rest = iter(requests)
+        cdef object rest
+        cdef bint done = False
 
-        while client.ask_all(rest, values):
-            values.append(await client.answered(values.pop()))
-        self.release(client)
+        try:
+            rest = iter(requests)
+            while client.ask_all(rest, values):
+                values.append(await client.answered(values.pop()))
+            done = True
+        finally:
+            self.release(client, not done)
         return values
 
     def submit(self, *args):
         """Have a command executed when those before it are; what it replies arrives, and `told` is called then."""
+        cdef bint aside
+
         self.gate.enter()
         try:
-            self.check_open()
-            self.engine.begin_turn()
+            aside = self.begin_turn()
             try:
                 self.requests.append(args)
                 self.resume()
             finally:
-                self.engine.end_turn()
+                self.end_turn(aside)
             if self.core.holding:
                 self.engine.catch_up()
         finally:
@@ -312,9 +235,8 @@ cdef class LocalClient(Connection):
         """The client is no more: what it waits for, watches and subscribes to is given up."""
         self.gate.enter()
         try:
-            for client in self.spares:
-                (<LocalClient>client).close_now()
-            self.close_now()
+            for client in (*self.others, self):
+                (<LocalClient>client).close_when_possible()
         finally:
             self.gate.leave()
 
@@ -339,6 +261,7 @@ cdef class LocalClient(Connection):
         self.gate.enter()
         try:
             self.check_open()
+            self.check_place()
             return function(*args)
         finally:
             self.gate.leave()
@@ -350,40 +273,83 @@ cdef class LocalClient(Connection):
 
     # --- requests -----------------------------------------------------------------------
 
-    cdef object ask(self, tuple args):
-        """Execute a command in a turn of its own -> its value. If `awaited` is set, wait() is to follow."""
-        cdef object value
+    cdef int check_open(self) except -1:
+        if unlikely(self.flags & C_GONE or self.engine.ending):
+            raise ClosedError("the server does not run" if self.engine.ending else "the client is closed")
+        return 0
+
+    cdef int check_place(self) except -1:
+        """Errors: FastredisError in the middle of a command, where __del__ or a signal's handler may call."""
+        if unlikely(self.core.turn_depth and not self.gate.aside):
+            raise FastredisError("the engine is in the middle of something: this call comes from inside of it")
+        return 0
+
+    cdef bint begin_turn(self) except -1:
+        """Commands are to run; returns what end_turn() needs."""
+        cdef bint aside = self.gate.aside
 
         self.check_open()
+        self.check_place()
+        self.gate.aside = False
         self.engine.begin_turn()
+        return aside
+
+    cdef int end_turn(self, bint aside) except -1:
         try:
-            self.run(args)
+            return self.engine.end_turn()
         finally:
-            self.engine.end_turn()
-        value = self.answer()
+            self.gate.aside = aside
+
+    cdef object ask(self, tuple args):
+        """Execute a command in a turn of its own -> its value. If `awaited` is set, wait() is to follow."""
+        cdef bint aside = self.begin_turn()
+        cdef object value
+
+        self.asked = True
+        try:
+            try:
+                self.run(args)
+            finally:
+                self.end_turn(aside)
+            value = self.answer()
+        finally:
+            self.asked = False
         self.awaited = self.must_wait(value)
         return value
 
     def ask_all(self, rest, list values not None):
         """Execute what an iterator has in one turn; returns whether the latest value has to be waited for."""
         cdef object value = None
+        cdef tuple args
+        cdef bint aside
 
         self.gate.enter()
         try:
-            self.engine.begin_turn()
+            aside = self.begin_turn()
             try:
-                for args in rest:
+                while value is not PENDING:
+                    args = self.next_of(rest)
+                    if args is None:
+                        break
                     self.check_open()
-                    self.run(tuple(args))
+                    self.run(args)
                     value = self.answer()
                     values.append(value)
-                    if value is PENDING:
-                        break
             finally:
-                self.engine.end_turn()
+                self.end_turn(aside)
             return self.must_wait(value) and len(values) > 0
         finally:
             self.gate.leave()
+
+    cdef tuple next_of(self, rest):
+        """The next command of a program's iterator, which may call the engine; None: there is none."""
+        self.gate.aside = True
+        try:
+            return tuple(next(rest))
+        except StopIteration:
+            return None
+        finally:
+            self.gate.aside = False
 
     cdef bint must_wait(self, object value) except -1:
         """After the turn: whether it has no value yet, or none that may be told before an fsync."""
@@ -393,11 +359,6 @@ cdef class LocalClient(Connection):
             self.inbox()                    # flush() is called when it is synced
             return True
         return value is PENDING
-
-    cdef int check_open(self) except -1:
-        if unlikely(self.flags & C_GONE or self.engine.ending):
-            raise ClosedError("the server does not run" if self.engine.ending else "the client is closed")
-        return 0
 
     cdef int run(self, tuple args) except -1:
         """Execute a command; what it replies is in self.out, or comes later."""
@@ -423,6 +384,7 @@ cdef class LocalClient(Connection):
 
         for i in range(len(args)):
             put_arg(&argv[i], args[i], kept)
+        self.out.clear()                    # what a call has left that was interrupted
         self.argv, self.argc = argv, <int>len(args)
         self.active_ms = self.core.now_ms
         self.out.resp = self.resp
@@ -452,9 +414,26 @@ cdef class LocalClient(Connection):
 
     # --- clients for those who wait -----------------------------------------------------
 
-    cdef LocalClient free_client(self):
-        """A client like this one, which somebody waits with."""
-        return self.spares.pop() if self.spares else self.new_client()
+    cdef bint is_taken(self) noexcept:
+        """Whether a command of its is under way: others take a spare client."""
+        return self.awaited or self.asked or self.flags & C_BLOCKED != 0
+
+    cdef LocalClient spare(self):
+        """A client like this one; give_back() or release() is to follow."""
+        cdef LocalClient client = None
+
+        self.check_open()
+        while self.spares and client is None:
+            client = self.spares.pop()
+            if client.flags & C_GONE:
+                self.others.discard(client)
+                client = None
+        if client is None:
+            client = self.new_client()
+            self.others.add(client)
+        client.db, client.resp, client.decode = self.db, self.resp, self.decode
+        client.user, client.authenticated = self.user, self.authenticated
+        return client
 
     cdef LocalClient taken(self):
         """This client or one like it, for one caller until release()."""
@@ -462,17 +441,33 @@ cdef class LocalClient(Connection):
 
         self.gate.enter()
         try:
-            client = self if not self.awaited else self.free_client()
+            client = self if not self.is_taken() else self.spare()
             client.awaited = True
+            client.had_multi = client.flags & C_MULTI != 0
             return client
         finally:
             self.gate.leave()
 
-    cdef int release(self, LocalClient client) except -1:
-        """Nobody waits with it any more."""
-        client.awaited = False
-        if client is not self:
-            self.spares.append(client)
+    cdef int give_back(self, LocalClient client) except -1:
+        """A spare client is free; one that is not as new any more is closed."""
+        if client.flags & ~<uint64_t>C_UNIX_SOCKET or client.watched is not None or client.arrived or (
+                self.flags & C_GONE):
+            self.others.discard(client)
+            return client.close_when_possible()
+        self.spares.append(client)
+        return 0
+
+    cdef int release(self, LocalClient client, bint failed=False) except -1:
+        """Nobody waits with it any more. failed: what was asked has not been asked to its end."""
+        self.gate.enter()
+        try:
+            if failed and client.flags & C_MULTI and not client.had_multi:
+                discard(client)
+            client.awaited = False
+            if client is not self:
+                self.give_back(client)
+        finally:
+            self.gate.leave()
         return 0
 
     # --- what comes out of turn ---------------------------------------------------------
@@ -480,12 +475,16 @@ cdef class LocalClient(Connection):
     cdef int read_all(self, const char* at, Reply reply) except -1:
         """All values of a buffer from there on have arrived."""
         cdef const char* end = reply.data + reply.size
+        cdef const char* start
 
         self.arrived_bytes += end - at
         while at < end:
+            start = at
             try:
                 self.arrived.append(read_value(&at, self.decode))
             except UnicodeDecodeError as error:
+                at = start
+                read_value(&at, False)      # all of it is to be passed
                 self.arrived.append(error)
         return 0
 
@@ -498,12 +497,25 @@ cdef class LocalClient(Connection):
         return 0
 
     cdef int tell(self) except -1:
-        if self.told is not None:
-            self.told()
+        """Somebody else's turn may have brought it: that is not to hear of a function that fails."""
+        cdef bint aside = self.gate.aside
+
+        if self.waker is not None:
+            self.waker()
+        if self.told is None:
+            return 0
+        self.gate.aside = True
+        try:
+            self.engine.guarded("telling that something has arrived", self.told)
+        finally:
+            self.gate.aside = aside
         return 0
 
     cdef object take_answer(self):
-        """The first answer that has arrived, messages out of turn left aside; PENDING: none has."""
+        """The first answer that has arrived, messages out of turn left aside; PENDING: none has.
+
+        None: there will be none, as of CLIENT REPLY OFF.
+        """
         cdef Py_ssize_t i
 
         for i in range(len(self.arrived)):
@@ -512,7 +524,10 @@ cdef class LocalClient(Connection):
                 del self.arrived[i]
                 self.count_arrived()
                 return value
-        return PENDING
+        if self.flags & (C_BLOCKED | C_GONE) or self.requests or self.core.holding or (
+                self.pending is not None and self.pending.size):
+            return PENDING
+        return None
 
     def read(self):
         """The first of what has arrived, messages included. IndexError: nothing has."""
@@ -540,46 +555,47 @@ cdef class LocalClient(Connection):
 
     cdef object wait(self, object value):
         """Wait until a command is answered, and its answer is durable."""
-        if self.gate.holder == PyThread_get_thread_ident():
+        if self.gate.is_inside:
             return checked(self.wait_here(value))
-        event = threading.Event()
-        self.told = event.set
         done = False
         try:
+            heard = SimpleQueue()
+            self.waker = partial(heard.put, None)   # no Python code, where a signal's handler might raise
             while True:
-                event.clear()
                 value, done = self.look(value)
                 if done:
                     return checked(value)
-                event.wait()
+                heard.get()
         finally:
-            self.told = None
+            self.waker = None
             if not done:
                 self.give_up()
 
     async def answered(self, value):
         """Await the same."""
-        loop = asyncio.get_running_loop()
-        is_home = self.gate.is_home()
         done = False
         try:
+            loop = asyncio.get_running_loop()
+            is_home = self.gate.is_home()
             while True:
                 future = loop.create_future()
-                self.told = telling(loop, future, is_home)
+                self.waker = telling(loop, future, is_home)
                 value, done = self.look(value)
                 if done:
                     return checked(value)
                 await future
         finally:
-            self.told = None
+            self.waker = None
             if not done:
                 self.give_up()
 
     cdef object wait_here(self, object value):
         """On the loop's own thread, or inside of a turn: nothing can be waited for but a disk."""
         if value is PENDING:
+            is_held = bool(self.requests)       # by CLIENT PAUSE: it has not begun
             self.end_wait()
-            value = self.take_answer()
+            if not is_held:
+                value = self.take_answer()
             if value is PENDING:
                 self.check_open()
                 self.give_up()
@@ -614,7 +630,6 @@ cdef class LocalClient(Connection):
                 if self.flags & C_BLOCKED:
                     self.close_now()        # it will be answered some day, and nobody can tell when
                 self.take_answer()
-            self.awaited = False
         finally:
             self.gate.leave()
         return 0
@@ -670,6 +685,15 @@ cdef class LocalClient(Connection):
 
     cdef int end(self) except -1:
         return self.close_now()
+
+    cdef int close_when_possible(self) except -1:
+        """Close it; in the middle of a command, where __del__ may ask for that, at the end of the turn."""
+        if not self.core.turn_depth or self.gate.aside:
+            return self.close_now()
+        if not self.flags & (C_CLOSE_ASAP | C_CLOSED):
+            self.flags |= C_CLOSE_ASAP
+            self.engine.queue_close(self)
+        return 0
 
     cdef int close_now(self) except -1:
         if not self.flags & C_CLOSED:

@@ -22,7 +22,8 @@ from urllib.parse import quote as url_quote
 from fastredis.config.config import Config, ConfigError, FatalConfigError
 from fastredis.embed.clock import Clock
 from fastredis.embed.errors import FastredisError, ServerError, SettingError
-from fastredis.embed.local import Gate, LocalClient
+from fastredis.embed.gate import Gate
+from fastredis.embed.local import LocalClient
 from fastredis.embed.settings import DEFAULTS, Setting, config_of, text_of
 from fastredis.embed.shared_loop import SharedLoop
 from fastredis.host.logs import Logger
@@ -244,11 +245,13 @@ class AsyncServer(Embedded):
                 shell.engine.service.end_service(0)
             await asyncio.gather(task, return_exceptions=True)
         await shell.close()
+        shell.config["dir"].close()         # of which garbage collection may think late
 
     async def _clear(self) -> None:
         try:
             await self._end()
         finally:
+            self._gate = None               # the next start may be on another loop's thread
             directory, self._directory = self._directory, None
             if directory is not None:
                 shutil.rmtree(directory, ignore_errors=True)
@@ -300,6 +303,11 @@ class Server(Embedded):
         return self._server.is_running and not self.is_elsewhere
 
     @property
+    def _is_inside(self) -> bool:
+        """Whether this thread is the loop's, or one that it has let in and waits for."""
+        return self._loop is not None and not self.is_elsewhere and self._loop.gate.is_inside
+
+    @property
     def is_elsewhere(self) -> bool:
         """Whether this is a child of the process that it was started in, and may run in."""
         return self._thread is not None and self._pid != os.getpid()
@@ -325,6 +333,7 @@ class Server(Embedded):
         """Returns when nothing is left of it but its files. With `save` points the data are saved, as by SHUTDOWN."""
         if self.is_elsewhere:
             return                      # its thread is not here
+        self._check_outside()
         with self._changing:
             if self._thread is not None:
                 atexit.unregister(self.stop)
@@ -339,6 +348,9 @@ class Server(Embedded):
 
     def call(self, function: Callable[..., T], *args: Any) -> T:
         """Call a function on the server's loop, where its engine may be used -> what it returns."""
+        if self._is_inside:
+            return function(*args)
+
         async def run() -> T:
             return function(*args)
 
@@ -367,11 +379,20 @@ class Server(Embedded):
         """The end of the log."""
         return self._server.log
 
+    def _check_outside(self) -> None:
+        if self._is_inside:
+            raise FastredisError("this call comes from inside of the server, which would wait for itself")
+
     def _wait_for(self, work: Coroutine[Any, Any, T]) -> T:
         if self._loop is None or self.is_elsewhere:
             work.close()
             raise FastredisError("this is a child of the process that the server runs in: it can't be used here"
                                  if self._loop is not None else "the server does not run")
+        try:
+            self._check_outside()
+        except FastredisError:
+            work.close()
+            raise
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     @staticmethod

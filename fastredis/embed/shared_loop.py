@@ -10,9 +10,10 @@ import asyncio
 import selectors
 from collections.abc import Callable
 from contextvars import Context
+from functools import partial
 from typing import Any
 
-from fastredis.embed.local import Gate
+from fastredis.embed.gate import Gate
 
 
 class SharedSelector(selectors.DefaultSelector):
@@ -34,12 +35,10 @@ class SharedLoop(asyncio.SelectorEventLoop):
     """The loop; its thread has to call gate.settle() before it runs it."""
 
     def __init__(self) -> None:
-        self.gate = Gate(shared=True, wake=self._wake)
+        self.gate = Gate(shared=True)
         super().__init__(SharedSelector(self.gate))
+        self.gate.wake = partial(self._csock.send, b"\0")      # no Python code, where a signal's handler might raise
         self.set_debug(False)           # which would forbid other threads
-
-    def _wake(self) -> None:
-        self.call_soon_threadsafe(int)
 
     def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> asyncio.Handle:
         self.gate.stir()

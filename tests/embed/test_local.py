@@ -3,6 +3,7 @@ import asyncio
 import os
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import redis
@@ -376,6 +377,19 @@ def test_another_thread_than_the_loops():
         await asyncio.get_running_loop().run_in_executor(None, call)
 
     on_loop(test)
+
+
+def test_a_server_that_goes_on_with_another_loop():
+    server = fastredis.AsyncServer(unixsocket=None)
+
+    async def run():
+        async with server:
+            assert server.engine.execute("PING") == b"PONG"
+
+    asyncio.run(run())
+    with ThreadPoolExecutor() as threads:
+        threads.submit(asyncio.run, run()).result(20)
+    asyncio.run(run())
 
 
 def test_the_loop_of_another_thread(engine):

@@ -1,5 +1,6 @@
 """redis-py's clients without sockets answer as those with sockets do."""
 import asyncio
+import gc
 import os
 import pickle
 import threading
@@ -318,6 +319,32 @@ def test_async_pool(server):
 
 
 # --- by name --------------------------------------------------------------------------------
+
+def test_what_is_not_closed_leaves_nothing(server):
+    def count():
+        return len(server.engine.execute("CLIENT", "LIST").splitlines())
+
+    async def use():
+        for _ in range(3):
+            client = redis_py.aconnect(server)
+            await client.set("key", 1)
+
+    before = count()
+    for _ in range(3):
+        client = redis_py.connect(server)
+        client.pipeline().set("key", 1).execute()
+    del client
+    asyncio.run(use())
+    gc.collect()
+    assert count() <= before
+
+
+def test_a_transaction_that_cannot_be_sent(client):
+    pipe = client.pipeline().set("key", "\ud800")
+    with pytest.raises(UnicodeEncodeError):
+        pipe.execute()
+    assert client.set("key", 1) is True
+
 
 def test_named_servers():
     url = fastredis.url("test one")
