@@ -62,6 +62,11 @@ cdef class Gate:
         return PyThread_get_thread_ident() == self.home
 
     @property
+    def has_visitor(self):
+        """Whether another thread than the loop's is inside."""
+        return self.holder != self.home
+
+    @property
     def is_inside(self):
         """Whether this thread is inside: the loop does nothing before it has left."""
         return self.holder == PyThread_get_thread_ident()

@@ -304,6 +304,7 @@ cdef class LocalClient(Connection):
         """Execute a command in a turn of its own -> its value. If `awaited` is set, wait() is to follow."""
         cdef bint aside = self.begin_turn()
         cdef object value
+        cdef bint done = False
 
         self.asked = True
         try:
@@ -312,8 +313,11 @@ cdef class LocalClient(Connection):
             finally:
                 self.end_turn(aside)
             value = self.answer()
+            done = True
         finally:
             self.asked = False
+            if unlikely(not done and self.flags & C_BLOCKED):
+                self.give_up()          # a signal's handler has raised
         self.awaited = self.must_wait(value)
         return value
 
@@ -679,6 +683,11 @@ cdef class LocalClient(Connection):
 
     cdef int64_t output_size(self) except -1:
         return self.arrived_bytes
+
+    @property
+    def may_time_out(self):
+        """Whether `timeout` applies: there is no connection that could be dead."""
+        return False
 
     cdef int close(self) except -1:
         return self.close_now()

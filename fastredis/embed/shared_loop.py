@@ -7,7 +7,9 @@ Not uvloop's loop: it has no place where it says that it is about to sleep.
 """
 
 import asyncio
+import heapq
 import selectors
+from collections import deque
 from collections.abc import Callable
 from contextvars import Context
 from functools import partial
@@ -19,9 +21,10 @@ from fastredis.embed.gate import Gate
 class SharedSelector(selectors.DefaultSelector):
     """Opens the gate while it waits for events."""
 
-    def __init__(self, gate: Gate):
+    def __init__(self, gate: Gate, awake: Callable[[], None]):
         super().__init__()
         self._gate = gate
+        self._awake = awake
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         self._gate.open()
@@ -29,6 +32,7 @@ class SharedSelector(selectors.DefaultSelector):
             return super().select(timeout)
         finally:
             self._gate.close()
+            self._awake()
 
 
 class SharedLoop(asyncio.SelectorEventLoop):
@@ -36,7 +40,8 @@ class SharedLoop(asyncio.SelectorEventLoop):
 
     def __init__(self) -> None:
         self.gate = Gate(shared=True)
-        super().__init__(SharedSelector(self.gate))
+        self._later: deque[asyncio.TimerHandle] = deque()       # timers of other threads
+        super().__init__(SharedSelector(self.gate, self._take_later))
         self.gate.wake = partial(self._csock.send, b"\0")      # no Python code, where a signal's handler might raise
         self.set_debug(False)           # which would forbid other threads
 
@@ -46,5 +51,17 @@ class SharedLoop(asyncio.SelectorEventLoop):
 
     def call_at(self, when: float, callback: Callable[..., object], *args: Any,
                 context: Context | None = None) -> asyncio.TimerHandle:
+        if not self.gate.has_visitor:
+            return super().call_at(when, callback, *args, context=context)
+        # What a signal's handler raises in the main thread must not leave the heap of timers half sorted.
+        timer = asyncio.TimerHandle(when, callback, args, self, context)
         self.gate.stir()
-        return super().call_at(when, callback, *args, context=context)
+        self._later.append(timer)
+        return timer
+
+    def _take_later(self) -> None:
+        while self._later:
+            timer = self._later.popleft()
+            if not timer.cancelled():
+                heapq.heappush(self._scheduled, timer)
+                timer._scheduled = True

@@ -464,21 +464,24 @@ cdef class Blocked:
     # --- time ---------------------------------------------------------------------------
 
     cdef int arm(self) except -1:
-        """Set the timer to the soonest deadline. It is not moved when that one goes away: it fires for nothing."""
+        """Set the timer to the soonest deadline. It is not moved when that one goes away: it fires for nothing.
+
+        In the main thread, a signal's handler may raise where the loop's Python runs: it is set when that has returned.
+        """
         cdef Engine engine = self.engine
         cdef int64_t soonest = self.next_pause_end()
         cdef int64_t delay_ms
 
         if heap_top(&self.deadlines) is not NULL:
             soonest = min(soonest, heap_top(&self.deadlines).when_ms)
-        self.armed_ms = soonest
+        self.armed_ms = INT64_MAX
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
-        if soonest == INT64_MAX or engine.loop is None or engine.core.held:
-            return 0
-        delay_ms = min(max(soonest - engine.core.now_ms, 0), LONGEST_TIMER_MS)
-        self.timer = engine.loop.call_later(delay_ms / 1000.0, self.fire)
+        if soonest != INT64_MAX and engine.loop is not None and not engine.core.held:
+            delay_ms = min(max(soonest - engine.core.now_ms, 0), LONGEST_TIMER_MS)
+            self.timer = engine.loop.call_later(delay_ms / 1000.0, self.fire)
+        self.armed_ms = soonest
         return 0
 
     def unschedule(self):

@@ -864,17 +864,18 @@ cdef class Engine(Listener):
         cdef int64_t soonest = INT64_MAX
         cdef int64_t delay_ms
 
-        self.core.rearm = False
         for db in self.databases:
             soonest = min(soonest, db.soonest_ms())
         self.core.armed_ms = soonest
         if soonest == INT64_MAX or self.core.held or not self.may_expire():
             self.slices.drop(self.expiry)
-            return self.arm_slices()
-        # A key lives to the end of its last millisecond.
-        delay_ms = min(max(soonest + 1 - self.core.now_ms, 0), LONGEST_TIMER_MS)
-        self.slices.put(self.expiry, monotonic_us() + delay_ms * 1000)
-        return self.arm_slices()
+        else:
+            # A key lives to the end of its last millisecond.
+            delay_ms = min(max(soonest + 1 - self.core.now_ms, 0), LONGEST_TIMER_MS)
+            self.slices.put(self.expiry, monotonic_us() + delay_ms * 1000)
+        self.arm_slices()
+        self.core.rearm = False
+        return 0
 
     cdef bint may_expire(self) noexcept:
         """Whether keys go when their time comes."""
@@ -998,7 +999,7 @@ cdef class Engine(Listener):
         return self.arm_slices()
 
     cdef int arm_slices(self) except -1:
-        """Set the timer to when a job is due."""
+        """Set the timer to when a job is due. As in Blocked.arm(), it is set when the loop has it."""
         cdef int64_t soonest = self.slices.soonest_us()
         cdef int64_t delay_ms
 
@@ -1007,11 +1008,12 @@ cdef class Engine(Listener):
         if self.slice_timer is not None:
             self.slice_timer.cancel()
             self.slice_timer = None
-        self.slice_armed_us = soonest
+        self.slice_armed_us = INT64_MAX
         if soonest != INT64_MAX:
             # Never too early: loops count in milliseconds.
             delay_ms = max(soonest - monotonic_us() + 999, 0) // 1000
             self.slice_timer = self.loop.call_later(delay_ms / 1000.0, self.slice)
+        self.slice_armed_us = soonest
         return 0
 
     def slice(self):

@@ -189,8 +189,8 @@ cdef class Stream(Feed):
 
     cdef int schedule(self) except -1:
         if not self.scheduled and self.engine.loop is not None:
-            self.scheduled = True
             self.engine.loop.call_soon(self.turn_method)
+            self.scheduled = True
         return 0
 
     def turn(self):

@@ -2,6 +2,7 @@
 import asyncio
 import gc
 import os
+import random
 import signal
 import threading
 import time
@@ -231,6 +232,52 @@ def test_a_signal_ends_a_wait(engine):
         signal.signal(signal.SIGALRM, before)
     assert engine.execute("RPUSH", "list", "value") == 1
     assert engine.execute("LLEN", "list") == 1
+
+
+def test_signals_in_the_middle_of_calls(engine):
+    """What handlers raise anywhere in the engine's calls: nobody waits for ever, no answer is another one's."""
+    class Ring(BaseException):
+        pass
+
+    def handler(*_):
+        if armed:
+            raise Ring
+
+    armed, number, rings = False, 0, 0
+    before = signal.signal(signal.SIGALRM, handler)
+    done = time.monotonic() + 1
+    try:
+        while time.monotonic() < done:
+            signal.setitimer(signal.ITIMER_REAL, random.uniform(0.00001, 0.002))
+            try:
+                armed = True
+                for _ in range(50):
+                    number += 1
+                    assert engine.execute("ECHO", number) == b"%d" % number
+                    engine.execute("SET", "key", number, "EX", 100)
+                    assert engine.execute("BLPOP", "empty", 0.0001) is None
+                    assert engine.execute_all([("MULTI",), ("INCR", "n"), ("EXEC",)])[0] == b"OK"
+            except Ring:
+                rings += 1
+            armed = False
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert rings > 10
+    assert engine.execute("BLPOP", "empty", 0.01) is None
+    assert engine.execute("RPUSH", "empty", 1) == 1
+    assert engine.execute("LLEN", "empty") == 1
+
+
+def test_who_is_idle_is_not_closed():
+    with fastredis.Server(timeout=1) as server:
+        engine = server.engine
+        with server.client() as other:
+            other.ping()
+            wait_until(lambda: not any(b"fastredis.sock" not in line and b"in-process" not in line
+                                       for line in engine.execute("CLIENT", "LIST").splitlines()))
+        time.sleep(0.5)
+        assert engine.execute("PING") == b"PONG"
 
 
 # --- calls out of the middle ----------------------------------------------------------------
