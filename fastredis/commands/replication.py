@@ -14,6 +14,7 @@ from fastredis.text import split_args, to_text
 declare = declarer("server")
 
 OK = Status("OK")
+NO_SOCKET = "ERR a replica has a connection with a socket"      # a client in the same process has none
 NO_LINK = "NOMASTERLINK Can't SYNC while not connected with my master"
 LONGEST_ADDRESS = 255
 VERSION = re.compile(rb"(\d{1,4})\.\d{1,4}\.\d{1,4}")
@@ -149,6 +150,8 @@ def take_over(c, replid: str) -> None:
 
 def attach(c, replid: str, offset: int, old: bool = False) -> None:
     """Make a connection a replica's; the data follow."""
+    if c.transport is None:
+        raise ErrorReply(NO_SOCKET)
     replica = replica_of(c)
     c.engine.log.notice(f"Replica {replica.name} asks for synchronization")
     refusal = c.engine.replication.full_sync.refusal_of(replica)

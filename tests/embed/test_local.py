@@ -141,6 +141,13 @@ def test_a_client_of_its_own(engine):
     assert str(client.id).encode() not in engine.execute("CLIENT", "LIST")
 
 
+@pytest.mark.parametrize("command", [("SYNC",), ("PSYNC", "?", -1)], ids=lambda command: command[0])
+def test_it_is_no_replica(engine, command):
+    with pytest.raises(ReplyError, match="a connection with a socket"):
+        engine.execute(*command)
+    assert engine.execute("PING") == b"PONG" and b"connected_slaves:0" in engine.execute("INFO", "replication")
+
+
 def test_quit_and_kill(shared, engine):
     with engine.new_client() as client:
         assert client.execute("QUIT") == b"OK"
