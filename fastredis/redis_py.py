@@ -417,6 +417,8 @@ class Redis(Direct, redis.Redis):
 
     def __init__(self, server: AnyServer = "default", *, connection_pool: Any = None,
                  single_connection_client: bool = False, **options: Any):
+        if options.get("cache") is not None or options.get("cache_config") is not None:
+            raise redis.RedisError("there is no client-side caching: it needs CLIENT TRACKING")
         pool = connection_pool or redis.ConnectionPool(connection_class=Connection, server=server, **options)
         self._way = Way(pool)
         super().__init__(connection_pool=pool, single_connection_client=single_connection_client)

@@ -213,6 +213,13 @@ def test_options_of_sockets_are_kept_or_ignored(server):
         assert client.get_connection_kwargs()["host"] == "example.org"
 
 
+def test_a_cache_is_refused(server):
+    from redis.cache import CacheConfig
+
+    with pytest.raises(redis.RedisError, match="no client-side caching"):
+        fastredis.connect(server, cache_config=CacheConfig())
+
+
 def test_subclasses(server):
     class Mine(redis_py.Redis):
         def get(self, name):
