@@ -75,7 +75,7 @@ $(VENV)/.ready: pyproject.toml | headers
 	touch $@
 
 $(VENV)/.tests: pyproject.toml | $(VENV)/.ready
-	$(BIN)/pip install -q pytest pytest-xdist hypothesis redis hiredis xxhash setproctitle
+	$(BIN)/pip install -q pytest pytest-xdist hypothesis redis hiredis xxhash setproctitle freezegun time-machine prometheus-client cryptography
 	touch $@
 
 clean:  ## remove all that was built

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from . import (
+    access,
     clients,
     collections,
     embedding,
@@ -47,6 +48,7 @@ BENCHMARKS = {
     "collections": (collections.run, True),
     "scripting": (scripting.run, True),
     "streams": (streams.run, True),
+    "access": (access.run, True),
     "memory": (memory.run, True),
     "clients": (clients.run, True),
     "eviction": (eviction.run, False),

@@ -43,6 +43,7 @@ class Test:
 
     `prepare` puts the keys into the state the test needs, before each run and outside of the measurement; it gets the
     number of requests that follow. The replies of a test that `reads` only are compared before it is measured.
+    `clients` is how many connections there are, `options` what else redis-benchmark is told of them.
     """
 
     name: str
@@ -54,6 +55,8 @@ class Test:
     random: int = KEYS  # __rand_int__ is below this
     prepare: Callable[[Connection, int], object] | None = None
     reads: bool = False
+    clients: int = CONNECTIONS
+    options: tuple[str, ...] = ()
 
     @property
     def command(self) -> bytes:
@@ -108,17 +111,26 @@ def headers(options: Options) -> list[str]:
 def drive(server: Server, point: Point, requests: int) -> tuple[str, int]:
     """Output of one run of redis-benchmark, and the server's CPU time in ns, with the connections' setup."""
     address = ["-s", server.unix_path] if point.via == "unix" else ["-h", "127.0.0.1", "-p", str(server.port)]
-    argv = ["redis-benchmark", *address, "-c", str(CONNECTIONS), "-n", str(requests), "-r", str(point.test.random),
-            "-P", str(point.pipeline), "--dbnum", str(point.test.db), "--csv", *point.test.argv]
+    argv = ["redis-benchmark", *address, *point.test.options, "-c", str(point.test.clients), "-n", str(requests),
+            "-r", str(point.test.random), "-P", str(point.pipeline), "--dbnum", str(point.test.db), "--csv",
+            *point.test.argv]
     before = server.cpu_ns()
     output = run_tool(argv, load_core())
     return output, server.cpu_ns() - before
 
 
-def setup_ns(server: Server, via: str) -> float:
+Crowd = tuple[str, int, tuple[str, ...]]  # via, clients and options of a point
+
+
+def crowd(point: Point) -> Crowd:
+    """What the setup of a point's connections depends on."""
+    return point.via, point.test.clients, point.test.options
+
+
+def setup_ns(server: Server, via: str, clients: int = CONNECTIONS, options: tuple[str, ...] = ()) -> float:
     """Server CPU of a run with one request a connection: the setup, and that many requests."""
-    least = Point(Test("setup", ("-t", "ping_mbulk"), {}, {}), 1, via)
-    return statistics.median(drive(server, least, CONNECTIONS)[1] for _ in range(SETUP_ROUNDS))
+    least = Point(Test("setup", ("-t", "ping_mbulk"), {}, {}, clients=clients, options=options), 1, via)
+    return statistics.median(drive(server, least, clients)[1] for _ in range(SETUP_ROUNDS))
 
 
 def measure(server: Server, point: Point, requests: int, setup: float) -> Sample:
@@ -136,7 +148,7 @@ def measure(server: Server, point: Point, requests: int, setup: float) -> Sample
                              f"{output[:200]}")
     row = rows[-1]
     rate = float(row["rps"])
-    return Sample(rate, (cpu - setup) / (requests - CONNECTIONS) / 1000, float(row["p50_latency_ms"]),
+    return Sample(rate, (cpu - setup) / (requests - point.test.clients) / 1000, float(row["p50_latency_ms"]),
                   float(row["p99_latency_ms"]), load_seconds / (requests / rate))
 
 
@@ -176,8 +188,8 @@ def sit_all(options: Options, form: Form, tests: Sequence[Test], preload: Callab
             for server in servers.values():
                 preload(server, known)
             planned = points(known)
-            setups = {(server.label, via): setup_ns(server, via) for server in servers.values()
-                      for via in {point.via for point in planned}}
+            setups = {(server.label, kind): setup_ns(server, *kind) for server in servers.values()
+                      for kind in {crowd(point) for point in planned}}
             for point in planned:
                 found = rounds(servers, order, point, form, setups)
                 samples.setdefault(point, []).append(found)
@@ -185,7 +197,7 @@ def sit_all(options: Options, form: Form, tests: Sequence[Test], preload: Callab
 
 
 def rounds(servers: dict[str, Server], order: Sequence[str], point: Point, form: Form,
-           setups: dict[tuple[str, str], float]) -> Sitting:
+           setups: dict[tuple[str, Crowd], float]) -> Sitting:
     """A point's rounds of one sitting, every other one in the other order."""
     found: Sitting = {label: [] for label in servers}
     requests = int(point.test.requests[point.pipeline] * form.scale)
@@ -193,7 +205,7 @@ def rounds(servers: dict[str, Server], order: Sequence[str], point: Point, form:
         check_replies(servers, point.test, requests)
     for number in range(form.rounds[point.pipeline]):
         for label in order if number % 2 else reversed(order):
-            found[label].append(measure(servers[label], point, requests, setups[label, point.via]))
+            found[label].append(measure(servers[label], point, requests, setups[label, crowd(point)]))
     return found
 
 
@@ -288,4 +300,4 @@ def report(options: Options, samples: Samples, result: Result) -> None:
 def rounds_text(form: Form) -> str:
     """Says how many rounds the figures are made of."""
     counts = ", ".join(f"{form.sittings * rounds} at P={pipeline}" for pipeline, rounds in form.rounds.items())
-    return f"rounds in {form.sittings} sittings: {counts}; -c {CONNECTIONS}; connections' setup taken off"
+    return f"rounds in {form.sittings} sittings: {counts}; -c {CONNECTIONS} if not said; connections' setup taken off"

@@ -5,8 +5,34 @@ import importlib
 import sys
 from typing import Any
 
-__all__ = ["AsyncServer", "ClosedError", "FastredisError", "LocalClient", "ReplyError", "Server", "ServerError",
-           "SettingError", "WouldBlockError", "__version__", "aconnect", "connect", "run", "url"]
+__all__ = [
+    "AsyncServer",
+    "ClosedError",
+    "Context",
+    "Db",
+    "Event",
+    "EventStream",
+    "FastredisError",
+    "Fault",
+    "Faults",
+    "LocalClient",
+    "Pipeline",
+    "ReplyError",
+    "Server",
+    "ServerError",
+    "SettingError",
+    "Snapshot",
+    "Subscription",
+    "WouldBlockError",
+    "__version__",
+    "aconnect",
+    "connect",
+    "key_at",
+    "key_count",
+    "key_range",
+    "run",
+    "url",
+]
 
 __version__ = "0.1.0"
 
@@ -21,7 +47,11 @@ def build_id() -> str:
 
 # What is imported only when it is asked for, since the engine takes its time; for type checkers it is in __init__.pyi.
 _LATER = {"AsyncServer": "embed.server", "Server": "embed.server", "LocalClient": "embed.local", "url": "embed.named",
-          "connect": "redis_py", "aconnect": "redis_py",
+          "connect": "redis_py", "aconnect": "redis_py", "Db": "embed.db", "Pipeline": "embed.pipeline",
+          "Snapshot": "embed.snapshots", "Context": "embed.extensions",
+          **dict.fromkeys(("Event", "EventStream", "Subscription"), "embed.events"),
+          **dict.fromkeys(("Fault", "Faults"), "embed.faults"),
+          **dict.fromkeys(("key_at", "key_count", "key_range"), "engine.declarations"),
           **dict.fromkeys(("ClosedError", "FastredisError", "ReplyError", "ServerError", "SettingError",
                            "WouldBlockError"), "embed.errors")}
 

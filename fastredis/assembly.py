@@ -15,10 +15,12 @@ from collections.abc import Callable
 
 from fastredis import commands
 from fastredis.config.config import Config
+from fastredis.engine.acl.users import Users
 from fastredis.engine.blocking import Blocked
 from fastredis.engine.busy import Busy
 from fastredis.engine.client_list import describe
 from fastredis.engine.command import CommandTable, declared_commands
+from fastredis.engine.commandlog import CommandLog
 from fastredis.engine.core import GATE_LOADING
 from fastredis.engine.engine import Engine
 from fastredis.engine.evict import Evictor
@@ -26,7 +28,7 @@ from fastredis.engine.hooks import Host
 from fastredis.engine.metrics import Metrics
 from fastredis.engine.monitor import Monitors
 from fastredis.engine.pubsub import PubSub, set_notify
-from fastredis.engine.slowlog import SlowLog
+from fastredis.engine.tracking import Tracking
 from fastredis.host.logs import VERBOSE, Logger
 from fastredis.host.process import Threads, end_at_once
 from fastredis.persist.aof_files import AofFiles
@@ -44,12 +46,14 @@ ENGINE_SETTINGS = (
     "client-output-buffer-limit", "proto-max-bulk-len", "client-query-buffer-limit", "maxmemory", "maxmemory-policy",
     "lfu-log-factor", "lfu-decay-time", "latency-tracking", "lazyfree-lazy-expire", "lazyfree-lazy-server-del",
     "lazyfree-lazy-user-del", "lazyfree-lazy-eviction", "replica-ignore-maxmemory", "repl-backlog-size",
-    "maxmemory-clients", "maxmemory-samples", "maxmemory-eviction-tenacity",
+    "maxmemory-clients", "maxmemory-samples", "maxmemory-eviction-tenacity", "latency-monitor-threshold",
+    "import-mode",
     "list-max-listpack-size", "list-compress-depth", "hash-max-listpack-entries", "hash-max-listpack-value",
     "set-max-intset-entries", "set-max-listpack-entries", "set-max-listpack-value", "zset-max-listpack-entries",
     "zset-max-listpack-value", "hll-sparse-max-bytes", "stream-node-max-bytes",
     "stream-node-max-entries",
-    "slowlog-log-slower-than", "slowlog-max-len", "requirepass",
+    "slowlog-log-slower-than", "slowlog-max-len", "commandlog-request-larger-than", "commandlog-large-request-max-len",
+    "commandlog-reply-larger-than", "commandlog-large-reply-max-len", "tracking-table-max-keys",
 )
 
 
@@ -59,7 +63,7 @@ def assemble(config: Config, log: Logger, loop: asyncio.AbstractEventLoop | None
 
     loop: where its timers are; None: nothing is scheduled. on_fatal: called when going on would do harm, with the
     reason and whether that is a bug; it must not return. Without it the process ends. FatalConfigError: a
-    rename-command makes no sense.
+    rename-command or a user makes no sense.
     """
     commands.load()
     engine = Engine(config.databases, len(declared_commands()))
@@ -73,8 +77,11 @@ def assemble(config: Config, log: Logger, loop: asyncio.AbstractEventLoop | None
     engine.blocked = Blocked(engine)
     engine.busy = Busy(engine)
     engine.evictor = Evictor(engine)
-    engine.slow_log = SlowLog(engine)
+    engine.command_log = CommandLog(engine)
+    engine.tracking = Tracking(engine)
     engine.configure(config)
+    engine.users = Users(engine)
+    engine.users.load_at_start(config.user_directives)
     engine.metrics = Metrics(engine)
     engine.saver = Saver(engine)
     engine.loading = Loading(engine)
@@ -168,6 +175,7 @@ class Cron:
         engine.loop.call_later(1 / self.config.hz, self.run)
         engine.host.cron()
         engine.cron()
+        engine.tracking.cron()
         try:
             engine.pubsub.shrink_buffers()
             engine.monitors.shrink_buffers()

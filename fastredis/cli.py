@@ -64,7 +64,8 @@ def main(argv: list[str] | None = None) -> int:
     except FatalConfigError as error:
         # Found by the engine, when a daemon's stderr is gone already: so it goes to the log, too.
         sys.stderr.write(fatal_text(error))
-        log.warning(f"Fatal configuration error: '{error.line_text}': {error.reason}")
+        where = f"Fatal configuration error: '{error.line_text}': " if error.line_text is not None else ""
+        log.warning(where + error.reason)
         return 1
 
 

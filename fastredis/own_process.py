@@ -5,7 +5,6 @@ All that concerns the process as a whole stands here and in cli, for a program t
 
 import asyncio
 import contextlib
-import ctypes
 import gc
 import os
 import resource
@@ -16,8 +15,17 @@ import fastredis
 from fastredis.config.config import Config, ConfigError
 from fastredis.host.crash import end_without_python_memory, exit_without_memory, report_trouble
 from fastredis.host.logs import Logger
-from fastredis.host.process import OOM_CHILD, OOM_MASTER, OOM_REPLICA, CpuLists, OomScore, set_title
+from fastredis.host.process import (
+    OOM_CHILD,
+    OOM_MASTER,
+    OOM_REPLICA,
+    CpuLists,
+    OomScore,
+    c_library,
+    set_title,
+)
 from fastredis.host.surroundings import Surroundings
+from fastredis.host.system import warnings_of_system
 
 RESERVED_FILES = 32         # file descriptors that are not for clients
 PR_SET_THP_DISABLE = 41     # linux/prctl.h
@@ -38,10 +46,12 @@ class OwnProcess(Surroundings):
 
     def enter(self, server) -> None:
         config, self._server = self.config, server
+        for text in warnings_of_system(config):
+            self.log.warning(text)
         if not self._raise_file_limit():
             self._reduce_maxclients()
         if config["disable-thp"]:
-            ctypes.CDLL(None).prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0)
+            c_library().prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0)
         self._set_oom_score()
         self.cpu_lists.apply("server-cpulist")
         config.on_change("maxclients", self._change_maxclients)
@@ -49,6 +59,10 @@ class OwnProcess(Surroundings):
         config.on_change("oom-score-adj-values", self._change_oom_score)
         config.on_change("watchdog-period", lambda c: self._set_watchdog())
         config.on_change("use-exit-on-panic", lambda c: exit_without_memory(c["use-exit-on-panic"]))
+        if config.function_modules:
+            from fastredis.embed.function_modules import load_modules
+
+            load_modules(server.engine)
 
     def place_thread(self, thread_id: int) -> None:
         self.cpu_lists.place_thread(thread_id)

@@ -4,6 +4,8 @@
     fastredis           a redis.Redis without a socket (fastredis.connect); the data are flushed before the test
     fastredis_async     a redis.asyncio.Redis without a socket, for tests that are coroutines; the same data
     fastredis_clock     the server's clock; it shows the real time again after the test
+    fastredis_seed      for a conftest to have its own: a function of the server, which gives it the data that each
+                        test finds. They are put back as they were, at the price of what the test before has changed
 
 Settings in pytest's ini file:
 
@@ -24,7 +26,8 @@ import importlib
 import shlex
 from collections.abc import Callable, Iterator
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
+from weakref import WeakKeyDictionary
 
 import pytest
 
@@ -32,10 +35,13 @@ from fastredis.embed.clock import Clock
 from fastredis.embed.errors import FastredisError
 from fastredis.embed.server import Server
 from fastredis.embed.settings import Setting
+from fastredis.embed.snapshots import Snapshot
 
 if TYPE_CHECKING:
     from fastredis.redis_py import AsyncRedis, Redis
 
+Seed: TypeAlias = Callable[[Server], object]
+_seeded: WeakKeyDictionary[Server, Snapshot] = WeakKeyDictionary()      # the data that each test finds
 REPLACES = {"pytest-redis": "fastredis.pytest_redis", "pytest-databases": "fastredis.pytest_databases"}
 
 
@@ -74,13 +80,16 @@ def server(**settings: Setting) -> Callable[[], Server]:
     return fixture
 
 
-def client(server_name: str, **options: Any) -> Callable[[], "Redis"]:
-    """A fixture for each test: a redis.Redis of a server's fixture, without a socket, and without data at first."""
+def client(server_name: str, *, seed: Seed | None = None, **options: Any) -> Callable[[], "Redis"]:
+    """A fixture for each test: a redis.Redis of a server's fixture, without a socket.
+
+    seed: as fastredis_seed; None: there are no data at first.
+    """
     @pytest.fixture
     def fixture(request: pytest.FixtureRequest) -> Iterator["Redis"]:
         from fastredis.redis_py import connect
 
-        running = cleared(request.getfixturevalue(server_name))
+        running = cleared(request.getfixturevalue(server_name), seed)
         with connect(running, **options_of(request.config, options)) as made:
             yield made
 
@@ -91,26 +100,50 @@ def options_of(config: pytest.Config, options: dict[str, Any]) -> dict[str, Any]
     return {"decode_responses": config.getini("fastredis_decode_responses"), **options}
 
 
-def cleared(running: Server) -> Server:
-    """A server without data, functions, scripts and statistics that a test left; one that a test stopped runs again."""
+def cleared(running: Server, seed: Seed | None = None) -> Server:
+    """A server without data, functions and scripts that a test left; one that a test stopped runs again."""
     if not running.is_running:
         running.stop()
         running.start()
+    snapshot = _seeded.get(running)
+    if seed is not None and snapshot is not None and snapshot.belongs_to(running.engine) and not snapshot.is_closed:
+        running.restore(snapshot)
+        running.engine.execute("SCRIPT", "FLUSH", "SYNC")
+        return running
     running.engine.execute_all([("FLUSHALL", "SYNC"), ("FUNCTION", "FLUSH", "SYNC"), ("SCRIPT", "FLUSH", "SYNC")])
+    if seed is not None:
+        seed(running)
+        _seeded[running] = running.snapshot()
     return running
 
 
 fastredis_server = server()
-fastredis = client("fastredis_server")
+
+
+@pytest.fixture(scope="session")
+def fastredis_seed() -> Seed | None:
+    """What fills the server: nothing does."""
+    return None
 
 
 @pytest.fixture
-def fastredis_async(request: pytest.FixtureRequest, fastredis_server: Server) -> Iterator["AsyncRedis"]:
+def fastredis(request: pytest.FixtureRequest, fastredis_server: Server,
+              fastredis_seed: Seed | None) -> Iterator["Redis"]:
+    """A redis.Redis without a socket."""
+    from fastredis.redis_py import connect
+
+    with connect(cleared(fastredis_server, fastredis_seed), **options_of(request.config, {})) as made:
+        yield made
+
+
+@pytest.fixture
+def fastredis_async(request: pytest.FixtureRequest, fastredis_server: Server,
+                    fastredis_seed: Seed | None) -> Iterator["AsyncRedis"]:
     """A redis.asyncio.Redis without a socket."""
     from fastredis.redis_py import aconnect
 
     if "fastredis" not in request.fixturenames:
-        cleared(fastredis_server)
+        cleared(fastredis_server, fastredis_seed)
     made = aconnect(fastredis_server, **options_of(request.config, {}))
     try:
         yield made

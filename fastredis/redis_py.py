@@ -1,7 +1,7 @@
 """redis-py's clients without sockets: the engine in this process answers them.
 
-    Redis, AsyncRedis             redis.Redis and redis.asyncio.Redis. A command is a call of the engine; what belongs
-                                  to a connection (WATCH, subscriptions, MONITOR) goes through a
+    Redis, AsyncRedis             redis.Redis and redis.asyncio.Redis. A command is a call of the engine; pipelines
+                                  that watch, subscriptions and MONITOR go through a
     Connection, AsyncConnection   for redis-py's pools: ConnectionPool(connection_class=Connection, server=...)
 
 `server`: a fastredis.Server, a fastredis.AsyncServer on whose loop this is used, or the name of a server of
@@ -11,6 +11,7 @@ The package `redis` has to be installed: fastredis-server[client].
 
 import asyncio
 import contextlib
+import functools
 import threading
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
@@ -38,14 +39,26 @@ AnyServer: TypeAlias = Server | AsyncServer | str
 PLAIN = frozenset([bytes, str, int, float])             # arguments that are taken as they are
 UTF8 = ("utf-8", "utf8")
 CLOSED = "Connection closed by server."
+TIMEOUT = "Timeout reading from the engine"
 OF_SOCKETS = ("host", "port", "path", "unix_socket_path", "ssl", "socket_keepalive", "socket_keepalive_options",
-              "socket_type", "socket_read_size", "parser_class", "command_packer")
+              "socket_type", "socket_read_size", "parser_class", "command_packer", "cache", "cache_config",
+              "auto_close_connection_pool")
+WITH_ERRORS = frozenset(["EVAL", "EVALSHA", "EVAL_RO", "EVALSHA_RO", "FCALL", "FCALL_RO", "EXEC"])     # in their lists
+OF_DRIVER = ("driver_info", "lib_name", "lib_version")
+# Commands that need a connection, as more comes back than one answer, or another one afterwards.
 SPECIAL = ("HIMPORT", "SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE", "UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE", "MONITOR",
-           "MULTI", "EXEC", "DISCARD", "WATCH", "UNWATCH", "SELECT", "AUTH", "HELLO", "RESET", "QUIT", "CLIENT")
+           "HELLO", "RESET", "QUIT", "CLIENT TRACKING", "CLIENT CACHING", "CLIENT REPLY")
 
 
 def engine_of(server: AnyServer) -> LocalClient:
     return named(server).engine if isinstance(server, str) else server.engine
+
+
+def new_local(server: AnyServer, database: int, protocol: int, decode: bool = False) -> LocalClient:
+    """A client that reads replies as redis-py's parsers do."""
+    local = engine_of(server).new_client(database, protocol, decode)
+    local.sets_as_lists = True
+    return local
 
 
 def request_of(args: Sequence[Any], encoder: Any) -> tuple[Any, ...]:
@@ -76,7 +89,8 @@ def value_of(value: Any, encoder: Any = None) -> Any:
 def without_sockets(options: dict[str, Any]) -> dict[str, Any]:
     """What a connection without a socket keeps of the options for one with a socket."""
     return {name: value for name, value in options.items()
-            if name not in OF_SOCKETS and not name.startswith(("ssl_", "maint", "oss_cluster_maint", "orig_"))}
+            if name not in OF_SOCKETS and not name.startswith(("ssl_", "maint", "oss_cluster_maint", "orig_"))
+            and (name, value) != ("retry_on_error", None)}
 
 
 class Wire:
@@ -179,7 +193,7 @@ class Parser(BaseParser, PushNotificationsParser):
                       timeout: Any = redis.connection.SENTINEL) -> Any:
         while True:
             if not self._wait(self._timeout if timeout is redis.connection.SENTINEL else timeout):
-                raise redis.TimeoutError("Timeout reading from the engine")
+                raise redis.TimeoutError(TIMEOUT)
             decodes = self._encoder.decode_responses and not disable_decoding
             value = value_of(self._wire.local.read(), self._encoder if decodes else None)
             if not isinstance(value, Push):
@@ -206,7 +220,7 @@ class Connection(redis.connection.AbstractConnection):
 
     def _connect(self) -> Wire:
         try:
-            return Wire(engine_of(self._server).new_client(database=0, protocol=2, decode=False), self._heard.set)
+            return Wire(new_local(self._server, 0, 2), self._heard.set)
         except FastredisError as error:
             raise ConnectionRefusedError(str(error)) from None
 
@@ -284,7 +298,7 @@ class AsyncConnection(redis.asyncio.connection.AbstractConnection):
                 loop.call_soon_threadsafe(heard.set)
 
         try:
-            local = engine_of(self._server).new_client(database=0, protocol=2, decode=False)
+            local = new_local(self._server, 0, 2)
         except FastredisError as error:
             raise ConnectionRefusedError(str(error)) from None
         self._reader = self._writer = Wire(local, tell)
@@ -301,42 +315,85 @@ class AsyncConnection(redis.asyncio.connection.AbstractConnection):
 
 # --- clients ----------------------------------------------------------------------------------
 
+@functools.cache
+def driver_of(kind: type) -> Any:
+    """How redis-py calls itself, for which it looks into what is installed; None in versions before 8."""
+    return getattr(kind(), "driver_info", None)
+
+
 class Way:
-    """How a client's commands get to the engine when they need no connection of their own. Pipelines share it."""
+    """How a client's commands get to the engine when they need no connection of their own. Pipelines share it.
+
+    All are executed by one LocalClient, as those of a redis-py in one thread are by one connection: SELECT, WATCH and
+    CLIENT SETNAME mean the same. What is never decoded is asked by another one where text is decoded.
+    """
 
     def __init__(self, pool: Any):
-        options = pool.connection_kwargs
+        self._options = options = pool.connection_kwargs
+        self._kind = kind = pool.connection_class           # a program's tests may have something else there
         self.encoder = pool.get_encoder()
-        self.is_open = issubclass(pool.connection_class, Connection | AsyncConnection)
+        self.is_open = isinstance(kind, type) and issubclass(kind, Connection | AsyncConnection)
         self._server = options.get("server", "default")
         self._database = options.get("db") or 0
+        self._patience_s = options.get("socket_timeout")
         self._protocol = int(options.get("protocol") or redis.utils.DEFAULT_RESP_VERSION)
         decodes = self.encoder.decode_responses
         self._is_utf8 = self.encoder.encoding in UTF8
         # UTF-8 is decoded where replies are read.
         self.decodes_late = decodes and not (self._is_utf8 and self.encoder.encoding_errors == "strict")
-        self._decodes = decodes and not self.decodes_late
-        self._locals: dict[bool, LocalClient] = {}          # by whether they decode
+        self.decodes = decodes and not self.decodes_late
+        self._local: LocalClient | None = None
         self._making = threading.Lock()
 
-    def local(self, never_decode: bool = False) -> LocalClient:
+    def local(self) -> LocalClient:
         """Who executes commands. Errors: redis.ConnectionError."""
-        decode = self._decodes and not never_decode
-        local = self._locals.get(decode)
-        return self._new_local(decode) if local is None or local.is_closed else local
+        local = self._local
+        return self._new_local() if local is None or local.is_closed else local
 
-    def _new_local(self, decode: bool) -> LocalClient:
+    def raw(self) -> LocalClient:
+        """Who executes one command whose answer is not decoded; it is to be closed."""
+        return self.local().new_client(decode=False)
+
+    def _new_local(self) -> LocalClient:
         try:
-            local = engine_of(self._server).new_client(self._database, self._protocol, decode)
+            local = new_local(self._server, self._database, self._protocol, self.decodes)
+            local.patience_s = self._patience_s
+            self._introduce(local)
+        except ReplyError as error:
+            raise BaseParser.parse_error(str(error)) from None
         except FastredisError as error:
             raise redis.ConnectionError(str(error)) from None
         with self._making:
-            kept = self._locals.get(decode)
+            kept = self._local
             if kept is None or kept.is_closed:
-                kept = self._locals[decode] = local
+                kept = self._local = local
         if kept is not local:
             local.disconnect()              # another thread was quicker
         return kept
+
+    def _introduce(self, local: LocalClient) -> None:
+        """Say what redis-py's connections say first. Errors: ReplyError."""
+        credentials = self._credentials()
+        if credentials:
+            local.execute("AUTH", *credentials)
+        if self._options.get("client_name"):
+            local.execute("CLIENT", "SETNAME", self._options["client_name"])
+        said = {name: self._options[name] for name in OF_DRIVER if name in self._options}
+        driver = driver_of(self._kind) if not said else getattr(self._kind(**said), "driver_info", None)
+        if driver is not None and driver.formatted_name:
+            local.execute("CLIENT", "SETINFO", "LIB-NAME", driver.formatted_name)
+        if driver is not None and driver.lib_version:
+            local.execute("CLIENT", "SETINFO", "LIB-VER", driver.lib_version)
+
+    def _credentials(self) -> tuple[Any, ...]:
+        """What AUTH is to be given, as redis-py's connections give it; nothing: it is not asked."""
+        options = self._options
+        if options.get("credential_provider") is not None:
+            words = tuple(options["credential_provider"].get_credentials())
+        else:
+            name, password = options.get("username"), options.get("password")
+            words = (name, password or "") if name else (password,) if password else ()
+        return ("default", *words) if len(words) == 1 and self._protocol == 3 else words
 
     def request(self, args: Sequence[Any]) -> tuple[Any, ...]:
         """A command as it is executed. Errors: redis.DataError."""
@@ -345,12 +402,12 @@ class Way:
         return request_of(args, self.encoder)
 
     def close(self) -> None:
-        for local in list(self._locals.values()):
+        if self._local is not None:
             with contextlib.suppress(FastredisError):
-                local.disconnect()
+                self._local.disconnect()
 
     def __del__(self) -> None:
-        if hasattr(self, "_locals"):
+        if hasattr(self, "_local"):
             self.close()
 
 
@@ -358,11 +415,14 @@ class Direct:
     """What the clients and their pipelines have in common: what becomes of replies."""
 
     _way: Way
+    _caches = False                     # what was read is kept by redis-py, whose connections know how
 
     def _finish(self, value: Any, name: Any, options: dict[str, Any]) -> Any:
         """A reply as the caller is to have it."""
         if self._way.decodes_late and redis.client.NEVER_DECODE not in options:
             value = value_of(value, self._way.encoder)
+        elif type(value) is list and name in WITH_ERRORS:
+            value = value_of(value)
         callbacks = self.response_callbacks
         callback = dict.get(callbacks, name)
         if callback is None:
@@ -374,8 +434,10 @@ class Direct:
                 options.pop(option, None)
         return callback(value, **options)
 
-    def _failed(self, error: FastredisError, options: dict[str, Any]) -> Any:
+    def _failed(self, error: FastredisError | TimeoutError, options: dict[str, Any]) -> Any:
         """What a command's error is to the caller: an exception, or a value that the command has for it."""
+        if isinstance(error, TimeoutError):
+            raise redis.TimeoutError(TIMEOUT) from None
         if not isinstance(error, ReplyError):
             raise redis.ConnectionError(str(error)) from None
         if redis.client.EMPTY_RESPONSE in options:
@@ -383,14 +445,14 @@ class Direct:
         raise BaseParser.parse_error(str(error)) from None
 
     def _needs_connection(self, name: Any) -> bool:
-        return not self._way.is_open or self.connection is not None or not isinstance(name, str) or (
-            name.upper().startswith(SPECIAL))
+        return not self._way.is_open or self.connection is not None or self._caches or (
+            not isinstance(name, str) or name.upper().startswith(SPECIAL))
 
     def _can_batch(self) -> bool:
         """Whether a pipeline's commands need no connection of their own."""
         return self._way.is_open and self.connection is None and not self.watching and not any(
             not isinstance(args[0], str) or args[0].upper().startswith(SPECIAL)
-            or redis.client.NEVER_DECODE in options or redis.client.EMPTY_RESPONSE in options
+            or (self._way.decodes and redis.client.NEVER_DECODE in options) or redis.client.EMPTY_RESPONSE in options
             for args, options in self.command_stack)
 
     def _finish_all(self, values: list[Any], stack: Sequence[Any], raise_on_error: bool) -> list[Any]:
@@ -417,10 +479,9 @@ class Redis(Direct, redis.Redis):
 
     def __init__(self, server: AnyServer = "default", *, connection_pool: Any = None,
                  single_connection_client: bool = False, **options: Any):
-        if options.get("cache") is not None or options.get("cache_config") is not None:
-            raise redis.RedisError("there is no client-side caching: it needs CLIENT TRACKING")
         pool = connection_pool or redis.ConnectionPool(connection_class=Connection, server=server, **options)
         self._way = Way(pool)
+        self._caches = pool.cache is not None
         super().__init__(connection_pool=pool, single_connection_client=single_connection_client)
         self.auto_close_connection_pool = connection_pool is None
 
@@ -429,8 +490,12 @@ class Redis(Direct, redis.Redis):
             return super().execute_command(*args, **options)
         request = self._way.request(args)
         try:
-            value = self._way.local(redis.client.NEVER_DECODE in options).execute(*request)
-        except FastredisError as error:
+            if self._way.decodes and redis.client.NEVER_DECODE in options:
+                with self._way.raw() as local:
+                    value = local.execute(*request)
+            else:
+                value = self._way.local().execute(*request)
+        except (FastredisError, TimeoutError) as error:
             return self._failed(error, options)
         return self._finish(value, args[0], options)
 
@@ -461,8 +526,8 @@ class Pipeline(Direct, redis.client.Pipeline):
                 return self._finish_all(local.execute_all(requests), stack, raise_on_error)
             values = local.execute_all([("MULTI",), *requests, ("EXEC",)])
             return self._finish_transaction(values, stack, raise_on_error)
-        except ClosedError as error:
-            raise redis.ConnectionError(str(error)) from None
+        except (ClosedError, TimeoutError) as error:
+            return self._failed(error, {})
         finally:
             self.reset()
 
@@ -483,8 +548,12 @@ class AsyncRedis(Direct, redis.asyncio.Redis):
             return await super().execute_command(*args, **options)
         request = self._way.request(args)
         try:
-            value = await self._way.local(redis.client.NEVER_DECODE in options).aexecute(*request)
-        except FastredisError as error:
+            if self._way.decodes and redis.client.NEVER_DECODE in options:
+                with self._way.raw() as local:
+                    value = await local.aexecute(*request)
+            else:
+                value = await self._way.local().aexecute(*request)
+        except (FastredisError, TimeoutError) as error:
             return self._failed(error, options)
         return self._finish(value, args[0], options)
 
@@ -518,8 +587,8 @@ class AsyncPipeline(Direct, redis.asyncio.client.Pipeline):
                 return self._finish_all(await local.aexecute_all(requests), stack, raise_on_error)
             values = await local.aexecute_all([("MULTI",), *requests, ("EXEC",)])
             return self._finish_transaction(values, stack, raise_on_error)
-        except ClosedError as error:
-            raise redis.ConnectionError(str(error)) from None
+        except (ClosedError, TimeoutError) as error:
+            return self._failed(error, {})
         finally:
             await self.reset()
 

@@ -6,9 +6,9 @@ answered LOADING.
 import asyncio
 import contextlib
 import contextvars
-import errno
 import os
 import socket
+import ssl
 import stat
 from collections.abc import Callable
 
@@ -17,13 +17,17 @@ from fastredis.assembly import assemble, prepare, start, stop
 from fastredis.config.config import Config, ConfigError
 from fastredis.engine.connection import Connection
 from fastredis.engine.hooks import Host
-from fastredis.host.listeners import Listener
+from fastredis.exporter.endpoint import Endpoint
+from fastredis.host.certificates import read_certificate
+from fastredis.host.listeners import Listener, Port
 from fastredis.host.logs import WARNING, Logger
 from fastredis.host.process import notify_systemd
-from fastredis.host.sockets import bind_tcp, sockname, tune
+from fastredis.host.sockets import tune
 from fastredis.host.stand_in import StandIn
 from fastredis.host.surroundings import Surroundings
-from fastredis.text import address_text, to_bytes
+from fastredis.host.tls import Tls
+from fastredis.host.tls_transport import TlsTransport
+from fastredis.text import address_text, to_bytes, to_text
 
 LOGO = r"""
      __           _                _ _
@@ -71,13 +75,17 @@ class Server(Host):
         self.log = log
         self.loop = loop
         self.around = around or Surroundings()
-        self.listeners: list[Listener] = []
+        self.tcp = Port("tcp", lambda sock: self._serve(sock, self.welcome), log)
+        self.tls_port = Port("tls", self._serve_tls, log)
         self.unix_listener: Listener | None = None
         self._connecting: set[asyncio.Task] = set()
         self._context = contextvars.copy_context()      # one for all tasks: each transport keeps its task's
         self.exit_code: asyncio.Future[int] = loop.create_future()
         self.engine = assemble(config, log, loop, self, on_fatal)
+        self.exporter = Endpoint(self.engine)
+        self.tls = Tls(config, log, self.engine.run_in_thread)
         config.on_change("port", self._change_port)
+        config.on_change("tls-port", self._change_tls_port)
         config.on_change("bind", self._change_bind)
 
     # --- listening ------------------------------------------------------------------
@@ -85,36 +93,23 @@ class Server(Host):
     def listen(self) -> bool:
         """Open all sockets; False when one that must be there cannot be."""
         config = self.config
-        if config.port:
-            sockets = self._bind_all(config.bind, config.port)
-            if sockets is None:
-                self.log.warning(f"Failed listening on port {config.port} (tcp), aborting.")
+        if self.tls.is_wanted and not self.tls.configure():
+            self.log.warning("Failed to configure TLS. Check logs for more info.")
+            return False
+        for kind, number in ((self.tcp, config["port"]), (self.tls_port, config["tls-port"])):
+            if number and not self._listen_on(kind):
+                self.log.warning(f"Failed listening on port {number} ({kind.name}), aborting.")
                 return False
-            self.listeners = [self._serve(sock) for sock in sockets]
         if config.unixsocket and not self._listen_unix(config.unixsocket):
             return False
         if not self.all_listeners():
             self.log.warning("Configured to not listen anywhere, exiting.")
             return False
+        problem = self.exporter.listen()
+        if problem is not None:
+            self.log.warning(f"{problem}. Failed listening on port {config['metrics-port']} (metrics), aborting.")
+            return False
         return True
-
-    def _bind_all(self, addresses: tuple[str, ...], port: int) -> list[socket.socket] | None:
-        """Listening sockets for all addresses; None when one without a `-` in front fails."""
-        sockets: list[socket.socket] = []
-        for address in addresses:
-            try:
-                sockets.append(bind_tcp(address.removeprefix("-"), port, self.config.tcp_backlog))
-            except OSError as error:
-                optional = address.startswith("-")
-                if optional and error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT):
-                    continue
-                step = "" if isinstance(error, socket.gaierror) else "bind: "
-                self.log.warning(f"Warning: Could not create server TCP listening socket {address}:{port}: {step}"
-                                 f"{error.strerror or error}")
-                for sock in sockets:
-                    sock.close()
-                return None
-        return sockets
 
     def _listen_unix(self, name: str) -> bool:
         path = self.config["dir"].reach(name)
@@ -133,52 +128,39 @@ class Server(Host):
         except (OSError, KeyError) as error:
             self.log.warning(f"Failed opening Unix socket: bind: {getattr(error, 'strerror', None) or error}")
             return False
-        self.unix_listener = self._serve(sock)
+        self.unix_listener = self._serve(sock, self.welcome)
         return True
 
-    def _serve(self, sock: socket.socket) -> Listener:
-        """Accept clients on a socket that listens already."""
-        return Listener(self.loop, sock, self.welcome, self.log,
-                        lambda: self.config["max-new-connections-per-cycle"])
+    def _serve(self, sock: socket.socket, welcome: Callable[[socket.socket], Connection],
+               most: str = "max-new-connections-per-cycle") -> Listener:
+        """Accept clients on a socket that listens already; most: the setting that says how many in one turn."""
+        return Listener(self.loop, sock, welcome, self.log, lambda: self.config[most])
 
     def all_listeners(self) -> list[Listener]:
-        return self.listeners + ([self.unix_listener] if self.unix_listener else [])
+        unix = [self.unix_listener] if self.unix_listener else []
+        return self.tcp.listeners + self.tls_port.listeners + unix
 
     def new_connection(self) -> ClientProtocol:
         return ClientProtocol(self)
 
-    def _relisten(self, addresses: tuple[str, ...], port: int) -> bool:
-        """Listen elsewhere, and only there; the old sockets stay when that cannot be."""
-        kept = [listener for listener in self.listeners if listener.is_open]
-        here = {sockname(listener.sock) for listener in kept}
-        wanted = {(address.removeprefix("-"), port) for address in addresses}
-        if here and all((host, number) in wanted for host, number in here) and len(here) == len(wanted):
-            return True
-        old, self.listeners = self.listeners, []
-        same_port = any(number == port for _, number in here)
-        if same_port:
-            for listener in old:
-                listener.close()
-        sockets = self._bind_all(addresses, port) if port else []
-        if sockets is None:
-            if same_port:
-                back = self._bind_all(tuple(host for host, _ in here), port)
-                self.listeners = [self._serve(sock) for sock in back or ()]
-            else:
-                self.listeners = old
-            return False
-        if not same_port:
-            for listener in old:
-                listener.close()
-        self.listeners = [self._serve(sock) for sock in sockets]
-        return True
+    def _listen_on(self, kind: Port) -> bool:
+        """Listen where `bind` and the port's setting say now."""
+        config = self.config
+        number = config["tls-port"] if kind is self.tls_port else config["port"]
+        return kind.listen(config["bind"], number, config["tcp-backlog"])
 
     def _change_port(self, config: Config) -> None:
-        if not self._relisten(config.bind, config.port):
+        if not self._listen_on(self.tcp):
+            raise ConfigError("Unable to listen on this port. Check server logs.")
+
+    def _change_tls_port(self, config: Config) -> None:
+        if config["tls-port"]:
+            self.tls.require()
+        if not self._listen_on(self.tls_port):
             raise ConfigError("Unable to listen on this port. Check server logs.")
 
     def _change_bind(self, config: Config) -> None:
-        if not self._relisten(config.bind, config.port):
+        if not (self._listen_on(self.tcp) and self._listen_on(self.tls_port)):
             raise ConfigError("Failed to bind to specified addresses.")
 
     # --- clients --------------------------------------------------------------------
@@ -189,23 +171,71 @@ class Server(Host):
         stand_in = StandIn(sock, lambda: self.loop.call_soon(client.connection_lost, None))
         client.connection_made(stand_in)
         if not stand_in.is_closing():
-            stand_in.promised = True
-            task = self.loop.create_task(self._connect(client, sock), context=self._context)
-            self._connecting.add(task)
-            task.add_done_callback(self._connecting.discard)
+            self._get_transport(stand_in, client, sock)
         return client
 
-    async def _connect(self, client: ClientProtocol, sock: socket.socket) -> None:
+    def _serve_tls(self, sock: socket.socket) -> Listener:
+        return self._serve(sock, self.welcome_securely, "max-new-tls-connections-per-cycle")
+
+    def welcome_securely(self, sock: socket.socket) -> ClientProtocol:
+        """The same on the TLS port: the client is there at once, and its requests come when the handshake is done."""
+        client = self.new_connection()
+        stand_in = StandIn(sock, lambda: self.loop.call_soon(tls.connection_lost, None))
+        tls = TlsTransport(self.loop, client, stand_in, self.tls.contexts.server, True, self._secured,
+                           lambda reason: self._not_secured(client, reason))
+        client.connection_made(tls)
+        if not stand_in.is_closing():
+            self._get_transport(stand_in, tls, sock)
+        return client
+
+    def _get_transport(self, stand_in: StandIn, protocol: ClientProtocol | TlsTransport, sock: socket.socket) -> None:
+        """Have the loop make a transport for the socket, in place of the stand-in."""
+        stand_in.promised = True
+        task = self.loop.create_task(self._connect(protocol, sock), context=self._context)
+        self._connecting.add(task)
+        task.add_done_callback(self._connecting.discard)
+
+    async def _connect(self, protocol: ClientProtocol | TlsTransport, sock: socket.socket) -> None:
         try:
-            await self.loop.connect_accepted_socket(lambda: client, sock)
+            await self.loop.connect_accepted_socket(lambda: protocol, sock)
         except OSError as error:                # no room in the loop's poll(2), or it has left in between
-            client.connection_lost(error)
+            protocol.connection_lost(error)
             sock.close()
             self.log.limited("accept", WARNING, f"Accepting client connection: {error.strerror or error}")
         except asyncio.CancelledError:
-            client.connection_lost(None)
+            protocol.connection_lost(None)
             sock.close()
             raise
+
+    def _not_secured(self, client: ClientProtocol, reason: str) -> None:
+        self.log.limited("tls handshake", WARNING, f"Error accepting a client connection: {reason} "
+                         f"(addr={to_text(client.peer)} laddr={to_text(client.local)})")
+
+    def _secured(self, tls: TlsTransport) -> None:
+        """A handshake is done: now it may be told that it may not stay, and may be somebody by its certificate."""
+        client = tls.get_protocol()
+        if self._is_protected(client):
+            client.in_turn(ClientProtocol.turn_away, PROTECTED_MODE)
+        elif self.config["tls-auth-clients-user"] != "off":
+            client.in_turn(self._log_in, tls.get_extra_info("ssl_object").getpeercert(True))
+
+    def _log_in(self, client: ClientProtocol, der: bytes | None) -> None:
+        """Give a client the rights of the user that its certificate names; if there is none it stays who it is.
+
+        Names are compared as bytes, whole; one with a zero byte in it is nobody's.
+        """
+        users, names = self.engine.users, []
+        if der:
+            with contextlib.suppress(ValueError):
+                certificate = read_certificate(der)
+                by_name = self.config["tls-auth-clients-user"] == "CN"
+                names = [certificate.common_name or b""] if by_name else certificate.uris
+        names = [name for name in names if name and b"\0" not in name]
+        for name in names:
+            if users.admit(client, name):
+                self.log.verbose(f"TLS: Auto-authenticated client as {to_text(name)}")
+                return
+        users.certificate_refused(client, names[-1] if names else b"")
 
     def admit(self, client: Connection, transport: asyncio.Transport) -> bytes | None:
         """Note a new client's addresses; returns protocol to refuse it with, or None."""
@@ -219,11 +249,16 @@ class Server(Host):
             tune(sock, self.config.tcp_keepalive)
         if self.exit_code.done():
             return b""
+        is_secure = transport.get_extra_info("sslcontext") is not None     # it could not read anything yet
         if len(self.engine.clients) >= self.config.maxclients:
-            return b"-ERR max number of clients reached\r\n"
-        if self.config.protected_mode and not self.engine.password and not client.is_local:
+            return b"" if is_secure else b"-ERR max number of clients reached\r\n"
+        if not is_secure and self._is_protected(client):
             return PROTECTED_MODE
         return None
+
+    def _is_protected(self, client: Connection) -> bool:
+        no_password = self.engine.users.default.rules.no_password
+        return self.config.protected_mode and no_password and not client.is_local
 
     # --- life -----------------------------------------------------------------------
 
@@ -242,8 +277,9 @@ class Server(Host):
         self.around.serve()
         if not await start(self.engine):
             return self.exit_code.result() if self.exit_code.done() else 1
-        if self.listeners:
-            self.log.notice("Ready to accept connections tcp")
+        for kind in (self.tcp, self.tls_port):
+            if kind.listeners:
+                self.log.notice(f"Ready to accept connections {kind.name}")
         if self.unix_listener is not None:
             self.log.notice("Ready to accept connections unix")
         if self.config.supervised == "systemd":
@@ -266,29 +302,39 @@ class Server(Host):
         self.log.notice("monotonic clock: " + ("X86 TSC" if os.uname().machine == "x86_64" else "POSIX clock_gettime"))
         if config.always_show_logo or (not config.daemonize and not config.logfile and os.isatty(1)):
             self.log.notice(LOGO.format(version=fastredis.__version__, redis_version=fastredis.REDIS_VERSION,
-                                        bits=64, port=config.port, pid=os.getpid()))
+                                        bits=64, port=self._main_port(), pid=os.getpid()))
         else:
-            self.log.notice(f"Running mode=standalone, port={config.port}.")
+            self.log.notice(f"Running mode=standalone, port={self._main_port()}.")
+
+    def _main_port(self) -> int:
+        return self.config["port"] or self.config["tls-port"]
 
     # --- what the engine asks ---------------------------------------------------------
 
-    def listening_sockets(self) -> list[socket.socket]:
-        return [listener.sock for listener in self.all_listeners() if listener.is_open]
+    def listening_sockets(self) -> list[tuple]:
+        secure = self.tls_port.listeners
+        return [(listener.sock, self.welcome_securely if listener in secure else self.welcome)
+                for listener in self.all_listeners() if listener.is_open]
+
+    def outgoing_tls(self) -> ssl.SSLContext | None:
+        return self.tls.contexts.client if self.tls.contexts is not None else None
+
+    def tls_fields(self) -> list[tuple[str, object]]:
+        return self.tls.fields()
 
     def listening(self) -> list[str]:
-        kinds = []
-        if self.listeners:
+        def of_port(kind: Port, number: int) -> list[str]:
             addresses = "".join(f",bind={address}" for address in self.config.bind)
-            kinds.append(f"name=tcp{addresses},port={self.config.port}")
-        if self.unix_listener is not None:
-            kinds.append(f"name=unix,bind={self.config.unixsocket}")
-        return kinds
+            return [f"name={kind.name}{addresses},port={number}"] if kind.listeners else []
+        unix = [f"name=unix,bind={self.config.unixsocket}"] if self.unix_listener is not None else []
+        return of_port(self.tcp, self.config["port"]) + unix + of_port(self.tls_port, self.config["tls-port"])
 
     def end(self, code: int) -> None:
         if not self.exit_code.done():
             self.exit_code.set_result(code)
         for listener in self.all_listeners():
             listener.close()
+        self.exporter.close()
         if self.unix_listener is not None:
             self.log.notice("Removing the unix socket file.")
             with contextlib.suppress(OSError):
@@ -296,6 +342,7 @@ class Server(Host):
 
     def cron(self) -> None:
         self.around.cron()
+        self.tls.cron()
 
     def role_changed(self) -> None:
         self.around.role_changed(self.engine.replication.is_replica)
@@ -303,6 +350,7 @@ class Server(Host):
     def in_child(self, kind: str) -> None:
         for listener in self.all_listeners():
             listener.close_in_child()
+        self.exporter.close_in_child()
         self.around.in_child(kind)
 
     def saving_at_end(self) -> contextlib.AbstractContextManager:

@@ -10,6 +10,7 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import servers
 from tests.effect_rows import AppendingServers, Effect, effect_params
 from tests.local import Local
 from tests.rows import RowCase, RowSession, row_params
@@ -55,6 +56,17 @@ def pytest_generate_tests(metafunc):
     if "effect" in metafunc.fixturenames and hasattr(metafunc.module, "EFFECTS"):
         params = effect_params(metafunc.module, metafunc.config.stash[PEER] is not None)
         metafunc.parametrize("effect", params, indirect=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failure comes with what the servers have logged."""
+    report = yield
+    if call.when == "setup":
+        servers.ended.clear()
+    if report.failed:
+        report.sections += servers.log_tails()
+    return report
 
 
 @pytest.fixture(scope="session")

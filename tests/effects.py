@@ -5,8 +5,8 @@
 Random commands are drawn for every declared command that may write, from its declaration's own arguments, and given by
 several clients to an engine in this process: alone, in transactions and by scripts, on keys of right and wrong types,
 in several databases, with deadlines of keys and fields, a clock that is moved, eviction, changing limits of encodings,
-and clients that wait and are served. What it propagates is executed by a second engine, whose clock stands still: it
-expires nothing by itself, as a replica does not. Then
+clients that wait and are served, and users who may not do everything. What it propagates is executed by a second
+engine, whose clock stands still: it expires nothing by itself, as a replica does not. Then
 
   * no command fails when it is replayed,
   * a command that replies an error propagates nothing (but what expired or was evicted meanwhile),
@@ -35,7 +35,7 @@ from tests.soak.draw import DATABASES, WEIGHTS, Draw
 STEPS = 4000                                # of a round
 EVERY = 40                                  # steps between two comparisons
 ACTIONS = {"single": 100, "transaction": 8, "script": 6, "clock": 8, "lazy": 1, "setting": 3, "evict": 0.7,
-           "database": 4, "wake": 3}
+           "database": 4, "wake": 3, "user": 2}
 CLIENTS = 6
 WAITERS = 4                                 # of these wait at a time
 OFTEN = {"XADD": 10, "XREADGROUP": 4, "XGROUP CREATE": 3, "XCLAIM": 2}
@@ -47,6 +47,9 @@ REMOVALS = (b"DEL", b"UNLINK", b"HDEL", b"SREM")
 SILENT = frozenset(("PUBLISH", "SPUBLISH", "PFCOUNT"))
 POLICIES = ("allkeys-random", "allkeys-lru", "allkeys-lfu", "allkeys-lrm", "volatile-random", "volatile-lru",
             "volatile-lfu", "volatile-lrm", "volatile-ttl")
+# Transactions are allowed: what is denied in one of them spoils it.
+USER_RULES = (("+@all",), ("-@dangerous", "-@blocking", "-@hash", "-@write", "-@read"), ("~*", "%R~*", "~*:[0-2]"),
+              ("alldbs", "db=0", "db=0,1"), ("resetchannels", "allchannels"), ("+@transaction",))
 FIELDS = (b"f1", b"f2")                     # of the prepared list "fields"
 # Executes commands, each of which has its number of words in front of it.
 SCRIPT = b"""local at = 1
@@ -429,6 +432,15 @@ class World:
         elif waiting:
             waiting[0].close()
             self.clients[self.clients.index(waiting[0])] = self.new_client()
+
+    def user(self):
+        """Other rules for a user, whom some clients are; one of them more, or less. What is denied changes nothing."""
+        words = [self.random.choice(rules) for rules in USER_RULES]
+        self.history.append(f"ACL SETUSER limited {' '.join(words)}")
+        self.control.call("ACL", "SETUSER", "limited", "reset", "on", "nopass", *words)
+        self.drain("ACL SETUSER")
+        client = self.free_client()
+        self.call(client, [b"AUTH", self.random.choice((b"limited", b"default")), b""])
 
     def step(self):
         action = self.random.choices(list(ACTIONS), ACTIONS.values())[0]

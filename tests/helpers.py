@@ -31,15 +31,21 @@ def wait_until(condition, what="nothing came of it", seconds=PATIENCE_SECONDS):
 
 def children(pid):
     """The process ids of a process's children, the dead ones left out. A thread may have forked them."""
-    found = " ".join(path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children"))
-    return [int(child) for child in found.split() if state(child) != "Z"]
+    found = " ".join(read_process(path) or "" for path in Path(f"/proc/{pid}/task").glob("*/children"))
+    return [int(child) for child in found.split() if state(child) not in (None, "Z")]
 
 
 def state(pid):
     """The letter that says what a process does; None: there is no such process."""
+    text = read_process(Path(f"/proc/{pid}/stat"))
+    return text and text.rpartition(")")[2].split()[0]
+
+
+def read_process(path):
+    """A file of /proc that tells of a process; None: there is no such process, or it ended while it was read."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
+        return path.read_text()
+    except (FileNotFoundError, ProcessLookupError):
         return None
 
 

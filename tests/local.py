@@ -52,6 +52,11 @@ class Wire:
     def write(self, data):
         self.output += data
 
+    def pause_reading(self):
+        pass                    # what is sent meanwhile waits
+
+    resume_reading = pause_reading
+
     def close(self):
         self.closed = True
         self.connection.connection_lost(None)
@@ -60,14 +65,20 @@ class Wire:
 
     def sendall(self, data):
         self.connection.data_received(data)
+        while self.connection.waiting:              # it took long by chance
+            self.run_loop()
 
     def recv(self, size):
         while not self.output and getattr(self.connection.blocked, "steadfast", False):
-            self.loop.call_soon(self.loop.stop)     # a big value is being copied, in turns of the loop
-            self.loop.run_forever()
+            self.run_loop()                         # a big value is being copied
         data = bytes(self.output[:size])
         del self.output[:size]
         return data
+
+    def run_loop(self):
+        """One turn of the loop."""
+        self.loop.call_soon(self.loop.stop)
+        self.loop.run_forever()
 
 
 class LocalClient(Client):
@@ -105,15 +116,19 @@ class QuietLog:
     notice = warning
 
 
+QUIET = "logfile /dev/null\nlatency-tracking no\nslowlog-log-slower-than -1\n"
+
+
 class Local:
     """An engine with its shell, on a loop that does not run; `notes` is its Feed. As a context it ends afterwards.
 
-    Histograms of durations are off: whether they need more memory depends on how long commands happen to take.
+    Histograms of durations and the slow log are off: whether they need more memory depends on how long commands happen
+    to take.
     """
 
     def __init__(self, options=""):
         config = Config()
-        config.load(None, None, "logfile /dev/null\nlatency-tracking no\n" + options)
+        config.load(None, None, QUIET + options)
         self.loop = asyncio.new_event_loop()
         self.server = Server(config, Logger(config), self.loop)
         self.engine = self.server.engine

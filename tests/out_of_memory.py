@@ -104,6 +104,9 @@ MORE = {
     "a big LCS": (f"SET a {'ab' * 500} | SET b {'ba' * 500}", "LCS a b"),
     "APPEND to a big string": (f"SETRANGE k {BIG} x", "APPEND k more"),
     "COPY of a big string": (f"SETRANGE k {BIG} x", "COPY k other"),
+    "SADD of a limited user": ("ACL SETUSER u on nopass +@all ~k*", f"AUTH u x | SADD k {MANY}"),
+    "MSET of a limited user": ("ACL SETUSER u on nopass +@all ~k (+mset ~k* db=0)",
+                               f"AUTH u x | MSET {' '.join(f'k{i} {i}' for i in range(90))}"),
     "GETSET of a big string": (f"SETRANGE k {BIG} x", "GETSET k short"),
 }
 

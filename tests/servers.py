@@ -62,6 +62,17 @@ def listens(pid, port):
 FAULTS = ("Bug: ", "AddressSanitizer", "runtime error:", "Traceback (most recent call last)", "Exception ignored in")
 
 
+SHOWN_LINES = 60
+running = []            # Servers
+ended = []              # (Server, the end of its log) of those that were stopped during the test under way
+
+
+def log_tails():
+    """What servers say when a test fails: (title, the end of the log) of those of the test, and of shared ones."""
+    found = [*ended, *((server, server.log_tail()) for server in running)]
+    return [(f"log of {server.kind} {server.pid}, port {server.port}", text) for server, text in found]
+
+
 class Server:
     """A server process: `kind` is "fastredis" or "peer"; `port`, `directory`, `pid`.
 
@@ -85,6 +96,7 @@ class Server:
                 stderr=subprocess.STDOUT)
             self.pid = self.process.pid
             if self._wait_until_up():
+                running.append(self)
                 return
             if self.process.poll() is None or PORT_TAKEN not in self.log():
                 break
@@ -120,6 +132,9 @@ class Server:
     def log(self):
         return (self.directory / "output.log").read_text(errors="replace")
 
+    def log_tail(self):
+        return "\n".join(self.log().splitlines()[-SHOWN_LINES:])
+
     def stop(self, kill=False):
         """End the process (SIGTERM, then SIGKILL; at once with kill=True) and remove its directory.
 
@@ -138,6 +153,9 @@ class Server:
         self._log.close()
         if not self.directory.exists():
             return                                  # it was stopped before
+        if self in running:
+            running.remove(self)
+            ended.append((self, self.log_tail()))
         faults = [line for line in self.log().splitlines() if any(word in line for word in FAULTS)]
         shutil.rmtree(self.directory, ignore_errors=True)
         if faults:

@@ -399,6 +399,21 @@ def test_log_formats():
     assert re.fullmatch(rf"pid={os.getpid()} role=primary timestamp=\"\d+\" level=notice message=\"a 'b' c\"", line)
 
 
+def test_log_as_json():
+    text = 'a "b"\\\n\t\x01\u00e9\udcff'
+    options = "log-format json\nlog-timestamp-format milliseconds\nloglevel debug"
+    lines = log_lines(options, lambda log: log.warning("x"), Logger.started, lambda log: log.verbose(text),
+                      lambda log: setattr(log, "is_replica", True), lambda log: log.debug("y"))
+    found = [json.loads(line) for line in lines]
+    assert [list(each) for each in found] == [["pid", "role", "timestamp", "level", "message"]] * 3
+    assert [(each["pid"], each["role"], each["level"], each["message"]) for each in found] == [
+        (os.getpid(), "RDB/AOF", "warning", "x"),
+        (os.getpid(), "primary", "info", 'a "b"\\\n\t\x01\u00e9\ufffd'),
+        (os.getpid(), "replica", "debug", "y"),
+    ]
+    assert abs(int(found[0]["timestamp"]) / 1000 - time.time()) < 60
+
+
 def test_log_survives_rotation():
     def rotate(log):
         log.notice("old")

@@ -25,13 +25,13 @@ def own_directory(tmp_path, monkeypatch):
 
 
 def source_that_reads():
-    """All source but for what only names settings: lists of those that are handed on, and on_change()."""
+    """All source but for what only names settings: lists of those that are handed on or shown, and on_change()."""
     texts = []
     for path in sorted(SOURCE.rglob("*.py*")):
         if path.suffix in (".py", ".pyx") and path.name not in NAMES_ONLY:
             text = path.read_text()
             text = re.sub(r'on_change\("[a-z-]+"', "", text)
-            texts.append(re.sub(r"ENGINE_SETTINGS = \(.*?\n\)", "", text, flags=re.DOTALL))
+            texts.append(re.sub(r"ENGINE_SETTINGS = \(.*?\n\)|SHOWN_SETTINGS = \(.*?\)", "", text, flags=re.DOTALL))
     return "\n".join(texts)
 
 
@@ -60,7 +60,7 @@ def test_a_setting_has_a_reader_or_its_row_says_why_not(parameter):
 def test_a_reader_is_found_and_a_mere_name_is_not():
     found = {parameter.name: readers(parameter) for parameter in PARAMETERS}
     assert found["hz"] and found["bio-cpulist"] and found["shutdown-on-sigint"] and found["lfu-log-factor"]
-    assert not found["tls-port"] and not found["io-threads"]
+    assert not found["cluster-port"] and not found["io-threads"]
 
 
 # Another value than the default, for each kind of setting that is refused or has no effect.
@@ -118,37 +118,8 @@ def test_what_has_no_effect_says_so_once(parameter):
 def test_defaults_and_refused_values_say_nothing():
     config, warnings = Config(), []
     config.warn = warnings.append
-    config.load(options='io-threads 1\naclfile ""\ntls-port 0\ncluster-enabled no\nactivedefrag no')
+    config.load(options='io-threads 1\ntls-port 0\ncluster-enabled no\nactivedefrag no')
     config.set_many([("active-expire-effort", "1")])
     with pytest.raises(ConfigError):
         config.set_many([("active-expire-effort", "3"), ("hz", "x")])
     assert warnings == []
-
-
-HELLO = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"     # sha256 of "hello"
-USER_LINES = {
-    "as Redis 7.0 writes it": (True, "user default on nopass ~* &* +@all"),
-    "as Redis 8 writes it": (True, "user default on nopass sanitize-payload ~* &* +@all"),
-    "with the password": (True, f"user default on sanitize-payload #{HELLO} ~* &* +@all\nrequirepass hello"),
-    "with another password": (False, f"user default on #{HELLO} ~* &* +@all\nrequirepass other"),
-    "with a password that nothing asks for": (False, f"user default on #{HELLO} ~* &* +@all"),
-    "without the password that is asked for": (False, "user default on nopass ~* &* +@all\nrequirepass hello"),
-    "off": (False, "user default off nopass ~* &* +@all"),
-    "a secret": (False, "user default on >secret"),
-    "fewer keys": (False, "user default on nopass ~a* &* +@all"),
-    "fewer commands": (False, "user default on nopass ~* &* +@all -get"),
-    "somebody else": (False, "user alice on nopass ~* &* +@all"),
-    "nobody's rules": (False, "user alice"),
-}
-
-
-@pytest.mark.parametrize("name", USER_LINES)
-def test_only_the_user_that_everybody_is_anyway(name):
-    fits, lines = USER_LINES[name]
-    if fits:
-        Config().load(options=lines)
-        return
-    with pytest.raises(FatalConfigError) as refusal:
-        Config().load(options=lines)
-    assert refusal.value.reason.startswith("user is not supported: this server has no access control lists")
-    assert refusal.value.line_text == lines.split("\n")[0]

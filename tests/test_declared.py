@@ -12,14 +12,12 @@ from fastredis.engine.arguments import argument_docs, parse_args
 FACTS = Path(__file__).parent / "facts"
 
 # SET has the comparisons of 8.4 and BITOP the operations of 8.2, which these facts do not have; BGSAVE has CANCEL,
-# which they have as Valkey's; MOVE has REPLACE of Valkey 9.2.
-OWN_ARGUMENTS = {"SET", "BITOP", "BGSAVE", "MOVE"}
+# which they have as Valkey's; MOVE has REPLACE of Valkey 9.2; CLIENT KILL and LIST have the filters of Valkey 9.0.
+OWN_ARGUMENTS = {"SET", "BITOP", "BGSAVE", "MOVE", "CLIENT KILL", "CLIENT LIST"}
 OWN_ARITY = {"MOVE": -3}
 # These have AGGREGATE COUNT of 8.8, the policies of 8.2, IDMP of 8.6, or MAXCOUNT of 8.10: their arguments are those
 # of commands-later.json.
 LATER_ARGUMENTS = {"ZINTER", "ZINTERSTORE", "ZUNION", "ZUNIONSTORE", "XTRIM", "XADD", "XREAD", "XREADGROUP"}
-# The facts of this Valkey command leave out the category that every command is in which is not @fast.
-WITHOUT_SLOW = {"DELIFEQ"}
 
 
 def load_facts():
@@ -49,8 +47,7 @@ def test_facts(name):
     assert flags == {flag for flag in row.get("flags", ()) if flag != "movablekeys"}
     if "acl" in row:
         found = declarations.acl_categories(declared.flags, declared.group, declared.acl)
-        expected = set(row["acl"]) | ({"@slow"} if name in WITHOUT_SLOW else set())
-        assert {f"@{category}" for category in found} == expected
+        assert {f"@{category}" for category in found} == set(row["acl"])
     if "first_key" in row:
         expected = (row["first_key"], row["last_key"], row["step"])
         assert declarations.legacy_range(declared.keys) == expected

@@ -16,12 +16,18 @@ from fastredis.config.table import PARAMETERS
 from fastredis.engine.arguments import parse_args
 from tests.docs import FENCE, PAGES, TOP, blocks, reader
 
+DOCKER, INSTALL = (next(block.text for block in blocks(TOP / "docs" / "deployment.md") if word in block.text)
+                   for word in ("docker build", "systemctl enable"))
+
 # Blocks that no test runs, and why.
 NOT_RUN = {
     "make run\n": "builds the program, and serves until it is stopped",
     "pip install .\nfastredis --port 6379\n": "installs packages, and serves until it is stopped",
     "pip install '.[client]'\n": "installs packages",
+    "pip install 'fastredis-server[metrics]'\n": "installs packages",
     "make test\n": "runs all tests, this one included",
+    DOCKER: "needs Docker; tests/test_deploy.py looks at the Dockerfile",
+    INSTALL: "changes the system; tests/test_deploy.py verifies the unit",
 }
 LONG_PAGES = {
     "scaling.md": "waits for failovers and clusters, nearly three minutes: python -m tests.docs docs/scaling.md",
@@ -29,7 +35,7 @@ LONG_PAGES = {
 }
 LANGUAGES = {"sh", "python", "text"}        # others only as files
 SHORT_PAGES = [page for page in PAGES if page.name not in LONG_PAGES]
-PROGRAMS = ("redis-cli", "redis-server")
+PROGRAMS = ("redis-cli", "redis-server", "curl", "openssl")
 
 
 def shell_code():

@@ -15,6 +15,8 @@ from tests.rows import OK
 KEYS = 1000
 ROOM = 120_000                          # bytes for keys, above what the empty engine takes
 VALUE = "x" * 100
+POLICIES = ["allkeys-lru", "allkeys-lfu", "allkeys-lrm", "allkeys-random", "volatile-lru", "volatile-lfu",
+            "volatile-lrm", "volatile-random", "volatile-ttl"]
 
 
 def used_memory(client):
@@ -39,8 +41,7 @@ def left(client, prefix="k"):
     return {int(key.split(b":")[1]) for key in client.call("KEYS", f"{prefix}:*")}
 
 
-@pytest.mark.parametrize("policy", ["allkeys-lru", "allkeys-lfu", "allkeys-lrm", "allkeys-random", "volatile-lru",
-                                    "volatile-lfu", "volatile-lrm", "volatile-random", "volatile-ttl"])
+@pytest.mark.parametrize("policy", POLICIES)
 def test_memory_stays_within_its_limit(local, policy):
     client = local.client()
     limit(client, policy)
@@ -89,6 +90,56 @@ def test_a_key_that_lost_its_ttl_stays(local, policy, words):
         client.call(name, f"t:{number}", *rest)
     replies = [client.call("SET", f"k:{count + n}", VALUE) for n in range(20)]
     assert str(replies[-1]).startswith("OOM")
+    assert left(client, "t") == kept
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_blessed_keys_stay(local, policy):
+    client = local.client()
+    assert fill(client, 100, "stay", "EX", 100) == []
+    for number in range(100):
+        assert client.call("BLESS", "SET", f"stay:{number}", "NO-EVICT") == 1
+    limit(client, policy)
+    assert fill(client, KEYS, "k", *(["EX", "1000"] if policy.startswith("volatile") else [])) == []
+    client.call("CONFIG", "SET", "maxmemory", "0")              # a large reply would make others go
+    assert len(left(client, "stay")) == 100
+    assert 0 < len(left(client)) < KEYS
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_when_all_are_blessed_writes_are_refused(local, policy):
+    """Without a search through all of them; BLESS CLEAR is allowed, and then there is room."""
+    client = local.client()
+    options = ["EX", "1000"] if policy.startswith("volatile") else []
+    fill(client, 200, "k", *options)
+    for number in range(200):
+        client.call("BLESS", "SET", f"k:{number}", "NO-EVICT")
+    limit(client, policy, 100)
+    refused = fill(client, 10, "other")
+    assert refused and all(str(reply).startswith("OOM ") for reply in refused)
+    assert str(client.call("BLESS", "SET", "k:1", "NO-EVICT")).startswith("OOM ")
+    assert len(left(client)) == 200
+    for number in range(100):
+        assert client.call("BLESS", "CLEAR", f"k:{number}", "NO-EVICT") == 1
+    assert fill(client, 10, "other") == []
+    assert left(client) >= set(range(100, 200))
+    assert not isinstance(client.call("DEBUG", "VERIFY"), Error)
+
+
+def test_a_candidate_that_is_blessed_stays(local):
+    client = local.client()
+    fill(client, 12, "t")
+    limit(client, "allkeys-lru", 200, maxmemory_samples="64")
+    count = 0
+    while len(left(client, "t")) == 12:
+        client.call("SET", f"k:{count}", VALUE)
+        count += 1
+    client.call("CONFIG", "SET", "maxmemory", "0")
+    kept = left(client, "t")
+    for number in kept:
+        client.call("BLESS", "SET", f"t:{number}", "NO-EVICT")
+    limit(client, "allkeys-lru", 0)
+    fill(client, 50)
     assert left(client, "t") == kept
 
 

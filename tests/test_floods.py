@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.faults import failing, needs_strace
-from tests.helpers import wait_until
+from tests.helpers import held, wait_until
 from tests.resp import Closed, Error, encode
-from tests.rows import OK, PONG
+from tests.rows import OK, PONG, QUEUED
 
 LOOPS = pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
 LINES = 25              # more than a flood may log: ten lines of each kind, and what else there is
@@ -99,6 +99,144 @@ def test_clients_beyond_maxclients_log_nothing(fresh_server):
                 assert other.read() == Error("ERR max number of clients reached")
         assert client.call("PING") == PONG
     assert not lines_of(server, "max number")
+
+
+MANY = 25_000           # requests that take some slices of time, and fit into the kernel's buffers
+
+
+@LOOPS
+def test_who_sends_much_gives_way(fresh_server, loop):
+    """What another client asks for is done before all of it is."""
+    server = fresh_server(loop=loop)
+    count = 3_000
+    with server.client() as flood, server.client() as other:
+        assert flood.call("RPUSH", "list", *range(1000)) == 1000
+        assert other.call("SET", "n", 0) == OK
+        with held(server.pid):
+            flood.send_raw(b"LPOS list none\r\nINCR n\r\n" * count)
+            other.send_raw(b"GET n\r\n")
+        assert int(other.read()) < count
+        assert [flood.read() for _ in range(2 * count)] == [each for n in range(count) for each in (None, n + 1)]
+        assert other.call("GET", "n") == b"%d" % count
+
+
+@LOOPS
+def test_what_waits_for_its_turn_keeps_its_order(fresh_server, loop):
+    """Through a command that blocks, a transaction, and a request that is cut."""
+    server = fresh_server(loop=loop)
+    incr, halves = encode("INCR", "n") * MANY, encode("SET", "k", "v" * 100_000)
+    with server.client() as flood, server.client() as other:
+        flood.send_raw(incr + encode("BLPOP", "list", 0) + encode("MULTI") + incr + encode("EXEC") + halves[:70_000])
+        wait_until(lambda: b"\r\nblocked_clients:1\r" in other.call("INFO", "clients"))
+        assert other.call("GET", "n") == b"%d" % MANY
+        flood.send_raw(halves[70_000:] + encode("STRLEN", "k"))
+        assert other.call("RPUSH", "list", "x") == 1
+        assert [flood.read() for _ in range(MANY)] == list(range(1, MANY + 1))
+        assert flood.read() == [b"list", b"x"]
+        assert [flood.read() for _ in range(MANY + 1)] == [OK] + [QUEUED] * MANY
+        assert flood.read() == list(range(MANY + 1, 2 * MANY + 1))
+        assert [flood.read(), flood.read()] == [OK, 100_000]
+
+
+@LOOPS
+def test_who_sends_much_and_leaves(fresh_server, loop):
+    """All that it sent is done, as long as the connection is whole; one that is killed does no more."""
+    server = fresh_server(loop=loop)
+    with server.client() as other:
+        with connect(server) as flood:
+            flood.sendall(encode("INCR", "n") * MANY)
+            flood.shutdown(socket.SHUT_WR)
+            while flood.recv(1 << 20):
+                pass
+        assert other.call("GET", "n") == b"%d" % MANY
+        with connect(server) as flood:
+            number = other.call("CLIENT", "ID")
+            with held(server.pid):
+                flood.sendall(encode("INCR", "m") * MANY)
+                other.send("CLIENT", "KILL", "SKIPME", "yes")
+            assert other.read() == 1
+            assert other.call("CLIENT", "ID") == number
+            done = int(other.call("GET", "m") or 0)
+            assert done < MANY
+            time.sleep(0.1)
+            assert int(other.call("GET", "m") or 0) == done
+
+
+def test_many_who_send_much(fresh_server):
+    server = fresh_server()
+    with contextlib.ExitStack() as stack:
+        other = stack.enter_context(server.client())
+        floods = [stack.enter_context(server.client()) for _ in range(20)]
+        with held(server.pid):
+            for flood in floods:
+                flood.send_raw(encode("INCR", "n") * (MANY // 5))
+        replies = [flood.read() for _ in range(MANY // 5) for flood in floods]
+        assert sorted(replies) == list(range(1, 4 * MANY + 1))
+        assert other.call("GET", "n") == b"%d" % (4 * MANY)
+
+
+def slow_list(client):
+    """What LREM takes a part of a millisecond for, when nothing is removed."""
+    client.call("EVAL", "for i = 1, 20000 do redis.call('RPUSH', 'list', i) end", 0)
+
+
+@LOOPS
+def test_who_gave_way_is_heard_in_a_script(fresh_server, loop):
+    """Its requests came before the script; that takes too long, so they are refused, all but the one that ends it."""
+    server = fresh_server("--busy-reply-threshold", "10", loop=loop)
+    with server.client() as flood, server.client() as other:
+        slow_list(flood)
+        with held(server.pid):
+            flood.send_raw(encode("LREM", "list", 0, "x") * 200 + encode("SCRIPT", "KILL") + encode("PING"))
+            other.send("EVAL", "while true do end", 0)
+        replies = [flood.read() for _ in range(202)]
+        assert replies[-2] == OK and replies[0] == 0
+        assert {reply for reply in replies[1:-2] if reply != 0} == {Error(
+            "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.")}
+        assert "Script killed" in other.read()
+        assert replies[-1] == PONG or replies[-1].startswith("BUSY ")
+        assert flood.call("LREM", "list", 0, "x") == 0
+
+
+def test_who_waits_for_its_turn_is_not_idle(fresh_server):
+    server = fresh_server("--timeout", "1")
+    with server.client() as client:
+        client.send_raw(encode("DEBUG", "SLEEP", 0.1) * 25 + encode("PING"))
+        assert [client.read() for _ in range(26)] == [OK] * 25 + [PONG]
+
+
+def test_a_large_read_now_and_then(local):
+    """Each has a slice of its own, if others had a turn in between."""
+    client, other = local.client(), local.client()
+    request = encode("SET", "k", "v" * 200_000)
+    waited = 0
+    for _ in range(20):
+        client.connection.data_received(request)
+        waited += client.connection.waiting
+        other.connection.data_received(encode("DEBUG", "SLEEP", 0.002))
+        while client.connection.waiting:
+            client.socket.run_loop()
+    assert waited < 10                  # some may take long on a busy machine
+
+
+def test_a_turn_that_fails(local):
+    """Those who wait for their turn get it nevertheless."""
+    def fail(data):
+        raise OSError
+
+    floods = [local.client() for _ in range(3)]
+    deaf = local.client()
+    deaf.call("SUBSCRIBE", "news")
+    local.loop.set_exception_handler(lambda loop, context: raised.append(context["exception"]))
+    raised = []
+    for flood in floods:
+        flood.connection.data_received(encode("DEBUG", "SLEEP", 0.002) * 5 + encode("PUBLISH", "news", "x") * 2)
+    assert all(flood.connection.waiting for flood in floods)
+    deaf.socket.write = fail
+    for _ in range(100):
+        floods[0].socket.run_loop()
+    assert [[flood.read() for _ in range(7)] for flood in floods] == [[OK] * 5 + [1, 1]] * 3
+    assert raised and {type(error) for error in raised} == {OSError}
 
 
 def refused(server, data):

@@ -12,9 +12,9 @@ from tests.resp import Closed, Status
 FACTS = [fact for fact in json.loads((Path(__file__).parent / "facts" / "info.json").read_text()) if "field" in fact]
 
 # Sections that a server which has just answered a command shows, in Redis's order.
-ORDER = ["Server", "Clients", "Memory", "Persistence", "Stats", "Replication", "CPU", "Modules", "Commandstats",
+ORDER = ["Server", "TLS", "Clients", "Memory", "Persistence", "Stats", "Replication", "CPU", "Modules", "Commandstats",
          "Errorstats", "Latencystats", "Cluster", "Keyspace"]
-DEFAULT = [name for name in ORDER if name not in ("Commandstats", "Latencystats")]
+DEFAULT = [name for name in ORDER if name not in ("TLS", "Commandstats", "Latencystats")]
 KINDS = {
     "int": r"-?\d+",
     "float": r"-?\d+\.\d+",
@@ -85,7 +85,7 @@ def test_sections_come_in_order(client):
     assert list(info(client, "all")) == ORDER
     assert list(info(client, "everything")) == ORDER
     assert list(info(client, "keyspace", "CPU", "nosuch")) == ["CPU", "Keyspace"]
-    assert list(info(client, "commandstats", "default")) == [s for s in ORDER if s != "Latencystats"]
+    assert list(info(client, "commandstats", "default")) == [s for s in ORDER if s not in ("TLS", "Latencystats")]
     assert list(info(client, "module_list")) == ["Modules"]
     assert list(info(client, "debug")) == ["Debug"]
 

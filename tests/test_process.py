@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers import wait_until
+from tests.helpers import children, wait_until
 from tests.resp import Status
 from tests.rows import OK
 
@@ -16,10 +16,9 @@ CHILDREN = pytest.mark.parametrize("command, setting, title", [
 
 
 def child_of(pid):
-    """The process id of the only child of a process. A thread may have forked it."""
-    found = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
-    (child,) = "".join(found).split()
-    return int(child)
+    """The process id of the only child of a process."""
+    (child,) = children(pid)
+    return child
 
 
 def begin(client, command):

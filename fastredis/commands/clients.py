@@ -1,8 +1,8 @@
 """CLIENT: who is connected, and what an operator or the client itself may change about that."""
 
 import re
-from collections.abc import Callable, Iterator
 
+from fastredis.commands.client_filters import Filters
 from fastredis.engine import engine as bits
 from fastredis.engine.blocking import PAUSE_BY_CLIENT
 from fastredis.engine.client_list import reply_lines
@@ -18,6 +18,7 @@ from fastredis.engine.errors import (
     subcommand_error,
 )
 from fastredis.engine.flags import ADMIN, CONTAINER, LOADING, NOSCRIPT, STALE
+from fastredis.engine.importing import C_IMPORT_SOURCE
 from fastredis.engine.options import parse_integer
 from fastredis.engine.reply import ErrorReply, Status
 
@@ -25,9 +26,19 @@ declare = declarer("connection")
 
 OK = Status("OK")
 
-TYPES = {b"normal": "normal", b"slave": "replica", b"replica": "replica", b"pubsub": "pubsub", b"master": "master",
-         b"primary": "master"}
 NAME = re.compile(rb"[!-~]*(\0.*)?", re.DOTALL)        # as in C, nobody looks behind a zero byte
+
+# Of CLIENT LIST and KILL, as arguments.
+TYPE_WORDS = "NORMAL | MASTER | PRIMARY | SLAVE | REPLICA | PUBSUB"
+LIST_FILTERS = ("[USER username@8.1.0] [ADDR addr<ip:port>@8.1.0] [LADDR laddr<ip:port>@8.1.0]"
+                " [SKIPME skipme=(YES | NO)@8.1.0] [MAXAGE maxage:integer@8.1.0]")
+NEW_FILTERS = ("[NAME name@9.0.0] [IDLE idle:integer@9.0.0] [FLAGS flags@9.0.0] [LIB-NAME lib-name@9.0.0]"
+               " [LIB-VER lib-ver@9.0.0] [DB db:integer@9.0.0] [CAPA capa@9.0.0] [IP ip@9.0.0]"
+               f" [NOT-TYPE not-client-type=({TYPE_WORDS})@9.0.0] [NOT-ID not-client-id:integer@9.0.0...]"
+               " [NOT-USER not-username@9.0.0] [NOT-ADDR not-addr<ip:port>@9.0.0]"
+               " [NOT-LADDR not-laddr<ip:port>@9.0.0] [NOT-NAME not-name@9.0.0] [NOT-FLAGS not-flags@9.0.0]"
+               " [NOT-LIB-NAME not-lib-name@9.0.0] [NOT-LIB-VER not-lib-ver@9.0.0] [NOT-DB not-db:integer@9.0.0]"
+               " [NOT-CAPA not-capa@9.0.0] [NOT-IP not-ip@9.0.0]")
 
 HELP = (
     "CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
@@ -51,14 +62,22 @@ HELP = (
     "      Kill connections authenticated by <username>.",
     "    * SKIPME (YES|NO)",
     "      Skip killing current connection (default: yes).",
-    "    * ID <client-id>",
+    "    * ID <client-id> [<client-id> ...]",
     "      Kill connections by client id.",
     "    * MAXAGE <maxage>",
     "      Kill connections older than the specified age.",
+    "    * IDLE <seconds>",
+    "      Kill connections that have sent nothing for so long.",
+    "    * NAME <name>, LIB-NAME <name>, LIB-VER <version>, DB <number>, IP <ip>, FLAGS <letters>, CAPA <letters>",
+    "      Kill connections by what CLIENT LIST shows of them.",
+    "    * NOT-<option> <value>",
+    "      Kill connections which the option does not fit. Not of SKIPME, MAXAGE and IDLE.",
     "LIST [options ...]",
     "    Return information about client connections. Options:",
     "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
     "      Return clients of specified type.",
+    "    * all others of KILL",
+    "      Return clients whom all of them fit.",
     "UNPAUSE",
     "    Stop the current client pause, resuming traffic.",
     "PAUSE <timeout> [WRITE|ALL]",
@@ -80,6 +99,17 @@ HELP = (
     "    Protect current client connection from eviction.",
     "NO-TOUCH (ON|OFF)",
     "    Will not touch LRU/LFU stats when this mode is on.",
+    "CACHING (YES|NO)",
+    "    Enable/disable tracking of the keys for next command in OPTIN/OPTOUT modes.",
+    "GETREDIR",
+    "    Return the client ID we are redirecting to when tracking is enabled.",
+    "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]]",
+    "         [OPTIN] [OPTOUT] [NOLOOP]",
+    "    Control server assisted client side caching.",
+    "TRACKINGINFO",
+    "    Report tracking status for the current connection.",
+    "IMPORT-SOURCE (ON|OFF)",
+    "    Mark this connection as one that imports data, and sees what has expired while import-mode is on.",
     "HELP",
     "    Prints this help.",
 )
@@ -98,21 +128,6 @@ declare(
 def text(value: bytes) -> str:
     """Bytes from outside as text; Reply writes them back as they were."""
     return value.decode("utf-8", "surrogateescape")
-
-
-def client_type(client) -> str:
-    """One of the values of TYPES."""
-    flags = client.flag_bits
-    if flags & bits.C_MASTER:
-        return "master"
-    if flags & bits.C_REPLICA and not flags & bits.C_MONITOR:
-        return "replica"
-    return "pubsub" if flags & bits.C_PUBSUB else "normal"
-
-
-def connected(c) -> list:
-    """All clients, in the order of connecting; those that are being closed are none any more."""
-    return list(c.engine.clients.values())
 
 
 def cmd_client_id(c):
@@ -139,35 +154,21 @@ declare(
 
 
 def cmd_client_list(c):
-    """CLIENT LIST [TYPE type] [ID id ...] -> verbatim string: a line for each connection.
+    """CLIENT LIST [filter value ...] -> verbatim string: a line for each connection that all filters fit.
 
-    Errors: a type that does not exist; an id that is no integer. Ids of nobody are passed over.
-    Source: https://redis.io/commands/client-list
+    Ids of nobody are passed over.
+    Errors: a filter or value that does not exist; an id that is no integer.
+    Source: https://redis.io/commands/client-list, https://valkey.io/commands/client-list/
     """
-    args = c.args[2:]
-    option = args[0].lower() if args else b""
-    if not args:
-        chosen = connected(c)
-    elif option == b"type" and len(args) == 2:
-        kind = TYPES.get(args[1].lower())
-        if kind is None:
-            raise ErrorReply(f"ERR Unknown client type '{text(args[1])}'")
-        chosen = [client for client in connected(c) if client_type(client) == kind]
-    elif option == b"id" and len(args) > 1:
-        ids = [parse_integer(arg) for arg in args[1:]]
-        if None in ids:
-            raise ErrorReply("ERR Invalid client ID")
-        chosen = [c.engine.clients[number] for number in ids if number in c.engine.clients]
-    else:
-        raise ErrorReply(SYNTAX)
-    reply_lines(c, chosen)
+    reply_lines(c, Filters(c, c.args[2:], listing=True).clients())
 
 declare(
     b"client|list", cmd_client_list, arity=-2, flags=ADMIN | NOSCRIPT | LOADING | STALE, since="2.4.0",
     tips=("nondeterministic_output",),
     complexity="O(N) where N is the number of connections",
     summary="Describes connections, one a line.",
-    args="[TYPE client-type=(NORMAL | MASTER | REPLICA | PUBSUB)@5.0.0] [ID client-id:integer@6.2.0...]",
+    args=f"[TYPE client-type=(NORMAL | MASTER | REPLICA | PUBSUB)@5.0.0] [ID client-id:integer@6.2.0...] {LIST_FILTERS}"
+         f" {NEW_FILTERS}",
     history=(
         ("2.8.12", "Field `id`."),
         ("5.0.0", "Filter `TYPE`."),
@@ -176,6 +177,8 @@ declare(
         ("7.0.0", "Fields `resp`, `multi-mem`, `rbs` and `rbp`."),
         ("7.0.3", "Field `ssub`."),
         ("7.2.0", "Fields `lib-name` and `lib-ver`."),
+        ("8.1.0", "Filters `USER`, `ADDR`, `LADDR`, `SKIPME` and `MAXAGE` (Valkey)."),
+        ("9.0.0", "Filters `NAME`, `IDLE`, `FLAGS`, `LIB-NAME`, `LIB-VER`, `DB`, `CAPA`, `IP`; negated ones (Valkey)."),
     ),
 )
 
@@ -239,63 +242,6 @@ declare(
 # --- CLIENT KILL --------------------------------------------------------------------------
 
 
-def kill_filters(c, args: list[bytes]) -> Iterator[Callable[[object], bool]]:
-    """The filters of CLIENT KILL's new form as predicates, SKIPME among them.
-
-    Raises an ErrorReply for a filter that cannot be.
-    """
-    skip_me = True
-    if len(args) % 2:
-        raise ErrorReply(SYNTAX)
-    for name, value in zip(args[::2], args[1::2], strict=True):
-        if name.lower() == b"skipme":
-            if value.lower() not in (b"yes", b"no"):
-                raise ErrorReply(SYNTAX)
-            skip_me = value.lower() == b"yes"
-        else:
-            yield kill_filter(c, name.lower(), value)
-    if skip_me:
-        yield lambda client: client is not c
-
-
-def kill_filter(c, name: bytes, value: bytes) -> Callable[[object], bool]:
-    """One filter by its name in lower case."""
-    if name == b"addr":
-        return lambda client: client.peer == value
-    if name == b"laddr":
-        return lambda client: client.local == value
-    if name == b"user":
-        if value != b"default":
-            raise ErrorReply(f"ERR No such user '{text(value)}'")
-        return lambda client: client.user == value
-    if name == b"type":
-        kind = TYPES.get(value.lower())
-        if kind is None:
-            raise ErrorReply(f"ERR Unknown client type '{text(value)}'")
-        return lambda client: client_type(client) == kind
-    number = parse_integer(value)
-    if name == b"id":
-        if number is None or number < 1:
-            raise ErrorReply("ERR client-id should be greater than 0")
-        return lambda client: client.id == number
-    if name == b"maxage":
-        if number is None:
-            raise ErrorReply("ERR maxage is not an integer or out of range")
-        if number < 1:
-            raise ErrorReply("ERR maxage should be greater than 0")
-        return lambda client: (c.now_ms - client.created_ms) // 1000 >= number
-    raise ErrorReply(SYNTAX)
-
-
-def candidates(c, args: list[bytes]) -> list:
-    """Whom the filters may fit: an id is one client's, so the others need not be looked at."""
-    for name, value in zip(args[::2], args[1::2], strict=True):
-        if name.lower() == b"id":
-            client = c.engine.clients.get(parse_integer(value))
-            return [client] if client is not None else []
-    return connected(c)
-
-
 def kill_all(c, clients: list) -> None:
     """Close connections; one's own after its reply."""
     for client in clients:
@@ -314,14 +260,13 @@ def cmd_client_kill(c):
     """
     args = c.args[2:]
     if len(args) == 1:
-        found = [client for client in connected(c) if client.peer == args[0]]
+        found = [client for client in c.engine.clients.values() if client.peer == args[0]]
         kill_all(c, found)
         if not found:
             raise ErrorReply("ERR No such client")
         c.reply(OK)
         return
-    filters = list(kill_filters(c, args))
-    found = [client for client in candidates(c, args) if all(fits(client) for fits in filters)]
+    found = Filters(c, args, listing=False).clients()
     kill_all(c, found)
     c.reply(len(found))
 
@@ -330,9 +275,10 @@ declare(
     complexity="O(N) where N is the number of connections, O(1) with an id",
     summary="Closes connections.",
     args=(
-        "filter=(old-format<ip:port>@-2.8.12 | new-format=([ID client-id:integer@2.8.12] | [TYPE client-type=(NORMAL"
-        " | MASTER@3.2.0 | SLAVE | REPLICA@5.0.0 | PUBSUB)@2.8.12] | [USER username] | [ADDR addr<ip:port>]"
-        " | [LADDR laddr<ip:port>@6.2.0] | [SKIPME skipme=(YES | NO)] | [MAXAGE maxage:integer@7.4.0])...)"
+        "filter=(old-format<ip:port>@-2.8.12 | new-format=([ID client-id:integer@2.8.12...] | [TYPE client-type=(NORMAL"
+        " | MASTER@3.2.0 | PRIMARY@8.0.0 | SLAVE | REPLICA@5.0.0 | PUBSUB)@2.8.12] | [USER username]"
+        " | [ADDR addr<ip:port>] | [LADDR laddr<ip:port>@6.2.0] | [SKIPME skipme=(YES | NO)]"
+        f" | [MAXAGE maxage:integer@7.4.0] | {NEW_FILTERS.replace('] [', '] | [')})...)"
     ),
     history=(
         ("2.8.12", "Filters, among them `ID` and `TYPE`."),
@@ -340,6 +286,8 @@ declare(
         ("5.0.0", "Type `REPLICA`, a better name for `SLAVE`."),
         ("6.2.0", "Filter `LADDR`."),
         ("7.4.0", "Filter `MAXAGE`."),
+        ("8.1.0", "Several ids (Valkey)."),
+        ("9.0.0", "Filters `NAME`, `IDLE`, `FLAGS`, `LIB-NAME`, `LIB-VER`, `DB`, `CAPA`, `IP`; negated ones (Valkey)."),
     ),
 )
 
@@ -420,6 +368,24 @@ declare(
     complexity="O(1)",
     summary="Says what the client can do.",
     args="capability...",
+)
+
+
+def cmd_client_import_source(c):
+    """CLIENT IMPORT-SOURCE ON | OFF -> OK; in import mode the connection sees what has expired, until it deletes that.
+
+    Errors: ON while import-mode is no.
+    Source: https://valkey.io/commands/client-import-source/
+    """
+    if c.args[2].lower() != b"off" and not c.engine.config["import-mode"]:
+        raise ErrorReply("ERR Server is not in import mode")
+    switch(c, C_IMPORT_SOURCE)
+
+declare(
+    b"client|import-source", cmd_client_import_source, arity=3, flags=NOSCRIPT | LOADING | STALE, since="8.1.0",
+    complexity="O(1)",
+    summary="Marks the connection as one that imports data from another server.",
+    args="enabled=(ON | OFF)",
 )
 
 

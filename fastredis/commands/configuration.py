@@ -2,6 +2,7 @@
 
 from fastredis.commands.help_text import help_lines
 from fastredis.config.config import ConfigError
+from fastredis.engine.audit import audit, author, setting_words
 from fastredis.engine.command import declarer
 from fastredis.engine.errors import LOADING_DATA, SYNTAX
 from fastredis.engine.flags import ADMIN, CONTAINER, LOADING, NOSCRIPT, STALE
@@ -59,11 +60,13 @@ def cmd_config_set(c):
     if len(words) % 2:
         raise ErrorReply(SYNTAX)
     pairs = list(zip(words[::2], words[1::2], strict=True))
+    who = author(c)
     try:
         loading = is_loading(c.engine) or c.engine.replication.loads_aside
         c.engine.config.set_many(pairs, loading=LOADING_DATA if loading else None, local=getattr(c, "is_local", True))
     except ConfigError as refusal:
         raise ErrorReply(str(refusal)) from None
+    audit(c.engine, who, "CONFIG SET", setting_words(c.engine.config, pairs))
     c.reply(OK)
 
 
@@ -84,6 +87,7 @@ def cmd_config_resetstat(c):
     """
     reset_statistics(c.engine)
     c.engine.metrics.reset()
+    c.engine.users.log.reset_statistics()
     c.engine.aof.reset_statistics()
     c.engine.scripts.reset_statistics()
     c.engine.replication.reset_statistics()

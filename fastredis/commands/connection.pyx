@@ -1,6 +1,4 @@
 """Connections: HELLO, AUTH, PING, SELECT, RESET, QUIT. CLIENT is in clients.py."""
-import hmac
-
 from libc.stdint cimport INT32_MAX, INT32_MIN, int64_t, uint64_t
 
 from fastredis._resp cimport Arg, arg_bytes
@@ -15,6 +13,7 @@ from fastredis.engine.errors cimport (
     ERR_RESET, ERR_SYNTAX, ERR_WRONGPASS,
 )
 from fastredis.engine.flags cimport ALLOW_BUSY, FAST, LOADING, NO_AUTH, NOSCRIPT, STALE
+from fastredis.engine.importing cimport C_IMPORT_SOURCE
 from fastredis.engine.multi cimport discard
 from fastredis.engine.options cimport arg_is, get_int_or_reply, get_int_or_reply_text
 from fastredis.engine.pubsub cimport PubSub
@@ -25,18 +24,16 @@ from fastredis.engine.command import declarer
 declare = declarer("connection")
 
 cdef enum:                          # what RESET clears, apart from what has a function of its own
-    RESET_FLAGS = (C_REPLY_OFF | C_REPLY_SKIP | C_REPLY_SKIP_NEXT | C_NO_TOUCH | C_NO_EVICT | C_READONLY | C_REDIRECT)
+    RESET_FLAGS = (C_REPLY_OFF | C_REPLY_SKIP | C_REPLY_SKIP_NEXT | C_NO_TOUCH | C_NO_EVICT | C_READONLY | C_REDIRECT
+                   | C_IMPORT_SOURCE)
 
 
 # --- who is there -----------------------------------------------------------------------
 
 cdef bint authenticate_or_reply(Client c, bytes user, bytes password) except -1:
-    """Log the client in as that user; without a password set, any will do for the user "default"."""
-    if user == b"default" and (not c.engine.password or hmac.compare_digest(password, c.engine.password)):
-        c.authenticated = True
-        c.user = user
+    """Log the client in as that user."""
+    if c.engine.users.authenticate(c, user, password):
         return True
-    c.core.auth_denied += 1
     c.error(ERR_WRONGPASS)
     return False
 
@@ -53,7 +50,7 @@ cdef int cmd_auth(Client c) except -1:
         return c.error(ERR_SYNTAX)
     if c.argc == 3:
         user = arg_bytes(&c.argv[1])
-    elif not c.engine.password:
+    elif c.engine.users.default.rules.no_password:
         return c.error(ERR_NO_PASSWORD)
     if authenticate_or_reply(c, user, arg_bytes(&c.argv[c.argc - 1])):
         c.reply_ok()
@@ -108,7 +105,7 @@ cdef int cmd_hello(Client c) except -1:
             return c.error_text(b"ERR Syntax error in HELLO option '" + arg_bytes(&c.argv[i]) + b"'")
     if user is not NULL and not authenticate_or_reply(c, arg_bytes(user), arg_bytes(user + 1)):
         return 0
-    if not c.authenticated:
+    if not c.authenticated and c.engine.auth_required:
         return c.error(ERR_HELLO_NOAUTH)
     if name is not NULL:
         c.name = arg_bytes(name)
@@ -151,12 +148,12 @@ cdef int cmd_reset(Client c) except -1:
     (<PubSub>c.engine.pubsub).leave(c)
     if c.flags & C_MONITOR:
         c.engine.monitors.remove(c)
+    c.engine.tracking.end(c)
     c.db = c.engine.db(0)
     c.resp = c.out.resp = 2
     c.name = b""
     c.fieldsets = None
-    c.user = b"default"
-    c.authenticated = not c.engine.password
+    c.start_over()
     c.flags &= ~<uint64_t>RESET_FLAGS
     return c.reply_status(b"RESET")
 

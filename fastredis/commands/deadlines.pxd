@@ -19,6 +19,7 @@ from libc.stdint cimport INT64_MAX, int64_t
 from fastredis._resp cimport Arg
 from fastredis.engine.client cimport Client
 from fastredis.engine.core cimport GATE_LOADING
+from fastredis.engine.importing cimport sees_expired
 from fastredis.values.entry cimport ENC_HASHTABLE_EX, Entry, entry_encoding
 from fastredis.values.timed cimport NO_DEADLINE
 
@@ -103,7 +104,7 @@ cdef Entry* remove_due_members(Client c, Entry* e) except? NULL
 
 cdef inline int64_t gone_ms(Client c) noexcept:
     """Parts with deadlines before that are there no more, as who runs the command sees it; 0: all are."""
-    return 0 if c.core.gate & GATE_LOADING or c.core.obeying else c.core.now_ms
+    return 0 if c.core.gate & GATE_LOADING or sees_expired(c.core) else c.core.now_ms
 
 
 cdef inline bint is_due(Client c, int64_t when_ms) noexcept:

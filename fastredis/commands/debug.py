@@ -6,7 +6,6 @@ A subcommand is a function of the client and its arguments, registered with thei
     def sleep(c, seconds): ...
 """
 
-import ctypes
 import hashlib
 import time
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from fastredis.engine.engine import REPLY_PEAK_MS
 from fastredis.engine.errors import LOADING_DATA, NO_KEY, NOT_INTEGER, NOT_POSITIVE, SYNTAX
 from fastredis.engine.flags import ADMIN, LOADING, NOSCRIPT, PROTECTED, STALE
 from fastredis.engine.reply import Attributes, BigNumber, ErrorReply, Push, Status, Verbatim
+from fastredis.host.process import c_library
 from fastredis.persist.loading import LoadError
 from fastredis.persist.rdb_save import saved_length
 from fastredis.persist.saver import INCOMPLETE
@@ -108,7 +108,7 @@ def panic(c):
 
 @subcommand("SEGFAULT", "Crash the server with sigsegv.", 0)
 def segfault(c):
-    ctypes.string_at(0)
+    c_library().strlen(None)
 
 
 @subcommand("SLEEP <seconds>", "Stop the server for <seconds>. Decimals allowed.", 1)

@@ -9,7 +9,7 @@ from fastredis.engine.engine cimport Engine
 from fastredis.engine.errors cimport (
     ERR_BUSY_KEY, ERR_DUMP_FOOTER, ERR_DUMP_FORMAT, ERR_DUMP_FREQ, ERR_DUMP_IDLETIME, ERR_DUMP_TTL,
 )
-from fastredis.engine.flags cimport DENYOOM, READONLY, WRITE
+from fastredis.engine.flags cimport ASKING, DENYOOM, READONLY, WRITE
 from fastredis.engine.keys cimport KEY_ACCESS, KEY_DELETE, KEY_RW, KeyList, key_add, key_finder
 from fastredis.engine.keyspace cimport LFU_MAX, lru_of_use
 from fastredis.engine.options cimport (
@@ -124,6 +124,10 @@ cdef int restore_expired(Client c, Arg* key, bint deleted) except -1:
     return c.reply_ok()
 
 
+RESTORE_ARGS = ("key ttl:integer serialized-value [REPLACE@3.0.0] [ABSTTL@5.0.0] [IDLETIME seconds:integer@5.0.0] "
+                "[FREQ frequency:integer@5.0.0]")
+
+
 cdef int cmd_restore(Client c) except -1:
     """RESTORE key ttl payload [REPLACE] [ABSTTL] [IDLETIME seconds | FREQ frequency] -> OK.
 
@@ -172,8 +176,18 @@ declare(
     acl=("dangerous",),
     complexity="O(1) to make the key, and O(N) for a value of the size N, times log(N) for a big sorted set",
     summary="Makes a key from the bytes that DUMP returned.",
-    args="key ttl:integer serialized-value [REPLACE@3.0.0] [ABSTTL@5.0.0] [IDLETIME seconds:integer@5.0.0] "
-         "[FREQ frequency:integer@5.0.0]",
+    args=RESTORE_ARGS,
+)
+
+# What MIGRATE sends in a cluster: RESTORE for a slot that is being imported. Without a cluster there is no difference.
+declare = declarer("server")
+
+declare(
+    b"restore-asking", native(cmd_restore), arity=-4, flags=WRITE | DENYOOM | ASKING,
+    keys=key_at(1, "OW update"), since="3.0.0", acl=("keyspace", "dangerous"), doc_flags=("syscmd",),
+    complexity="That of RESTORE",
+    summary="Makes a key that another node of a cluster sends.",
+    args=RESTORE_ARGS,
 )
 
 

@@ -80,6 +80,12 @@ cdef int call_function(Client c, bint read_only) except -1:
     cdef int keys
 
     show_call(c)
+    if function is None and c.engine.extensions is not None:
+        extension = c.engine.extensions.find(arg_bytes(&c.argv[1]))
+        if extension is not None:
+            if get_keys_or_reply(c, &keys, b"ERR Bad number of keys provided"):
+                c.engine.extensions.run(c, extension, keys, read_only)
+            return 0
     if function is None:
         if libraries.by_name and libraries.lua.vm is NULL:      # they are only kept
             return c.error_text(b"ERR functions can't run on this server: it has no Lua")

@@ -208,6 +208,7 @@ cdef int put_renamed(Client c, Entry* e, Arg* key) except -1:
     cdef bint has_ttl = entry_has_ttl(e)
     cdef int64_t when_ms = db.when_ms(e)
     cdef uint32_t lru = entry_lru(e)
+    cdef bint blessed = db.is_blessed(&c.argv[1])
     cdef Entry* fresh
 
     e = db.take(&c.argv[1])
@@ -216,6 +217,8 @@ cdef int put_renamed(Client c, Entry* e, Arg* key) except -1:
     entry_set_lru(fresh, lru)
     if has_ttl:
         db.set_expire(fresh, when_ms)
+    if blessed:
+        db.bless(key, fresh)
     return 0
 
 
@@ -294,7 +297,7 @@ cdef int cmd_move(Client c) except -1:
     cdef Database target
     cdef Options given
     cdef Entry* e
-    cdef bint has_ttl, exists
+    cdef bint has_ttl, exists, blessed
     cdef int64_t index, when_ms
     cdef uint32_t lru
 
@@ -316,11 +319,14 @@ cdef int cmd_move(Client c) except -1:
     has_ttl = entry_has_ttl(e)
     when_ms = source.when_ms(e)
     lru = entry_lru(e)
+    blessed = source.is_blessed(key)
     source.take(key)
     target.add(e, arg_hash(key))
     entry_set_lru(e, lru)
     if has_ttl:
         target.set_expire(e, when_ms)
+    if blessed:
+        target.bless(key, e)
     c.modified(key, NOTIFY_GENERIC, b"move_from")
     modified_in(c, target, key, b"move_to", 0)
     return c.reply_int(1)

@@ -26,6 +26,7 @@ from fastredis.engine.errors cimport (
     ERR_GEO_NEGATIVE, ERR_GEO_RADIUS, ERR_GEO_UNIT, ERR_GEO_WIDTH, ERR_NOT_FLOAT, ERR_SYNTAX,
 )
 from fastredis.engine.flags cimport DENYOOM, READONLY, WRITE
+from fastredis.engine.keys cimport KEY_ACCESS, KEY_OW, KEY_RO, KEY_UPDATE, KeyList, key_add, key_finder
 from fastredis.engine.options cimport (
     OPT_FLAG, Option, arg_is, get_double_or_reply, get_int_or_reply, leading_options,
 )
@@ -712,6 +713,30 @@ cdef int cmd_georadiusbymember_ro(Client c) except -1:
     """
     return radius(c, GEORADIUS_RO, True)
 
+cdef void find_stored(const Arg* argv, int argc, int first, KeyList* found) noexcept:
+    """GEORADIUS's source, and the destination of the last STORE or STOREDIST, whose options begin at argv[first]."""
+    cdef int i = first
+    cdef int destination = 0
+
+    while i < argc:
+        if i + 1 < argc and (arg_is(&argv[i], b"STORE") or arg_is(&argv[i], b"STOREDIST")):
+            i += 1
+            destination = i
+        elif arg_is(&argv[i], b"COUNT"):
+            i += 1
+        i += 1
+    key_add(found, 1, KEY_RO | KEY_ACCESS)
+    if destination:
+        key_add(found, destination, KEY_OW | KEY_UPDATE)
+
+
+cdef void georadius_keys(const Arg* argv, int argc, KeyList* found) noexcept:
+    find_stored(argv, argc, 6, found)
+
+
+cdef void georadiusbymember_keys(const Arg* argv, int argc, KeyList* found) noexcept:
+    find_stored(argv, argc, 5, found)
+
 UNIT = " radius:double unit=(M | KM | FT | MI) [WITHCOORD] [WITHDIST] [WITHHASH] "
 COUNT = "[count-block={COUNT count:integer [ANY]}]"
 SINCE_ANY = "[count-block={COUNT count:integer [ANY@6.2.0]}]"
@@ -721,7 +746,8 @@ COMPLEXITY = "O(N+log(M)) where N is the number of members in the cells around t
 
 declare(
     b"georadius", native(cmd_georadius), arity=-6, flags=WRITE | DENYOOM,
-    keys=(key_at(1, "RO access"), key_after("STORE", 6, "OW update"), key_after("STOREDIST", 6, "OW update")),
+    keys=(key_at(1, "RO access"), key_after("STORE", 6, "OW update", finder=key_finder(georadius_keys), loose=True),
+          key_after("STOREDIST", 6, "OW update")),
     since="3.2.0", complexity=COMPLEXITY, doc_flags=("deprecated",), deprecated_since="6.2.0",
     replaced_by="`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` argument",
     summary="Returns, or stores, the members that lie in a circle.",
@@ -738,7 +764,9 @@ declare(
 )
 declare(
     b"georadiusbymember", native(cmd_georadiusbymember), arity=-5, flags=WRITE | DENYOOM,
-    keys=(key_at(1, "RO access"), key_after("STORE", 5, "OW update"), key_after("STOREDIST", 5, "OW update")),
+    keys=(key_at(1, "RO access"),
+          key_after("STORE", 5, "OW update", finder=key_finder(georadiusbymember_keys), loose=True),
+          key_after("STOREDIST", 5, "OW update")),
     since="3.2.0", complexity=COMPLEXITY, doc_flags=("deprecated",), deprecated_since="6.2.0",
     replaced_by="`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` and `FROMMEMBER` arguments",
     summary="Returns, or stores, the members that lie in a circle around one of them.",

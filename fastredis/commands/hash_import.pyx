@@ -98,6 +98,8 @@ cdef int cmd_himport_set(Client c) except -1:
         for i in range(len(fields)):
             words += [fields[i], arg_bytes(&c.argv[4 + i])]
         c.effect(words)
+        if replaced and c.db.is_blessed(key):
+            c.effect([b"BLESS", b"SET", arg_bytes(key), b"NO-EVICT"])
     return c.reply_ok()
 
 declare(

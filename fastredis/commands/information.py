@@ -14,6 +14,14 @@ import sys
 import fastredis
 from fastredis.commands.migrate import kept_connections
 from fastredis.ds.alloc import slab_figures
+from fastredis.engine.acl.access import (
+    DENIED_CERTIFICATE,
+    DENIED_CHANNEL,
+    DENIED_COMMAND,
+    DENIED_DATABASE,
+    DENIED_KEY,
+    DENIED_LOGIN,
+)
 from fastredis.engine.command import declarer
 from fastredis.engine.flags import LOADING, STALE
 from fastredis.engine.inspect import (
@@ -58,8 +66,10 @@ def cmd_info(c):
     sections = []
     for name, title, fields in SECTIONS:
         if name in wanted or (name == "modules" and "module_list" in wanted):
-            lines = [f"# {title}", *(f"{field}:{value}" for field, value in fields(c.engine))]
-            sections.append("".join(line + "\r\n" for line in lines))
+            found = fields(c.engine)
+            if found is not None:
+                lines = [f"# {title}", *(f"{field}:{value}" for field, value in found)]
+                sections.append("".join(line + "\r\n" for line in lines))
     c.reply(Verbatim("\r\n".join(sections)))
 
 
@@ -114,7 +124,7 @@ def server(engine) -> Fields:
         ("process_id", os.getpid()),
         ("process_supervised", supervised if supervised in ("systemd", "upstart") else "no"),
         ("run_id", engine.run_id),
-        ("tcp_port", config["port"]),
+        ("tcp_port", config["port"] or config["tls-port"]),
         ("server_time_usec", stats["now_us"]),
         ("uptime_in_seconds", uptime),
         ("uptime_in_days", uptime // 86400),
@@ -166,7 +176,7 @@ def clients(engine) -> Fields:
         ("client_recent_max_input_buffer", found["input"]),
         ("client_recent_max_output_buffer", found["output"]),
         ("blocked_clients", engine.blocked.count),
-        ("tracking_clients", 0),
+        ("tracking_clients", engine.tracking.clients),
         ("pubsub_clients", engine.pubsub.clients),
         ("watching_clients", found["watching"]),
         ("clients_in_timeout_table", engine.blocked.with_deadline),
@@ -365,9 +375,9 @@ def keys(engine, counted) -> Fields:
         ("migrate_cached_sockets", kept_connections(engine)),
         ("slave_expires_tracked_keys", engine.own_deadline_count),
         *NO_DEFRAGMENTATION,
-        ("tracking_total_keys", 0),
-        ("tracking_total_items", 0),
-        ("tracking_total_prefixes", 0),
+        ("tracking_total_keys", engine.tracking.key_count),
+        ("tracking_total_items", engine.tracking.items),
+        ("tracking_total_prefixes", len(engine.tracking.prefixes)),
     ]
 
 
@@ -390,17 +400,19 @@ def replies(engine, counted) -> Fields:
 
 def turns(engine, counted) -> Fields:
     """A cycle of the event loop is, here, a turn of the engine: what one read or timer brought, from start to end."""
-    rates = engine.metrics.rates
+    rates, denied = engine.metrics.rates, engine.users.log.counts
     return [
         ("eventloop_cycles", counted["turns"]),
         ("eventloop_duration_sum", counted["turn_us"]),
         ("eventloop_duration_cmd_sum", counted["command_us"]),
         ("instantaneous_eventloop_cycles_per_sec", int(rates["turns"])),
         ("instantaneous_eventloop_duration_usec", int(rates["turn_us"])),
-        ("acl_access_denied_auth", counted["auth_denied"]),
-        ("acl_access_denied_cmd", 0),
-        ("acl_access_denied_key", 0),
-        ("acl_access_denied_channel", 0),
+        ("acl_access_denied_auth", denied[DENIED_LOGIN]),
+        ("acl_access_denied_cmd", denied[DENIED_COMMAND]),
+        ("acl_access_denied_key", denied[DENIED_KEY]),
+        ("acl_access_denied_channel", denied[DENIED_CHANNEL]),
+        ("acl_access_denied_tls_cert", denied[DENIED_CERTIFICATE]),
+        ("acl_access_denied_db", denied[DENIED_DATABASE]),
     ]
 
 
@@ -456,6 +468,19 @@ def latencystats(engine) -> Fields:
     ]
 
 
+def hotkeys(engine) -> Fields | None:
+    """The session of HOTKEYS; None, which is not even a title, when there is none."""
+    session = engine.metrics.hot_keys
+    session.look()
+    if not session.started:
+        return None
+    return [
+        ("hotkeys-tracking-active", int(session.active)),
+        ("hotkeys-used-memory", session.memory),
+        ("hotkeys-cpu-time", session.own_ms),
+    ]
+
+
 def cluster(engine) -> Fields:
     return [("cluster_enabled", 0)]
 
@@ -465,6 +490,11 @@ def keyspace_section(engine) -> Fields:
         (f"db{index}", f"keys={count},expires={volatile},avg_ttl={ttl_ms},subexpiry={hashes}")
         for index, count, volatile, ttl_ms, hashes in keyspace(engine)
     ]
+
+
+def tls(engine) -> Fields:
+    """Only when asked for by name, or for all."""
+    return engine.host.tls_fields()
 
 
 def debug(engine) -> Fields:
@@ -480,6 +510,7 @@ def debug(engine) -> Fields:
 
 SECTIONS = (
     ("server", "Server", server),
+    ("tls", "TLS", tls),
     ("clients", "Clients", clients),
     ("memory", "Memory", memory),
     ("persistence", "Persistence", persistence),
@@ -491,8 +522,9 @@ SECTIONS = (
     ("errorstats", "Errorstats", errorstats),
     ("latencystats", "Latencystats", latencystats),
     ("cluster", "Cluster", cluster),
+    ("hotkeys", "Hotkeys", hotkeys),
     ("keyspace", "Keyspace", keyspace_section),
     ("debug", "Debug", debug),
 )
 ALL = {name for name, _, _ in SECTIONS} - {"debug"}
-DEFAULT = ALL - {"commandstats", "latencystats"}
+DEFAULT = ALL - {"commandstats", "latencystats", "tls"}

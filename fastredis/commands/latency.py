@@ -1,6 +1,6 @@
 """LATENCY: what held the server up, and how long commands take. The events are in fastredis.engine.latency."""
 
-import statistics
+import math
 
 from fastredis.commands.help_text import help_lines
 from fastredis.engine.command import declarer
@@ -182,10 +182,22 @@ ADVICE = {
     "fast-command": "Commands that should be fast were not: the process waits for a processor, or for memory that was "
                     "swapped out. Look at the load of the machine, and whether it swaps.",
     "expire-cycle": "Very many keys expire at the same time. Spread their deadlines.",
+    "command-unblocking": "Commands that waited took long when they were served. Whoever waits for large answers holds "
+                          "all others up.",
     "eviction-cycle": "Writes need more room than maxmemory leaves, so keys are evicted all the time. Raise "
                       "maxmemory, or lower maxmemory-eviction-tenacity.",
+    "eviction-del": "Keys that take long to remove are evicted: values of one large piece, or keys whose end very many "
+                    "clients are told of.",
+    "eviction-lazyfree": "What is evicted is freed more slowly than clients write. Raise maxmemory, or keep smaller "
+                         "values.",
     "aof-write": "The disk takes the append-only file slowly: another process, or the saving of an RDB file, keeps it "
                  "busy. A disk of its own helps, and no-appendfsync-on-rewrite yes if losing more is acceptable.",
+    "aof-write-pending-fsync": "The disk is still busy with the fsync of the last second. A faster disk, or one of its "
+                               "own, helps.",
+    "aof-write-active-child": "A child that saves or rewrites keeps the disk busy. Rewrite less often, or set "
+                              "no-appendfsync-on-rewrite yes if losing more is acceptable.",
+    "aof-write-alone": "The disk is slow though this server asks nothing else of it: look at what else uses it.",
+    "aof-rename": "The file system is slow at giving a file its name: look at what else uses the disk.",
     "aof-fsync-always": "Each write waits for the disk, as appendfsync always asks for. appendfsync everysec, or a "
                         "faster disk, helps.",
     "fork": "The process is large, and its page tables are copied with it. Less data in a process, or fewer saves, "
@@ -196,8 +208,8 @@ ADVICE = {
 def diagnosis(name: str, event: Event, now_s: int) -> str:
     """One paragraph about an event, and what can be done."""
     latencies = [sample.latency_ms for sample in event.samples]
-    mean = statistics.fmean(latencies)
-    deviation = statistics.fmean(abs(latency - mean) for latency in latencies)
+    mean = math.fsum(latencies) / len(latencies)
+    deviation = math.fsum(abs(latency - mean) for latency in latencies) / len(latencies)
     period = (now_s - event.samples[0].time_s) / len(latencies)
     return (f"{name}: {len(latencies)} spikes (average {mean:.0f} ms, mean deviation {deviation:.0f} ms, one in "
             f"{period:.2f} s). Worst of all time: {event.longest_ms} ms. {ADVICE[name]}")

@@ -30,6 +30,8 @@ import socket
 import weakref
 from collections.abc import Generator
 from dataclasses import dataclass, field
+from ssl import SSLContext
+from typing import TypeAlias
 
 from fastredis.commands.dump import delete_migrated, dump_key, has_key, migrate_keys
 from fastredis.engine.command import declarer
@@ -41,6 +43,7 @@ from fastredis.engine.options import parse_integer
 from fastredis.engine.reply import ErrorReply, Status
 from fastredis.host.process import Threads
 from fastredis.host.sockets import look_up
+from fastredis.host.tls_transport import Records, name_of, over_tls
 
 declare = declarer("generic")
 
@@ -58,9 +61,12 @@ KEEP_SECONDS = 10           # how long an idle connection is kept
 KEEP_MOST = 64              # connections that are kept
 
 
+Address: TypeAlias = tuple[bytes, bytes, bool]      # host and port as they were given, and whether it is over TLS
+
+
 @dataclass
 class Order:
-    """What one call asks for. login: the words of AUTH, or nothing; timeout in seconds."""
+    """What one call asks for. login: the words of AUTH, or nothing; timeout in seconds; tls: None: no TLS."""
 
     host: bytes
     port: bytes
@@ -69,19 +75,24 @@ class Order:
     copy: bool = False
     replace: bool = False
     login: list[bytes] = field(default_factory=list)
+    tls: SSLContext | None = None
     keys: list[bytes] = field(default_factory=list)
 
     @property
-    def address(self) -> tuple[bytes, bytes]:
-        return self.host, self.port
+    def address(self) -> Address:
+        return self.host, self.port, self.tls is not None
 
 
 class Target:
-    """A connection to another server; db is what is selected there, None: nobody knows."""
+    """A connection to another server; db is what is selected there, None: nobody knows. records: of TLS; None: without.
 
-    def __init__(self, address: tuple[bytes, bytes], sock: socket.socket):
-        self.address = address
+    The handshake is at the beginning of the first Delivery.
+    """
+
+    def __init__(self, order: Order, sock: socket.socket):
+        self.address = order.address
         self.socket = sock
+        self.records = Records(order.tls, False, name_of(order.host)) if order.tls is not None else None
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.db: int | None = None
         self.used = 0.0             # loop.time() of the last use
@@ -108,10 +119,10 @@ class Connections:
     """The connections of one event loop by address, the least recently used first."""
 
     def __init__(self):
-        self.targets: dict[tuple[bytes, bytes], Target] = {}
+        self.targets: dict[Address, Target] = {}
         self.timer = False              # whether sweep() will be called
 
-    def take(self, address: tuple[bytes, bytes]) -> Target | None:
+    def take(self, address: Address) -> Target | None:
         """One that was kept; the caller gives it to keep() or drop()."""
         return self.targets.pop(address, None)
 
@@ -166,10 +177,15 @@ class Delivery:
         self.doing = "writing"
 
     def script(self, keys: list[bytes], restores: bytes) -> Generator[bytes | None, bytes, None]:
-        """Send all commands, then read all replies; `restores` has one for each key.
+        """The commands and their replies, as bytes to be sent, or None for bytes that come; none: no more will come.
 
-        Yields bytes to be sent, or None for bytes that come, which are none if there will be no more. Errors: EOFError.
+        Errors: EOFError, ssl.SSLError.
         """
+        script, records = self._commands(keys, restores), self.target.records
+        return script if records is None else over_tls(script, records)
+
+    def _commands(self, keys: list[bytes], restores: bytes) -> Generator[bytes | None, bytes, None]:
+        """Send all commands, then read all replies; `restores` has one for each key."""
         order, target = self.order, self.target
         prologue = [[b"AUTH", *order.login]] if order.login else []
         if target.db != order.db:
@@ -264,7 +280,11 @@ class Migration:
 
         That happens to a connection that fails before anything has arrived, once, unless it was by a timeout.
         """
-        if failure is not None:
+        records = delivery.target.records
+        if failure is not None and records is not None and not records.is_open:
+            self.connections.drop(delivery.target)
+            self.reply = ErrorReply(NO_CONNECTION)
+        elif failure is not None:
             self.connections.drop(delivery.target)
             untouched = not delivery.arrived and delivery.error is None
             if self._may_retry and untouched and not isinstance(failure, TimeoutError):
@@ -297,7 +317,7 @@ class Migration:
             try:
                 target = self.connections.take(order.address)
                 if target is None:
-                    target = Target(order.address, socket.create_connection(
+                    target = Target(order, socket.create_connection(
                         (order.host, port_of(order.port)), order.timeout))
             except (OSError, OverflowError, ValueError) as failure:
                 return self.not_connected(failure)
@@ -345,7 +365,7 @@ class Migration:
             port = port_of(order.port)
             async with asyncio.timeout(order.timeout):
                 addresses = await look_up(self.threads, order.host, port)
-                return Target(order.address, await connect(self.loop, addresses))
+                return Target(order, await connect(self.loop, addresses))
         except (OSError, OverflowError, ValueError) as failure:
             self.not_connected(failure)
             return None
@@ -428,6 +448,10 @@ def cmd_migrate(c):
     if c.blocked is not None:
         return go_on(c, c.blocked)
     order, loop = parse(c.args), c.engine.loop
+    if c.engine.config["tls-cluster"]:              # as in Redis, where MIGRATE is for clusters
+        order.tls = c.engine.host.outgoing_tls()
+        if order.tls is None:
+            raise ErrorReply(NO_CONNECTION)
     connections = BY_LOOP.setdefault(loop, Connections()) if loop is not None else Connections()
     migration = Migration(order, connections, loop, c.engine.resolvers)
     if not any(has_key(c, key) for key in order.keys):

@@ -38,6 +38,10 @@ cdef struct ScanCall:
 # Append a table's entry to the reply; returns how many items that were, 0: it is left out.
 ctypedef int64_t (*ScanReply)(Client c, ScanCall* s, void* entry) except -1
 
+# Readers of a cursor, and of COUNT (an option's).
+cdef bint scan_cursor_or_reply(Client c, int index, ScanCall* s) except -1
+cdef bint scan_read_count(Client c, int index, int64_t* count) except -1
+
 cdef bint scan_value_or_reply(Client c, int kind, ScanCall* s) except -1
 cdef size_t scan_whole(Client c) except? 0xFFFFFFFFFFFFFFFF
 cdef int scan_table(Client c, ScanCall* s, Table* t, ScanReply reply) except -1

@@ -17,6 +17,7 @@ from fastredis.engine.client cimport Client
 from fastredis.engine.command cimport native
 from fastredis.engine.errors cimport ERR_CURSOR, ERR_NOSCORES, ERR_NOVALUES, ERR_SYNTAX
 from fastredis.engine.flags cimport READONLY, TOUCHES_ARBITRARY_KEYS
+from fastredis.engine.importing cimport sees_expired
 from fastredis.engine.keyspace cimport Database, KeyWalk, walk_begin, walk_end, walk_next
 from fastredis.engine.options cimport (
     ALL_OPTIONS, OPT_FLAG, OPT_INT, OPT_TEXT, Option, Options, arg_is, get_int_or_reply, option_number, option_text,
@@ -56,7 +57,7 @@ cdef int cmd_keys(Client c) except -1:
     if glob_has_wildcards(pattern.ptr, pattern.size):
         return reply_matching_keys(c, pattern)
     e = db.peek(pattern)
-    if e is NULL or db.is_expired(e):
+    if e is NULL or is_gone(db, e):
         return c.reply_array(0)
     c.reply_array(1)
     return c.reply_bulk(pattern.ptr, pattern.size)
@@ -68,6 +69,11 @@ declare(
     summary="Returns all keys that match a pattern.",
     args="pattern:pattern",
 )
+
+
+cdef inline bint is_gone(Database db, Entry* e) noexcept:
+    """Whether a key's time has come, as who asks sees it."""
+    return db.is_expired(e) and not sees_expired(db.core)
 
 
 cdef inline bint any_expired(Database db) noexcept:
@@ -111,7 +117,7 @@ cdef int reply_matching_keys(Client c, Arg* pattern) except -1:
             if e is NULL:
                 break
             if (all_keys or glob_match(pattern.ptr, pattern.size, entry_key(e), e.key_size, False)) and (
-                    not db.is_expired(e)):
+                    not is_gone(db, e)):
                 c.reply_bulk(entry_key(e), e.key_size)
                 found += 1
     finally:
@@ -153,7 +159,7 @@ cdef int note_found(void* context, void* entry) except -1:
 
 cdef Option[6] SCAN_OPTIONS = [
     Option(b"MATCH", OPT_TEXT, SCAN_MATCH, 0, NULL),
-    Option(b"COUNT", OPT_INT, SCAN_COUNT, 0, read_count),
+    Option(b"COUNT", OPT_INT, SCAN_COUNT, 0, scan_read_count),
     Option(b"NOVALUES", OPT_FLAG, SCAN_NOVALUES, 0, NULL),
     Option(b"NOSCORES", OPT_FLAG, SCAN_NOSCORES, 0, NULL),
     Option(b"TYPE", OPT_TEXT, SCAN_TYPE, 0, NULL),
@@ -161,7 +167,7 @@ cdef Option[6] SCAN_OPTIONS = [
 ]
 
 
-cdef bint read_count(Client c, int index, int64_t* count) except -1:
+cdef bint scan_read_count(Client c, int index, int64_t* count) except -1:
     if not get_int_or_reply(c, index, count):
         return False
     if count[0] < 1:
@@ -268,7 +274,7 @@ cdef int keep_matching(Database db, const ScanCall* s, Found* found) except -1:
             continue
         if not scan_matches(s, entry_key(e), e.key_size):
             continue
-        if db.is_expired(e):
+        if is_gone(db, e):
             if db.core.expire_on_access:
                 db.expire_entry(e)
             continue

@@ -16,10 +16,11 @@ from fastredis.ds.listpack cimport LpItem, lp_text
 from fastredis.ds.native cimport bswap64
 from fastredis.ds.numbers cimport INT64_TEXT, parse_double
 from fastredis.ds.quicklist cimport QlIter, ql_item, ql_iter_end, ql_next
+from fastredis.engine.acl.access cimport may_read_all_keys
 from fastredis.engine.client cimport Client
 from fastredis.engine.command cimport native
 from fastredis.engine.core cimport NOTIFY_GENERIC, NOTIFY_LIST
-from fastredis.engine.engine cimport C_SCRIPT
+from fastredis.engine.engine cimport C_LIMITED, C_SCRIPT
 from fastredis.engine.errors cimport ERR_SORT_SCORE, ERR_WRONGTYPE
 from fastredis.engine.flags cimport DENYOOM, READONLY, WRITE
 from fastredis.engine.keys cimport KEY_ACCESS, KEY_OW, KEY_RO, KEY_UPDATE, KeyList, key_add, key_finder
@@ -624,12 +625,38 @@ cdef void sort_end(Client c, Sort* s) noexcept:
     mem_free(s.account, s.ranked, s.room * 2 * sizeof(Ranked))
 
 
+cdef bint may_make_names_or_reply(Client c, int takes) except -1:
+    """Whether the client's user may have keys read that its arguments do not name, if BY or GET needs that."""
+    cdef const Option* option
+    cdef Pattern by
+    cdef int i = 2
+
+    if may_read_all_keys(c):
+        return True
+    while i + 1 < c.argc:
+        option = find_option(&c.argv[i], SORT_OPTIONS, takes)
+        if option is NULL:
+            return True                     # a syntax error
+        if option.flag == SORT_GET:
+            c.error(b"ERR GET option of SORT denied due to insufficient ACL permissions.")
+            return False
+        if option.flag == SORT_BY:
+            read_pattern(&by, &c.argv[i + 1])
+            if by.kind >= PATTERN_KEY:
+                c.error(b"ERR BY option of SORT denied due to insufficient ACL permissions.")
+                return False
+        i += 3 if option.kind == OPT_INTS else 2 if option.kind == OPT_TEXT else 1
+    return True
+
+
 cdef int sort_command(Client c, int takes) except -1:
     cdef Sort s
     cdef Options given
     cdef Entry* e
     cdef int kind
 
+    if c.flags & C_LIMITED and not may_make_names_or_reply(c, takes):
+        return 0
     if not parse_options_or_reply(c, 2, SORT_OPTIONS, takes, &given):
         return 0
     e = without_due(c, c.db.lookup_read(&c.argv[1]))
@@ -662,9 +689,9 @@ cdef void sort_keys(const Arg* argv, int argc, KeyList* found) noexcept:
     sort_ro_keys(argv, argc, found)
     while i < argc:
         if arg_is(&argv[i], b"store") and i + 1 < argc:
-            # The search goes on at the next argument: a destination called "store" confuses Redis as well.
+            i += 1
             found.count = 1
-            key_add(found, i + 1, KEY_OW | KEY_UPDATE)
+            key_add(found, i, KEY_OW | KEY_UPDATE)
         elif arg_is(&argv[i], b"limit"):
             i += 2
         elif arg_is(&argv[i], b"get") or arg_is(&argv[i], b"by"):

@@ -11,7 +11,7 @@ another id then. A group that goes, or its key, wakes those who wait for its ent
 from libc.stdint cimport INT64_MAX, UINT64_MAX, int64_t, uint64_t
 from libc.string cimport memcpy
 
-from fastredis._resp cimport arg_bytes
+from fastredis._resp cimport Arg, arg_bytes
 from fastredis.commands.stream_claims cimport claim_oldest
 from fastredis.commands.stream_groups cimport (
     Arg, Client, Group, GroupCall, Id, Stream, consumer_effect, find_group, give, no_group, position_effect,
@@ -27,6 +27,7 @@ from fastredis.engine.command cimport native
 from fastredis.engine.engine cimport C_BLOCKED
 from fastredis.engine.errors cimport ERR_SYNTAX
 from fastredis.engine.flags cimport BLOCKING, READONLY, WRITE
+from fastredis.engine.keys cimport KEY_ACCESS, KEY_RO, KeyList, key_add, key_finder
 from fastredis.engine.options cimport (
     arg_is, get_int_or_reply, get_int_or_reply_text, get_range_or_reply, get_timeout_or_reply,
 )
@@ -517,6 +518,22 @@ cdef int read_command(Client c, bint grouped) except -1:
             mem_free(&c.core.memory, ids, size)
 
 
+cdef void xread_keys(const Arg* argv, int argc, KeyList* found) noexcept:
+    """What comes behind STREAMS, where that is an option; the second half are ids."""
+    cdef int i = 1
+    cdef int count
+
+    while i < argc and not arg_is(&argv[i], b"STREAMS"):
+        if arg_is(&argv[i], b"GROUP"):
+            i += 2
+        elif not arg_is(&argv[i], b"NOACK"):
+            i += 1                      # all others have one argument
+        i += 1
+    count = (argc - i - 1) // 2
+    for i in range(i + 1, i + 1 + count):
+        key_add(found, i, KEY_RO | KEY_ACCESS)
+
+
 cdef int cmd_xread(Client c) except -1:
     """XREAD [COUNT n] [MAXCOUNT n] [MAXSIZE bytes] [BLOCK ms] STREAMS key ... id ...
     -> map of keys to their entries behind the ids, or null.
@@ -529,7 +546,7 @@ cdef int cmd_xread(Client c) except -1:
 
 declare(
     b"xread", native(cmd_xread), arity=-4, flags=READONLY | BLOCKING,
-    keys=key_after("STREAMS", 1, "RO access", Range(-1, 1, 2)), since="5.0.0",
+    keys=key_after("STREAMS", 1, "RO access", Range(-1, 1, 2), key_finder(xread_keys), True), since="5.0.0",
     complexity="O(log(N)+M) for each stream where N is the number of its entries and M that of those returned",
     summary="Returns entries behind given ids from several streams; waits for one.",
     args="[COUNT count:integer] [MAXCOUNT maxcount:integer@8.10.0] [MAXSIZE maxsize:integer@8.10.0] "
@@ -551,7 +568,7 @@ cdef int cmd_xreadgroup(Client c) except -1:
 
 declare(
     b"xreadgroup", native(cmd_xreadgroup), arity=-7, flags=WRITE | BLOCKING,
-    keys=key_after("STREAMS", 4, "RO access", Range(-1, 1, 2)), since="5.0.0",
+    keys=key_after("STREAMS", 4, "RO access", Range(-1, 1, 2), key_finder(xread_keys), True), since="5.0.0",
     complexity="O(log(N)+M) for each stream where N is the number of its entries and M that of those returned",
     summary="Returns entries of streams that a consumer of a group is to work on; waits for one.",
     history=(("8.4.0", "`CLAIM`."), ("8.10.0", "`MAXCOUNT` and `MAXSIZE`.")),

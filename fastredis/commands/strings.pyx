@@ -763,7 +763,7 @@ cdef int cmd_delifeq(Client c) except -1:
     return delete_if(c, size == c.argv[2].size and memcmp(text, c.argv[2].ptr, size) == 0)
 
 declare(
-    b"delifeq", native(cmd_delifeq), arity=3, flags=WRITE, keys=key_at(1, "RM access delete"), since="9.0.0",
+    b"delifeq", native(cmd_delifeq), arity=3, flags=WRITE | FAST, keys=key_at(1, "RM delete"), since="9.0.0",
     complexity="O(N) where N is the length of the value",
     summary="Deletes a key if it holds exactly this string.",
     args="key value",

@@ -1,8 +1,11 @@
 """Transactions: MULTI, EXEC, DISCARD, WATCH, UNWATCH. What they stand on is in fastredis.engine.multi."""
+from fastredis.engine.acl.access cimport (
+    ALLOWED, DENIED_CHANNEL, DENIED_COMMAND, DENIED_KEY, FROM_MULTI, check_access,
+)
 from fastredis.engine.client cimport Client, Frame, unit_begin, unit_end
 from fastredis.engine.command cimport Command, native
 from fastredis.engine.dispatch cimport call_guarded
-from fastredis.engine.engine cimport C_DIRTY_CAS, C_DIRTY_EXEC, C_MULTI
+from fastredis.engine.engine cimport C_DIRTY_CAS, C_DIRTY_EXEC, C_LIMITED, C_MULTI
 from fastredis.engine.errors cimport (
     ERR_DISCARD_WITHOUT_MULTI, ERR_EXEC_WITHOUT_MULTI, ERR_EXECABORT, ERR_NESTED_MULTI, ERR_WATCH_IN_MULTI,
 )
@@ -16,6 +19,14 @@ from fastredis.engine.command import declarer
 from fastredis.engine.declarations import key_range
 
 declare = declarer("transactions")
+
+cdef bytes CHANGED = (b"NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC "
+                      b"call. This command is no longer allowed for the following reason: ")
+cdef dict WHY = {
+    DENIED_COMMAND: b"no permission to execute the command or subcommand",
+    DENIED_KEY: b"no permission to touch the specified keys",
+    DENIED_CHANNEL: b"no permission to access one of the channels used as arguments",
+}
 
 
 cdef int cmd_multi(Client c) except -1:
@@ -59,6 +70,16 @@ cdef int cmd_exec(Client c) except -1:
     return discard(c)
 
 
+cdef bint may_still_run_or_reply(Client c, Command command) except -1:
+    """Whether the client's user may run what was queued; it may have lost the right since."""
+    cdef int position
+    cdef int denial = check_access(c, command, FROM_MULTI, &position)
+
+    if denial != ALLOWED:
+        c.error_text(CHANGED + WHY.get(denial, b"no permission"))
+    return denial == ALLOWED
+
+
 cdef int run_queue(Client c) except -1:
     """Run what is queued, one reply each; to the AOF and the replicas it is one transaction."""
     cdef Queue queue = <Queue>c.queue
@@ -71,7 +92,9 @@ cdef int run_queue(Client c) except -1:
         for i in range(queue.count):
             c.argv = queue.items[i].argv
             c.argc = queue.items[i].argc
-            call_guarded(c, <Command>queue.items[i].command)
+            c.command = outer.command           # EXEC, for the log
+            if not c.flags & C_LIMITED or may_still_run_or_reply(c, <Command>queue.items[i].command):
+                call_guarded(c, <Command>queue.items[i].command)
     finally:
         unit_end(c, &outer)
     return 0

@@ -9,13 +9,12 @@ A Config belongs to one engine. Readers ask it by attribute or key: `config.maxm
 """
 
 import glob
-import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fastredis.config.table import DEPRECATED, ONLY_PASSWORD, PARAMETERS
+from fastredis.config.table import DEPRECATED, PARAMETERS
 from fastredis.config.types import (
     DENY_LOADING,
     HIDDEN,
@@ -26,7 +25,7 @@ from fastredis.config.types import (
     ConfigError,
     Parameter,
 )
-from fastredis.text import before_zero, glob_regex, split_args, to_bytes, to_text
+from fastredis.text import before_zero, glob_regex, split_args, to_text
 
 __all__ = ["Config", "ConfigError", "Directive", "FatalConfigError", "UnreadableConfigError"]
 
@@ -82,6 +81,9 @@ class Config:
 
     file               absolute path of the configuration file, or None
     renamed_commands   `rename-command` directives, for the command table
+    user_directives    `user` directives, for access control
+    function_modules   `function-module` directives, for functions in Python
+    user_lines         function: the lines that CONFIG REWRITE writes in their place
     warn               where warnings go: a function of one text
     """
 
@@ -96,7 +98,9 @@ class Config:
                 if name:
                     self._parameters[name] = parameter
         self.file: str | None = None
-        self._users: list[Directive] = []
+        self.user_directives: list[Directive] = []
+        self.function_modules: list[Directive] = []
+        self.user_lines: Callable[[], list[str]] = list
         self._told: set[str] = set()        # inert settings that a warning told of
         self.renamed_commands: list[Directive] = []
         self.warn: Callable[[str], None] = lambda text: None
@@ -267,7 +271,7 @@ class Config:
 
     def process_title(self, template: str, program: str) -> str | None:
         """The template filled in, stripped of blanks; None when it is malformed or names an unknown variable."""
-        port = self["port"]
+        port = self["port"] or self["tls-port"]
         host = self["bind"][0] if self["bind"] else "*"
         listening = f"{host}:{port}" if port else f"unixsocket:{self['unixsocket']}"
         variables: Mapping[str, str] = {
@@ -275,8 +279,8 @@ class Config:
             "listen-addr": listening,
             "server-mode": "",
             "config-file": self.file or "-",
-            "port": str(port),
-            "tls-port": "0",
+            "port": str(self["port"]),
+            "tls-port": str(self["tls-port"]),
             "unixsocket": self["unixsocket"] or "",
         }
         title = ""
@@ -341,7 +345,9 @@ class Config:
         elif name == "rename-command" and len(argv) == 3:
             self.renamed_commands.append(Directive(argv, line))
         elif name == "user" and len(argv) >= 2:
-            self._users.append(Directive(argv, line))
+            self.user_directives.append(Directive(argv, line))
+        elif name == "function-module" and len(argv) >= 2:
+            self.function_modules.append(Directive(argv, line))
         elif name == "loadmodule" and len(argv) >= 2:
             raise FatalConfigError("loadmodule is not supported: this server has no module system", line)
         elif "." in name:
@@ -385,18 +391,8 @@ class Config:
                 os.close(self["dir"].open(self["logfile"], os.O_WRONLY | os.O_APPEND | os.O_CREAT))
             except OSError as error:
                 raise FatalConfigError(f"Can't open the log file: {os.strerror(error.errno)}") from None
-        for directive in self._users:
-            if not self._is_default_user(directive.argv):
-                raise directive.fatal(f"user is not supported: {ONLY_PASSWORD}")
         self._clamp()
         self._tell_of_inert(self.parameters)
-
-    def _is_default_user(self, argv: list[str]) -> bool:
-        """Whether a `user` line says what is so anyway, as redis-server's CONFIG REWRITE writes it into every file."""
-        password = self["requirepass"]
-        secret = "nopass" if password is None else "#" + hashlib.sha256(to_bytes(password)).hexdigest()
-        rules = [rule for rule in argv[2:] if rule not in ("sanitize-payload", "resetchannels")]
-        return argv[1] == "default" and rules == ["on", secret, "~*", "&*", "+@all"]
 
     # CONFIG REWRITE.
 

@@ -1,5 +1,7 @@
 """Every parameter of Redis 7.0, Redis 8 and Valkey 8, with Redis 7.4's defaults where they differ.
 
+`metrics-*` are our own.
+
 One row each, sorted by name:
 
     Kind("name", default, [low, high,] [values,] [flags,] alias=an old name of it, check=what else must hold,
@@ -74,14 +76,10 @@ OUTPUT_BUFFER_LIMITS = {
 }
 
 # Why rows are inert ...
-NO_ACL = "there are no access control lists"
 NO_CLUSTER = "this server has no cluster mode"
 NO_DEFRAGMENTATION = "there is no active defragmentation"
-NO_TLS = "this server has no TLS"
-NO_TRACKING = "there is no client tracking"
 ONE_THREAD = "commands and sockets are served by one thread"
 # ... or absent: the same reasons, and
-ONLY_PASSWORD = "this server has no access control lists; requirepass sets a password"
 
 # Directives of old versions that files may still hold: read, and without effect.
 DEPRECATED = ("list-max-ziplist-entries", "list-max-ziplist-value", "lua-replicate-commands")
@@ -153,9 +151,9 @@ def title_template(value: str, config: Settings) -> None:
 
 
 PARAMETERS: tuple[Parameter, ...] = (
-    Enum("acl-pubsub-default", "resetchannels", ("allchannels", "resetchannels"), inert=NO_ACL),
-    String("aclfile", "", IMMUTABLE, absent=ONLY_PASSWORD),
-    Int("acllog-max-len", 128, 0, I64_MAX, inert=NO_ACL),
+    Enum("acl-pubsub-default", "resetchannels", ("allchannels", "resetchannels")),
+    String("aclfile", "", IMMUTABLE),
+    Int("acllog-max-len", 128, 0, I64_MAX),
     Int("active-defrag-cycle-max", 25, 1, 99, inert=NO_DEFRAGMENTATION),
     Int("active-defrag-cycle-min", 1, 1, 99, inert=NO_DEFRAGMENTATION),
     Memory("active-defrag-ignore-bytes", 100 * MB, 1, I64_MAX, inert=NO_DEFRAGMENTATION),
@@ -211,6 +209,10 @@ PARAMETERS: tuple[Parameter, ...] = (
     Int("cluster-replica-validity-factor", 10, 0, INT_MAX, alias="cluster-slave-validity-factor", inert=NO_CLUSTER),
     Bool("cluster-require-full-coverage", True, inert=NO_CLUSTER),
     Bool("cluster-slot-stats-enabled", False, inert=NO_CLUSTER),
+    Int("commandlog-large-reply-max-len", 128, 0, I64_MAX),
+    Int("commandlog-large-request-max-len", 128, 0, I64_MAX),
+    Int("commandlog-reply-larger-than", 1 * MB, -1, I64_MAX),
+    Int("commandlog-request-larger-than", 1 * MB, -1, I64_MAX),
     Bool("crash-log-enabled", True),
     Bool("crash-memcheck-enabled", True, inert="a crash report comes without a test of the memory"),
     Bool("daemonize", False, IMMUTABLE),
@@ -233,6 +235,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     Memory("hll-sparse-max-bytes", 3000, 0, I64_MAX),
     Int("hz", 10, 0, INT_MAX),
     String("ignore-warnings", "", inert="the system is not looked at for what it warns of"),
+    Bool("import-mode", False),
     Int("io-threads", 1, 1, 128, IMMUTABLE, inert=ONE_THREAD),
     Bool("io-threads-do-reads", False, IMMUTABLE, inert=ONE_THREAD),
     Bool("jemalloc-bg-thread", True, inert="memory comes from another allocator"),
@@ -252,20 +255,23 @@ PARAMETERS: tuple[Parameter, ...] = (
     Int("loading-process-events-interval-bytes", 2 * MB, 1 * KB, INT_MAX, HIDDEN,
         inert="clients are served by time while data is loaded"),
     String("locale-collate", "", check=known_locale, inert="SORT ALPHA compares bytes"),
-    Enum("log-format", "legacy", ("legacy", "logfmt")),
+    Enum("log-format", "legacy", ("legacy", "logfmt", "json")),
     Enum("log-timestamp-format", "legacy", ("legacy", "iso8601", "milliseconds")),
     String("logfile", "", IMMUTABLE),
     Enum("loglevel", "notice", ("debug", "verbose", "notice", "warning", "nothing")),
     ByteString("masterauth", None, SENSITIVE, alias="primaryauth"),
     String("masteruser", None, SENSITIVE, alias="primaryuser"),
     Int("max-new-connections-per-cycle", 10, 1, 1000),
-    Int("max-new-tls-connections-per-cycle", 1, 1, 1000, inert=NO_TLS),
+    Int("max-new-tls-connections-per-cycle", 1, 1, 1000),
     Int("maxclients", 10000, 1, UINT_MAX),
     Memory("maxmemory", 0, 0, U64_MAX),
     MemoryOrPercent("maxmemory-clients", 0, -100, I64_MAX),
     Int("maxmemory-eviction-tenacity", 10, 0, 100),
     Enum("maxmemory-policy", "noeviction", EVICTION_POLICIES),
     Int("maxmemory-samples", 5, 1, 64),
+    Addresses("metrics-bind", ("127.0.0.1", "-::1")),
+    Int("metrics-max-link-down", 60, 0, INT_MAX),
+    Int("metrics-port", 0, 0, 65535),
     Int("min-replicas-max-lag", 10, 0, INT_MAX, alias="min-slaves-max-lag"),
     Int("min-replicas-to-write", 0, 0, INT_MAX, alias="min-slaves-to-write"),
     Bool("no-appendfsync-on-rewrite", False),
@@ -317,8 +323,8 @@ PARAMETERS: tuple[Parameter, ...] = (
     EnumSet("shutdown-on-sigint", (), SHUTDOWN_OPTIONS, check=save_or_not),
     EnumSet("shutdown-on-sigterm", (), SHUTDOWN_OPTIONS, check=save_or_not),
     Int("shutdown-timeout", 10, 0, INT_MAX),
-    Int("slowlog-log-slower-than", 10000, -1, I64_MAX),
-    Int("slowlog-max-len", 128, 0, I64_MAX),
+    Int("slowlog-log-slower-than", 10000, -1, I64_MAX, alias="commandlog-execution-slower-than"),
+    Int("slowlog-max-len", 128, 0, I64_MAX, alias="commandlog-slow-execution-max-len"),
     Int("socket-mark-id", 0, 0, UINT_MAX, IMMUTABLE, absent="sockets are not marked"),
     Bool("stop-writes-on-bgsave-error", True),
     Int("stream-idmp-duration", 100, 1, 86400),
@@ -332,27 +338,29 @@ PARAMETERS: tuple[Parameter, ...] = (
     Int("tcp-backlog", 511, 0, INT_MAX, IMMUTABLE),
     Int("tcp-keepalive", 300, 0, INT_MAX),
     Int("timeout", 0, 0, INT_MAX),
-    Enum("tls-auth-clients", "yes", ("no", "yes", "optional"), inert=NO_TLS),
-    String("tls-ca-cert-dir", None, VOLATILE, absent=NO_TLS),
-    String("tls-ca-cert-file", None, VOLATILE, absent=NO_TLS),
-    String("tls-cert-file", None, VOLATILE, absent=NO_TLS),
-    String("tls-ciphers", None, inert=NO_TLS),
-    String("tls-ciphersuites", None, inert=NO_TLS),
-    String("tls-client-cert-file", None, VOLATILE, absent=NO_TLS),
-    String("tls-client-key-file", None, VOLATILE, absent=NO_TLS),
-    String("tls-client-key-file-pass", None, SENSITIVE, inert=NO_TLS),
-    Bool("tls-cluster", False, absent=NO_TLS),
-    String("tls-dh-params-file", None, VOLATILE, absent=NO_TLS),
-    String("tls-key-file", None, VOLATILE, absent=NO_TLS),
-    String("tls-key-file-pass", None, SENSITIVE, inert=NO_TLS),
-    Int("tls-port", 0, 0, 65535, absent=NO_TLS),
-    Bool("tls-prefer-server-ciphers", False, inert=NO_TLS),
-    String("tls-protocols", None, inert=NO_TLS),
-    Bool("tls-replication", False, absent=NO_TLS),
-    Int("tls-session-cache-size", 20480, 0, INT_MAX, inert=NO_TLS),
-    Int("tls-session-cache-timeout", 300, 0, INT_MAX, inert=NO_TLS),
-    Bool("tls-session-caching", True, inert=NO_TLS),
-    Int("tracking-table-max-keys", 1000000, 0, I64_MAX, inert=NO_TRACKING),
+    Enum("tls-auth-clients", "yes", ("no", "yes", "optional")),
+    Enum("tls-auth-clients-user", "off", ("CN", "URI", "off")),
+    Int("tls-auto-reload-interval", 0, 0, INT_MAX),
+    String("tls-ca-cert-dir", None, VOLATILE),
+    String("tls-ca-cert-file", None, VOLATILE),
+    String("tls-cert-file", None, VOLATILE),
+    String("tls-ciphers", None),
+    String("tls-ciphersuites", None),
+    String("tls-client-cert-file", None, VOLATILE),
+    String("tls-client-key-file", None, VOLATILE),
+    String("tls-client-key-file-pass", None, SENSITIVE),
+    Bool("tls-cluster", False),
+    String("tls-dh-params-file", None, VOLATILE),
+    String("tls-key-file", None, VOLATILE),
+    String("tls-key-file-pass", None, SENSITIVE),
+    Int("tls-port", 0, 0, 65535),
+    Bool("tls-prefer-server-ciphers", False),
+    String("tls-protocols", None),
+    Bool("tls-replication", False),
+    Int("tls-session-cache-size", 20480, 0, INT_MAX),
+    Int("tls-session-cache-timeout", 300, 0, INT_MAX),
+    Bool("tls-session-caching", True),
+    Int("tracking-table-max-keys", 1000000, 0, I64_MAX),
     String("unixsocket", None, IMMUTABLE),
     String("unixsocketgroup", None, IMMUTABLE),
     Octal("unixsocketperm", 0, 0, 0o777, IMMUTABLE),

@@ -204,10 +204,11 @@ class Enum(Parameter):
         return self.value_named(args[0])
 
     def value_named(self, word: str) -> str:
-        word = word.lower()
-        if word not in self.values and word not in self.newer:
+        spelled = {value.lower(): value for value in (*self.values, *self.newer)}
+        value = spelled.get(word.lower())
+        if value is None:
             self.refuse()
-        return self.same.get(word, word)
+        return self.same.get(value, value)
 
     def refuse(self) -> None:
         # Redis keeps 255 characters of this text.

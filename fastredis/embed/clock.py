@@ -1,10 +1,14 @@
 """The engine's time, which a test may hold and move."""
 
+import contextlib
+import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 Span: TypeAlias = timedelta | float         # a float is in seconds
 Time: TypeAlias = datetime | float          # ... since the epoch
+MOVES = ("tick", "shift", "move_to")        # of freezegun's and time-machine's objects
 
 
 class Clock:
@@ -36,9 +40,9 @@ class Clock:
         """Stand still at the present time."""
         self._local.call(self._clock.freeze)
 
-    def set(self, time: Time) -> None:
+    def set(self, when: Time) -> None:
         """Stand still at a time: a datetime (one without a time zone is local), or seconds since the epoch."""
-        seconds = time.timestamp() if isinstance(time, datetime) else time
+        seconds = when.timestamp() if isinstance(when, datetime) else when
         self._local.call(self._clock.set, round(seconds * 1000))
 
     def advance(self, span: Span) -> None:
@@ -49,3 +53,35 @@ class Clock:
     def release(self) -> None:
         """Show the real time again, and run."""
         self._local.call(self._clock.release)
+
+    @contextlib.contextmanager
+    def follow(self, mover: Any) -> Iterator[Self]:
+        """Stand at the time that freezegun or time-machine shows, and go with its moves; at the end, release().
+
+        mover: what `freeze_time(...)` or `travel(...)` gives to `with`. Between its moves the time stands still here.
+        """
+        moves = {name: getattr(mover, name) for name in MOVES if hasattr(mover, name)}
+        for name, move in moves.items():
+            setattr(mover, name, self._following(mover, move))
+        try:
+            self.set(shown_by(mover))
+            yield self
+        finally:
+            for name in moves:
+                delattr(mover, name)
+            self.release()
+
+    def _following(self, mover: Any, move: Callable[..., Any]) -> Callable[..., Any]:
+        def moved(*args: Any, **options: Any) -> Any:
+            try:
+                return move(*args, **options)
+            finally:
+                self.set(shown_by(mover))
+
+        return moved
+
+
+def shown_by(mover: Any) -> Time:
+    """The time at freezegun's last move, which is UTC's without saying so; with time-machine, the program's."""
+    frozen: datetime | None = getattr(mover, "time_to_freeze", None)
+    return time.time() if frozen is None else frozen.replace(tzinfo=UTC)

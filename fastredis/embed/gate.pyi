@@ -1,5 +1,8 @@
 from collections.abc import Callable
 
+def steady_s() -> float:
+    """The time of an event loop, in seconds: time.monotonic(), which tests that freeze the time do not stop."""
+
 class Gate:
     """Who may call an engine: all threads, one at a time (shared), or that of its loop, which makes this."""
 

@@ -3,7 +3,7 @@ cimport cython
 
 import os
 
-from fastredis.ds.native cimport unlikely
+from fastredis.ds.native cimport monotonic_us, unlikely
 
 from fastredis.embed.errors import FastredisError
 
@@ -27,6 +27,11 @@ def note_fork():
 
 
 os.register_at_fork(after_in_child=note_fork)
+
+
+def steady_s():
+    """The time of an event loop, in seconds: time.monotonic(), which tests that freeze the time do not stop."""
+    return monotonic_us() / 1e6
 
 
 @cython.final

@@ -26,9 +26,19 @@ from fastredis.engine.connection cimport Connection
 from fastredis.engine.reply cimport Reply
 
 
+cdef class LocalClient(Connection)
+
+
+cdef class Waiting:
+    """In place of a value: a client, which waits for it."""
+    cdef LocalClient client
+    cdef object value                   # PENDING, or what may not be told yet
+
+
 cdef class LocalClient(Connection):
     cdef Gate gate
-    cdef readonly bint decode           # text comes as str
+    cdef int how                        # replies are read: READ_*
+    cdef public object patience_s       # seconds after which a command that waits is given up; None: never
     cdef bint awaited                   # somebody waits with it
     cdef bint asked                     # a command of its is under way
     cdef bint had_multi                 # MULTI was under way when it was taken()
@@ -40,6 +50,7 @@ cdef class LocalClient(Connection):
     cdef public object told             # function: called when something has arrived, or the client is closed
     cdef object waker                   # the same, of who waits with it for an answer
 
+    cdef object ask_any(self, tuple args)
     cdef object ask(self, tuple args)
     cdef bint must_wait(self, object value) except -1
     cdef int check_open(self) except -1

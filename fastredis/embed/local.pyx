@@ -6,16 +6,15 @@ import contextlib
 import time
 from collections import deque
 from functools import partial
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.stdint cimport uint64_t
 
 from fastredis.ds.native cimport unlikely
-from fastredis.ds.numbers cimport INT64_TEXT, format_int64
+from fastredis.embed.arguments cimport put_arg
 from fastredis.embed.gate cimport Gate
-from fastredis.embed.reading cimport read_value
+from fastredis.embed.reading cimport READ_SETS_AS_LISTS, READ_TEXT, read_value
 from fastredis.engine.blocking cimport Blocked, Waiter
 from fastredis.engine.dispatch cimport run_request
 from fastredis.engine.engine cimport (
@@ -26,57 +25,15 @@ from fastredis.engine.reply cimport reply_new
 
 from fastredis.embed.clock import Clock
 from fastredis.embed.errors import ClosedError, FastredisError, ReplyError, WouldBlockError
+from fastredis.embed.pipeline import Pipeline
 from fastredis.embed.reading import Push
-
-cdef extern from "Python.h":
-    const char* utf8_of "PyUnicode_AsUTF8AndSize"(object text, Py_ssize_t* size) except NULL
 
 cdef enum:
     ARGS_INSIDE = 16            # arguments that a call has room for on its stack
 DISK_LOOK_S = 0.0002            # how often it is looked whether an fsync has ended
 
+TOO_LONG = "the command has waited for longer than patience_s"
 PENDING = object()              # the answer is not there yet
-
-
-# --- arguments --------------------------------------------------------------------------
-
-cdef inline int put_arg(Arg* a, object value, list kept) except -1:
-    """An argument as bytes, borrowed from the value, or from what is kept for it."""
-    cdef Py_ssize_t size
-
-    a.hash = 0
-    if type(value) is bytes:
-        a.ptr = PyBytes_AS_STRING(value)
-        a.size = PyBytes_GET_SIZE(value)
-    elif type(value) is str and (<str>value).isascii():
-        a.ptr = utf8_of(value, &size)
-        a.size = size
-    else:
-        value = bytes_of(value)
-        kept.append(value)
-        a.ptr = PyBytes_AS_STRING(value)
-        a.size = PyBytes_GET_SIZE(value)
-    return 0
-
-
-cdef bytes bytes_of(object value):
-    cdef char[INT64_TEXT] digits
-
-    if isinstance(value, bytes):
-        return bytes(value)
-    if isinstance(value, str):
-        return value.encode("utf-8", "surrogateescape")
-    if isinstance(value, bool) or value is None:
-        raise TypeError(f"an argument can't be {value!r}: say what it is to be, as bytes, a str, or a number")
-    if isinstance(value, int):
-        if -(1 << 62) < value < (1 << 62):
-            return digits[:format_int64(digits, value)]
-        return b"%d" % value
-    if isinstance(value, float):
-        return repr(float(value)).encode()
-    if isinstance(value, (bytearray, memoryview)):
-        return bytes(value)
-    raise TypeError(f"an argument can't be of type {type(value).__name__}: it is bytes, a str, an int, or a float")
 
 
 # --- the client ---------------------------------------------------------------------------
@@ -103,21 +60,24 @@ cdef class LocalClient(Connection):
                 raise FastredisError("the engine is in the middle of something: this call comes from inside of it")
             Connection.__init__(self, engine)
             self.gate = gate
-            self.decode = decode
+            self.how = READ_TEXT if decode else 0
             self.requests = deque()
             self.arrived = deque()
             self.spares = []
             self.others = set()
             self.resp = protocol
             self.out = reply_new(&engine.core, engine, protocol)
-            self.authenticated = True
-            self.peer = self.local = b"in-process:0"
+            self.peer, self.local = b"in-process:%d" % self.id, b"in-process:0"
             self.set_unix_socket()
             self.db = engine.db(database)
             self.core.connections += 1
             engine.clients[self.id] = self
         finally:
             gate.leave()
+
+    cdef int start_over(self) except -1:
+        self.become(self.engine.unlimited)
+        return 0
 
     # --- for programs -------------------------------------------------------------------
 
@@ -127,54 +87,33 @@ cdef class LocalClient(Connection):
         args: bytes, str (in UTF-8), int, float. What a reply is: see fastredis.embed.reading. A command that blocks is
         waited for; on the engine's own event loop, where nothing can be waited for, it is answered at once as inside
         of MULTI.
-        Errors: ReplyError; WouldBlockError; ClosedError; TypeError of an argument; UnicodeDecodeError with decode.
+        Errors: ReplyError; WouldBlockError; ClosedError; TypeError of an argument; UnicodeDecodeError with decode;
+        TimeoutError with patience_s.
         """
-        cdef LocalClient client
-        cdef object value
-        cdef bint awaited
+        cdef object value = self.ask_any(args)
+        cdef Waiting waiting
 
-        self.gate.enter()
-        try:
-            client = self if not self.is_taken() else self.spare()
+        if unlikely(type(value) is Waiting):
+            waiting = value
             try:
-                value = client.ask(args)
+                value = waiting.client.wait(waiting.value)
             finally:
-                if unlikely(client is not self and not client.awaited):
-                    self.give_back(client)
-            awaited = client.awaited
-        finally:
-            self.gate.leave()
-        if unlikely(awaited):
-            try:
-                value = client.wait(value)
-            finally:
-                self.release(client)
+                self.release(waiting.client)
         if type(value) is ReplyError:
             raise value
         return value
 
     async def aexecute(self, *args):
         """The same on an event loop: what has to wait is awaited."""
-        cdef LocalClient client
-        cdef object value
-        cdef bint awaited
+        cdef object value = self.ask_any(args)
+        cdef Waiting waiting
 
-        self.gate.enter()
-        try:
-            client = self if not self.is_taken() else self.spare()
+        if unlikely(type(value) is Waiting):
+            waiting = value
             try:
-                value = client.ask(args)
+                value = await waiting.client.answered(waiting.value)
             finally:
-                if unlikely(client is not self and not client.awaited):
-                    self.give_back(client)
-            awaited = client.awaited
-        finally:
-            self.gate.leave()
-        if unlikely(awaited):
-            try:
-                value = await client.answered(value)
-            finally:
-                self.release(client)
+                self.release(waiting.client)
         if type(value) is ReplyError:
             raise value
         return value
@@ -214,6 +153,10 @@ cdef class LocalClient(Connection):
             self.release(client, not done)
         return values
 
+    def pipeline(self, transaction=False):
+        """A Pipeline: commands that are collected, and executed in one go."""
+        return Pipeline(self, transaction)
+
     def submit(self, *args):
         """Have a command executed when those before it are; what it replies arrives, and `told` is called then."""
         cdef bint aside
@@ -248,8 +191,28 @@ cdef class LocalClient(Connection):
 
     def new_client(self, database=None, protocol=None, decode=None):
         """Another client of this engine, with a state of its own; what is not said is as with this one."""
-        return LocalClient(self.gate, self.engine, self.db.index if database is None else database,
-                           self.resp if protocol is None else protocol, self.decode if decode is None else decode)
+        cdef LocalClient client = LocalClient(self.gate, self.engine, self.db.index if database is None else database,
+                                              self.resp if protocol is None else protocol,
+                                              self.decode if decode is None else decode)
+
+        client.how |= self.how & READ_SETS_AS_LISTS
+        client.become(self.user, self.authenticated)
+        client.patience_s = self.patience_s
+        return client
+
+    @property
+    def decode(self):
+        """Whether text comes as str."""
+        return self.how & READ_TEXT != 0
+
+    @property
+    def sets_as_lists(self):
+        """Whether sets of RESP3 come as lists, as redis-py has them."""
+        return self.how & READ_SETS_AS_LISTS != 0
+
+    @sets_as_lists.setter
+    def sets_as_lists(self, bint value):
+        self.how = self.how & READ_TEXT | (READ_SETS_AS_LISTS if value else 0)
 
     @property
     def is_closed(self):
@@ -265,6 +228,16 @@ cdef class LocalClient(Connection):
             return function(*args)
         finally:
             self.gate.leave()
+
+    def call_aside(self, function, *args):
+        """From inside of a turn, call a function of the program's, which may call the engine, too."""
+        cdef bint aside = self.gate.aside
+
+        self.gate.aside = True
+        try:
+            self.engine.guarded("a function of the program's", function, *args)
+        finally:
+            self.gate.aside = aside
 
     @property
     def clock(self):
@@ -299,6 +272,28 @@ cdef class LocalClient(Connection):
             return self.engine.end_turn()
         finally:
             self.gate.aside = aside
+
+    cdef object ask_any(self, tuple args):
+        """Have a command executed, by a spare client if this one is taken -> its value, or a Waiting for it."""
+        cdef LocalClient client
+        cdef Waiting waiting
+        cdef object value
+
+        self.gate.enter()
+        try:
+            client = self if not self.is_taken() else self.spare()
+            try:
+                value = client.ask(args)
+            finally:
+                if unlikely(client is not self and not client.awaited):
+                    self.give_back(client)
+            if unlikely(client.awaited):
+                waiting = Waiting()
+                waiting.client, waiting.value = client, value
+                return waiting
+            return value
+        finally:
+            self.gate.leave()
 
     cdef object ask(self, tuple args):
         """Execute a command in a turn of its own -> its value. If `awaited` is set, wait() is to follow."""
@@ -407,7 +402,7 @@ cdef class LocalClient(Connection):
             return None                     # CLIENT REPLY OFF
         at = self.out.data
         try:
-            value = read_value(&at, self.decode)
+            value = read_value(&at, self.how)
             if unlikely(at < self.out.data + self.out.size):
                 self.read_all(at, self.out)
         finally:
@@ -435,8 +430,8 @@ cdef class LocalClient(Connection):
         if client is None:
             client = self.new_client()
             self.others.add(client)
-        client.db, client.resp, client.decode = self.db, self.resp, self.decode
-        client.user, client.authenticated = self.user, self.authenticated
+        client.db, client.resp, client.how, client.patience_s = self.db, self.resp, self.how, self.patience_s
+        client.become(self.user, self.authenticated)
         return client
 
     cdef LocalClient taken(self):
@@ -485,10 +480,10 @@ cdef class LocalClient(Connection):
         while at < end:
             start = at
             try:
-                self.arrived.append(read_value(&at, self.decode))
+                self.arrived.append(read_value(&at, self.how))
             except UnicodeDecodeError as error:
                 at = start
-                read_value(&at, False)      # all of it is to be passed
+                read_value(&at, 0)          # all of it is to be passed
                 self.arrived.append(error)
         return 0
 
@@ -569,7 +564,9 @@ cdef class LocalClient(Connection):
                 value, done = self.look(value)
                 if done:
                     return checked(value)
-                heard.get()
+                heard.get(timeout=self.patience_s)
+        except Empty:
+            raise TimeoutError(TOO_LONG) from None
         finally:
             self.waker = None
             if not done:
@@ -587,7 +584,9 @@ cdef class LocalClient(Connection):
                 value, done = self.look(value)
                 if done:
                     return checked(value)
-                await future
+                await asyncio.wait_for(future, self.patience_s)
+        except asyncio.TimeoutError:
+            raise TimeoutError(TOO_LONG) from None
         finally:
             self.waker = None
             if not done:

@@ -12,5 +12,9 @@
 
 from fastredis.engine.reply cimport Reply
 
-# The value at at[0], which is moved behind it. decode: text as str, in UTF-8; bytes that are none raise.
-cdef object read_value(const char** at, bint decode)
+cdef enum:
+    READ_TEXT = 1                       # text as str, in UTF-8; bytes that are none raise
+    READ_SETS_AS_LISTS = 2              # sets as lists, as redis-py reads them
+
+# The value at at[0], which is moved behind it. how: READ_*.
+cdef object read_value(const char** at, int how)

@@ -18,7 +18,7 @@ class Push(list):
     __slots__ = ()
 
 
-cdef object read_value(const char** at, bint decode):
+cdef object read_value(const char** at, int how):
     cdef const char* start = at[0]
     cdef const char* p = start
     cdef char kind = start[0]
@@ -28,7 +28,7 @@ cdef object read_value(const char** at, bint decode):
     if kind == c"+" or kind == c"-":
         end = <const char*>memchr(p, c"\r", <size_t>-1 >> 1)
         at[0] = end + 2
-        return read_line(p, end - p, decode)
+        return read_line(p, end - p, how)
     count = read_integer(&p)
     at[0] = p
     if kind == c":":
@@ -37,23 +37,23 @@ cdef object read_value(const char** at, bint decode):
         if count < 0:
             return None
         at[0] = p + count + 2
-        return text_of(p, count, decode)
+        return text_of(p, count, how)
     if kind == c"*":
-        return read_list(at, count, decode) if count >= 0 else None
-    return read_rest(at, start, count, decode)
+        return read_list(at, count, how) if count >= 0 else None
+    return read_rest(at, start, count, how)
 
 
-cdef inline object text_of(const char* text, Py_ssize_t size, bint decode):
-    return text[:size].decode() if decode else text[:size]
+cdef inline object text_of(const char* text, Py_ssize_t size, int how):
+    return text[:size].decode() if how & READ_TEXT else text[:size]
 
 
-cdef object read_line(const char* p, Py_ssize_t size, bint decode):
+cdef object read_line(const char* p, Py_ssize_t size, int how):
     """A status or an error: p[1:size]."""
     if p[0] == c"-":
         return ReplyError(p[1:size].decode("utf-8", "replace"))
     if size == 3 and p[1] == c"O" and p[2] == c"K":
-        return "OK" if decode else OK
-    return text_of(p + 1, size - 1, decode)
+        return "OK" if how & READ_TEXT else OK
+    return text_of(p + 1, size - 1, how)
 
 
 cdef inline int64_t read_integer(const char** at) noexcept:
@@ -73,35 +73,35 @@ cdef inline int64_t read_integer(const char** at) noexcept:
     return <int64_t>(0 - value) if negative else <int64_t>value
 
 
-cdef list read_list(const char** at, Py_ssize_t count, bint decode):
+cdef list read_list(const char** at, Py_ssize_t count, int how):
     cdef list items = new_list(count)
     cdef object value
     cdef Py_ssize_t i
 
     for i in range(count):
-        value = read_value(at, decode)
+        value = read_value(at, how)
         Py_INCREF(value)
         set_new(items, i, value)
     return items
 
 
-cdef object read_rest(const char** at, const char* line, int64_t count, bint decode):
+cdef object read_rest(const char** at, const char* line, int64_t count, int how):
     """What only RESP3 has. at[0] is behind its first line already; `count` is the number in that."""
     cdef const char* p = at[0]
     cdef char kind = line[0]
 
     if kind == c"%":
-        return read_map(at, count, decode)
+        return read_map(at, count, how)
     if kind == c"~":
-        return set_of(read_list(at, count, decode))
+        return set_of(read_list(at, count, how), how)
     if kind == c">":
-        return Push(read_list(at, count, decode))
+        return Push(read_list(at, count, how))
     if kind == c"|":
-        read_list(at, 2 * count, decode)
-        return read_value(at, decode)
+        read_list(at, 2 * count, how)
+        return read_value(at, how)
     if kind == c"=":
         at[0] = p + count + 2
-        return text_of(p + 4, count - 4, decode)
+        return text_of(p + 4, count - 4, how)
     if kind == c"_":
         return None
     if kind == c"#":
@@ -111,9 +111,9 @@ cdef object read_rest(const char** at, const char* line, int64_t count, bint dec
     return int(line[1:p - 2 - line])
 
 
-cdef object read_map(const char** at, int64_t count, bint decode):
+cdef object read_map(const char** at, int64_t count, int how):
     cdef dict pairs = {}
-    cdef list items = read_list(at, 2 * count, decode)
+    cdef list items = read_list(at, 2 * count, how)
     cdef Py_ssize_t i
 
     try:
@@ -124,7 +124,9 @@ cdef object read_map(const char** at, int64_t count, bint decode):
     return pairs
 
 
-cdef object set_of(list items):
+cdef object set_of(list items, int how):
+    if how & READ_SETS_AS_LISTS:
+        return items
     try:
         return set(items)
     except TypeError:

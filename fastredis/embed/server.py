@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 import threading
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -21,11 +21,18 @@ from urllib.parse import quote as url_quote
 
 from fastredis.config.config import Config, ConfigError, FatalConfigError
 from fastredis.embed.clock import Clock
+from fastredis.embed.db import Db
+from fastredis.embed.declaring import Declaring, extensions_of
 from fastredis.embed.errors import FastredisError, ServerError, SettingError
+from fastredis.embed.events import Event, Events, EventStream, Subscription
+from fastredis.embed.extensions import Extensions
+from fastredis.embed.faults import Faults
+from fastredis.embed.function_modules import load_modules
 from fastredis.embed.gate import Gate
 from fastredis.embed.local import LocalClient
 from fastredis.embed.settings import DEFAULTS, Setting, config_of, text_of
 from fastredis.embed.shared_loop import SharedLoop
+from fastredis.embed.snapshots import Snapshot, dump_rdb, load_rdb
 from fastredis.host.logs import Logger
 from fastredis.host.sockets import bind_tcp, sockname
 from fastredis.host.surroundings import Surroundings
@@ -36,6 +43,7 @@ LOG_LINES = 200
 SOCKET_NAME = "fastredis.sock"
 PORTS_TRIED = 5
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class TailLogger(Logger):
@@ -65,7 +73,7 @@ class Inside(Surroundings):
             self.is_ready.set_result(None)
 
 
-class Embedded(ABC):
+class Embedded(Declaring):
     """What is told of an embedded server, and asked of it, while it runs."""
 
     @property
@@ -88,6 +96,15 @@ class Embedded(ABC):
         return self.engine.clock
 
     @property
+    def faults(self) -> Faults:
+        """What a test has commands meet: errors, delays, lost connections."""
+        return Faults(self.engine)
+
+    def db(self, database: int = 0, decode: bool = False) -> Db:
+        """A database as a mapping. decode: text comes as str."""
+        return Db(self.engine, database, decode)
+
+    @property
     def config(self) -> Config:
         """The settings, as they are now: config["maxmemory"]."""
         return self._running.config
@@ -98,13 +115,26 @@ class Embedded(ABC):
         return int(self.config["port"])
 
     @property
+    def metrics_url(self) -> str | None:
+        """Where Prometheus finds the metrics; None: they are not offered."""
+        port = self.config["metrics-port"]
+        return f"http://127.0.0.1:{port}/metrics" if port else None
+
+    @property
+    def tls_port(self) -> int:
+        """The TCP port with TLS; 0: there is none."""
+        return int(self.config["tls-port"])
+
+    @property
     def unix_path(self) -> str | None:
         """The path of the unix socket; None: there is none."""
         return self.config["unixsocket"] or None
 
     @property
     def url(self) -> str:
-        """A URL that every client takes: of the TCP port, or else of the unix socket."""
+        """A URL that every client takes: of the TCP port, else of that with TLS, or else of the unix socket."""
+        if not self.port and self.tls_port:
+            return f"rediss://{self._credentials()}127.0.0.1:{self.tls_port}/0"
         if not self.port:
             return self.unix_url
         return f"redis://{self._credentials()}127.0.0.1:{self.port}/0"
@@ -146,6 +176,62 @@ class Embedded(ABC):
 
         return valkey.Valkey.from_url(self.url.replace("redis:", "valkey:", 1), **options)
 
+    # --- states of the data -------------------------------------------------------------
+
+    def snapshot(self) -> Snapshot:
+        """The data as they are now, to go back to: all databases with their deadlines, and libraries of functions.
+
+        Errors: FastredisError with an append-only file or replicas, which follow the data step by step.
+        """
+        return Snapshot(self.engine)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Make the data what they were when the snapshot was made; the time goes on, and with it deadlines.
+
+        Transactions that watch a key which becomes another one will fail, and who waits for a key that comes is served.
+        Errors: FastredisError if it is closed, or of another server; as snapshot(); while a save without a fork runs.
+        """
+        if not snapshot.belongs_to(self.engine):
+            raise FastredisError("the snapshot is of another server, or of one that has been stopped since")
+        snapshot.restore(self.engine)
+
+    def load_rdb(self, path: str | os.PathLike[str]) -> None:
+        """Put the data of an RDB file in the place of all there are, libraries of functions included.
+
+        Nobody is served meanwhile. Errors: FastredisError of the file, or as snapshot(); OSError. All is as it was.
+        """
+        self.engine.call(load_rdb, self.engine.engine, path)
+
+    def dump_rdb(self, path: str | os.PathLike[str]) -> None:
+        """Write all data to an RDB file, which appears whole or not at all. Nobody is served meanwhile.
+
+        Errors: OSError.
+        """
+        self.engine.call(dump_rdb, self.engine.engine, path)
+
+    # --- what the program adds ----------------------------------------------------------
+
+    def on(self, event: str, function: Callable[[Event], object], /) -> Subscription:
+        """Call a function for each event of that name ("expired", "set"; "*": all) -> to be closed.
+
+        It is called at the end of the turn in which it happened, by whichever thread that is; it may use the engine.
+        Without a subscriber there is no cost. notify-keyspace-events does not matter.
+        """
+        return Subscription(self._events, event, function)
+
+    def events(self, event: str = "*") -> EventStream:
+        """The same for `async for`, on any event loop."""
+        return EventStream(self._events, event)
+
+    @property
+    @abstractmethod
+    def _events(self) -> Events:
+        """Who hears of the engine's keys."""
+
+    def _declare(self, declare: Callable[[Extensions], None]) -> None:
+        engine = self._running.engine
+        self.engine.call(lambda: declare(extensions_of(engine)))
+
 
 class AsyncServer(Embedded):
     """A server on the caller's event loop, for `async with`. Settings are redis.conf's, with `_` for `-`.
@@ -156,12 +242,16 @@ class AsyncServer(Embedded):
     Without settings it keeps nothing on disk, and listens on a free port of 127.0.0.1 and on a unix socket in a
     temporary directory, which goes with it. port=0: no TCP; unixsocket=None: no unix socket. Its data are in `dir`, if
     that is given, under the names that redis-server uses. on_fatal(text, is_bug) is called when going on would do harm,
-    and must not return; without it the process ends then, as redis-server does.
+    and must not return; without it the process ends then, as redis-server does. seed: an integer, from which random
+    choices follow (SPOP, SRANDMEMBER, RANDOMKEY, eviction ...), so that a test can be repeated; what is in a large set
+    has its order from PYTHONHASHSEED as well. metrics: offer metrics for Prometheus on a free port (metrics_url), which
+    needs the package prometheus-client; metrics_port= is the port of one's choice.
 
     Errors: SettingError; ServerError.
     """
 
-    def __init__(self, *, on_fatal: Callable[[str, bool], None] | None = None, **settings: Setting):
+    def __init__(self, *, on_fatal: Callable[[str, bool], None] | None = None, seed: int | None = None,
+                 metrics: bool = False, **settings: Setting):
         self._settings = {**DEFAULTS, **settings}
         self._on_fatal = on_fatal
         self._directory: str | None = None
@@ -170,6 +260,9 @@ class AsyncServer(Embedded):
         self._log: TailLogger | None = None
         self._gate: Gate | None = None          # who may call the engine; None: this loop's thread
         self._local: LocalClient | None = None
+        self._told: Events | None = None
+        self._seed = seed
+        self._metrics = metrics
         config_of({name: value for name, value in self._settings.items() if name != "dir"})    # wrong ones raise here
 
     # --- life ---------------------------------------------------------------------------
@@ -188,20 +281,19 @@ class AsyncServer(Embedded):
                                         "unixsocket": str(Path(self._directory, SOCKET_NAME)), **self._settings}
         async with contextlib.AsyncExitStack() as failing:
             failing.push_async_callback(self._clear)
-            if "port" in settings:
-                await self._run(settings)
-            else:
-                await self._run_on_free_port(settings)
+            missing = ([] if "port" in settings else ["port"]) + (["metrics_port"] if self._metrics else [])
+            await self._run_on_free_ports(settings, missing)
             failing.pop_all()
         return self
 
-    async def _run_on_free_port(self, settings: dict[str, Setting]) -> None:
-        """Somebody else may be quicker to take the port that was free: then another one is tried."""
-        for tries in range(PORTS_TRIED, 0, -1):
-            with bind_tcp("127.0.0.1", 0, 1) as probe:
-                port = sockname(probe)[1]
+    async def _run_on_free_ports(self, settings: dict[str, Setting], names: list[str]) -> None:
+        """These settings are free ports. Somebody else may be quicker to take one: then others are tried."""
+        for tries in range(PORTS_TRIED if names else 1, 0, -1):
+            with contextlib.ExitStack() as probing:
+                probes = [probing.enter_context(bind_tcp("127.0.0.1", 0, 1)) for _ in names]
+                ports = {name: sockname(probe)[1] for name, probe in zip(names, probes, strict=True)}
             try:
-                return await self._run({**settings, "port": port})
+                return await self._run({**settings, **ports})
             except ServerError as error:
                 if "Failed listening on port" not in error.log or tries == 1:
                     raise
@@ -216,8 +308,11 @@ class AsyncServer(Embedded):
         around = Inside(loop)
         try:
             self._shell = Shell(config, self._log, loop, around, self._on_fatal)
+            load_modules(self._shell.engine)
         except FatalConfigError as error:
             raise SettingError(f"{error.line_text or 'settings'}: {error.reason}") from None
+        if self._seed is not None:
+            self._shell.engine.seed(self._seed)
         self._task = loop.create_task(self._shell.main())
         await asyncio.wait((self._task, around.is_ready), return_when=asyncio.FIRST_COMPLETED)
         if not around.is_ready.done():
@@ -251,6 +346,9 @@ class AsyncServer(Embedded):
         try:
             await self._end()
         finally:
+            if self._told is not None:
+                self._told.end()
+            self._told = self._local = None
             self._gate = None               # the next start may be on another loop's thread
             directory, self._directory = self._directory, None
             if directory is not None:
@@ -269,6 +367,12 @@ class AsyncServer(Embedded):
         if local is None or local.is_closed:
             local = self._local = LocalClient(self._gate, self._running.engine)
         return local
+
+    @property
+    def _events(self) -> Events:
+        if self._told is None or not self._told.is_of(self.engine):
+            self._told = Events(self.engine)
+        return self._told
 
     @property
     def _running(self) -> Shell:
@@ -291,8 +395,9 @@ class Server(Embedded):
     It is stopped, at the latest, when the program ends. Errors: SettingError; ServerError.
     """
 
-    def __init__(self, *, on_fatal: Callable[[str, bool], None] | None = None, **settings: Setting):
-        self._server = AsyncServer(on_fatal=on_fatal, **settings)
+    def __init__(self, *, on_fatal: Callable[[str, bool], None] | None = None, seed: int | None = None,
+                 metrics: bool = False, **settings: Setting):
+        self._server = AsyncServer(on_fatal=on_fatal, seed=seed, metrics=metrics, **settings)
         self._loop: SharedLoop | None = None
         self._thread: threading.Thread | None = None
         self._changing = threading.Lock()           # it is being started or stopped
@@ -369,6 +474,10 @@ class Server(Embedded):
     @property
     def engine(self) -> LocalClient:
         return self._server.engine
+
+    @property
+    def _events(self) -> Events:
+        return self._server._events
 
     @property
     def _running(self) -> Shell:

@@ -1,4 +1,7 @@
-"""Settings of an embedded server: keyword arguments, each named as in redis.conf, with `_` for `-`."""
+"""Settings of an embedded server: keyword arguments, each named as in redis.conf, with `_` for `-`, and `users`.
+
+users={"app": "on >secret ~app:* +@all"}: name -> rules, as ACL SETUSER has them, in one text or one by one.
+"""
 
 import os
 from collections.abc import Mapping
@@ -9,7 +12,8 @@ from fastredis.embed.errors import SettingError
 from fastredis.text import quote, to_text
 
 Word: TypeAlias = bool | int | float | str | bytes | os.PathLike[str]
-Setting: TypeAlias = Word | list[Word] | tuple[Word, ...] | None
+Users: TypeAlias = Mapping[str, str | list[str] | tuple[str, ...]]
+Setting: TypeAlias = Word | list[Word] | tuple[Word, ...] | Users | None
 
 # What an embedded server does otherwise than one of its own process: it keeps nothing, and listens for this machine.
 DEFAULTS: Mapping[str, Setting] = {"bind": "127.0.0.1", "save": "", "appendonly": False}
@@ -27,8 +31,18 @@ def word(value: Word | None) -> str:
 
 
 def text_of(value: Setting) -> str:
-    """A value as CONFIG SET has it; a list or tuple has several words."""
+    """A value as CONFIG SET has it; a list or tuple has several words. Errors: SettingError for users."""
+    if isinstance(value, Mapping):
+        raise SettingError("users of a server that runs are changed by ACL SETUSER")
     return " ".join(map(word, value)) if isinstance(value, list | tuple) else word(value)
+
+
+def user_lines(setting: str, users: Users) -> list[str]:
+    """The `user` lines of redis.conf. Errors: SettingError if the setting is another one."""
+    if setting != "users":
+        raise SettingError(f"{setting}: only users has names and values")
+    return [" ".join(["user", *map(quote, [name, *(rules.split() if isinstance(rules, str) else rules)])])
+            for name, rules in users.items()]
 
 
 def config_of(settings: Mapping[str, Setting]) -> Config:
@@ -36,6 +50,9 @@ def config_of(settings: Mapping[str, Setting]) -> Config:
     config = Config()
     lines = []
     for name, value in settings.items():
+        if isinstance(value, Mapping):
+            lines += user_lines(name, value)
+            continue
         words = value if isinstance(value, list | tuple) else [value]
         lines.append(" ".join([name.replace("_", "-"), *(quote(word(each)) for each in words)]))
     try:

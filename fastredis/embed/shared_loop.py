@@ -15,7 +15,7 @@ from contextvars import Context
 from functools import partial
 from typing import Any
 
-from fastredis.embed.gate import Gate
+from fastredis.embed.gate import Gate, steady_s
 
 
 class SharedSelector(selectors.DefaultSelector):
@@ -37,6 +37,8 @@ class SharedSelector(selectors.DefaultSelector):
 
 class SharedLoop(asyncio.SelectorEventLoop):
     """The loop; its thread has to call gate.settle() before it runs it."""
+
+    time = staticmethod(steady_s)           # freezegun and time-machine may stop the program's time, not this one
 
     def __init__(self) -> None:
         self.gate = Gate(shared=True)

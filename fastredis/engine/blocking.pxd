@@ -47,6 +47,7 @@ from fastredis.ds.expire_heap cimport ExpireHeap
 from fastredis.engine.client cimport Client
 from fastredis.engine.engine cimport Engine
 from fastredis.engine.keyspace cimport Database
+from fastredis.engine.reply cimport Reply
 
 cdef struct Deadline:
     uint32_t heap_index                 # slot in Blocked.deadlines; NOT_IN_HEAP: it waits for ever
@@ -132,10 +133,13 @@ cdef class Blocked:
     cdef Pause[PAUSE_PURPOSES] pauses
     cdef bint pause_all                 # one of them holds all commands
     cdef Py_ssize_t in_lines            # stands in all lines of all keys
+    cdef Reply spare                    # of those who were answered last; None: it is in use, or was never needed
 
     cdef int block(self, Client c, Waiter waiter, int64_t deadline_ms) except -1
     cdef int set_deadline(self, Waiter waiter) except -1
     cdef int answered(self, Waiter waiter) except -1
+    cdef Reply borrow_reply(self, Client c)
+    cdef int give_back(self, Reply reply) except -1
     cdef bint holds(self, uint64_t flags) noexcept
     cdef int postpone(self, Client c) except -1
     cdef int release(self) except -1

@@ -14,6 +14,8 @@ from fastredis.engine.engine cimport (
     C_BLOCKED, C_CLOSE_AFTER_REPLY, C_DENY_BLOCKING, C_REPLY_OFF, C_REPLY_SKIP, LONGEST_TIMER_MS, CommandStats,
 )
 from fastredis.engine.flags cimport MAY_REPLICATE, WRITE
+from fastredis.engine.importing cimport settle_expiry
+from fastredis.engine.reply cimport reply_new
 
 
 cdef class Waiter:
@@ -327,6 +329,23 @@ cdef class Blocked:
         c.flags &= ~<uint64_t>C_BLOCKED
         return self.engine.queue_resume(c)
 
+    cdef Reply borrow_reply(self, Client c):
+        """Where a client's command that runs again is to write: what others write to it meanwhile comes after that."""
+        cdef Reply reply = self.spare
+
+        self.spare = None
+        if reply is None:
+            reply = reply_new(c.core, c.engine, c.resp)
+        reply.resp = c.resp
+        reply.writer = <void*>c
+        return reply
+
+    cdef int give_back(self, Reply reply) except -1:
+        reply.clear()
+        reply.writer = NULL
+        self.spare = reply
+        return 0
+
     cdef int forget(self, Client c) except -1:
         """A client waits no more."""
         cdef Waiter waiter = <Waiter>c.blocked
@@ -422,11 +441,10 @@ cdef class Blocked:
         if is_paused:
             core.gate |= GATE_PAUSED
             # The data stays as it is, for a failover: keys that expire are not there, but are not removed yet either.
-            core.expire_on_access = False
+            settle_expiry(core)
         elif was_paused:
             core.gate &= ~GATE_PAUSED
-            core.expire_on_access = not core.is_replica
-            core.rearm = True
+            settle_expiry(core)
         if (was_paused and not is_paused) or (was_all and not self.pause_all):
             self.release()
         return 0

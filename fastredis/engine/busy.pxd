@@ -8,6 +8,7 @@
 # it to the connections as their transports would. A transport that reads later finds nothing, which it is used to.
 # Replies leave by send(2) as always; what the kernel refuses waits in the transport until the loop goes on. So do the
 # end of a connection that is closed, timers, and whoever would go on with requests that it sent while it was blocked.
+# Who gave way to others (Engine.give_way) goes on here, as the loop would have it do.
 # Connections that are accepted have a stand-in for a transport (host/stand_in) until the loop has made a real one; in
 # the middle of a script that is after its end.
 #
@@ -44,6 +45,7 @@ cdef class Busy:
     # The same, and serve those who have sent something, without waiting.
     cdef int serve(self) except -1
     cdef int end(self) except -1
+    cdef int go_on(self) except -1
     cdef int exchange(self) noexcept
     cdef int settle(self) except -1
     cdef int receive(self, Connection c) except -1

@@ -2,7 +2,7 @@
 import os
 import selectors
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport UINT64_MAX, int64_t
 from libc.string cimport memcpy
 
 from fastredis._resp cimport batch_free, batch_init
@@ -50,8 +50,8 @@ cdef class Busy:
             self.selector = selectors.DefaultSelector()
         except OSError:
             self.selector = selectors.PollSelector()        # slower with many clients, but it needs no descriptor
-        for sock in self.engine.host.listening_sockets():
-            self.selector.register(sock, selectors.EVENT_READ, None)
+        for sock, welcome in self.engine.host.listening_sockets():
+            self.selector.register(sock, selectors.EVENT_READ, welcome)
         for client in self.engine.clients.values():
             if isinstance(client, Connection):
                 self.watch(client)
@@ -68,9 +68,13 @@ cdef class Busy:
 
     cdef int watch(self, Connection c) except -1:
         """Read what a connection sends."""
-        if c.fd >= 0 and c is not self.client and not c.flags & (C_GONE | C_MASTER):
-            self.selector.register(c.fd, selectors.EVENT_READ, c)
-            self.known[c] = c.fd
+        cdef int fd
+
+        if c is not self.client and not c.flags & (C_GONE | C_MASTER):
+            fd = c.wire_descriptor
+            if fd >= 0:
+                self.selector.register(fd, selectors.EVENT_READ, c)
+                self.known[c] = fd
         return 0
 
     cdef int ignore(self, Connection c) except -1:
@@ -84,22 +88,39 @@ cdef class Busy:
         cdef int64_t unseen
 
         self.catch_up(self.client)
-        if not ready:
+        if not ready and not self.engine.waiting:
             return 0
         unseen = self.engine.core.errors - self.engine.core.errors_seen
         self.exchange()
         self.engine.core.gate |= GATE_BUSY
+        self.engine.core.slice_end = UINT64_MAX     # whoever gave way would wait for the loop
         try:
+            self.go_on()
             for key, _ in ready:
-                if key.data is None:
-                    self.accept(key.fileobj)
-                elif key.data in self.known:
+                if key.data in self.known:
                     self.receive(key.data)
+                elif not isinstance(key.data, Connection):
+                    self.accept(key.fileobj, key.data)
             self.settle()
         finally:
             self.engine.core.gate &= ~GATE_BUSY
+            self.engine.core.slice_end = 0          # the script has had more than its share
             self.exchange()
             self.engine.core.errors_seen = self.engine.core.errors - unseen     # these are no errors of the script
+        return 0
+
+    cdef int go_on(self) except -1:
+        """Those go on who gave way before."""
+        cdef Connection c
+
+        for _ in range(len(self.engine.waiting)):
+            c = self.engine.waiting.popleft()
+            if c is self.client:
+                self.engine.waiting.append(c)
+                continue
+            c.go_on()
+            if c.flags & C_GONE:
+                self.ignore(c)
         return 0
 
     cdef int catch_up(self, Client c) except -1:
@@ -122,24 +143,26 @@ cdef class Busy:
         exchange_replies(self.engine.reply, self.reply)
         return 0
 
-    def accept(self, sock):
-        """Have somebody connect."""
+    def accept(self, sock, welcome):
+        """Have somebody connect; welcome: of the host, for this socket."""
         try:
             accepted, _ = sock.accept()
         except OSError:
             return                      # it has left, or there are no descriptors: the loop will meet it, too
         accepted.setblocking(False)
-        self.watch(self.engine.host.welcome(accepted))
+        self.watch(welcome(accepted))
 
     cdef int receive(self, Connection c) except -1:
         """Do what a transport does whose socket has something."""
         try:
-            data = os.read(c.fd, READ_SIZE)
+            data = os.read(self.known[c], READ_SIZE)
         except BlockingIOError:
             return 0
         except OSError:
             data = b""
-        if data:
+        if data and c.fd < 0:
+            c.transport.data_received(data)     # records of TLS
+        elif data:
             c.data_received(data)
         else:
             c.shut()                    # its end, which the loop will hear of as well

@@ -28,6 +28,7 @@ from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport strlen
 
 from fastredis._resp cimport Arg
+from fastredis.engine.acl.user cimport User
 from fastredis.engine.core cimport AFTER_FEED, Core
 from fastredis.engine.engine cimport Engine, Session
 from fastredis.engine.keyspace cimport Database
@@ -58,7 +59,7 @@ cdef class Client(Session):
     cdef readonly int64_t id            # counts from 1, never used again
     cdef public int resp                # protocol version, 2 or 3
     cdef public bint authenticated
-    cdef public bytes user              # name of the ACL user
+    cdef readonly User user             # whose rights it has (fastredis.engine.acl)
     cdef public bytes name              # CLIENT SETNAME
     cdef public bytes lib_name          # CLIENT SETINFO
     cdef public bytes lib_ver
@@ -91,6 +92,7 @@ cdef class Client(Session):
     cdef int drop_empty(self, Arg* key, Entry* e) except -1
     cdef int shut(self) except -1
     cdef int note_memory(self) except -1
+    cdef int start_over(self) except -1
     cdef int entered(self, bytes name, int64_t taken) except -1
     cdef int left(self, bytes name, int64_t given) except -1
 

@@ -6,7 +6,7 @@ from libc.stdint cimport uint64_t
 
 from fastredis._resp cimport arg_bytes
 from fastredis.engine.core cimport NOTIFY_GENERIC
-from fastredis.engine.engine cimport C_CLOSE_ASAP, C_CLOSED, C_DENY_BLOCKING
+from fastredis.engine.engine cimport C_CLOSE_ASAP, C_CLOSED, C_DENY_BLOCKING, C_LIMITED
 from fastredis.engine.errors cimport ERR_WRONGTYPE
 from fastredis.engine.lines cimport place_bytes
 from fastredis.engine.reply cimport reply_new
@@ -89,6 +89,19 @@ cdef class Client(Session):
         """What the client holds has changed by more than a little."""
         return 0
 
+    def become(self, User user not None, bint authenticated=True):
+        """Have a user's rights from now on; called again when these have changed."""
+        self.user, self.authenticated = user, authenticated
+        if user.limited:
+            self.flags |= C_LIMITED
+        else:
+            self.flags &= ~<uint64_t>C_LIMITED
+
+    cdef int start_over(self) except -1:
+        """Be who one is without having authenticated; whoever comes over a socket derives a class."""
+        self.become(self.engine.unlimited)
+        return 0
+
     cdef int entered(self, bytes name, int64_t taken) except -1:
         """Count what line_enter() took."""
         self.core.memory.used += taken
@@ -150,8 +163,8 @@ cdef int client_init(Client c, Engine engine) except -1:
     c.id = engine.next_client_id
     engine.next_client_id += 1
     c.created_ms = c.active_ms = engine.core.now_ms
-    c.authenticated = not engine.password
-    c.user = b"default"
+    c.authenticated = True
+    c.user = engine.unlimited
     c.name = c.lib_name = c.lib_ver = b""
     c.peer = c.local = b""
     return 0

@@ -14,8 +14,9 @@ from fastredis.engine.command cimport Command
 from fastredis.engine.connection cimport Connection
 from fastredis.engine.engine cimport (
     C_BLOCKED, C_CLOSE_AFTER_REPLY, C_CLOSE_ASAP, C_DIRTY_CAS, C_MASTER, C_MONITOR, C_MULTI, C_NO_EVICT, C_NO_TOUCH,
-    C_PUBSUB, C_READONLY, C_REPLICA, C_UNIX_SOCKET,
+    C_PUBSUB, C_READONLY, C_REPLICA, C_TRACKING, C_TRACKING_BCAST, C_TRACKING_BROKEN, C_UNIX_SOCKET,
 )
+from fastredis.engine.importing cimport C_IMPORT_SOURCE
 from fastredis.engine.multi cimport Queue, watch_count
 from fastredis.engine.reply cimport Reply, reply_new
 
@@ -26,11 +27,14 @@ cdef struct Letter:
     const char* letter
 
 # The letters of the field `flags`, in its order, behind O or S for MONITOR and replicas.
-cdef Letter[11] LETTERS = [
+cdef Letter[15] LETTERS = [
     Letter(C_MASTER, b"M"),
     Letter(C_PUBSUB, b"P"),
     Letter(C_MULTI, b"x"),
     Letter(C_BLOCKED, b"b"),
+    Letter(C_TRACKING, b"t"),
+    Letter(C_TRACKING_BROKEN, b"R"),
+    Letter(C_TRACKING_BCAST, b"B"),
     Letter(C_DIRTY_CAS, b"d"),
     Letter(C_CLOSE_AFTER_REPLY, b"c"),
     Letter(C_CLOSE_ASAP, b"A"),
@@ -38,6 +42,7 @@ cdef Letter[11] LETTERS = [
     Letter(C_UNIX_SOCKET, b"U"),
     Letter(C_NO_EVICT, b"e"),
     Letter(C_NO_TOUCH, b"T"),
+    Letter(C_IMPORT_SOURCE, b"I"),
 ]
 
 
@@ -47,6 +52,14 @@ def describe(Connection c not None, bint redact):
 
     put_line(out, c, 0, redact)
     return out.take().decode("utf-8", "surrogateescape")
+
+
+def flag_letters(Connection c not None):
+    """The field `flags`, as bytes."""
+    cdef Reply out = reply_new(c.core, c.engine, 2)
+
+    put_flags(out, c)
+    return out.take().partition(b"=")[2]
 
 
 def reply_lines(Client asking not None, list clients not None):
@@ -91,7 +104,7 @@ cdef int put_line(Reply out, Connection c, int64_t argv_bytes, bint redact) exce
     put_int(out, b"id=", c.id)
     put_text(out, b" addr=", c.peer)
     put_text(out, b" laddr=", c.local)
-    put_int(out, b" fd=", c.fd)
+    put_int(out, b" fd=", c.wire_descriptor)
     put_name(out, b" name=", REDACTED if redact else c.name)
     put_int(out, b" age=", (c.core.now_ms - c.created_ms) // 1000)
     put_int(out, b" idle=", (c.core.now_ms - c.active_ms) // 1000)
@@ -102,8 +115,8 @@ cdef int put_line(Reply out, Connection c, int64_t argv_bytes, bint redact) exce
     put_int(out, b" ssub=", len(c.shard_channels) if c.shard_channels is not None else 0)
     put_memory(out, c, argv_bytes)
     put_text(out, b" cmd=", (<Command>c.command).name if c.command is not NULL else b"NULL")
-    put_text(out, b" user=", REDACTED if redact else c.user)
-    out.protocol(b" redir=-1", 9)
+    put_text(out, b" user=", REDACTED if redact else c.user.name)
+    put_int(out, b" redir=", c.engine.tracking.redirect(c))
     put_int(out, b" resp=", c.resp)
     put_name(out, b" lib-name=", c.lib_name)
     put_name(out, b" lib-ver=", c.lib_ver)

@@ -100,6 +100,17 @@ cdef class CommandTable:
     def __dealloc__(self):
         PyMem_Free(self.slots)
 
+    def add(self, bytes name not None, Command command not None):
+        """Have one more command, of this engine alone, under a name (in small letters) that none has."""
+        if len(self.by_name) * 2 > self.mask:
+            raise ValueError("there are too many commands")
+        self.by_name[name] = command
+        self.insert(name, command)
+
+    def all(self):
+        """Every command, whatever its name, subcommands included: those of the program, then this engine's own."""
+        return declared + [command for command in self.by_name.values() if command.index >= len(declared)]
+
     def insert(self, bytes name, Command command):
         cdef uint64_t word = name_word(name, len(name))
         cdef size_t i = home(word, len(name)) & self.mask

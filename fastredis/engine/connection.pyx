@@ -6,16 +6,16 @@ import socket
 from libc.string cimport memcpy, memmove
 
 from fastredis._resp cimport (
-    BATCH, BIG_ARG, PARSE_ERROR, PARSE_MORE, Batch, parse_batch, parser_free, parser_init, parser_reset,
+    BATCH, BIG_ARG, PARSE_ERROR, PARSE_FULL, PARSE_MORE, Batch, parse_batch, parser_free, parser_init, parser_reset,
 )
 from fastredis.ds.alloc cimport mem_free, mem_growth_possible, mem_possible, mem_realloc
-from fastredis.ds.native cimport unlikely
+from fastredis.ds.native cimport ticks, unlikely
 from fastredis.engine.client cimport client_init
 from fastredis.engine.core cimport OUTPUT_NORMAL, OUTPUT_PUBSUB, OUTPUT_REPLICA
 from fastredis.engine.dispatch cimport run_batch
 from fastredis.engine.engine cimport (
     C_BLOCKED, C_CLOSE_AFTER_REPLY, C_CLOSE_ASAP, C_CLOSED, C_GONE, C_MASTER, C_MONITOR, C_NO_EVICT, C_PUBSUB,
-    C_REPLICA, C_UNIX_SOCKET, Engine,
+    C_REPLICA, C_TRACKING, C_UNIX_SOCKET, Engine,
 )
 from fastredis.engine.multi cimport Queue, unwatch_all
 
@@ -100,16 +100,30 @@ cdef class Connection(Client):
             self.fd = sock.fileno()
         transport.set_write_buffer_limits(0)
         self.created_ms = self.active_ms = self.core.now_ms
+        self.start_over()
         self.core.connections += 1
         refusal = self.admit(transport)
         if refusal is not None:
-            self.core.rejected_connections += 1
-            self.flags |= C_CLOSE_AFTER_REPLY
-            transport.write(refusal)
-            self.fd = -1            # the number may be another's before connection_lost()
-            transport.close()
+            self.turn_away(refusal)
             return
         self.engine.clients[self.id] = self
+
+    def in_turn(self, function, *args):
+        """Call a function with the client, in a turn: what the transport tells that is no request."""
+        self.engine.begin_turn()
+        try:
+            function(self, *args)
+        finally:
+            self.engine.end_turn()
+
+    def turn_away(self, bytes refusal not None):
+        """Have it go, with some protocol that says why."""
+        self.core.rejected_connections += 1
+        self.flags |= C_CLOSE_AFTER_REPLY
+        self.engine.clients.pop(self.id, None)
+        self.transport.write(refusal)
+        self.fd = -1                # the number may be another's before connection_lost()
+        self.transport.close()
 
     def admit(self, transport):
         """Whether the client may stay, None; or protocol to refuse it with. Whoever listens derives a class."""
@@ -117,9 +131,14 @@ cdef class Connection(Client):
 
     def data_received(self, bytes data not None):
         """Bytes came in: run the requests in them."""
+        cdef size_t size = len(data)
+
         self.engine.begin_turn()
         try:
-            self.take(data, len(data))
+            if unlikely(size >= LARGE_READ):
+                self.take_much(data, size)
+            else:
+                self.take(data, size)
         finally:
             self.engine.end_turn()
 
@@ -144,6 +163,10 @@ cdef class Connection(Client):
         finally:
             self.engine.end_turn()
 
+    cdef int start_over(self) except -1:
+        self.become(self.engine.default_user, not self.engine.auth_required)
+        return 0
+
     cdef int shut(self) except -1:
         """Close the connection at the end of the turn, without sending what is left; it is out of everything now."""
         if not self.flags & (C_CLOSE_ASAP | C_CLOSED):
@@ -163,6 +186,8 @@ cdef class Connection(Client):
         self.engine.pubsub.remove(self)
         self.engine.monitors.remove(self)
         self.engine.blocked.remove(self)
+        if self.flags & C_TRACKING:
+            self.engine.tracking.end(self)
         if self.replica is not None:
             self.engine.replication.connection_lost(self)
         return 0
@@ -233,6 +258,17 @@ cdef class Connection(Client):
 
     # --- requests -------------------------------------------------------------------------
 
+    cdef int take_much(self, const char* data, size_t size) except -1:
+        """A read that another one may follow before anybody else has a turn: they have one slice in all."""
+        if self.core.turns != self.next_turn:
+            self.slice_end = self.core.slice_end
+        self.next_turn = self.core.turns + 1
+        self.core.slice_end = self.slice_end
+        self.take(data, size)
+        if ticks() > self.slice_end and not self.flags & (C_GONE | C_MASTER):
+            self.wait_its_turn()
+        return 0
+
     cdef int take(self, const char* data, size_t size) except -1:
         cdef size_t used
 
@@ -242,6 +278,8 @@ cdef class Connection(Client):
         self.core.bytes_in += size
         self.core.reads += 1
         self.active_ms = self.core.now_ms
+        if unlikely(self.flush_queued) and not self.core.holding and self.batch <= self.core.aof_synced:
+            self.flush()            # it might wait for the next fsync otherwise
         if self.flags & C_BLOCKED:
             return self.keep(data, size)
         if self.query_size:
@@ -264,10 +302,11 @@ cdef class Connection(Client):
         if not self.core.holding:
             self.flush()
         begin_reply(self)
-        used = self.process(self.query, self.query_size)
-        if used:
-            memmove(self.query, self.query + used, self.query_size - used)
-            self.query_size -= used
+        used = self.process(self.query + self.query_begin, self.query_size)
+        self.query_begin += used
+        self.query_size -= used
+        if self.query_begin >= self.query_size:     # what is left is moved once as long as it is at most, all in all
+            self.pack_query()
         if self.parser.bulk_size >= BIG_ARG and not self.reserve_bulk():
             self.refuse()
         return self.finish_reply()
@@ -280,7 +319,7 @@ cdef class Connection(Client):
         cdef int taken
 
         while True:
-            self.parser.authenticated = self.authenticated or not self.engine.password
+            self.parser.authenticated = self.authenticated or not self.engine.auth_required
             self.parser.max_bulk = self.core.max_bulk
             # What comes after AUTH is parsed when AUTH is done: its limits are other ones.
             status = parse_batch(&self.parser, batch, base, size, &pos, BATCH if self.authenticated else 1)
@@ -288,16 +327,37 @@ cdef class Connection(Client):
                 taken = run_batch(self, batch)
                 if self.flags & C_GONE:
                     return size
+                if unlikely(taken < batch.count):
+                    pos = batch.requests[taken].begin
+                    parser_reset(&self.parser)
                 if self.flags & C_BLOCKED:
-                    if taken < batch.count:
-                        pos = batch.requests[taken].begin
-                        parser_reset(&self.parser)
+                    return pos
+                if unlikely(taken < batch.count or (status == PARSE_FULL and self.core.tick > self.core.slice_end)):
+                    self.wait_its_turn()
                     return pos
             if status == PARSE_ERROR:
                 self.protocol_error()
                 return size
             if status == PARSE_MORE:
                 return pos
+
+    cdef int wait_its_turn(self) except -1:
+        """It has had its share of this turn."""
+        if not self.waiting:
+            self.waiting = True
+            self.transport.pause_reading()
+            self.engine.give_way(self)
+        return 0
+
+    cdef int go_on(self) except -1:
+        self.waiting = False
+        self.active_ms = self.core.now_ms
+        try:
+            self.resume()
+        finally:
+            if not self.waiting and self.transport is not None and not self.transport.is_closing():
+                self.transport.resume_reading()
+        return 0
 
     cdef int protocol_error(self) except -1:
         """Reply the error and close."""
@@ -318,18 +378,15 @@ cdef class Connection(Client):
             self.engine.log.limited("query buffer", WARNING, "Closing client that reached max query buffer length: "
                                     f"{self.engine.describe(self)}")
             return self.shut()
-        if total > self.query_room and not self.reserve_query(max(total, self.query_room * 2, QUERY_BUFFER)):
+        if not self.append_query(data, size):
             return self.refuse()
-        memcpy(self.query + self.query_size, data, size)
-        self.query_size = total
-        if total > self.query_peak:
-            self.query_peak = total
         if self.parser.bulk_size >= BIG_ARG and not self.reserve_bulk():
             return self.refuse()
         return self.note_memory()
 
     cdef bint reserve_bulk(self) noexcept:
         """Room for all of the argument under way."""
+        self.pack_query()
         return self.reserve_query(self.parser.pos + self.parser.bulk_size + 2)
 
     cdef bint reserve_query(self, size_t room) noexcept:
@@ -340,6 +397,27 @@ cdef class Connection(Client):
             self.query = <char*>mem_realloc(&self.core.memory, self.query, self.query_room, room)
             self.query_room = room
         return True
+
+    cdef bint append_query(self, const char* data, size_t size) noexcept:
+        """Add to the query buffer; False: there is no memory for it."""
+        cdef size_t total = self.query_size + size
+
+        if self.query_begin + total > self.query_room:
+            self.pack_query()
+        if total > self.query_room and not self.reserve_query(max(total, self.query_room * 2, QUERY_BUFFER)):
+            return False
+        memcpy(self.query + self.query_begin + self.query_size, data, size)
+        self.query_size = total
+        if total > self.query_peak:
+            self.query_peak = total
+        return True
+
+    cdef int pack_query(self) noexcept:
+        """Move what is left in the query buffer to its front."""
+        if self.query_begin:
+            memmove(self.query, self.query + self.query_begin, self.query_size)
+            self.query_begin = 0
+        return 0
 
     cdef int refuse(self) except -1:
         """There is no memory for what the client sends: close it."""
@@ -365,6 +443,7 @@ cdef class Connection(Client):
             return 0
         self.query_peak = self.query_size
         if wanted < self.query_room // 2 or (idle and wanted < self.query_room):
+            self.pack_query()
             if wanted == 0:
                 mem_free(&self.core.memory, self.query, self.query_room)
                 self.query = NULL
@@ -382,6 +461,8 @@ cdef class Connection(Client):
             return 0
         if unlikely(self.core.holding or self.batch > self.core.aof_synced):
             return self.hold_reply()
+        if unlikely(self.pending is not None and self.pending.size > 0):
+            self.send(self.pending)         # replies that were held before, while what they tell of is synced by now
         if self.out.size:
             self.send(self.out)
         if unlikely(self.flags & C_CLOSE_AFTER_REPLY):
@@ -524,6 +605,14 @@ cdef class Connection(Client):
         """The socket's; -1: there is none, or bytes have to go through the transport."""
         return self.fd
 
+    @property
+    def wire_descriptor(self):
+        """The socket's, whatever goes over it; -1: there is none."""
+        if self.fd >= 0 or self.transport is None:
+            return self.fd
+        sock = self.transport.get_extra_info("socket")
+        return sock.fileno() if sock is not None else -1
+
     def hang_up(self):
         """End the connection for all processes that have the socket, too."""
         if self.fd >= 0:
@@ -541,7 +630,7 @@ cdef class Connection(Client):
     @property
     def may_time_out(self):
         """Whether `timeout` applies: not to replicas, the master, who looks on, waits or has subscriptions."""
-        return not self.flags & (C_REPLICA | C_MASTER | C_MONITOR | C_BLOCKED | C_PUBSUB)
+        return not self.waiting and not self.flags & (C_REPLICA | C_MASTER | C_MONITOR | C_BLOCKED | C_PUBSUB)
 
     # --- for commands --------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from libc.string cimport memcmp
 
 from fastredis.ds.native cimport monotonic_us
 from fastredis.engine.blocking cimport Blocked, KeyWaiter, keep_command
-from fastredis.engine.core cimport GATE_COPYING, GATE_LOADING, GATE_PAUSED
+from fastredis.engine.core cimport EVERY_CHANGE, GATE_COPYING, GATE_LOADING, GATE_PAUSED
 from fastredis.engine.dispatch cimport rerun
 from fastredis.engine.engine cimport C_BLOCKED, C_DENY_BLOCKING, C_MASTER, Copies, Engine
 from fastredis.engine.flags cimport WRITE
@@ -120,6 +120,7 @@ cdef class SlowCopies(Copies):
         waiter.abandon()
         if not self.waiters:
             self.engine.core.unsaved &= ~<uint32_t>ENTRY_KIND
+            self.engine.core.unsaved |= self.engine.core.epoch & EVERY_CHANGE
         return self.end_wait()
 
     cdef int end_wait(self) except -1:

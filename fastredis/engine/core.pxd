@@ -24,17 +24,22 @@ cdef enum:                              # classes of keyspace events; the letter
     NOTIFY_MODULE = 1 << 13             # d
     NOTIFY_NEW = 1 << 14                # n
     NOTIFY_ARRAY = 1 << 15              # a
+    NOTIFY_ADDED = 1 << 16              # no event of clients': a key is new, told while every change is of interest
 
 cdef enum:                              # Core.listeners: who wants to hear of changed keys
     LISTEN_WATCH = 1 << 0               # a client watches keys
     LISTEN_EVENTS = 1 << 1              # keyspace notifications are on
     LISTEN_BLOCKED = 1 << 2             # a client waits for keys
+    LISTEN_OBSERVERS = 1 << 5           # functions of the program are called (Engine.observers); 3: stamps, 4: blessed
+    LISTEN_TRACKING = 1 << 6            # clients are told of keys that they may have cached
 
 cdef enum:                              # Core.after_call
     AFTER_FEED = 1 << 0                 # somebody takes what is propagated (AOF, replicas)
     AFTER_READY = 1 << 1                # a key that clients wait for has changed
     AFTER_MONITOR = 1 << 2              # a client is shown what is executed
     AFTER_SLOWLOG = 1 << 3              # the slow log wants to see quick commands, too
+    AFTER_LARGE = 1 << 4                # a request of the batch under way may be one for the command log
+    AFTER_HOTKEYS = 1 << 5              # HOTKEYS counts what each key costs
 
 cdef enum:                              # Core.gate: why a command may be refused; 0 on the fast path
     GATE_LOADING = 1 << 0               # the data set is still being read
@@ -43,6 +48,7 @@ cdef enum:                              # Core.gate: why a command may be refuse
     GATE_DISK = 1 << 3                  # what was written cannot be made durable (Engine.disk_errors)
     GATE_COPYING = 1 << 4               # a big value is being copied: who wants to change it waits (Engine.copies)
     GATE_BUSY = 1 << 5                  # others are served in the middle of a script (Engine.busy)
+    GATE_FAULTS = 1 << 6                # a test has commands fail (Engine.faults)
 
 cdef enum:
     LATENCY_US = 1000                   # what took less is no news to the latency monitor (Engine.note_latency)
@@ -50,6 +56,9 @@ cdef enum:
 cdef enum:                              # Core.fixed_tables
     FIXED_BY_DEBUG = 1 << 0             # DEBUG DICT-RESIZING 0
     FIXED_BY_CHILD = 1 << 1             # a child works on a copy of the memory: what is moved is copied
+
+cdef enum:                              # in Core.unsaved and Core.epoch:
+    EVERY_CHANGE = 0xF                  # no entry's encoding is that: each is looked at before each change
 
 cdef enum:                              # client classes of client-output-buffer-limit
     OUTPUT_NORMAL = 0
@@ -79,7 +88,8 @@ cdef struct Core:
     int64_t dirty                       # changes since start
     uint32_t epoch                      # the ENTRY_EPOCH bit of new entries, and of those a snapshot has saved
     # Bits of Entry.meta: who differs in any of them from `epoch` is looked at before it changes. ENTRY_EPOCH while a
-    # snapshot is written in slices, ENTRY_KIND while a big value is being copied; else 0.
+    # snapshot is written in slices, ENTRY_KIND while a big value is being copied, EVERY_CHANGE while there are
+    # savepoints; else 0.
     uint32_t unsaved
     int fixed_tables                    # FIXED_* bits: why tables are not resized
     int listeners                       # LISTEN_* bits
@@ -151,12 +161,12 @@ cdef struct Core:
     int64_t reply_expands
     int64_t query_limit_closed
     int64_t output_limit_closed
-    int64_t auth_denied
     uint64_t random                     # state of the engine's random numbers
 
     # turns of the loop, in ticks of the cycle counter (INFO's eventloop fields)
     int64_t turns
     uint64_t turn_start                 # when the turn under way began
+    uint64_t slice_end                  # ... and when whoever has sent more gives way to others (Engine.give_way)
     uint64_t turn_ticks                 # of all turns
     uint64_t turn_longest
     uint64_t command_ticks              # of all turns, each up to the end of its last command

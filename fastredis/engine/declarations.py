@@ -178,6 +178,7 @@ class KeySpec:
     find: Range | KeyNum | None = None
     notes: str | None = None
     finder: object = None  # a capsule, see keys.key_finder()
+    loose: bool = False  # the spec may find other keys than the command uses; the finder does not
 
 
 def key_flags(text: str) -> tuple[str, ...]:
@@ -204,9 +205,11 @@ def key_count(index: int, flags: str, keystep: int = 1, notes: str | None = None
     return KeySpec(key_flags(flags), Index(index), KeyNum(0, 1, keystep), notes)
 
 
-def key_after(keyword: str, startfrom: int, flags: str, find: Range = Range(0), finder=None) -> KeySpec:
-    """Keys after a keyword (see Keyword)."""
-    return KeySpec(key_flags(flags), Keyword(keyword, startfrom), find, None, finder)
+def key_after(
+    keyword: str, startfrom: int, flags: str, find: Range = Range(0), finder=None, loose: bool = False
+) -> KeySpec:
+    """Keys after a keyword (see Keyword); loose: the word may also be another argument's value."""
+    return KeySpec(key_flags(flags), Keyword(keyword, startfrom), find, None, finder, loose)
 
 
 def key_unknown(flags: str, notes: str, finder=None) -> KeySpec:

@@ -6,7 +6,7 @@
 #
 # The checks are ordered as Redis orders them, since a client can see which error comes
 # first. A client and a server with nothing special about them (no C_SPECIAL flag, no gate,
-# authenticated) skip all of them but existence and arity.
+# authenticated as a user who may do everything) skip all of them but existence and arity.
 
 from libc.stdint cimport uint64_t
 

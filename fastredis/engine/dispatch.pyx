@@ -7,17 +7,19 @@ from fastredis._resp cimport BATCH, Arg, Request, arg_bytes, arg_hash, arg_of
 from fastredis.ds.histogram cimport histogram_add
 from fastredis.ds.native cimport prefetch, same_bytes, ticks, unlikely
 from fastredis.ds.table cimport Table, table_prefetch_bucket, table_prefetch_entry
+from fastredis.engine.acl.access cimport refusal_of
 from fastredis.engine.blocking cimport Blocked, KeyLine, KeyWaiter, Stand, walk_begin, walk_end, walk_next
 from fastredis.engine.client cimport Frame, frame_pop, frame_push
 from fastredis.engine.command cimport CommandTable, find_command, find_subcommand
+from fastredis.engine.commandlog cimport CommandLog
 from fastredis.engine.core cimport (
-    AFTER_FEED, AFTER_MONITOR, AFTER_READY, AFTER_SLOWLOG, GATE_BUSY, GATE_COPYING, GATE_DISK, GATE_LOADING,
-    GATE_PAUSED, GATE_REPLICATION, Core,
+    AFTER_FEED, AFTER_HOTKEYS, AFTER_LARGE, AFTER_MONITOR, AFTER_READY, AFTER_SLOWLOG, GATE_BUSY, GATE_COPYING,
+    GATE_DISK, GATE_FAULTS, GATE_LOADING, GATE_PAUSED, GATE_REPLICATION, Core,
 )
 from fastredis.engine.engine cimport (
-    C_BLOCKED, C_CLOSE_AFTER_REPLY, C_CLOSE_ASAP, C_DENY_BLOCKING, C_DIRTY_EXEC, C_MASTER, C_MONITOR, C_MULTI,
-    C_NO_TOUCH, C_PUBSUB, C_REPLICA, C_REPLY_OFF, C_REPLY_SKIP, C_REPLY_SKIP_NEXT, C_SPECIAL, TO_ALL, CommandStats,
-    Engine,
+    C_BLOCKED, C_CLOSE_AFTER_REPLY, C_CLOSE_ASAP, C_DENY_BLOCKING, C_DIRTY_EXEC, C_LIMITED, C_MASTER, C_MONITOR,
+    C_MULTI, C_NO_TOUCH, C_PUBSUB, C_REPLICA, C_REPLY_OFF, C_REPLY_SKIP, C_REPLY_SKIP_NEXT, C_SPECIAL, C_TRACKING,
+    TO_ALL, CommandStats, Engine,
 )
 from fastredis.engine.errors cimport (
     ERR_INTERNAL, ERR_LOADING, ERR_NOAUTH, ERR_NOT_IN_MULTI, ERR_OOM, ERR_REPLICA_KEYS, arity_error,
@@ -27,13 +29,15 @@ from fastredis.engine.flags cimport (
     ADMIN, ALLOW_BUSY, CONTAINER, DENYOOM, FAST, LOADING, MAY_REPLICATE, MOVABLE_KEYS, NO_AUTH, NO_MANDATORY_KEYS,
     NO_MULTI, PROTECTED, READONLY, SKIP_MONITOR, STALE, WRITE,
 )
+from fastredis.engine.hotkeys cimport HotKeys
+from fastredis.engine.importing cimport C_IMPORT_SOURCE, GATE_IMPORT, GATE_SEES_EXPIRED
 from fastredis.engine.keys cimport KeyList, keys_free, keys_init
 from fastredis.engine.keyspace cimport Database
 from fastredis.engine.monitor cimport Monitors
 from fastredis.engine.multi cimport Queue, discard
 from fastredis.engine.reply cimport Reply
-from fastredis.engine.slowlog cimport SlowLog
 from fastredis.engine.stamps cimport stamps_changes
+from fastredis.engine.tracking cimport Tracking
 from fastredis.values.entry cimport (
     ENC_EMBSTR, ENC_HASHTABLE, ENC_HASHTABLE_EX, ENC_INT, ENC_SKIPLIST, Entry, entry_encoding, entry_slot, entry_type,
 )
@@ -50,6 +54,7 @@ cdef enum:
     STALL_TICKS = 20000             # ... unless that took so long (several us) that something held one of them up
     ATTACK_MS = 60 * 1000           # so long the log is quiet about attempts by HTTP
     SHOWN_NAME = 128                # bytes of a request that an error repeats
+    AFTER_LOGGED = AFTER_SLOWLOG | AFTER_LARGE | AFTER_HOTKEYS
 
 # Commands that a client with subscriptions may use in RESP2.
 cdef frozenset PUBSUB_CONTEXT = frozenset([
@@ -69,10 +74,17 @@ cdef int run_batch(Client c, Batch* batch) except -1:
     cdef void* commands[BATCH]
     cdef int taken
 
+    cdef bint large = (batch.requests[batch.count - 1].end - batch.requests[0].begin
+                       >= <size_t>(<CommandLog>c.engine.command_log).large_request)
+
     prepare(c, batch, commands)
+    if unlikely(large):
+        c.core.after_call |= AFTER_LARGE
     c.core.tick = ticks()
     taken = run_requests(c, batch, commands)
     c.core.sharing = False
+    if unlikely(large):
+        c.core.after_call &= ~AFTER_LARGE
     if unlikely(c.core.shared != 0):
         settle_time(c)
     return taken
@@ -103,7 +115,8 @@ cdef int run_requests(Client c, Batch* batch, void** commands) except -1:
                     settle_time(c)
                 if unlikely(c.out.size > c.core.flush_size):
                     c.send_reply()          # which may find that there is too much unsent already
-                if unlikely(c.flags & (C_BLOCKED | C_CLOSE_AFTER_REPLY | C_CLOSE_ASAP)):
+                if unlikely(c.flags & (C_BLOCKED | C_CLOSE_AFTER_REPLY | C_CLOSE_ASAP)
+                            or c.core.tick > c.core.slice_end):
                     return i
         except Exception:
             failed(c, commands[i - 1], mark, dirty)
@@ -297,9 +310,13 @@ cdef int execute_checked(Client c, Command command) except -1:
     cdef uint64_t flags = command_flags(c, command)
     cdef bint no_touch = c.core.no_touch and not stamps_changes(c.core)
     cdef bint attached = is_attached(c)
+    cdef bint tracks = c.flags & C_TRACKING != 0
+    cdef Client outer = None
 
     if is_refused(c, command, flags):
         return 0
+    if unlikely(c.core.gate & GATE_FAULTS) and c.engine.faults.delays(c):
+        return 1
     if (unlikely(c.core.gate & GATE_PAUSED) and (<Blocked>c.engine.blocked).holds(flags)
             and not c.flags & (C_MONITOR | C_REPLICA | C_DENY_BLOCKING)):
         (<Blocked>c.engine.blocked).postpone(c)
@@ -307,6 +324,9 @@ cdef int execute_checked(Client c, Command command) except -1:
     if unlikely(c.core.gate & GATE_COPYING) and waits_for_copy(c, command, flags):
         (<Blocked>c.engine.blocked).postpone(c)
         return 1
+    if tracks:
+        (<Tracking>c.engine.tracking).limit()
+    take_messages(c, told)              # of keys that were evicted to make room, here or there
     mark = begin_reply(c)
     if is_queueing(c, command):
         (<Queue>c.queue).append(c, command, flags)
@@ -314,19 +334,31 @@ cdef int execute_checked(Client c, Command command) except -1:
         c.out.status(b"QUEUED")
         return settle_reply(c, mark)
     c.core.no_touch = stamps_changes(c.core) or (c.flags & C_NO_TOUCH and command.name != b"touch")
+    if unlikely(c.core.gate & GATE_IMPORT) and c.flags & C_IMPORT_SOURCE:
+        c.core.gate |= GATE_SEES_EXPIRED
+    if tracks:
+        outer = (<Tracking>c.engine.tracking).enter(c)
     try:
         call(c, command)
     finally:
+        if not c.core.units:
+            c.core.gate &= ~GATE_SEES_EXPIRED
+        if tracks:
+            (<Tracking>c.engine.tracking).leave(c, command, outer)
         c.core.no_touch = no_touch or stamps_changes(c.core)     # CONFIG SET may have changed it
     if unlikely(attached and c.out.size > mark):
         return expel(c, command, mark)
-    if c.pending is not None and c.pending.size > told and not c.core.units:
-        # What it published to itself comes after its reply.
-        settle_reply(c, mark)
-        c.out.protocol(c.pending.data + told, c.pending.size - told)
-        c.pending.truncate(told)
+    settle_reply(c, mark)
+    return take_messages(c, told)       # what it published to itself, and others
+
+
+cdef int take_messages(Client c, size_t told) except -1:
+    """Have what a client is told since its inbox had the size `told` sent next, in the order of its replies."""
+    if c.pending is None or c.pending.size <= told or c.core.units:
         return 0
-    return settle_reply(c, mark)
+    c.out.protocol(c.pending.data + told, c.pending.size - told)
+    c.pending.truncate(told)
+    return 0
 
 
 cdef bint waits_for_copy(Client c, Command command, uint64_t flags) except -1:
@@ -406,10 +438,12 @@ cdef bint is_refused(Client c, Command command, uint64_t flags) except -1:
 
     if command.flags & PROTECTED and not c.engine.allows_protected(c, (command.container or command).name):
         refuse(c, command, protected_text(command))
-    elif not c.authenticated and c.engine.password and not command.flags & NO_AUTH:
+    elif not c.authenticated and c.engine.auth_required and not command.flags & NO_AUTH:
         refuse(c, command, ERR_NOAUTH)
     elif command.flags & NO_MULTI and c.flags & C_MULTI:
         refuse(c, command, ERR_NOT_IN_MULTI)
+    elif c.flags & C_LIMITED and (text := refusal_of(c, command)) is not None:
+        refuse(c, command, text)
     elif not core.units and core.memory.used > core.memory_limit and (
             (<Evictor>c.engine.evictor).make_room() == ROOM_NONE) and (
             flags & DENYOOM or is_queueing(c, command)):    # a queue takes memory, whatever is in it
@@ -427,6 +461,9 @@ cdef bint is_refused(Client c, Command command, uint64_t flags) except -1:
         refuse(c, command, c.engine.busy.error)
     elif c.flags & (C_MONITOR | C_REPLICA) and flags & (READONLY | WRITE | MAY_REPLICATE):
         refuse(c, command, ERR_REPLICA_KEYS)
+    elif core.gate & GATE_FAULTS and (text := c.engine.faults.strike(c, command)) is not None:
+        if text:                        # else the connection is closed
+            refuse(c, command, text)
     else:
         return False
     return True
@@ -511,6 +548,7 @@ cdef int call(Client c, Command command) except -1:
     cdef Core* core = c.core
     cdef CommandStats* stats = &c.engine.stats[command.index]
     cdef int64_t dirty = core.dirty
+    cdef size_t mark = c.out.size
     cdef uint64_t start = core.tick
     cdef uint64_t passed
 
@@ -527,7 +565,7 @@ cdef int call(Client c, Command command) except -1:
         core.tick = ticks()
         passed = core.tick - start
         take_time(core, stats, passed, 1)
-    if unlikely(c.flags & C_BLOCKED):
+    if unlikely(c.flags & (C_BLOCKED | C_TRACKING)) and waits_or_caches(c, command):
         c.engine.serve = serve_ready
         if core.after_call & AFTER_MONITOR:
             show(c, command)
@@ -540,9 +578,17 @@ cdef int call(Client c, Command command) except -1:
         core.errors_seen = core.errors
     if unlikely(core.after_call != 0):
         finish_call(c, command, core.dirty != dirty, passed)
-    if unlikely(passed > SLOW_TICKS or core.after_call & AFTER_SLOWLOG):
-        finish_slow(c, command, passed)
+    if unlikely(passed > SLOW_TICKS or core.after_call & AFTER_LOGGED
+                or <int64_t>(c.out.size - mark) >= (<CommandLog>c.engine.command_log).large_reply):
+        finish_logged(c, command, passed, c.out.size - mark)
     return 0
+
+
+cdef bint waits_or_caches(Client c, Command command) except -1:
+    """Note what a client that caches has read; whether it waits."""
+    if c.flags & C_TRACKING:
+        (<Tracking>c.engine.tracking).remember(c, command)
+    return c.flags & C_BLOCKED != 0
 
 
 cdef inline int take_time(Core* core, CommandStats* stats, uint64_t passed, int calls) except -1:
@@ -602,13 +648,17 @@ cdef int finish_call(Client c, Command command, bint changed, uint64_t passed) e
     return 0
 
 
-cdef int finish_slow(Client c, Command command, uint64_t passed) except -1:
-    """The rest of call() for what took long. A part of something larger leaves the time to that."""
-    if passed > SLOW_TICKS and not (c.core.units or c.engine.serving or c.core.obeying):
-        c.engine.tick()
-        c.engine.note_latency("fast-command" if command.flags & FAST else "command",
+cdef int finish_logged(Client c, Command command, uint64_t passed, int64_t reply_bytes) except -1:
+    """The rest of call() for what took long or is large. A part of something larger leaves the time to that."""
+    if passed > SLOW_TICKS and not (c.core.units or c.core.obeying):
+        if not c.engine.serving:
+            c.engine.tick()
+        c.engine.note_latency("command-unblocking" if c.engine.serving else
+                              "fast-command" if command.flags & FAST else "command",
                               <int64_t>(passed / c.engine.ticks_per_us()))
-    (<SlowLog>c.engine.slow_log).note(c, command, passed)
+    if c.core.after_call & AFTER_HOTKEYS:
+        (<HotKeys>c.engine.metrics.hot_keys).note(c, command, passed, reply_bytes)
+    (<CommandLog>c.engine.command_log).note(c, command, passed, reply_bytes)
     return 0
 
 
@@ -688,7 +738,8 @@ cdef class Answer:
         cdef bint answered = retry(engine, waiter)
 
         self.asked = None
-        if (<Command>waiter.command).flags & READONLY and core.errors == errors and not waiter.silent and (
+        if (<Command>waiter.command).flags & READONLY and core.errors == errors and not (
+                waiter.silent or c.flags & (C_LIMITED | C_TRACKING)) and (
                 c.pending is not None and c.pending.size >= begin and not c.pending.over):
             self.asked, self.in_vain, self.hits = waiter, not answered, core.hits - hits
             self.reply, self.begin, self.end = c.pending, begin, c.pending.size
@@ -701,8 +752,8 @@ cdef class Answer:
         cdef CommandStats* stats
         cdef uint64_t start = core.tick
 
-        if self.asked is None or waiter.silent or self.reply.resp != c.resp or self.reply.size < self.end or (
-                not same_command(waiter, self.asked)):
+        if self.asked is None or waiter.silent or c.flags & (C_LIMITED | C_TRACKING) or self.reply.resp != c.resp or (
+                self.reply.size < self.end or not same_command(waiter, self.asked)):
             return False
         core.hits += self.hits
         if self.in_vain:
@@ -741,32 +792,72 @@ cdef bint concerns(Database db, Arg* key, int kind) except -1:
     return e is not NULL and entry_type(e) == kind
 
 
-cdef bint retry(Engine engine, KeyWaiter waiter) except -1:
-    """Run a waiting client's command again; whether it waits no more: it was answered, or shut meanwhile."""
-    cdef Client c = waiter.client
-    cdef Frame outer
-    cdef size_t mark
+cdef bint is_refused_now(Client c, Command command) except -1:
+    """Whether the user of a client that waits has lost the right to what it waits for, which is its answer then."""
+    cdef bytes text = refusal_of(c, command)
 
-    frame_push(c, &outer, c.inbox(), 0, 0)
-    mark = c.out.size
+    if text is None:
+        return False
+    c.engine.stats[command.index].rejected += 1
+    c.error_text(text)
+    return True
+
+
+cdef bint retry(Engine engine, KeyWaiter waiter, bint checked=True) except -1:
+    """Run a waiting client's command again; whether it waits no more: it was answered, or shut meanwhile.
+
+    checked: its user may have become another one.
+    """
+    cdef Blocked blocked = <Blocked>engine.blocked
+    cdef Tracking tracking = <Tracking>engine.tracking
+    cdef Client c = waiter.client
+    cdef size_t told = c.pending.size if c.pending is not None else 0
+    cdef Client served_for
+    cdef Reply reply
+    cdef Frame outer
+
+    frame_push(c, &outer, blocked.borrow_reply(c), 0, 0)
     c.argv, c.argc = waiter.argv, waiter.argc
     c.flags &= ~<uint64_t>C_BLOCKED
+    served_for = tracking.enter(c)
     try:
-        call_guarded(c, <Command>waiter.command)
+        if not checked or not c.flags & C_LIMITED or not is_refused_now(c, <Command>waiter.command):
+            call_guarded(c, <Command>waiter.command)
         if waiter.silent or c.flags & C_BLOCKED:
-            c.out.truncate(mark)
+            c.out.clear()
     finally:
-        frame_pop(c, &outer)
+        reply = c.out
+        try:
+            tracking.leave(c, <Command>waiter.command, served_for)
+        finally:
+            frame_pop(c, &outer)
+        put_before(c, reply, told)
+        blocked.give_back(reply)
     if waiter.client is not None and c.flags & C_BLOCKED:
         return False
-    (<Blocked>engine.blocked).answered(waiter)
+    blocked.answered(waiter)
     return True
+
+
+cdef int put_before(Client c, Reply reply, size_t mark) except -1:
+    """Append a reply to a client's inbox, before what came in there since its size was `mark`."""
+    cdef Reply inbox
+    cdef bytes behind
+
+    if reply.size == 0:
+        return 0
+    inbox = c.inbox()
+    mark = min(mark, inbox.size)        # it is empty if it went over the client's limit
+    behind = inbox.data[mark:inbox.size]
+    inbox.truncate(mark)
+    inbox.protocol(reply.data, reply.size)
+    return inbox.protocol(behind, len(behind)) if behind else 0
 
 
 cdef int rerun(Engine engine, KeyWaiter waiter) except -1:
     engine.serving = True
     try:
-        retry(engine, waiter)
+        retry(engine, waiter, False)    # it is in the middle of what it was allowed to begin
     finally:
         engine.serving = False
     return 0

@@ -10,6 +10,7 @@ from libc.stdint cimport int64_t, uint64_t
 
 from fastredis._resp cimport Arg, Batch
 from fastredis.ds.histogram cimport Histogram
+from fastredis.engine.acl.user cimport User
 from fastredis.engine.core cimport Core
 from fastredis.engine.keyspace cimport Database, Detached, Garbage, Listener
 from fastredis.engine.reply cimport Reply, Writer
@@ -48,13 +49,23 @@ cpdef enum:                             # Session.flags
     C_REDIRECT = 1 << 18                # CLIENT CAPA redirect: a replica sends it to its master
     C_READONLY = 1 << 19                # READONLY: ... but not for reads
     C_SCRIPT = 1 << 20                  # the command under way is a script's
+    C_LIMITED = 1 << 21                 # its user may not do everything (Client.user)
+    C_TRACKING = 1 << 22                # CLIENT TRACKING (fastredis.engine.tracking)
+    C_TRACKING_BCAST = 1 << 23          # ... of prefixes, not of what it reads
+    C_TRACKING_OPTIN = 1 << 24
+    C_TRACKING_OPTOUT = 1 << 25
+    C_TRACKING_NOLOOP = 1 << 26         # ... but not of what it changes itself
+    C_TRACKING_CACHING = 1 << 27        # CLIENT CACHING was said for the next command
+    C_TRACKING_BROKEN = 1 << 28         # the client that is told in its place is gone
     # It takes no more requests.
     C_GONE = C_CLOSE_AFTER_REPLY | C_CLOSE_ASAP | C_CLOSED
     # What concerns the request under way, and not a script's commands.
     C_REQUEST = C_MULTI | C_REPLY_OFF | C_REPLY_SKIP | C_REPLY_SKIP_NEXT
     # Any of these takes a command off the fast path of the dispatcher.
     C_SPECIAL = (C_MULTI | C_REPLY_OFF | C_REPLY_SKIP | C_REPLY_SKIP_NEXT | C_PUBSUB | C_NO_TOUCH | C_MASTER
-                 | C_REPLICA | C_MONITOR)
+                 | C_REPLICA | C_MONITOR | C_LIMITED | C_TRACKING)
+    C_TRACKING_ALL = (C_TRACKING | C_TRACKING_BCAST | C_TRACKING_OPTIN | C_TRACKING_OPTOUT | C_TRACKING_NOLOOP
+                      | C_TRACKING_CACHING | C_TRACKING_BROKEN)
 
 cdef struct CommandStats:
     int64_t calls
@@ -72,6 +83,7 @@ cdef class Session(Writer):
     cdef int send_reply(self) except -1  # send what its own commands replied so far
     cdef int close(self) except -1
     cdef int resume(self) except -1
+    cdef int go_on(self) except -1      # others had their turn (Engine.give_way)
 
 
 cdef class Feed:
@@ -88,6 +100,13 @@ cdef class Feed:
     cdef int write(self, int db, Arg* argv, int argc, const char* text, size_t size) except -1
 
 
+cdef class Tracker(Session):
+    """Who tells clients of what they may have cached; see fastredis.engine.tracking."""
+    # by_command: a command did it, not the key's deadline or a lack of memory.
+    cdef int key_changed(self, const char* key, size_t size, bint by_command) except -1
+    cdef int all_changed(self) except -1                    # the keys of a database go, or others come
+
+
 cdef class Snapshot(Job):
     """A snapshot that is written in slices while the data changes; see fastredis.persist.snapshot."""
     cdef int before_change(self, Database db, Entry* e) noexcept    # the entry is not saved yet, and changes or goes
@@ -101,6 +120,15 @@ cdef class Copies(Job):
     cdef int before_change(self, Entry* e) noexcept         # the entry changes or goes
     cdef int before_leaving(self, Database db) noexcept     # all entries of a database go
     cdef bint concern(self, Arg* argv, int argc) noexcept   # whether arguments name what is being copied
+
+
+cdef class Savepoints:
+    """States of the data that a program may go back to; see fastredis.engine.savepoints."""
+    cdef int before_change(self, Database db, Entry* e) noexcept    # the entry changes or goes
+    cdef int added(self, Database db, const char* key, size_t size) except -1   # the key is new
+    cdef int before_leaving(self, Database db) except -1            # all entries of a database go
+    cdef bint detached(self, Database db, Detached garbage) except -1   # they have. True: they are needed
+    cdef int swapped(self, Database one, Database other) except -1
 
 
 cdef class Engine(Listener)
@@ -124,8 +152,11 @@ cdef class Engine(Listener):
     cdef int64_t next_client_id
     cdef list flush_queue               # sessions written to out of turn
     cdef list held                      # of these, whose replies wait for an fsync
+    cdef object released                # a deque of those whose replies waited for one that is done
     cdef list close_queue
     cdef list resume_queue              # sessions that may go on with their buffered requests
+    cdef object waiting                 # a deque of those that do so when others had their turn
+    cdef bint waiting_scheduled         # serve_waiting() will be called
     cdef list feed_list
     cdef char* text                     # the command that is being handed to them
     cdef size_t text_room
@@ -162,13 +193,16 @@ cdef class Engine(Listener):
     cdef public bint ending             # the service is over: nothing is begun any more
     cdef public object pubsub           # PubSub (fastredis.engine.pubsub)
     cdef public object monitors         # Monitors (fastredis.engine.monitor)
-    cdef public object slow_log         # SlowLog (fastredis.engine.slowlog)
+    cdef public object command_log      # CommandLog (fastredis.engine.commandlog)
     cdef public object blocked          # Blocked (fastredis.engine.blocking)
     cdef public object busy             # Busy (fastredis.engine.busy)
     cdef public object evictor          # Evictor (fastredis.engine.evict)
     cdef public object aof              # AofFiles (fastredis.persist.aof_files)
     cdef public object metrics          # Metrics (fastredis.engine.metrics), what INFO remembers between two looks
-    cdef public bytes password          # requirepass; empty: none
+    cdef readonly User unlimited        # of clients who are asked nothing: in-process ones, the master, an AOF
+    cdef public User default_user       # of those who have not authenticated
+    cdef public bint auth_required      # ... and who have to, before they may do anything
+    cdef public object users            # Users (fastredis.engine.acl.users)
     cdef public object child            # Child (fastredis.persist.child), the one that is at work; None: none is
     cdef public object saver            # Saver (fastredis.persist.saver): SAVE, BGSAVE, save points
     cdef public object loading          # Loading (fastredis.persist.loading): what INFO tells of it
@@ -184,6 +218,11 @@ cdef class Engine(Listener):
     cdef readonly str run_id
     cdef readonly uint64_t start_ticks
     cdef readonly int64_t start_us      # monotonic, taken with start_ticks
+    cdef Savepoints savepoints          # None until the first one
+    cdef public Tracker tracking        # Tracking (fastredis.engine.tracking)
+    cdef public object observers        # Observers (fastredis.engine.observers); None until the first one
+    cdef public object faults           # Faults (fastredis.engine.hooks); None until a test has asked for them
+    cdef public object extensions       # Extensions (fastredis.engine.hooks); None until the program has declared one
 
     cdef int begin_turn(self) noexcept
     cdef int end_turn(self) except -1
@@ -194,6 +233,7 @@ cdef class Engine(Listener):
     cdef int hold(self, Session session) except -1
     cdef int queue_close(self, Session session) except -1
     cdef int queue_resume(self, Session session) except -1
+    cdef int give_way(self, Session session) except -1
     cdef int count_error(self, const char* text, size_t size) except -1
     cdef int propagate(self, int db, Arg* argv, int argc, bint is_message=*) except -1
     cdef int open_transaction(self) except -1

@@ -2,6 +2,7 @@
 import os
 import secrets
 import traceback
+from collections import deque
 
 from libc.stdint cimport INT64_MAX, UINT32_MAX, int64_t
 from libc.stdio cimport snprintf
@@ -12,10 +13,13 @@ from fastredis.ds.alloc cimport mem_alloc, mem_calloc, mem_free, mem_give_up, me
 from fastredis.ds.histogram cimport histogram_free
 from fastredis.ds.native cimport monotonic_us, ticks, unlikely, wall_us
 from fastredis.ds.numbers cimport INT64_TEXT, format_int64
+from fastredis.engine.blessed cimport LISTEN_BLESSED
 from fastredis.engine.core cimport (
-    AFTER_FEED, AFTER_READY, GATE_DISK, GATE_LOADING, GATE_PAUSED, LATENCY_US, LISTEN_EVENTS, NOTIFY_EXPIRED,
-    NOTIFY_GENERIC, NOTIFY_HASH, NOTIFY_SET,
+    AFTER_FEED, AFTER_READY, EVERY_CHANGE, GATE_DISK, GATE_LOADING, LATENCY_US, LISTEN_EVENTS,
+    LISTEN_OBSERVERS, LISTEN_TRACKING, NOTIFY_ADDED, NOTIFY_EVICTED, NOTIFY_EXPIRED, NOTIFY_GENERIC, NOTIFY_HASH,
+    NOTIFY_SET,
 )
+from fastredis.engine.importing cimport GATE_IMPORT, settle_expiry
 from fastredis.engine.keyspace cimport database_new
 from fastredis.engine.lines cimport Line, Place
 from fastredis.engine.reply cimport reply_new
@@ -31,6 +35,8 @@ cpdef enum:
     REPLY_PEAK_MS = 5000            # default of Core.reply_peak_ms
 
 cdef enum:
+    RELEASED_AT_ONCE = 16           # clients whose replies waited for an fsync
+    SLICE_TICKS = 2000000           # of the cycle counter, about a millisecond: what a client may take of a turn
     FLUSH_SIZE = 1024 * 1024        # Core.flush_size where nothing speaks against it
     LEAST_FLUSH = 16 * 1024
     FLUSHES_TO_LIMIT = 16           # ... else so many of them come to maxmemory-clients
@@ -106,6 +112,17 @@ cdef class Session(Writer):
     cdef int resume(self) except -1:
         return 0
 
+    cdef int go_on(self) except -1:
+        return 0
+
+
+cdef class Tracker(Session):
+    cdef int key_changed(self, const char* key, size_t size, bint by_command) except -1:
+        return 0
+
+    cdef int all_changed(self) except -1:
+        return 0
+
 
 cdef class Snapshot(Job):
     cdef int before_change(self, Database db, Entry* e) noexcept:
@@ -113,6 +130,23 @@ cdef class Snapshot(Job):
 
     cdef int detached(self, Database db, Detached garbage) except -1:
         return 0
+
+    cdef int swapped(self, Database one, Database other) except -1:
+        return 0
+
+
+cdef class Savepoints:
+    cdef int before_change(self, Database db, Entry* e) noexcept:
+        return 0
+
+    cdef int added(self, Database db, const char* key, size_t size) except -1:
+        return 0
+
+    cdef int before_leaving(self, Database db) except -1:
+        return 0
+
+    cdef bint detached(self, Database db, Detached garbage) except -1:
+        return False
 
     cdef int swapped(self, Database one, Database other) except -1:
         return 0
@@ -300,8 +334,10 @@ cdef class Engine(Listener):
         self.next_client_id = 1
         self.flush_queue = []
         self.held = []
+        self.released = deque()
         self.close_queue = []
         self.resume_queue = []
+        self.waiting = deque()
         self.feed_list = []
         self.slices = Slices()
         self.expiry = Expiry(self)
@@ -312,7 +348,7 @@ cdef class Engine(Listener):
         self.own_deadlines = set()
         self.errors = {}
         self.disk_errors = {}
-        self.password = b""
+        self.unlimited = self.default_user = User(b"default")
         self.run_id = secrets.token_hex(20)
         self.host = Host()
         self.replication = Peers()
@@ -356,9 +392,11 @@ cdef class Engine(Listener):
         core.lazy_expire = config.lazyfree_lazy_expire
         core.lazy_server_del = config.lazyfree_lazy_server_del
         core.lazy_user_del = config.lazyfree_lazy_user_del
+        self.gate(GATE_IMPORT, config.import_mode)
+        settle_expiry(core)
         self.evictor.configure(config)
-        self.slow_log.configure(config)
-        self.password = (config.requirepass or "").encode("utf-8", "surrogateescape")
+        self.command_log.configure(config)
+        self.tracking.configure(config)
 
     def configure_limits(self, config):
         """Take over at which sizes values change their encoding."""
@@ -434,16 +472,31 @@ cdef class Engine(Listener):
 
     def release_held(self):
         """More is on the disk (Core.aof_synced): send the replies and the part of the stream that waited for it."""
-        cdef Session session
-        cdef list held
+        cdef bint is_under_way = bool(self.released)
 
+        self.released.extend(self.held)
+        self.held = []
         self.begin_turn()
         try:
-            held, self.held = self.held, []
-            for session in held:
+            self.replication.send_all()
+        finally:
+            self.end_turn()
+        if not is_under_way:
+            self.release_some()
+
+    def release_some(self):
+        """Send some of the replies; others than those who waited shall not wait for all of them."""
+        cdef Session session
+        cdef Py_ssize_t count = min(len(self.released), RELEASED_AT_ONCE)
+
+        if len(self.released) > count and self.loop is not None:
+            self.loop.call_soon(self.release_some)
+        self.begin_turn()
+        try:
+            for _ in range(count):
+                session = self.released.popleft()
                 session.flush_queued = False
                 self.queue_flush(session)
-            self.replication.send_all()
         finally:
             self.end_turn()
 
@@ -452,6 +505,8 @@ cdef class Engine(Listener):
         cdef Session session
 
         self.core.holding = False
+        self.flush_queue.extend(self.released)
+        self.released.clear()
         while self.flush_queue:
             session = self.flush_queue.pop()
             session.flush_queued = False
@@ -484,6 +539,7 @@ cdef class Engine(Listener):
             return 0
         self.tick()
         self.core.tick = self.core.turn_start = ticks()
+        self.core.slice_end = self.core.turn_start + SLICE_TICKS
         self.core.turn_commands = self.core.commands
         return 0
 
@@ -555,6 +611,30 @@ cdef class Engine(Listener):
         self.resume_queue.append(session)
         return 0
 
+    cdef int give_way(self, Session session) except -1:
+        """Have a session that has sent more than a slice is enough for go on behind others."""
+        self.waiting.append(session)
+        if not self.waiting_scheduled:
+            self.waiting_scheduled = True
+            self.loop.call_soon(self.serve_waiting)
+        return 0
+
+    def serve_waiting(self):
+        """Callback of the loop: the next one goes on."""
+        cdef Session session
+
+        self.waiting_scheduled = len(self.waiting) > 1 and self.loop is not None
+        if self.waiting_scheduled:
+            self.loop.call_soon(self.serve_waiting)
+        if not self.waiting:
+            return                      # they went on in the middle of a script
+        session = self.waiting.popleft()
+        self.begin_turn()
+        try:
+            session.go_on()
+        finally:
+            self.end_turn()
+
     cdef Database db(self, int index):
         return <Database>self.databases[index]
 
@@ -567,6 +647,19 @@ cdef class Engine(Listener):
     def dirty(self):
         """Changes since the start."""
         return self.core.dirty
+
+    def seed(self, number):
+        """Have the engine's random numbers be those that follow from an integer."""
+        self.core.random = int(number) & 0xFFFFFFFFFFFFFFFF
+
+    def room_for_stats(self, int count):
+        """Have statistics of so many commands, as some are declared while the engine runs."""
+        cdef size_t old = max(1, self.stats_count) * sizeof(CommandStats)
+
+        if count > self.stats_count:
+            self.stats = <CommandStats*>mem_realloc(&self.core.memory, self.stats, old, count * sizeof(CommandStats))
+            memset(<char*>self.stats + old, 0, count * sizeof(CommandStats) - old)
+            self.stats_count = count
 
     def count_keys(self):
         """The keys of all databases, expired or not."""
@@ -582,9 +675,19 @@ cdef class Engine(Listener):
     cdef int key_event(self, Database db, int event_class, const char* event, const char* key, size_t size) except -1:
         """A key changed, or was missed: tell those who listen."""
         cdef Core* core = &self.core
+        cdef Arg named
 
+        if unlikely(event_class == NOTIFY_ADDED):
+            return self.savepoints.added(db, key, size) if self.savepoints is not None else 0
+        if core.listeners & LISTEN_BLESSED and db.blessed is not None:
+            named.ptr = key
+            named.size = size
+            named.hash = 0
+            db.settle_blessing(&named)
         if core.listeners & LISTEN_EVENTS and core.notify & event_class:
             self.pubsub.key_event(db.index, event_class, event, key[:size])
+        if core.listeners & LISTEN_OBSERVERS and event_class:
+            self.observers.note(db.index, event, key[:size])
         return 0
 
     cdef int key_expired(self, Database db, const char* key, size_t size) except -1:
@@ -629,6 +732,8 @@ cdef class Engine(Listener):
             self.copies.before_change(e)
         if (e.meta ^ self.core.epoch) & self.core.unsaved & ENTRY_EPOCH:
             self.snapshot.before_change(db, e)
+        if self.core.unsaved & EVERY_CHANGE and self.savepoints is not None:
+            self.savepoints.before_change(db, e)
         return 0
 
     cdef int before_leaving(self, Database db) noexcept:
@@ -642,6 +747,8 @@ cdef class Engine(Listener):
             stamp_change(db, key, size)
         self.touch_watched(db, key, size)
         self.key_ready(db, key, size)
+        if self.core.listeners & LISTEN_TRACKING:
+            self.tracking.key_changed(key, size, not event_class & (NOTIFY_EXPIRED | NOTIFY_EVICTED))
         return self.key_event(db, event_class, event, key, size)
 
     cdef int keys_change(self, Database db, Database other) except -1:
@@ -655,17 +762,21 @@ cdef class Engine(Listener):
                 self.touch_watched(db, key.ptr, key.size)
         for name in db.awaited:
             self.key_ready(db, name, len(name))
-        return 0
+        return self.tracking.all_changed() if self.core.listeners & LISTEN_TRACKING else 0
 
     cdef Detached take_all(self, Database db):
         """Empty a database; returns what was in it, for the caller to free.
 
-        None: the snapshot under way takes it, and discards it when it is written.
+        None: the snapshot under way takes it, and discards it when it is written; or a savepoint needs it.
         """
         cdef Detached garbage
 
         self.keys_change(db, None)
+        if self.savepoints is not None:
+            self.savepoints.before_leaving(db)
         garbage = db.detach()
+        if self.savepoints is not None and self.savepoints.detached(db, garbage):
+            return None
         return None if self.snapshot is not None and self.snapshot.detached(db, garbage) else garbage
 
     cdef int exchange(self, Database one, Database other) except -1:
@@ -675,6 +786,8 @@ cdef class Engine(Listener):
         one.swap(other)
         if self.snapshot is not None:
             self.snapshot.swapped(one, other)
+        if self.savepoints is not None:
+            self.savepoints.swapped(one, other)
         return 0
 
     cdef int touch_watched(self, Database db, const char* key, size_t size) except -1:
@@ -849,6 +962,8 @@ cdef class Engine(Listener):
 
         for feed in self.feed_list:
             feed.catch_up()
+        while self.released:
+            self.release_some()         # the loop, which would go on with them, stands still
 
     def remove_feed(self, Feed feed not None):
         self.open_transaction()
@@ -1132,8 +1247,7 @@ cdef class Engine(Listener):
             self.forget_own_deadlines()
         self.core.is_replica = is_replica
         self.core.takes_writes = is_replica and takes_writes
-        self.core.expire_on_access = not is_replica and not self.core.gate & GATE_PAUSED
-        self.core.rearm = True
+        settle_expiry(&self.core)
 
     # --- statistics ---------------------------------------------------------------------
 

@@ -14,6 +14,8 @@
 # the remembered hash, says that it holds this very pointer; and it has to be what the policy
 # wants still: as good a victim as it was, and with volatile-*, a key with a TTL.
 #
+# Blessed keys (engine/blessed) are passed over by all policies.
+#
 # Work is cut in slices (maxmemory-eviction-tenacity): when one is over and memory is still
 # short, commands go on meanwhile and a timer evicts the rest, as in Redis.
 # Rejected: an LRU list (16 bytes a key and two more cache misses a read).
@@ -56,6 +58,7 @@ cdef class Evictor(Job):
     cdef bint volatile_only             # only keys with a TTL
     cdef bint spares_replica            # replica-ignore-maxmemory: a replica's master says what goes
     cdef bint lazy                      # lazyfree-lazy-eviction
+    cdef bint timed                     # the latency monitor is on
     cdef int samples
     cdef int64_t slice_us               # longest work at a time
     cdef int next_db                    # whose turn it is in random policies
@@ -73,6 +76,10 @@ cdef class Evictor(Job):
     cdef int offer(self, Database db, Entry* e) except -1
     cdef Entry* best(self, int* db) except? NULL
     cdef Entry* next_random(self, int* db) except? NULL
+    cdef bint may_go(self, Database db, Entry* e) noexcept
+    cdef Entry* any_of(self, Database db) noexcept
+    cdef Entry* soonest_of(self, Database db, int64_t* when_ms) noexcept
     cdef Entry* soonest(self, int* db) except? NULL
     cdef int evict(self, Database db, Entry* e) except -1
+    cdef int note(self, str event, int64_t start_us) except -1
     cdef uint64_t idle(self, Entry* e) noexcept

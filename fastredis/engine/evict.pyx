@@ -5,8 +5,9 @@ from libc.stdint cimport INT64_MAX
 from libc.string cimport memmove
 
 from fastredis._resp cimport Arg, arg_hash, arg_of
-from fastredis.ds.native cimport monotonic_us
+from fastredis.ds.native cimport likely, monotonic_us, unlikely
 from fastredis.engine.core cimport LATENCY_US, NOTIFY_EVICTED
+from fastredis.engine.importing cimport GATE_IMPORT
 from fastredis.engine.keyspace cimport LFU_MAX, idle_seconds, lfu_value
 from fastredis.engine.slices cimport DONE, NOW, SLICE_US
 from fastredis.engine.stamps cimport stamp_changes
@@ -16,6 +17,8 @@ from fastredis.host.logs import NOTICE
 
 cdef enum:
     EVICT_BATCH = 16                # keys between two looks at the clock
+    TTL_SAMPLES = 16                # keys of which volatile-ttl takes the first where the very first is blessed
+    TRIES = 10000                   # samples of nothing but blessed keys until there is nothing to evict
     SLICE_PER_TENACITY_US = 50      # maxmemory-eviction-tenacity up to 10
 
 evictable_bytes = attrgetter("evictable_bytes")
@@ -47,17 +50,24 @@ cdef int64_t slice_of(int tenacity) except -1:
 cdef Room evict_until(Evictor self, int64_t until) except? ROOM_NONE:
     """make_room(), up to a time (us, monotonic)."""
     cdef int64_t evicted = 0
+    cdef int64_t start = 0
     cdef Entry* e
     cdef int db = 0
 
     while self.excess() > 0:
         if self.engine.garbage:
+            start = monotonic_us()
             self.engine.free_until(until)       # what is evicted already counts until it is freed
+            self.note("eviction-lazyfree", start)
         else:
             e = self.victim(&db)
             if e is NULL:
                 return ROOM_NONE
+            if unlikely(self.timed):
+                start = monotonic_us()
             self.evict(self.engine.db(db), e)
+            if unlikely(self.timed):
+                self.note("eviction-del", start)
             evicted += 1
         if (evicted % EVICT_BATCH == 0 or self.engine.garbage) and monotonic_us() > until:
             self.go_on()
@@ -83,6 +93,7 @@ cdef class Evictor:
         stamp_changes(self.core, policy.endswith("-lrm"))
         self.spares_replica = config.replica_ignore_maxmemory
         self.lazy = config.lazyfree_lazy_eviction
+        self.timed = config.latency_monitor_threshold > 0
         self.samples = config.maxmemory_samples
         self.slice_us = slice_of(config.maxmemory_eviction_tenacity)
         self.count = 0
@@ -129,9 +140,16 @@ cdef class Evictor:
                                min(until_us, start + self.slice_us))
         except Exception:               # a key may be gone of which nobody has heard
             self.engine.fatal("Evicting keys failed with an exception")
-        if monotonic_us() - start >= LATENCY_US:
-            self.engine.note_latency("eviction-cycle", monotonic_us() - start)
+        self.note("eviction-cycle", start)
         return room
+
+    cdef int note(self, str event, int64_t start_us) except -1:
+        """Tell the latency monitor of what began then."""
+        cdef int64_t took_us = monotonic_us() - start_us
+
+        if took_us >= LATENCY_US:
+            self.engine.note_latency(event, took_us)
+        return 0
 
     def note_below(self):
         """Memory is within maxmemory again."""
@@ -162,28 +180,33 @@ cdef class Evictor:
         """The key to go next, and in which database it is; NULL: there is none."""
         cdef Database each
         cdef Entry* e
-        cdef bint any_keys = True
+        cdef bint any_keys
+        cdef int _
 
-        if self.order == ORDER_NONE:
+        if self.order == ORDER_NONE or (self.core.gate & GATE_IMPORT and not self.core.is_replica):
             return NULL
         if self.order == ORDER_TTL:
             return self.soonest(db)
         if self.order == ORDER_RANDOM:
             return self.next_random(db)
-        while any_keys:
+        for _ in range(TRIES):
             any_keys = False
             for each in self.engine.databases:
                 if self.evictable(each):
                     any_keys = True
                     self.fill(each)
             e = self.best(db)
-            if e is not NULL:
+            if e is not NULL or not any_keys:
                 return e
         return NULL
 
     cdef uint64_t evictable(self, Database db) noexcept:
         """How many keys of a database may be evicted."""
-        return db.volatile_count() if self.volatile_only else db.count()
+        cdef uint64_t keys = db.volatile_count() if self.volatile_only else db.count()
+
+        if unlikely(db.blessed is not None):
+            keys -= db.blessed.timed if self.volatile_only else db.blessed.count()
+        return keys
 
     cdef int fill(self, Database db) except -1:
         """Offer some keys of a database to the pool."""
@@ -207,6 +230,8 @@ cdef class Evictor:
         cdef int place = 0
         cdef int i
 
+        if not self.may_go(db, e):
+            return 0
         for i in range(self.count):
             if self.pool[i].e == e:
                 return 0
@@ -239,8 +264,7 @@ cdef class Evictor:
             self.count -= 1
             c = &self.pool[self.count]
             each = self.engine.db(c.db)
-            if each.holds(c.e, c.hash) and self.idle(c.e) >= c.idle and (
-                    not self.volatile_only or entry_has_ttl(c.e)):
+            if each.holds(c.e, c.hash) and self.idle(c.e) >= c.idle and self.may_go(each, c.e):
                 db[0] = c.db
                 return c.e
         return NULL
@@ -248,6 +272,7 @@ cdef class Evictor:
     cdef Entry* next_random(self, int* db) except? NULL:
         """Any key, of the databases in turn."""
         cdef Database each
+        cdef Entry* e
         cdef int databases = self.engine.database_count
         cdef int _
 
@@ -256,8 +281,51 @@ cdef class Evictor:
             each = self.engine.db(self.next_db)
             db[0] = self.next_db
             if self.evictable(each):
-                return each.any(self.volatile_only)
+                e = self.any_of(each)
+                if e is not NULL:
+                    return e
         return NULL
+
+    cdef bint may_go(self, Database db, Entry* e) noexcept:
+        """Whether the policy lets a key go."""
+        cdef Arg key
+
+        if self.volatile_only and not entry_has_ttl(e):
+            return False
+        if likely(db.blessed is None):
+            return True
+        key.ptr = entry_key(e)
+        key.size = e.key_size
+        key.hash = 0
+        return not db.is_blessed(&key)
+
+    cdef Entry* any_of(self, Database db) noexcept:
+        """Any key of a database that has some which may go; NULL: none was found."""
+        cdef Entry* e
+        cdef int _
+
+        for _ in range(TRIES):
+            e = db.any(self.volatile_only)
+            if self.may_go(db, e):
+                return e
+        return NULL
+
+    cdef Entry* soonest_of(self, Database db, int64_t* when_ms) noexcept:
+        """The key of a database that expires first. If that is blessed: the first of some."""
+        cdef Entry* e = db.soonest(when_ms)
+        cdef Entry* first = NULL
+        cdef int _
+
+        if e is NULL or self.may_go(db, e):
+            return e
+        if self.evictable(db) == 0:
+            return NULL
+        for _ in range(max(self.samples, TTL_SAMPLES)):
+            e = self.any_of(db)
+            if e is not NULL and (first is NULL or db.when_ms(e) < when_ms[0]):
+                first = e
+                when_ms[0] = db.when_ms(e)
+        return first
 
     cdef Entry* soonest(self, int* db) except? NULL:
         """The key of all databases that expires first."""
@@ -267,7 +335,7 @@ cdef class Evictor:
         cdef Entry* first = NULL
 
         for each in self.engine.databases:
-            e = each.soonest(&when_ms)
+            e = self.soonest_of(each, &when_ms)
             if e is not NULL and when_ms < first_ms:
                 first_ms = when_ms
                 first = e

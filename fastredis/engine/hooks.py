@@ -18,13 +18,19 @@ class Host:
     def cron(self) -> None:
         """Called `hz` times a second."""
 
-    def listening_sockets(self) -> list:
-        """Sockets on which clients connect."""
+    def listening_sockets(self) -> list[tuple]:
+        """Sockets on which clients connect, each with a function for the socket of one who has connected.
+
+        That gives the Connection, with a stand-in for its transport until the loop has one.
+        """
         return []
 
-    def welcome(self, sock):
-        """A connection was accepted: the Connection, with a stand-in for its transport until the loop has one."""
-        raise NotImplementedError
+    def outgoing_tls(self):
+        """With what connections to other servers are made secure: an ssl.SSLContext; None: there is no TLS."""
+
+    def tls_fields(self) -> list[tuple[str, object]]:
+        """What INFO shows of certificates."""
+        return []
 
     def listening(self) -> list[str]:
         """What INFO shows of each kind of socket that clients connect to."""
@@ -107,6 +113,27 @@ class Scripting:
     def flags_of(self, command: bytes, text: bytes, flags: int) -> int:
         """The flags of EVAL, FCALL and the like, with that first argument: what the script declares counts."""
         return flags
+
+
+class Extensions:
+    """Functions and commands that the program has declared (Engine.extensions)."""
+
+    def find(self, name: bytes):
+        """The function that FCALL calls by that name; None: there is none."""
+
+    def run(self, client, function, keys: int, read_only: bool) -> None:
+        """Call it with the arguments of the FCALL in argv, `keys` of which are keys, and reply."""
+
+
+class Faults:
+    """What a test has commands meet (Engine.faults), while GATE_FAULTS is closed."""
+
+    def strike(self, client, command) -> bytes | None:
+        """The error that a command is to fail with; empty: the client has been closed; None: it may run."""
+
+    def delays(self, client) -> bool:
+        """Whether the request under way is to come again later, which has been seen to."""
+        return False
 
 
 class BadLibraryError(Exception):

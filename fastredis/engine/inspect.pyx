@@ -38,7 +38,6 @@ from fastredis.values.string_type cimport string_new, string_view
 from fastredis.values.value cimport encoding_name, entry_count, entry_memory, entry_verify
 from fastredis.values.zset_type cimport ZsetIter, zset_count, zset_next, zset_seek_rank
 
-from fastredis.engine.command import declared_commands
 
 cdef extern from *:
     """
@@ -109,7 +108,6 @@ def statistics(Engine engine not None):
         "reply_expands": core.reply_expands,
         "query_limit_closed": core.query_limit_closed,
         "output_limit_closed": core.output_limit_closed,
-        "auth_denied": core.auth_denied,
         "turns": core.turns,
         "turn_us": <int64_t>(core.turn_ticks / rate),
         "turn_longest_us": <int64_t>(core.turn_longest / rate),
@@ -142,7 +140,7 @@ def reset_statistics(Engine engine not None):
     core.expired_parts = 0
     core.lazy_freed = core.errors = core.errors_seen = core.unexpected_errors = 0
     core.reply_shrinks = core.reply_expands = 0
-    core.query_limit_closed = core.output_limit_closed = core.auth_denied = 0
+    core.query_limit_closed = core.output_limit_closed = 0
     core.turns = core.turn_commands = core.turn_commands_most = 0
     core.turn_ticks = core.turn_longest = core.command_ticks = 0
     for i in range(engine.stats_count):
@@ -158,7 +156,7 @@ def command_statistics(Engine engine not None):
     cdef CommandStats* stats
     cdef list found = []
 
-    for command in declared_commands():
+    for command in engine.commands.all():
         stats = &engine.stats[command.index]
         if stats.calls or stats.rejected or stats.failed:
             found.append((command.name, stats.calls, <int64_t>(stats.ticks / rate), stats.rejected, stats.failed))
@@ -174,7 +172,7 @@ def latency_percentiles(Engine engine not None, percentiles):
     cdef CommandStats* stats
     cdef list found = []
 
-    for command in declared_commands():
+    for command in engine.commands.all():
         stats = &engine.stats[command.index]
         if stats.histogram.room:
             found.append((command.name, [histogram_percentile(&stats.histogram, each) / rate for each in percentiles]))
@@ -195,7 +193,7 @@ def latency_histograms(Engine engine not None):
     cdef list found = []
     cdef dict limits
 
-    for command in declared_commands():
+    for command in engine.commands.all():
         stats = &engine.stats[command.index]
         h = &stats.histogram
         calls = 0

@@ -2,7 +2,7 @@
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_New
 from cpython.unicode cimport PyUnicode_AsUTF8
-from libc.stdint cimport int64_t
+from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint64_t
 from libc.string cimport memcpy
 
 from fastredis._resp cimport arg_of
@@ -10,9 +10,6 @@ from fastredis.ds.alloc cimport mem_alloc, mem_free, mem_realloc
 
 cdef extern from "<strings.h>" nogil:
     int strncasecmp(const char* a, const char* b, size_t size)
-
-cdef enum:
-    DIGITS_MAX = 18                 # of a number of keys that are looked at
 
 # Their names, in the order of COMMAND INFO.
 KEY_FLAGS = {
@@ -78,7 +75,7 @@ cdef class KeySpecs:
             if spec.find is not None:
                 find_of(item, spec.find)
             self.any = self.any or not item.flags & KEY_NOT_KEY
-            self.variable = self.variable or item.flags & KEY_VARIABLE_FLAGS
+            self.variable = self.variable or item.flags & KEY_VARIABLE_FLAGS or spec.loose
             if spec.finder is not None and self.finder is NULL:
                 self.finder = <KeyFinder>PyCapsule_GetPointer(spec.finder, NULL)
 
@@ -214,25 +211,31 @@ cdef int after_keyword(const KeySpec* spec, const Arg* argv, int argc) noexcept:
 
 
 cdef bint read_number(const Arg* a, int64_t* number, uint32_t* flags) noexcept:
-    """Read a number of keys; flags become 0 if it is not spelled properly. False if it does not begin with a number."""
+    """Read a number of keys, as atoi() does; flags become 0 if it is not spelled properly.
+
+    False if it does not begin with a number. What is out of range is what a C compiler makes of it: Redis takes that.
+    """
     cdef size_t i = 0
     cdef size_t digits
     cdef bint negative = False
+    cdef uint64_t most = INT64_MAX
+    cdef uint64_t value = 0
+    cdef uint64_t digit
 
     while i < a.size and (a.ptr[i] == c' ' or c'\t' <= a.ptr[i] <= c'\r'):
         i += 1
     if i < a.size and (a.ptr[i] == c'-' or a.ptr[i] == c'+'):
         negative = a.ptr[i] == c'-'
         i += 1
-    number[0] = 0
+    most += negative
     digits = i
-    while i < a.size and i - digits < DIGITS_MAX and c'0' <= a.ptr[i] <= c'9':
-        number[0] = number[0] * 10 + a.ptr[i] - c'0'
+    while i < a.size and c'0' <= a.ptr[i] <= c'9':
+        digit = a.ptr[i] - c'0'
+        value = value * 10 + digit if value <= (most - digit) // 10 else most
         i += 1
     if i == digits:
         return False
-    if negative:
-        number[0] = -number[0]
+    number[0] = <int32_t>(0 - value if negative else value)
     if digits or i < a.size or (a.ptr[0] == c'0' and a.size > 1):
         flags[0] = 0
     return True

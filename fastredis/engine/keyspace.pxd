@@ -24,6 +24,7 @@ from fastredis.ds.table cimport (
     AHEAD, Ahead, Slot, Table, Visit, ahead_take, entry_of, table_count, table_prefetch_bucket, table_prefetch_entry,
     table_slot_by,
 )
+from fastredis.engine.blessed cimport Blessed
 from fastredis.engine.core cimport GATE_LOADING, Core
 from fastredis.values.entry cimport Entry, entry_has_ttl, entry_key_of, entry_lru, entry_set_lru
 
@@ -58,6 +59,7 @@ cdef class Detached(Garbage):
     cdef Table _keys
     cdef ExpireHeap _expires
     cdef ExpireHeap _part_expires
+    cdef Blessed _blessed
     cdef Database adopt(self, int index)
 
 
@@ -75,6 +77,7 @@ cdef class Database:
     cdef Table _keys
     cdef ExpireHeap _expires
     cdef ExpireHeap _part_expires
+    cdef Blessed blessed                # keys that eviction spares; None: there are none
     cdef dict watchers                  # key (bytes) -> Line of those who watch it (fastredis.engine.lines)
     cdef dict awaited                   # key (bytes) -> {name of a line: KeyLine} (see blocking.pxd)
 
@@ -106,6 +109,10 @@ cdef class Database:
     cdef int forget_parts(self, Entry* e) noexcept
     cdef bint parts_gone(self, Entry* e, list names, uint64_t count, bint anew) except -1
 
+    cdef bint bless(self, Arg* key, Entry* e) except -1
+    cdef bint unbless(self, Arg* key) except -1
+    cdef int settle_blessing(self, Arg* key) except -1
+
     cdef Detached detach(self)
     cdef int swap(self, Database other) except -1
     cdef Entry* random(self) except? NULL
@@ -125,6 +132,7 @@ cdef class Database:
     cdef int64_t average_ttl(self) noexcept
     cdef str statistics(self, bint full)
     cdef int verify(self) except -1
+    cdef int verify_blessed(self) except -1
 
     cdef inline Entry* peek(self, Arg* key) noexcept:
         """The entry as it lies there, expired or not; NULL when there is none."""
@@ -159,6 +167,9 @@ cdef class Database:
     cdef inline uint64_t volatile_count(self) noexcept:
         """Keys with a deadline."""
         return self._expires.count
+
+    cdef inline bint is_blessed(self, Arg* key) noexcept:
+        return self.blessed is not None and self.blessed.find(key) is not NULL
 
     cdef inline uint64_t part_deadline_count(self) noexcept:
         """Values with deadlines of parts: hashes, sets."""

@@ -4,6 +4,7 @@ cimport cython
 from libc.stdint cimport INT64_MAX
 from libc.string cimport memset
 
+from fastredis._resp cimport arg_of
 from fastredis.ds.alloc cimport Account
 from fastredis.ds.expire_heap cimport (
     ROOT, HeapSlot, heap_bytes, heap_clear, heap_init, heap_remove, heap_replace, heap_set, heap_slot, heap_top,
@@ -16,7 +17,9 @@ from fastredis.ds.table cimport (
     table_random, table_rehash, table_remove, table_reserve, table_sample, table_scan, table_set_manual, table_slot_by,
     table_stats, table_verify,
 )
-from fastredis.engine.core cimport AFTER_FEED, NOTIFY_KEY_MISS, NOTIFY_NEW
+from fastredis.engine.blessed cimport LISTEN_BLESSED, blessed_new
+from fastredis.engine.core cimport AFTER_FEED, EVERY_CHANGE, NOTIFY_ADDED, NOTIFY_KEY_MISS, NOTIFY_NEW
+from fastredis.engine.importing cimport sees_expired
 from fastredis.values.entry cimport (
     ENC_RAW, NOT_IN_HEAP, entry_encoding, entry_key, entry_key_of, entry_lru, entry_may_be_timed, entry_set_epoch,
     entry_set_lru, entry_type,
@@ -171,6 +174,7 @@ cdef class Detached(Garbage):
         db._keys, self._keys = self._keys, db._keys
         db._expires, self._expires = self._expires, db._expires
         db._part_expires, self._part_expires = self._part_expires, db._part_expires
+        db.blessed, self._blessed = self._blessed, None
         return db
 
 
@@ -225,8 +229,8 @@ cdef class Database:
         if e is not NULL and self.is_expired(e):
             if self.core.expire_on_access:
                 self.expire_entry(e)
-            elif self.core.obeying:
-                return e                # the master will say when it goes
+            elif sees_expired(self.core):
+                return e                # who sent the command will say when it goes
             return NULL
         return e
 
@@ -274,6 +278,8 @@ cdef class Database:
         entry_set_epoch(e, self.core.epoch)
         if entry_may_be_timed(e):
             self.track_parts(e)
+        if unlikely(self.core.unsaved & EVERY_CHANGE):
+            self.listener.key_event(self, NOTIFY_ADDED, b"", entry_key(e), e.key_size)
         return 0
 
     cdef int replace(self, Arg* key, Entry* old, Entry* fresh, bint keep_ttl) except -1:
@@ -529,6 +535,33 @@ cdef class Database:
             self.release(e, False)
         return True
 
+    # --- what eviction spares (engine/blessed) ------------------------------------------
+
+    cdef bint bless(self, Arg* key, Entry* e) except -1:
+        """Let eviction spare a key, which is there; False: it does so already."""
+        if self.blessed is None:
+            self.blessed = blessed_new(&self.core.memory, self.listener)
+            self.core.listeners |= LISTEN_BLESSED
+        return self.blessed.add(key, entry_has_ttl(e))
+
+    cdef bint unbless(self, Arg* key) except -1:
+        """Let eviction have a key again; False: it does so already."""
+        if self.blessed is None or not self.blessed.remove(key):
+            return False
+        if self.blessed.count() == 0:
+            self.blessed = None
+        return True
+
+    cdef int settle_blessing(self, Arg* key) except -1:
+        """Something has happened to a key that may be blessed: it may be gone, or have a deadline now."""
+        cdef Entry* e = self.peek(key)
+
+        if e is NULL:
+            self.unbless(key)
+        elif self.blessed is not None:
+            self.blessed.set_timed(key, entry_has_ttl(e))
+        return 0
+
     # --- the whole of it --------------------------------------------------------------
 
     cdef Detached detach(self):
@@ -541,6 +574,7 @@ cdef class Database:
         garbage._keys = self._keys
         garbage._expires = self._expires
         garbage._part_expires = self._part_expires
+        garbage._blessed = self.blessed
         database_reset(self)
         return garbage
 
@@ -551,6 +585,7 @@ cdef class Database:
         self._keys, other._keys = other._keys, self._keys
         self._expires, other._expires = other._expires, self._expires
         self._part_expires, other._part_expires = other._part_expires, self._part_expires
+        self.blessed, other.blessed = other.blessed, self.blessed
         return 0
 
     # --- samples and steps --------------------------------------------------------------
@@ -563,7 +598,7 @@ cdef class Database:
 
         while self.count():
             e = <Entry*>table_random(&self._keys, &self.core.random)
-            if not self.is_expired(e):
+            if not self.is_expired(e) or sees_expired(self.core):
                 return e
             tries += 1
             if not self.core.expire_on_access and all_volatile and tries > RANDOM_TRIES:
@@ -667,7 +702,22 @@ cdef class Database:
         """Walk through the memory of table and heaps; AssertionError where something is wrong."""
         table_verify(&self._keys)
         heap_verify(&self._expires)
-        return heap_verify(&self._part_expires)
+        heap_verify(&self._part_expires)
+        return self.verify_blessed() if self.blessed is not None else 0
+
+    cdef int verify_blessed(self) except -1:
+        cdef Arg key
+        cdef Entry* e
+        cdef bytes name
+        cdef uint64_t timed = 0
+
+        for name in self.blessed:
+            key = arg_of(name)
+            e = self.peek(&key)
+            assert e is not NULL, f"{name} is blessed, and gone"
+            timed += entry_has_ttl(e)
+        assert timed == self.blessed.timed, f"{self.blessed.timed} blessed keys with a deadline, {timed} found"
+        return 0
 
 
 cdef void walk_begin(KeyWalk* walk, Database db) noexcept:
@@ -686,6 +736,7 @@ cdef int database_reset(Database db) except -1:
     db._keys.manual = db.core.fixed_tables != 0
     heap_init(&db._expires, &db.core.memory, <char*>&any.heap_index - <char*>&any)
     heap_init(&db._part_expires, &db.core.memory, <char*>&any_value.heap_index - <char*>&any_value)
+    db.blessed = None
     return 0
 
 

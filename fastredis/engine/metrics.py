@@ -3,6 +3,7 @@
 import resource
 import time
 
+from fastredis.engine.hotkeys import HotKeys
 from fastredis.engine.inspect import flow, statistics
 from fastredis.engine.latency import LatencyMonitor
 
@@ -27,6 +28,7 @@ class Metrics:
     interpreter        RAM that the process occupied then beside it: Python, its modules, the code. It is not in
                        used_memory, since maxmemory limits that; but nor is it fragmentation
     latency            what held the server up, for LATENCY
+    hot_keys           which keys cost most, for HOTKEYS
     cron_us            time spent in the cron
     total_forks        children since the start
     latest_fork_us     how long the latest fork stopped the server
@@ -40,6 +42,7 @@ class Metrics:
         self.startup_memory = statistics(engine)["used_memory"]
         self.interpreter = max(0, resident_memory() - self.startup_memory)
         self.latency = LatencyMonitor(engine)
+        self.hot_keys = HotKeys(engine)
         self.cow_sizes = {"rdb": 0, "aof": 0}
         self.reset()
 

@@ -61,6 +61,8 @@ cdef char* quote(char* to, const char* text, size_t size) noexcept:
 cdef set secret_args(Client c):
     cdef bytes name = (<Command>c.command).name
 
+    if name == b"acl|setuser" or name == b"acl|deluser" or name == b"acl|getuser":
+        return set(range(2, c.argc))
     if name == b"auth":
         return set(range(1, c.argc))
     if name == b"hello":

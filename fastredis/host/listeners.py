@@ -14,6 +14,7 @@ import socket
 from collections.abc import Callable
 
 from fastredis.host.logs import VERBOSE, WARNING, Logger
+from fastredis.host.sockets import bind_tcp, sockname
 from fastredis.text import address_text
 
 RETRY_SECONDS = 0.1
@@ -80,3 +81,60 @@ class Listener:
         """In a child process: else nobody could listen there when the server ends first."""
         with contextlib.suppress(OSError):
             os.close(self.sock.fileno())
+
+
+class Port:
+    """The sockets of one TCP port, one for each address of `bind`: name "tcp" or "tls".
+
+    serve: makes the Listener of a socket. listeners: none while there is no such port.
+    """
+
+    def __init__(self, name: str, serve: Callable[[socket.socket], Listener], log: Logger):
+        self.name = name
+        self.listeners: list[Listener] = []
+        self._serve = serve
+        self._log = log
+
+    def bind_all(self, addresses: tuple[str, ...], port: int, backlog: int) -> list[socket.socket] | None:
+        """Listening sockets for all addresses; None when one without a `-` in front fails."""
+        sockets: list[socket.socket] = []
+        for address in addresses:
+            try:
+                sockets.append(bind_tcp(address.removeprefix("-"), port, backlog))
+            except OSError as error:
+                optional = address.startswith("-")
+                if optional and error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT):
+                    continue
+                step = "" if isinstance(error, socket.gaierror) else "bind: "
+                self._log.warning(f"Warning: Could not create server TCP listening socket {address}:{port}: {step}"
+                                  f"{error.strerror or error}")
+                for sock in sockets:
+                    sock.close()
+                return None
+        return sockets
+
+    def listen(self, addresses: tuple[str, ...], port: int, backlog: int) -> bool:
+        """Listen elsewhere (port 0: nowhere), and only there; the old sockets stay when that cannot be."""
+        kept = [listener for listener in self.listeners if listener.is_open]
+        here = {sockname(listener.sock) for listener in kept}
+        wanted = {(address.removeprefix("-"), port) for address in addresses}
+        if here and all((host, number) in wanted for host, number in here) and len(here) == len(wanted):
+            return True
+        old, self.listeners = self.listeners, []
+        same_port = any(number == port for _, number in here)
+        if same_port:
+            for listener in old:
+                listener.close()
+        sockets = self.bind_all(addresses, port, backlog) if port else []
+        if sockets is None:
+            if same_port:
+                back = self.bind_all(tuple(host for host, _ in here), port, backlog)
+                self.listeners = [self._serve(sock) for sock in back or ()]
+            else:
+                self.listeners = old
+            return False
+        if not same_port:
+            for listener in old:
+                listener.close()
+        self.listeners = [self._serve(sock) for sock in sockets]
+        return True

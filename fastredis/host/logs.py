@@ -2,8 +2,11 @@
 
     3841:M 22 Nov 2026 08:06:07.120 * Ready to accept connections
     pid   role (M master, S replica, C child or not yet started)   level: . debug - verbose * notice # warning
+
+With `log-format logfmt` or `json` a line has the same as Valkey's fields: pid, role, timestamp, level, message.
 """
 
+import json
 import os
 import time
 from dataclasses import dataclass
@@ -13,8 +16,8 @@ from fastredis.text import to_bytes
 
 LEVELS = ("debug", "verbose", "notice", "warning", "nothing")
 LEVEL_CHARS = ".-*#"
-LOGFMT_LEVELS = ("debug", "info", "notice", "warning")
-LOGFMT_ROLES = {"M": "primary", "S": "replica", "C": "RDB/AOF"}
+LEVEL_NAMES = ("debug", "info", "notice", "warning")
+ROLE_NAMES = {"M": "primary", "S": "replica", "C": "RDB/AOF"}
 LOGFMT_UNSAFE = str.maketrans({'"': "'", "\n": " ", "\r": " "})
 DEBUG, VERBOSE, NOTICE, WARNING = range(4)
 FLOOD_LINES = 10            # of what clients can cause at will, so many lines of a kind are logged
@@ -103,9 +106,15 @@ class Logger:
         pid = os.getpid()
         role = "C" if pid != self._main_pid else "S" if self.is_replica else "M"
         stamp = self._timestamp(time.time())
-        if self._config["log-format"] == "logfmt":
-            fields = f'pid={pid} role={LOGFMT_ROLES[role]} timestamp="{stamp}" level={LOGFMT_LEVELS[level]}'
+        style = self._config["log-format"]
+        if style == "logfmt":
+            fields = f'pid={pid} role={ROLE_NAMES[role]} timestamp="{stamp}" level={LEVEL_NAMES[level]}'
             return f'{fields} message="{text.translate(LOGFMT_UNSAFE)}"\n'
+        if style == "json":
+            message = to_bytes(text).decode("utf-8", "replace")     # JSON is UTF-8, whatever a name is
+            fields = {"pid": pid, "role": ROLE_NAMES[role], "timestamp": stamp, "level": LEVEL_NAMES[level],
+                      "message": message}
+            return json.dumps(fields, ensure_ascii=False, separators=(",", ":")) + "\n"
         return f"{pid}:{role} {stamp} {LEVEL_CHARS[level]} {text}\n"
 
     def _timestamp(self, now: float) -> str:

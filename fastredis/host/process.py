@@ -1,7 +1,6 @@
 """What the server asks of the operating system about its own process: daemon, pidfile, title, supervisor."""
 
 import contextlib
-import ctypes
 import os
 import re
 import signal
@@ -12,7 +11,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
-from typing import ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from fastredis.config.config import Config
 from fastredis.host.logs import Logger
@@ -52,30 +51,39 @@ def end_at_once(config: Config, is_bug: bool) -> NoReturn:
     os.abort()
 
 
+def c_library() -> Any:
+    """The C library, for calls that Python does not have. Errors: OSError. It is imported when it is needed."""
+    import ctypes
+
+    return ctypes.CDLL(None)
+
+
 def trim_heap() -> bool:
     """Give the system back what the C library's allocator holds but does not use; False where it cannot be asked.
 
     Time: it looks at all free blocks, about a second for some gigabytes in small pieces.
     """
     try:
-        trim = ctypes.CDLL(None).malloc_trim
+        trim = c_library().malloc_trim
     except (OSError, AttributeError):
         return False
     trim(0)
     return True
 
 
-class HeapFigures(ctypes.Structure):
-    """struct mallinfo2 of glibc 2.33 and later, in bytes unless they are counts. Source: man 3 mallinfo2"""
+def heap_figures() -> Any:
+    """What the C library's allocator says of itself; None where it does not.
 
-    _fields_: ClassVar = [(name, ctypes.c_size_t) for name in (
-        "arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost")]
+    struct mallinfo2 of glibc 2.33 and later, in bytes unless they are counts. Source: man 3 mallinfo2
+    """
+    from ctypes import Structure, c_size_t
 
+    class HeapFigures(Structure):
+        _fields_: ClassVar = [(name, c_size_t) for name in (
+            "arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost")]
 
-def heap_figures() -> HeapFigures | None:
-    """What the C library's allocator says of itself; None where it does not."""
     try:
-        ask = ctypes.CDLL(None).mallinfo2
+        ask = c_library().mallinfo2
     except (OSError, AttributeError):
         return None
     ask.restype = HeapFigures
@@ -143,9 +151,7 @@ def set_short_name(title: str) -> None:
     """Name the process, for top, pgrep and `ps -o comm`, by the first 15 bytes of the title; only Linux can."""
     if not sys.platform.startswith("linux"):
         return
-    import ctypes  # slow to import, and only needed here
-
-    ctypes.CDLL(None).prctl(PR_SET_NAME, os.fsencode(title)[:15], 0, 0, 0)
+    c_library().prctl(PR_SET_NAME, os.fsencode(title)[:15], 0, 0, 0)
 
 
 class OomScore:

@@ -31,6 +31,11 @@ class StandIn(asyncio.Transport):
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         """What is kept is counted, never limited here."""
 
+    def pause_reading(self) -> None:
+        """It does not read."""
+
+    resume_reading = pause_reading
+
     def get_write_buffer_size(self) -> int:
         return len(self.unsent)
 

@@ -271,7 +271,7 @@ cdef class AppendOnly(Feed):
                 return False
             done += written
         if monotonic_us() - start_us >= LATENCY_US:
-            self.engine.note_latency("aof-write", monotonic_us() - start_us)
+            self.note_write(monotonic_us() - start_us)
         self.file_size += done
         self.drop(done)
         if self.room > KEPT_ROOM and not self.size:
@@ -281,6 +281,12 @@ cdef class AppendOnly(Feed):
             self.engine.log.notice("AOF write error looks solved, Redis can write again.")
             self.note_errors()
         return True
+
+    def note_write(self, int64_t took_us):
+        """Tell the latency monitor of a write(2), also by what may have held it up."""
+        self.engine.note_latency("aof-write-pending-fsync" if self.jobs else
+                                 "aof-write-active-child" if self.child_works else "aof-write-alone", took_us)
+        self.engine.note_latency("aof-write", took_us)
 
     cdef int drop(self, size_t bytes) noexcept:
         """So many bytes of the buffer are done with."""
@@ -354,6 +360,7 @@ cdef class AppendOnly(Feed):
 
     def stop(self):
         """The loop is about to end: end the thread."""
+        self.turn_method = None         # which holds this object, and with it the engine, for ever: no_gc_clear
         if self.syncer is not None:
             self.syncer.close()
             self.syncer = None

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from fastredis.config.config import Config, ConfigError
 from fastredis.config.folder import Folder
 from fastredis.engine.core import GATE_LOADING
+from fastredis.engine.latency import timed
 from fastredis.engine.reply import ErrorReply, Status
 from fastredis.persist import manifest
 from fastredis.persist.aof import AppendOnly
@@ -564,7 +565,8 @@ class AofFiles:
     def _move(self, source: str, target: str, kind: str, moved: list[str], folder: Folder | None = None) -> bool:
         """Give a temporary file its name, and note that. folder: where it is, if it may be elsewhere."""
         try:
-            self.folder.rename(source, target, folder)
+            with timed(self.engine, "aof-rename"):
+                self.folder.rename(source, target, folder)
         except OSError as error:
             self.log.warning(f"Error trying to rename the temporary AOF {kind} file {source} into {target}: "
                              f"{error.strerror}")

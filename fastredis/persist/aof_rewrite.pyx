@@ -154,6 +154,18 @@ cdef int write_database(Base* base, Database db) except -1:
             e = walk_next(&walk)
     finally:
         walk_end(&walk)
+    return write_blessed(base, db) if db.blessed is not None else 0
+
+
+cdef int write_blessed(Base* base, Database db) except -1:
+    """Which keys eviction spares."""
+    cdef bytes name
+
+    for name in db.blessed:
+        begin(base, 4, b"BLESS")
+        put(base, b"SET", 3)
+        put(base, name, len(name))
+        put(base, b"NO-EVICT", 8)
     return 0
 
 

@@ -102,6 +102,11 @@ cdef enum:
     RDB_CHECKSUM = 8
 
 
+cdef inline const char* rdb_aux_blessed() noexcept:
+    """The AUX field that names a key which eviction spares; ours, so that others pass over it."""
+    return b"fastredis-blessed"
+
+
 cdef inline void rdb_delay(int64_t us) noexcept:
     """rdb-key-save-delay, key-load-delay: sleep after a key; below 0: a microsecond after one of -us keys, about."""
     if us > 0:

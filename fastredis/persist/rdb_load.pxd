@@ -74,6 +74,7 @@ cdef class RdbLoad:
     cdef readonly uint64_t expired      # dropped, their time had come
     cdef readonly uint64_t empty        # skipped, collections without elements as old servers' bugs made them
     cdef readonly dict aux              # AUX fields: name -> value (bytes)
+    cdef list blessed                   # what those of RDB_AUX_BLESSED say: b"database key"
     cdef readonly object kept           # Kept: what is no key and is not known, to be written back
     cdef readonly uint64_t library_count    # libraries of functions
     cdef public object libraries        # a set of them, for Libraries (fastredis.engine.hooks); None: there was none
@@ -99,6 +100,7 @@ cdef class RdbLoad:
     cdef bint read_header(self) except -1
     cdef bint read_end(self) except -1
     cdef bint read_aux(self) except -1
+    cdef int bless(self) except -1
     cdef bint read_library(self) except -1
     cdef bint begin_module_aux(self) except -1
     cdef RdbResult pass_module_aux(self, int64_t until_us) except? RDB_MORE

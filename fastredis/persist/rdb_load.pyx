@@ -5,7 +5,7 @@ from libc.errno cimport EINTR, errno
 from libc.stdint cimport INT32_MAX, int32_t
 from libc.string cimport memcpy, memmove
 
-from fastredis._resp cimport Arg
+from fastredis._resp cimport Arg, arg_of
 from fastredis.ds.alloc cimport mem_free, mem_growth_possible, mem_realloc
 from fastredis.ds.crc64 cimport crc64
 from fastredis.ds.native cimport hash_bytes, likely, monotonic_us, unlikely
@@ -13,7 +13,8 @@ from fastredis.engine.keyspace cimport NO_EXPIRE, lru_of_use
 from fastredis.persist.rdb cimport (
     RDB_CHECKSUM, RDB_OP_AUX, RDB_OP_EOF, RDB_OP_EXPIRETIME, RDB_OP_EXPIRETIME_MS, RDB_OP_FREQ, RDB_OP_FUNCTION_RC,
     RDB_OP_FUNCTION2, RDB_OP_IDLE, RDB_OP_MODULE_AUX, RDB_OP_RESIZEDB, RDB_OP_SELECTDB, RDB_OP_SLOT_IMPORT,
-    RDB_OP_SLOT_INFO, RDB_VERSION_MAX, RDB_VERSION_OWN, RDB_VERSION_VALKEY, RDB_VERSION_VALKEY_MAX, rdb_delay,
+    RDB_OP_SLOT_INFO, RDB_VERSION_MAX, RDB_VERSION_OWN, RDB_VERSION_VALKEY, RDB_VERSION_VALKEY_MAX, rdb_aux_blessed,
+    rdb_delay,
 )
 from fastredis.persist.rdb_opaque cimport (
     OPAQUE_DONE, OPAQUE_MORE, OpaqueResult, opaque_clear, opaque_go_on, opaque_start_parts, opaque_take_bytes,
@@ -62,6 +63,7 @@ cdef class RdbLoad:
         self.drop_expired = True
         self.kind = -1
         self.aux = {}
+        self.blessed = []
         self.kept = Kept()
         rdb_build_start(&self.build, 0)
 
@@ -302,7 +304,10 @@ cdef class RdbLoad:
         if not rdb_read_string(&self.r, RDB_SCRATCH_FIELD, &name) or (
                 not rdb_read_string(&self.r, RDB_SCRATCH_VALUE, &value)):
             return False
-        self.aux[name.text[:name.size]] = value.text[:value.size]
+        if name.text[:name.size] == <bytes>rdb_aux_blessed():
+            self.blessed.append(value.text[:value.size])
+        else:
+            self.aux[name.text[:name.size]] = value.text[:value.size]
         if self.tell is not None:
             self.tell(f"AUX FIELD {printable(name.text[:name.size])} = '{printable(value.text[:value.size])}'")
         return True
@@ -516,7 +521,27 @@ cdef class RdbLoad:
             if result == RDB_LATER or ((since % CLOCK_KEYS == 0 or self.key_delay_us) and monotonic_us() > until_us):
                 break
         self.put_pending()
+        if self.done and self.blessed:
+            self.bless()
         return self.done
+
+    cdef int bless(self) except -1:
+        """Have eviction spare the keys of which the file said so, as far as they came."""
+        cdef Database db
+        cdef Entry* e
+        cdef Arg key
+        cdef bytes number, name
+
+        for number, _, name in [value.partition(b" ") for value in self.blessed]:
+            if self.databases is None or not number.isdigit() or int(number) >= len(self.databases):
+                continue
+            db = <Database>self.databases[int(number)]
+            key = arg_of(name)
+            e = db.peek(&key)
+            if e is not NULL:
+                db.bless(&key, e)
+        self.blessed = []
+        return 0
 
 
 cdef RdbLoad rdb_load_new(Engine engine, list databases, int fd, uint64_t total):

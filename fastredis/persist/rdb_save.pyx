@@ -32,7 +32,8 @@ from fastredis.persist.rdb cimport (
     RDB_OP_FUNCTION2, RDB_OP_IDLE, RDB_OP_RESIZEDB, RDB_OP_SELECTDB, RDB_SET, RDB_SET_INTSET, RDB_SET_METADATA,
     RDB_STREAM_LISTPACKS_2,
     RDB_STREAM_LISTPACKS_4, RDB_STREAM_LISTPACKS_5, RDB_STRING, RDB_VERSION, RDB_VERSION_FIELD_TTL, RDB_VERSION_IDMP,
-    RDB_VERSION_OWN, RDB_VERSION_RELEASED, RDB_VERSION_VALKEY, RDB_ZSET_2, RDB_ZSET_LISTPACK, rdb_delay,
+    RDB_VERSION_OWN, RDB_VERSION_RELEASED, RDB_VERSION_VALKEY, RDB_ZSET_2, RDB_ZSET_LISTPACK, rdb_aux_blessed,
+    rdb_delay,
 )
 from fastredis.values.array_type cimport Array, array_of, arrays_alive
 from fastredis.values.entry cimport (
@@ -833,9 +834,22 @@ cdef int rdb_write_begin(RdbWriter* w, Engine engine, const RdbInfo* info) excep
         rdb_write_aux(w, b"repl-id", info.repl_id, strlen(info.repl_id))
         write_aux_number(w, b"repl-offset", info.repl_offset)
     write_aux_number(w, b"aof-base", info.aof_base)
+    for db in engine.databases:
+        if db.blessed is not None and not w.without_keys:
+            write_blessed(w, db)
     if engine.kept is not None and not w.without_keys:
         rdb_write_parts(w, engine.kept.before)
     return 0 if w.without_functions else rdb_write_libraries(w, engine)
+
+
+cdef int write_blessed(RdbWriter* w, Database db) except -1:
+    """Which keys of a database eviction spares: an AUX field each, "number name"."""
+    cdef bytes name, value
+
+    for name in db.blessed:
+        value = b"%d %s" % (db.index, name)
+        rdb_write_aux(w, rdb_aux_blessed(), value, len(value))
+    return 0
 
 
 cdef int rdb_write_libraries(RdbWriter* w, Engine engine) except -1:

@@ -8,7 +8,7 @@ from fastredis.ds.alloc cimport mem_give_up
 from fastredis.ds.native cimport monotonic_us, ticks, unlikely
 from fastredis.engine.blocking cimport Blocked
 from fastredis.engine.command cimport CommandTable, find_subcommand
-from fastredis.engine.connection cimport QUERY_BUFFER, Connection
+from fastredis.engine.connection cimport Connection
 from fastredis.engine.core cimport GATE_DISK, GATE_PAUSED, Core
 from fastredis.engine.dispatch cimport call_guarded, command_flags, execute, is_queueing, prepare
 from fastredis.engine.engine cimport (
@@ -18,9 +18,6 @@ from fastredis.engine.evict cimport Evictor
 from fastredis.engine.flags cimport CONTAINER, WRITE
 from fastredis.engine.multi cimport Queue
 from fastredis.engine.reply cimport reply_new
-
-cdef extern from "<string.h>" nogil:
-    void* memcpy(void* to, const void* source, size_t size)
 
 cdef extern from "<strings.h>" nogil:
     int strncasecmp(const char* one, const char* other, size_t size)
@@ -52,7 +49,6 @@ cdef class MasterConnection(Connection):
             transport.set_protocol(self)
         self.peer, self.local = peer, local
         self.flags |= C_MASTER | C_DENY_BLOCKING
-        self.authenticated = True
         self.db = self.engine.db(database)
         self.engine.clients[self.id] = self
 
@@ -89,13 +85,8 @@ cdef class MasterConnection(Connection):
 
     cdef int keep(self, const char* data, size_t size) except -1:
         """Append to the query buffer, whose size the master decides."""
-        cdef size_t total = self.query_size + size
-
-        if total > self.query_room and not self.reserve_query(max(total, self.query_room * 2, QUERY_BUFFER)):
+        if not self.append_query(data, size):
             return self.refuse()
-        memcpy(self.query + self.query_size, data, size)
-        self.query_size = total
-        self.query_peak = max(self.query_peak, total)
         if self.parser.bulk_size >= BIG_ARG and not self.reserve_bulk():
             return self.refuse()
         return self.note_memory()

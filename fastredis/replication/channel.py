@@ -20,11 +20,13 @@ import re
 import socket
 import time
 from collections.abc import Generator
+from ssl import SSLError
 from typing import NamedTuple
 
 import hiredis
 
 from fastredis.host.sockets import look_up, tune
+from fastredis.host.tls_transport import connect_tls, name_of
 from fastredis.replication.receiving import SyncFailed, Transfer, Wait
 
 RDB_OF_VALKEY = "9.0.0"         # told to the master: of which Valkey RDB files can be read here
@@ -76,7 +78,13 @@ class Channel(asyncio.Protocol, abc.ABC):
     async def _open(self) -> None:
         try:
             sock = await self._connect()
-            await self.engine.loop.create_connection(lambda: self, sock=sock)
+            loop = self.engine.loop
+            if self.config["tls-replication"]:
+                await connect_tls(loop, lambda: self, sock, self.engine.host.outgoing_tls(), name_of(self.link.host))
+            else:
+                await loop.create_connection(lambda: self, sock=sock)
+        except SSLError as error:
+            self.fail(SyncFailed(f"Error condition on socket for {self.PURPOSE}: {error}"))
         except OSError as error:
             text = os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror or str(error)
             self.fail(SyncFailed(f"Error condition on socket for {self.PURPOSE}: {text}"))
@@ -243,7 +251,9 @@ class Channel(asyncio.Protocol, abc.ABC):
     @property
     def _port(self) -> str:
         """Where this server listens, as it is told to the master."""
-        return str(self.config["replica-announce-port"] or self.config["port"])
+        config = self.config
+        by_tls = config["tls-port"] if config["tls-replication"] else 0
+        return str(config["replica-announce-port"] or by_tls or config["port"])
 
     def _answer(self) -> Generator:
         """The next line, as text."""

@@ -27,7 +27,7 @@ cdef struct Caller:                     # who executes commands: Vm.context
     Arg* (*reserve)(void* runs, int argc) noexcept nogil     # room for so many arguments
     # Run the command whose arguments are there -> its reply; if `refused`, "-CODE message".
     const char* (*call)(void* runs, int argc) noexcept nogil
-    bint (*knows)(void* runs, int argc) noexcept nogil       # whether there is such a command
+    int (*knows)(void* runs, int argc) noexcept nogil        # whether the user may run that; -1: no such command
     bint (*breakpoint)(void* runs) noexcept nogil               # stop here -> whether there is a debugger
     void (*show)(void* runs, lua_State* L) noexcept nogil       # show it the values on the stack
     void (*log)(void* runs, int level, const char* text, size_t size) noexcept nogil

@@ -155,15 +155,17 @@ cdef int redis_debug(lua_State* L) noexcept nogil:
 
 
 cdef int redis_acl_check_cmd(lua_State* L) noexcept nogil:
-    """Whether the user may run a command. There is one user, who may run all that there are."""
+    """Whether the client's user may run a command with these arguments."""
     cdef Caller* caller = caller_of(L)
     cdef const char* problem = take_arguments(L, caller)
+    cdef int allowed
 
     if problem is not NULL:
         return fail(L, problem)
-    if not caller.knows(caller.runs, lua.gettop(L)):
+    allowed = caller.knows(caller.runs, lua.gettop(L))
+    if allowed < 0:
         return fail(L, b"Invalid command passed to redis.acl_check_cmd()")
-    lua.pushboolean(L, 1)
+    lua.pushboolean(L, allowed)
     return 1
 
 

@@ -10,6 +10,7 @@ from fastredis.scripting.lua_api cimport (
 
 cdef enum:
     SLOTS = 8                   # of Lua's stack, that one level of a value takes at most
+    TOO_DEEP_MOST = 1000        # tables without room in one reply, after which no table is gone into any more
     MAX_ERROR_CODES = 128       # different codes in errorstats, before those that scripts make up have one in common
 
 cdef bytes OTHER_CODES = b"ERRORSTATS_OVERFLOW of codes"
@@ -125,12 +126,25 @@ cdef const char* push_aggregate(lua_State* L, char kind, int64_t count, const ch
 
 # --- Lua to protocol ------------------------------------------------------------------------
 
+cdef int too_deep = 0                   # tables of the reply under way that the stack had no room for
+
+
 cdef int reply_value(Client c, lua_State* L, int resp) except -1:
+    """A table that holds itself more than once has no end in any time; one that does once ends with Lua's stack."""
+    global too_deep
+
+    too_deep = 0
+    return reply_part(c, L, resp)
+
+
+cdef int reply_part(Client c, lua_State* L, int resp) except -1:
+    global too_deep
     cdef int kind = lua.type(L, -1)
     cdef const char* text
     cdef size_t size
 
-    if not lua.checkstack(L, SLOTS):
+    if (kind == LUA_TTABLE and too_deep >= TOO_DEEP_MOST) or not lua.checkstack(L, SLOTS):
+        too_deep += 1
         lua_pop(L, 1)
         return c.error(ERR_LUA_STACK)
     if kind == LUA_TSTRING:
@@ -229,9 +243,9 @@ cdef bint reply_pairs(Client c, lua_State* L, const char* name, int resp) except
     lua.pushnil(L)
     while lua.next(L, -2):
         lua.pushvalue(L, -2)                # next() needs the key as it is
-        reply_value(c, L, resp)
+        reply_part(c, L, resp)
         if is_map:
-            reply_value(c, L, resp)
+            reply_part(c, L, resp)
         else:
             lua_pop(L, 1)
     lua_pop(L, 1)
@@ -279,6 +293,6 @@ cdef int reply_array(Client c, lua_State* L, int resp) except -1:
     c.reply_array(count)
     for i in range(count):
         lua.rawgeti(L, -1, i + 1)
-        reply_value(c, L, resp)
+        reply_part(c, L, resp)
     lua_pop(L, 1)
     return 0

@@ -19,9 +19,10 @@
 from libc.stdint cimport int64_t, uint64_t
 
 from fastredis._resp cimport Arg
-from fastredis.engine.client cimport Client
+from fastredis.engine.client cimport Client, Frame
 from fastredis.engine.command cimport Command
 from fastredis.engine.engine cimport Engine
+from fastredis.engine.keyspace cimport Database
 from fastredis.engine.reply cimport Reply
 from fastredis.scripting.lua_api cimport lua_Debug, lua_State
 from fastredis.scripting.redis_library cimport Caller
@@ -88,6 +89,8 @@ cdef class Runs:
     cdef int run(self, Client c, Vm* vm, Code code, int first_key, int keys, bint read_only) except -1
     cdef Command command(self, int argc)
     cdef const char* execute(self, int argc) except NULL
+    cdef bint is_denied(self, Command command, int argc) except -1
+    cdef int knows(self, int argc) except -2
     cdef bint is_barred(self, Command command) except -1
     cdef const char* refuse(self, void* command, const char* text) except NULL
     cdef bint may_run_or_reply(self, Client c, Code code, bint read_only) except -1
@@ -96,6 +99,13 @@ cdef class Runs:
     cdef bint is_slow(self) except -1
     # SCRIPT KILL, FUNCTION KILL: end the run under way; OK, or why not.
     cdef int kill_or_reply(self, Client c, bint function) except -1
+    # Call a function in Python as one: its commands go through execute(), with arguments in reserved(). What it returns
+    # or raises; None also when it may not run, which is replied then, and *ran is False.
+    cdef object run_python(self, Client c, Code code, object function, bint read_only, bint* ran)
+    cdef Arg* reserved(self, int argc) noexcept
+    cdef int begin(self, Client c, Frame* outer, Code code, bint read_only) except -1
+    cdef int end(self, Client c, Frame* outer, Database db) except -1
+    cdef bint is_allowed_or_reply(self, Client c, Code code, bint read_only) except -1
 
 
 # Show the command that is about to run a script to MONITOR, before what that does.

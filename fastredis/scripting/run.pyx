@@ -11,13 +11,14 @@ from libc.string cimport strlen
 from fastredis._resp cimport arg_bytes
 from fastredis.ds.alloc cimport LARGE, mem_free, mem_possible, mem_realloc
 from fastredis.ds.native cimport likely, ticks, unlikely
+from fastredis.engine.acl.access cimport ALLOWED, FROM_SCRIPT, check_access, denial_text, find_denial
 from fastredis.engine.busy cimport Busy
 from fastredis.engine.client cimport Frame, unit_begin, unit_end
 from fastredis.engine.command cimport CommandTable, find_command, find_subcommand
 from fastredis.engine.core cimport AFTER_MONITOR, GATE_DISK, GATE_REPLICATION
 from fastredis.engine.dispatch cimport call_guarded
 from fastredis.engine.engine cimport (
-    C_MASTER, C_MULTI, C_PUBSUB, C_REPLY_OFF, C_REPLY_SKIP, C_REPLY_SKIP_NEXT, C_SCRIPT, TO_ALL,
+    C_LIMITED, C_MASTER, C_MULTI, C_PUBSUB, C_REPLY_OFF, C_REPLY_SKIP, C_REPLY_SKIP_NEXT, C_SCRIPT, TO_ALL,
 )
 from fastredis.engine.errors cimport ERR_NO_MEMORY, ERR_NUMKEYS_ARGS, ERR_NUMKEYS_NEGATIVE, ERR_OOM
 from fastredis.engine.flags cimport CONTAINER, DENYOOM, MAY_REPLICATE, NOSCRIPT, STALE, WRITE
@@ -48,7 +49,7 @@ cdef enum:
 
 ctypedef Arg* (*Reserving)(void* runs, int argc) noexcept nogil
 ctypedef const char* (*Calling)(void* runs, int argc) noexcept nogil
-ctypedef bint (*Knowing)(void* runs, int argc) noexcept nogil
+ctypedef int (*Knowing)(void* runs, int argc) noexcept nogil
 ctypedef const char* (*Interrupting)(void* caller) noexcept nogil
 ctypedef const char* (*Tracing)(void* caller, lua_State* L, lua_Debug* ar) noexcept nogil
 ctypedef bint (*Stopping)(void* runs) noexcept nogil
@@ -176,37 +177,25 @@ cdef class Runs:
         cdef Frame outer
         cdef int status
 
-        self.out_of_memory = c.core.memory.used > c.core.memory_limit
-        if ((code.flags & CODE_DECLARES or (c.core.gate & GATE_REPLICATION and not c.core.obeying))
-                and not self.may_run_or_reply(c, code, read_only)):
+        if not self.may_run_or_reply(c, code, read_only):
             return 0
         if not can_push_or_reply(c, first_key):
             return 0
         vm_push(vm, code.ref)
         push_arguments(vm, code, b"KEYS", &c.argv[first_key], keys)
         push_arguments(vm, code, b"ARGV", &c.argv[first_key + keys], c.argc - first_key - keys)
-        self.client, self.code = c, code
-        self.call, self.call_argc = c.argv, c.argc
-        self.read_only = read_only or code.flags & CODE_NO_WRITES
-        self.wrote = self.slow = False
-        self.verdict = NULL
-        self.start = c.core.tick
         vm.patience_ms = self.patience_ms
         if c.core.holding or c.core.aof_batch > c.core.aof_synced:
             vm.patience_ms = min(DISK_MS, self.patience_ms)
         vm.interrupt = <Interrupting><void*>py_interrupt if self.patience_ms else NULL
         vm.trace = <Tracing><void*>py_trace if self.tracer is not None else NULL
         self.caller.resp = 2
-        self.caller.targets = TO_ALL
-        unit_begin(c, &outer, self.out, CLEARED)
+        self.begin(c, &outer, code, read_only)
         try:
             status = vm_call(vm, 2 if code.flags & CODE_FUNCTION else 0, 1)
         finally:
             vm.trace = NULL
-            unit_end(c, &outer)
-            c.db = db                           # SELECT was for the script alone
-            self.client = None
-            self.out.clear()
+            self.end(c, &outer, db)
             if self.slow:
                 (<Busy>self.engine.busy).end()
         if status == LUA_OK:
@@ -216,8 +205,47 @@ cdef class Runs:
         lua.settop(vm.L, 0)
         return 0
 
+    cdef object run_python(self, Client c, Code code, object function, bint read_only, bint* ran):
+        cdef Database db = c.db
+        cdef Frame outer
+
+        ran[0] = self.may_run_or_reply(c, code, read_only)
+        if not ran[0]:
+            return None
+        self.caller.resp = 3
+        self.begin(c, &outer, code, read_only)
+        try:
+            return function()
+        finally:
+            self.end(c, &outer, db)
+
+    cdef int begin(self, Client c, Frame* outer, Code code, bint read_only) except -1:
+        """The run under way is this one's."""
+        self.client, self.code = c, code
+        self.call, self.call_argc = c.argv, c.argc
+        self.read_only = read_only or code.flags & CODE_NO_WRITES
+        self.wrote = self.slow = False
+        self.verdict = NULL
+        self.start = c.core.tick
+        self.caller.targets = TO_ALL
+        return unit_begin(c, outer, self.out, CLEARED)
+
+    cdef int end(self, Client c, Frame* outer, Database db) except -1:
+        """It is over. db: the client's, as SELECT was for the script alone."""
+        unit_end(c, outer)
+        c.db = db
+        self.client = None
+        self.out.clear()
+        return 0
+
     cdef bint may_run_or_reply(self, Client c, Code code, bint read_only) except -1:
         """Whether code may run. With flags it is checked as a command of these would be; else only for stale data."""
+        self.out_of_memory = c.core.memory.used > c.core.memory_limit
+        if not code.flags & CODE_DECLARES and (not c.core.gate & GATE_REPLICATION or c.core.obeying):
+            return True
+        return self.is_allowed_or_reply(c, code, read_only)
+
+    cdef bint is_allowed_or_reply(self, Client c, Code code, bint read_only) except -1:
         cdef bint declares = code.flags & CODE_DECLARES
         cdef uint64_t flags = STALE if code.flags & CODE_ALLOW_STALE else 0
         cdef bytes text = None
@@ -313,6 +341,18 @@ cdef class Runs:
             return find_subcommand(command, self.argv[1].ptr, self.argv[1].size)
         return command
 
+    cdef Arg* reserved(self, int argc) noexcept:
+        """Room for a command's arguments: self.argv."""
+        cdef int room = max(self.room, FIRST_ROOM)
+
+        while room < argc:
+            room *= 2
+        if room > self.room:
+            self.argv = <Arg*>mem_realloc(&self.engine.core.memory, self.argv, self.room * sizeof(Arg),
+                                          room * sizeof(Arg))
+            self.room = room
+        return self.argv
+
     cdef const char* execute(self, int argc) except NULL:
         """Run the command in self.argv -> its reply, or (Caller.refused) why it did not run."""
         cdef Client c = self.client
@@ -325,6 +365,8 @@ cdef class Runs:
             return self.refuse(<void*>command, b"-ERR Wrong number of args calling Redis command from script")
         if command.flags & NOSCRIPT and not self.allows_all:
             return self.refuse(<void*>command, b"-ERR This Redis command is not allowed from script")
+        if c.flags & C_LIMITED and self.is_denied(command, argc):
+            return self.refuse(<void*>command, self.obstacle)
         if command.flags & (WRITE | MAY_REPLICATE) and self.read_only:
             return self.refuse(<void*>command, b"-ERR Write commands are not allowed from read-only scripts.")
         if (self.out_of_memory and command.flags & DENYOOM and not self.wrote
@@ -346,6 +388,31 @@ cdef class Runs:
         call_guarded(c, command)
         c.core.targets = TO_ALL
         return self.out.data
+
+    cdef bint is_denied(self, Command command, int argc) except -1:
+        """Whether the client's user may not run the command in self.argv."""
+        cdef Client c = self.client
+        cdef int position = 0
+        cdef int denial
+
+        # For the log, the command is the one that runs the script.
+        c.command = find_command(<CommandTable>self.engine.commands, self.call[0].ptr, self.call[0].size)
+        c.argv, c.argc = self.argv, argc
+        denial = check_access(c, command, FROM_SCRIPT, &position)
+        if denial == ALLOWED:
+            return False
+        self.obstacle = b"-ERR ACL failure in script: " + denial_text(denial, c.user, command, b"", False)
+        return True
+
+    cdef int knows(self, int argc) except -2:
+        """Whether the client's user may run the command in self.argv; -1: there is none."""
+        cdef Client c = self.client
+        cdef Command command = self.command(argc)
+        cdef int position = 0
+
+        if command is None:
+            return -1
+        return find_denial(c, c.user, command, self.argv, argc, &position) == ALLOWED
 
     cdef bint is_barred(self, Command command) except -1:
         """Whether there is an obstacle, for a reason that concerns the server. What has written already may go on."""
@@ -401,15 +468,7 @@ cdef inline bint takes(Command command, int argc) noexcept:
 # For the Caller: with the GIL, although who calls them does not know that there is one.
 
 cdef Arg* py_reserve(void* runs, int argc) noexcept:
-    cdef Runs self = <Runs>runs
-    cdef int room = max(self.room, FIRST_ROOM)
-
-    while room < argc:
-        room *= 2
-    if room > self.room:
-        self.argv = <Arg*>mem_realloc(&self.engine.core.memory, self.argv, self.room * sizeof(Arg), room * sizeof(Arg))
-        self.room = room
-    return self.argv
+    return (<Runs>runs).reserved(argc)
 
 
 cdef const char* py_call(void* runs, int argc) noexcept:
@@ -441,8 +500,8 @@ cdef const char* py_interrupt(void* caller) noexcept:
     return (<Runs>(<Caller*>caller).runs).interrupt()
 
 
-cdef bint py_knows(void* runs, int argc) noexcept:
-    return (<Runs>runs).command(argc) is not None
+cdef int py_knows(void* runs, int argc) noexcept:
+    return (<Runs>runs).knows(argc)
 
 
 cdef void py_log(void* runs, int level, const char* text, size_t size) noexcept:

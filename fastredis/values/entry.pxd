@@ -87,8 +87,8 @@ cdef inline void entry_set_lru(Entry* e, uint32_t lru) noexcept:
 
 
 cdef inline void entry_set_epoch(Entry* e, uint32_t epoch) noexcept:
-    """epoch: ENTRY_EPOCH or 0."""
-    e.meta = (e.meta & ~<uint32_t>ENTRY_EPOCH) | epoch
+    """epoch: as in Core; ENTRY_EPOCH of it counts."""
+    e.meta = (e.meta & ~<uint32_t>ENTRY_EPOCH) | (epoch & ENTRY_EPOCH)
 
 
 cdef inline void** entry_slot(Entry* e) noexcept:

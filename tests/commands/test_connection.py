@@ -211,6 +211,10 @@ CASES = {
         ("CLIENT LIST TYPE normal", Matching(r"(?s).*name=one .*name=two .*")),
         ("CLIENT LIST TYPE pubsub", Matching("")), ("CLIENT LIST TYPE replica", Matching("")),
     ],
+    "CLIENT LIST ID in the order of the ids": [
+        ("CLIENT ID", Save("one")), ("@2 CLIENT ID", Save("two")), ("@2 SELECT 4", OK),
+        ("CLIENT LIST ID $two 999999 $one $two", Matching(r"[^\n]* db=4 [^\n]*\n[^\n]* db=0 [^\n]*\n.* db=4 [^\n]*\n")),
+    ],
     "CLIENT LIST shows a subscriber": [
         ("@2 SUBSCRIBE a b", Push(["subscribe", "a", 1])), ("@2 <", Push(["subscribe", "b", 2])),
         ("@2 PSUBSCRIBE c*", Push(["psubscribe", "c*", 3])), ("@2 SSUBSCRIBE d", Push(["ssubscribe", "d", 1])),

@@ -1,8 +1,10 @@
 """LATENCY: what held the server up. How long things take differs between servers, so the rows say least times."""
+import time
+
 import pytest
 
 from fastredis.commands.latency import age, diagnosis, graph
-from fastredis.engine.latency import SAMPLES, Event, Sample
+from fastredis.engine.latency import SAMPLES, Event, Sample, timed
 from tests.helpers import info_number, wait_until
 from tests.local import Local
 from tests.resp import Status
@@ -99,7 +101,9 @@ def test_samples_of_one_second_are_one_and_the_newest_are_kept(local):
     assert client.call("LATENCY", "RESET") == 2 and not monitor.events
 
 
-EVENTS = ("fast-command", "expire-cycle", "eviction-cycle", "aof-write", "aof-fsync-always", "fork", "command")
+EVENTS = ("fast-command", "command-unblocking", "expire-cycle", "eviction-cycle", "eviction-del", "eviction-lazyfree",
+          "aof-write", "aof-write-pending-fsync", "aof-write-active-child", "aof-write-alone", "aof-rename",
+          "aof-fsync-always", "fork", "command")
 
 
 def test_the_doctor_knows_every_event(local):
@@ -188,6 +192,40 @@ def test_events_of_expiry_and_eviction(fresh_server):
         assert noted(client, b"expire-cycle")
 
 
+def test_events_of_a_large_value(fresh_server):
+    """Its removal is one thing; that it is freed, for which the eviction waits, another."""
+    with fresh_server("--latency-monitor-threshold", "1").client(timeout=60.0) as client:
+        client.call("EVAL", "for i = 1, 300 do local t = {} for j = 1, 1000 do t[j] = i * 1000 + j end "
+                            "redis.call('SADD', KEYS[1], unpack(t)) end", "1", "s")
+        used = info_number(client, "used_memory")
+        assert not noted(client, b"eviction-lazyfree")
+        client.call("CONFIG", "SET", "maxmemory-eviction-tenacity", "100", "maxmemory-policy", "allkeys-random",
+                    "maxmemory", str(used - 1_000_000))
+        wait_until(lambda: client.call("EXISTS", "s") == 0)
+        assert noted(client, b"eviction-lazyfree")
+
+
+def test_the_event_of_a_command_that_had_to_wait(fresh_server):
+    server = fresh_server("--latency-monitor-threshold", "1")
+    with server.client(timeout=60.0) as client, server.client(timeout=60.0) as waiter:
+        waiter.send("BLMPOP", "0", "1", "l", "LEFT", "COUNT", "300000")
+        wait_until(lambda: info_number(client, "blocked_clients") == 1)
+        client.call("EVAL", "for i = 1, 300 do local t = {} for j = 1, 1000 do t[j] = i * 1000 + j end "
+                            "redis.call('RPUSH', KEYS[1], unpack(t)) end", "1", "l")
+        assert len(waiter.read()[1]) == 300_000
+        assert noted(client, b"command-unblocking")
+
+
+def test_events_are_timed(local):
+    with timed(local.engine, "aof-rename"):
+        pass
+    assert not local.engine.metrics.latency.events
+    with pytest.raises(OSError), timed(local.engine, "aof-rename"):
+        time.sleep(0.02)
+        raise OSError
+    assert local.engine.metrics.latency.events["aof-rename"].longest_ms >= 20
+
+
 def test_events_of_the_append_only_file_and_of_fork(fresh_server):
     server = fresh_server("--appendonly", "yes", "--latency-monitor-threshold", "5")
     with server.client() as client:
@@ -196,6 +234,7 @@ def test_events_of_the_append_only_file_and_of_fork(fresh_server):
         client.call("SET", "k", "v")
         client.call("DEBUG", "AOF-FLUSH-SLEEP", "0")
         assert noted(client, b"aof-write")
+        assert noted(client, b"aof-write-alone") or noted(client, b"aof-write-pending-fsync")
     local = Local("latency-monitor-threshold 5")
     local.engine.metrics.forked(7000)
     assert noted(local.client(), b"fork")

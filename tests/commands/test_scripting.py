@@ -251,3 +251,14 @@ def test_a_deep_reply_is_an_error(local):
     reply = client.socket.recv(None)
     assert reply.startswith(b"*1\r\n*1\r\n") and reply.endswith(b"-ERR reached lua stack limit\r\n")
     assert client.call("EVAL", "return 1", "0") == 1
+
+
+@pytest.mark.parametrize("script", [
+    "local t = {} t[1] = t t[2] = t return t", "local t = {} for i = 1, 50 do t[i] = t end return {t, 7, t}",
+    "local t = {} t.map = {a = t, b = t} return t",
+])
+def test_a_reply_that_holds_itself_twice_ends(local, script):
+    client = local.client()
+    client.socket.sendall(encode("EVAL", script, "0"))
+    assert client.socket.recv(None).endswith(b"-ERR reached lua stack limit\r\n")
+    assert client.call("EVAL", "return 1", "0") == 1

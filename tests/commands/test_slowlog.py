@@ -1,4 +1,6 @@
-"""SLOWLOG: what is in the slow log, and what is kept of a command."""
+"""SLOWLOG and COMMANDLOG: what is in the logs, and what is kept of a command."""
+import time
+
 from tests.helpers import wait_until
 from tests.rows import (
     OK,
@@ -14,9 +16,11 @@ from tests.rows import (
     difference,
     wrong_args,
 )
+from tests.servers import peer_server
 
 ADDRESS = Matching(r"127\.0\.0\.1:\d+")
 COUNT = Error("ERR count should be greater than or equal to -1")
+TYPE = Error("ERR type should be one of the following: slow, large-request, large-reply")
 TIME = Between(1_600_000_000, 40_000_000_000)
 
 
@@ -117,6 +121,63 @@ CASES = {
         ("SLOWLOG", wrong_args("slowlog")), ("SLOWLOG LEN x", wrong_args("slowlog|len")),
         ("SLOWLOG RESET x", wrong_args("slowlog|reset")),
     ],
+    "COMMANDLOG has the slow log, with entries of six": Case([
+        ("CONFIG SET commandlog-execution-slower-than 0", OK), ("COMMANDLOG RESET slow", OK), ("PING", PONG),
+        ("COMMANDLOG GET 1 slow", [[Any(int), TIME, Any(int), ["PING"], ADDRESS, ""]]),
+        ("CONFIG SET slowlog-log-slower-than -1", OK), ("CONFIG GET commandlog-execution-slower-than", Any()),
+        ("COMMANDLOG LEN slow", 3), ("SLOWLOG LEN", 3), ("SLOWLOG RESET", OK), ("COMMANDLOG LEN SLOW", 0),
+    ], since="valkey 8.1"),
+    "large requests": Case([
+        ("CONFIG SET commandlog-request-larger-than 100", OK), ("COMMANDLOG RESET large-request", OK),
+        (("SET", "k", "x" * 64), OK), ("COMMANDLOG LEN large-request", 0),
+        (("SET", "k", "x" * 66), OK), ("COMMANDLOG LEN large-request", 0),
+        (("SET", "k", "x" * 73), OK),
+        ("COMMANDLOG GET -1 large-request",
+         [[Any(int), TIME, 100, ["SET", "k", "x" * 73], ADDRESS, ""]]),
+        (("SET", "k", "x" * 5000), OK),
+        ("COMMANDLOG GET 1 large-request",
+         [[Any(int), TIME, 5029, ["SET", "k", "x" * 128 + "... (4872 more bytes)"], ADDRESS, ""]]),
+        ("CONFIG SET commandlog-request-larger-than -1", OK), ("COMMANDLOG RESET large-request", OK),
+        (("SET", "k", "x" * 5000), OK), ("COMMANDLOG LEN large-request", 0),
+    ], since="valkey 8.1"),
+    "what is no large request": Case([
+        ("CONFIG SET commandlog-request-larger-than 200", OK), ("COMMANDLOG RESET large-request", OK),
+        ("MULTI", OK), (("SET", "k", "x" * 300), QUEUED), ("EXEC", [OK]),
+        (("EVAL", "return redis.call('SET', KEYS[1], string.rep('x', 300))", "1", "k"), OK),
+        (("NOSUCH", "x" * 300), Any()), (("GET", "a", "x" * 300), Any()), ("COMMANDLOG LEN large-request", 0),
+        (("EVAL", "return #ARGV[1]", "0", "x" * 300), 300), ("COMMANDLOG LEN large-request", 1),
+    ], since="valkey 8.1"),
+    "large replies": Case([
+        (("SET", "k", "x" * 300), OK), ("CONFIG SET commandlog-reply-larger-than 307", OK),
+        ("COMMANDLOG RESET large-reply", OK), ("PING", PONG), ("GET k", "x" * 300),
+        ("COMMANDLOG GET -1 large-reply", [[Any(int), TIME, 308, ["GET", "k"], ADDRESS, ""]]),
+        ("CONFIG SET commandlog-reply-larger-than 308", OK), ("COMMANDLOG RESET large-reply", OK),
+        ("GET k", "x" * 300), ("COMMANDLOG LEN large-reply", 1), ("COMMANDLOG RESET large-reply", OK),
+        ("CONFIG SET commandlog-reply-larger-than 309", OK), ("GET k", "x" * 300), ("COMMANDLOG LEN large-reply", 0),
+        ("CONFIG SET commandlog-reply-larger-than 250", OK), ("COMMANDLOG RESET large-reply", OK),
+        (("EVAL", "return #redis.call('GET', KEYS[1])", "1", "k"), 300), ("COMMANDLOG LEN large-reply", 1),
+        ("MULTI", OK), ("GET k", QUEUED), ("EXEC", ["x" * 300]), ("COMMANDLOG LEN large-reply", 2),
+        ("CONFIG SET commandlog-reply-larger-than -1", OK), ("COMMANDLOG RESET large-reply", OK), ("GET k", Any()),
+        ("COMMANDLOG LEN large-reply", 0),
+    ], since="valkey 8.1"),
+    "how many of each": Case([
+        ("CONFIG SET commandlog-request-larger-than 0 commandlog-reply-larger-than 0", OK),
+        ("CONFIG SET commandlog-large-request-max-len 3 commandlog-large-reply-max-len 2", OK),
+        *[("PING", PONG)] * 5, ("COMMANDLOG LEN large-request", 3), ("COMMANDLOG LEN large-reply", 2),
+        ("CONFIG SET commandlog-large-request-max-len 0 commandlog-large-reply-max-len 0", OK),
+        ("COMMANDLOG RESET large-request", OK), ("COMMANDLOG RESET large-reply", OK), ("PING", PONG),
+        ("COMMANDLOG LEN large-request", 0), ("COMMANDLOG LEN large-reply", 0),
+    ], since="valkey 8.1"),
+    "wrong arguments of COMMANDLOG": Case([
+        ("COMMANDLOG GET x slow", COUNT), ("COMMANDLOG GET -2 nosuch", COUNT), ("COMMANDLOG GET 1 nosuch", TYPE),
+        ("COMMANDLOG LEN nosuch", TYPE), ("COMMANDLOG RESET nosuch", TYPE),
+        ("COMMANDLOG GET 1", wrong_args("commandlog|get")), ("COMMANDLOG GET 1 slow x", wrong_args("commandlog|get")),
+        ("COMMANDLOG LEN", wrong_args("commandlog|len")), ("COMMANDLOG RESET", wrong_args("commandlog|reset")),
+        ("COMMANDLOG NOSUCH", Error("ERR unknown subcommand 'NOSUCH'. Try COMMANDLOG HELP.")),
+        ("COMMANDLOG", wrong_args("commandlog")),
+        ("CONFIG SET commandlog-request-larger-than 1kb", Any()),
+    ], since="valkey 8.1"),
+    "HELP of COMMANDLOG": Case([("COMMANDLOG HELP", Any(list))], since="valkey 8.1"),
     "HELP": [("SLOWLOG HELP", [Status(line) for line in (
         "SLOWLOG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:", "GET [<count>]",
         "    Return top <count> entries from the slowlog (default: 10, -1 mean all).", "    Entries are made of:",
@@ -156,3 +217,41 @@ def test_every_one_of_a_pipeline(either_server):
         client.pipeline([("SET", f"k{i}", "v") for i in range(50)])
         told = [entry[3][1] for entry in client.call("SLOWLOG", "GET", "50")]
         assert told == [b"k%d" % i for i in range(49, -1, -1)]
+
+
+def test_the_large_ones_of_a_pipeline(fresh_server, valkey):
+    """Requests that come together are told apart, and what comes in pieces is one."""
+    options = ("--commandlog-request-larger-than", "1000", "--commandlog-reply-larger-than", "2000")
+    request = b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1100\r\n" + b"z" * 1100 + b"\r\n"
+    with peer_server(valkey.path, *options) as real:
+        for server in (fresh_server(*options), real):
+            with server.client() as client:
+                client.pipeline([("SET", "small", "x" * 900), ("SET", "large", "y" * 1500), ("GET", "small"),
+                                 ("MGET", "large", "large"), ("PING",)])
+                for first in range(0, len(request), 300):
+                    client.send_raw(request[first:first + 300])
+                    time.sleep(0.02)
+                client.read()
+                requests = client.call("COMMANDLOG", "GET", "-1", "large-request")
+                assert [(entry[2], entry[3][1]) for entry in requests] == [(len(request), b"k"), (1533, b"large")]
+                replies = client.call("COMMANDLOG", "GET", "-1", "large-reply")
+                assert [(entry[2], entry[3][0]) for entry in replies] == [(4 + 2 * 1509, b"MGET")]
+
+
+def test_limits_of_a_megabyte_are_the_default(fresh_server):
+    with fresh_server().client(timeout=30.0) as client:
+        client.call("SET", "k", "x" * (2**20 - 100))
+        client.call("GET", "k")
+        assert client.call("COMMANDLOG", "LEN", "large-request") == client.call("COMMANDLOG", "LEN", "large-reply") == 0
+        client.call("SET", "k", "x" * 2**20)
+        client.call("GET", "k")
+        assert client.call("COMMANDLOG", "LEN", "large-request") == client.call("COMMANDLOG", "LEN", "large-reply") == 1
+
+
+def test_replies_that_are_not_sent_are_not_large(fresh_server):
+    with fresh_server("--commandlog-reply-larger-than", "100").client() as client:
+        client.call("SET", "k", "x" * 300)
+        client.send_raw(b"CLIENT REPLY SKIP\r\nGET k\r\n")
+        assert client.call("COMMANDLOG", "LEN", "large-reply") == 0
+        client.call("GET", "k")
+        assert client.call("COMMANDLOG", "LEN", "large-reply") == 1

@@ -4,7 +4,9 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 
+import freezegun
 import pytest
+import time_machine
 
 import fastredis
 from tests.helpers import wait_until
@@ -93,3 +95,44 @@ def test_an_advance_is_heard_of_by_sockets(server):
         server.engine.execute("SET", "key", 1, "EX", 10)
         server.clock.advance(10.001)
         assert pubsub.get_message(timeout=5)["data"] == b"key"
+
+
+# --- libraries that freeze the program's time ---------------------------------------------------
+
+def moves_by(server, mover, move):
+    execute = server.engine.execute
+    assert server.clock.now == datetime(2030, 1, 1, tzinfo=UTC)
+    execute("SET", "key", "value", "EX", 100)
+    move(99)
+    assert execute("EXISTS", "key") == 1
+    move(2)
+    assert execute("EXISTS", "key") == 0
+    mover.move_to(datetime(2031, 2, 3, tzinfo=UTC))
+    assert server.clock.now == datetime(2031, 2, 3, tzinfo=UTC) and server.clock.is_frozen
+
+
+def test_it_follows_freezegun(server):
+    with freezegun.freeze_time("2030-01-01") as frozen:
+        with server.clock.follow(frozen):
+            moves_by(server, frozen, frozen.tick)
+        frozen.tick(60)                             # it is let go
+        assert not server.clock.is_frozen and server.clock.now.year < 2030
+    with freezegun.freeze_time("2030-01-01", auto_tick_seconds=1) as frozen, server.clock.follow(frozen) as clock:
+        assert frozen() and clock.now > datetime(2030, 1, 1, tzinfo=UTC)
+
+
+def test_it_follows_time_machine(server):
+    with time_machine.travel("2030-01-01", tick=False) as traveller, server.clock.follow(traveller):
+        moves_by(server, traveller, traveller.shift)
+    assert not server.clock.is_frozen
+
+
+@pytest.mark.parametrize("frozen", [freezegun.freeze_time("2030-01-01"), time_machine.travel("2030-01-01", tick=False)])
+def test_a_frozen_program_does_not_stop_the_loop(frozen):
+    """Timeouts and the end go by the real time."""
+    with frozen, fastredis.Server() as server:
+        answers = []
+        waiting = threading.Thread(target=lambda: answers.append(server.engine.execute("BLPOP", "nosuch", 0.1)))
+        waiting.start()
+        waiting.join(10)
+        assert answers == [None]

@@ -131,7 +131,7 @@ def test_a_client_of_its_own(engine):
     with engine.new_client(database=1) as client:
         client.execute("SET", "key", 1)
         assert engine.execute("GET", "key") is None
-        assert f"id={client.id} addr=in-process:0".encode() in engine.execute("CLIENT", "LIST")
+        assert f"id={client.id} addr=in-process:{client.id}".encode() in engine.execute("CLIENT", "LIST")
         assert client.execute("CLIENT", "REPLY", "OFF") is None
         assert client.execute("GET", "key") is None
         assert client.execute("CLIENT", "REPLY", "ON") == b"OK"

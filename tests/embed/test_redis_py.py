@@ -58,6 +58,7 @@ STEPS = [
     lambda r: r.xpending("stream", "group"),
     lambda r: r.eval("return {1, 'a', {2.9, false}}", 0),
     lambda r: r.function_list(),
+    lambda r: r.eval("return {redis.pcall('nosuch'), {redis.pcall('lpush', KEYS[1], 1)}}", 1, "key"),
     lambda r: r.config_get("maxmemory*"),
     lambda r: r.config_set("maxmemory", "100mb"),
     lambda r: r.client_setname("name"),
@@ -72,6 +73,8 @@ STEPS = [
     lambda r: r.slowlog_reset(),
     lambda r: r.execute_command("object encoding", "a"),
     lambda r: r.execute_command("get", "a"),
+    lambda r: r.execute_command("SPOP", "set", 9),
+    lambda r: r.command_getkeysandflags("SET", "key", "value"),
     lambda r: r.publish("nobody", "hears"),
     lambda r: r.lpush("a", 1),
     lambda r: r.set("key", None),
@@ -85,7 +88,12 @@ STEPS = [
     lambda r: r.pipeline(transaction=False).lpush("p", 2).get("p").execute(),
     lambda r: r.pipeline().execute(),
     lambda r: r.pipeline().watch("p"),
-    lambda r: r.pipeline().xadd("stream", {"a": 1}, id="2-1").dump("a").client_getname().execute(),
+    lambda r: r.pipeline().client_setname("other").client_getname().execute(),
+    lambda r: r.pipeline().xadd("stream", {"a": 1}, id="2-1").dump("a").execute(),
+    lambda r: r.watch("p"),
+    lambda r: r.execute_command("MULTI"),
+    lambda r: r.set("p", 7),
+    lambda r: r.execute_command("EXEC"),
 ]
 # ... whose values are looked into, so that they can't be awaited.
 SYNC_STEPS = [
@@ -95,21 +103,36 @@ SYNC_STEPS = [
     lambda r: r.xinfo_stream("stream")["length"],
     lambda r: r.register_script("return {KEYS[1], ARGV[1]}")(keys=["k"], args=["v"]),
     lambda r: r.info("replication")["role"],
-    lambda r: r.client_info()["name"],
+    lambda r: (r.client_setname("name"), r.client_info()["name"]),
+    lambda r: r.client_info()["lib-name"],
+    lambda r: r.client_kill_filter(_id=r.client_id(), skipme=True),
     lambda r: r.time()[0] > 0,
     lambda r: r.restore("restored", 0, r.dump("a")),
     lambda r: r.memory_usage("a") > 0,
     lambda r: r.command_count() > 300,
     lambda r: [repr(value) for value in r.pipeline().set("p", 1).lpush("p", 2).execute(raise_on_error=False)],
     lambda r: r.transaction(lambda pipe: (pipe.multi(), pipe.incr("p")), "p"),
+    lambda r: r.select(5),
+    lambda r: r.get("p"),
+    lambda r: r.set("p", "of 5"),
+    lambda r: r.dump("p"),
+    lambda r: r.pipeline().get("p").execute(),
+    lambda r: r.client_info()["db"],
     lambda r: r.flushdb(),
     lambda r: r.dbsize(),
 ]
 
 
+def plain(value):
+    """With errors in lists in a form that can be compared."""
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    return (type(value), str(value)) if isinstance(value, Exception) else value
+
+
 def outcome(step, client):
     try:
-        return step(client)
+        return plain(step(client))
     except redis.DataError:
         return redis.DataError              # in other words with hiredis's packer
     except (redis.RedisError, UnicodeError) as error:
@@ -213,11 +236,46 @@ def test_options_of_sockets_are_kept_or_ignored(server):
         assert client.get_connection_kwargs()["host"] == "example.org"
 
 
-def test_a_cache_is_refused(server):
+def test_client_id_is_that_of_who_waits(client):
+    waiting = threading.Thread(target=client.blpop, args=("nosuch", 10))
+    name = client.client_id()
+    waiting.start()
+    end = time.monotonic() + 10
+    while not client.client_unblock(name) and time.monotonic() < end:
+        time.sleep(0.01)
+    waiting.join(5)
+    assert not waiting.is_alive()
+
+
+@pytest.mark.parametrize("options", [{}, {"password": "right"}, {"password": "wrong"}, {"username": "nobody"},
+                                     {"username": "default", "password": "right"}], ids=str)
+@pytest.mark.parametrize("password", ["", "right"])
+@pytest.mark.parametrize("protocol", [2, 3])
+def test_passwords_are_those_of_redis_py(password, protocol, options):
+    """But a client in the same process need not have one."""
+    with fastredis.Server(requirepass=password) as server:
+        client = redis.Redis(port=server.port, protocol=protocol, **options)
+        direct = fastredis.connect(server, protocol=protocol, **options)
+        expected = outcome(lambda r: r.ping(), client) if options or not password else True
+        assert outcome(lambda r: r.ping(), direct) == expected
+
+
+def test_a_cache(server):
+    """redis-py's, which keeps what was read until the engine says that it has changed."""
     from redis.cache import CacheConfig
 
-    with pytest.raises(redis.RedisError, match="no client-side caching"):
-        fastredis.connect(server, cache_config=CacheConfig())
+    with fastredis.connect(server, protocol=3, cache_config=CacheConfig(max_size=10)) as client, \
+            fastredis.connect(server) as other:
+        other.set("a", 1)
+        assert client.get("a") == b"1" == client.get("a") and client.get_cache().size == 1
+        assert other.info("stats")["tracking_total_keys"] == 1
+        other.set("a", 2)
+        assert client.get("a") == b"2"
+        assert client.mget("a", "b") == [b"2", None]
+        client.pipeline().set("a", 3).execute()
+        assert client.get("a") == b"3"
+        other.flushall()
+        assert client.get("a") is None
 
 
 def test_subclasses(server):
@@ -230,11 +288,16 @@ def test_subclasses(server):
         assert client.get("key") == b"1"
 
 
-def test_a_timeout(server):
-    with fastredis.connect(server, single_connection_client=True, socket_timeout=0.1) as client:
+@pytest.mark.parametrize("options", [{}, {"single_connection_client": True}], ids=str)
+def test_a_timeout(server, options):
+    """What it was waited for is given up: nobody takes what comes later."""
+    with fastredis.connect(server, socket_timeout=0.1, **options) as client:
         with pytest.raises(redis.TimeoutError):
             client.blpop("nosuch", 0)
-        assert client.ping()
+        assert client.rpush("nosuch", 1) == 1 and client.delete("nosuch") == 1
+        with pytest.raises(redis.TimeoutError):
+            client.pipeline(transaction=False).client_pause(10_000).set("key", 1).execute()
+    server.engine.execute("CLIENT", "UNPAUSE")
 
 
 def test_the_server_is_gone():
@@ -258,7 +321,7 @@ def test_the_server_is_gone():
 
 async def async_outcome(step, client):
     try:
-        return await step(client)
+        return plain(await step(client))
     except redis.DataError:
         return redis.DataError
     except (redis.RedisError, UnicodeError, TypeError) as error:
@@ -310,6 +373,17 @@ def test_async_waiting_and_messages(server):
             await use(here)
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("options", [{}, {"single_connection_client": True}], ids=str)
+def test_an_async_timeout(server, options):
+    async def main():
+        async with fastredis.aconnect(server, socket_timeout=0.1, **options) as client:
+            with pytest.raises(redis.TimeoutError):
+                await client.blpop("nosuch", 0)
+            assert await client.rpush("nosuch", 1) == 1 and await client.delete("nosuch") == 1
+
+    asyncio.run(main())
 
 
 def test_async_pool(server):

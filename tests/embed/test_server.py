@@ -52,7 +52,26 @@ def test_settings():
             redis.Redis(port=server.port).ping()
 
 
-@pytest.mark.parametrize("settings", [{"nosuch": 1}, {"maxmemory": "much"}, {"port": -1}, {"user": "default on >x"}])
+def test_users():
+    users = {"app": "on >secret ~app:* +@all", "reader": ["on", "nopass", "~*", "+@read", "(~log +append)"]}
+    with fastredis.Server(users=users) as server, redis.Redis(port=server.port, username="app", password="secret",
+                                                              decode_responses=True) as app:
+        assert app.set("app:1", 1)
+        with pytest.raises(redis.exceptions.NoPermissionError):
+            app.set("other", 1)
+        assert app.acl_getuser("reader")["selectors"] == [["commands", "-@all +append", "keys", "~log", "channels", ""]]
+        with pytest.raises(fastredis.SettingError, match="ACL SETUSER"):
+            server.set(users={"app": "off"})
+
+
+def test_users_that_cannot_be():
+    with pytest.raises(fastredis.SettingError, match="no-such"), fastredis.Server(users={"app": "no-such-rule"}):
+        pass
+    with pytest.raises(fastredis.SettingError, match="only users"):
+        fastredis.Server(people={"app": "on"})
+
+
+@pytest.mark.parametrize("settings", [{"nosuch": 1}, {"maxmemory": "much"}, {"port": -1}])
 def test_wrong_settings_are_refused_at_once(settings):
     with pytest.raises(fastredis.SettingError) as raised:
         fastredis.Server(**settings)

@@ -96,16 +96,20 @@ def test_a_blocked_client_waits_for_what_it_took(server):
 
 
 def test_a_script_keeps_no_writer_waiting(server):
-    """Neither one of the turn in which it begins, nor one whose fsync is under way then."""
-    with server.client() as first, server.client() as writer, server.client() as other, server.client() as third:
-        first.call("CONFIG", "SET", "busy-reply-threshold", 100)
+    """Neither those of the turn in which it begins, nor those whose fsync is under way then."""
+    with (server.client() as writer, server.client() as other, server.client() as third,
+          contextlib.ExitStack() as stack):
+        first = [stack.enter_context(server.client()) for _ in range(40)]
+        other.call("CONFIG", "SET", "busy-reply-threshold", 100)
         with failing(server, "fdatasync:delay_enter=200000"):
-            first.send("SET", "k", "v")
+            with held(server.pid):
+                for client in first:
+                    client.send("SET", "k", "v")
             wait_until(lambda: third.call("GET", "k") == b"v")
             with held(server.pid):
                 writer.send("SET", "l", "w")
                 other.send("EVAL", "while true do end", 0)
-            assert first.read() == OK and writer.read() == OK
+            assert [client.read() for client in first] == [OK] * 40 and writer.read() == OK
         assert writer.call("SCRIPT", "KILL") == OK
         assert "killed" in other.read()
 

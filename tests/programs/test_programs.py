@@ -37,4 +37,4 @@ def run(command, server, folder):
 
 def test_there_are_programs():
     assert {"celery", "redis_py", "limits", "rq", "taskiq", "docket"} <= set(NAMES)
-    assert {"bullmq", "socketio"} <= set(NODE_NAMES)
+    assert {"bullmq", "caching", "socketio"} <= set(NODE_NAMES)

@@ -1,4 +1,4 @@
-"""redis-py: locks, scripts, pipelines with scripts; also asynchronously, and in protocol 3."""
+"""redis-py: locks, scripts, pipelines with scripts; also asynchronously, and in protocol 3. Its client-side cache."""
 import asyncio
 import sys
 import threading
@@ -6,6 +6,7 @@ import time
 
 import redis
 import redis.asyncio
+from redis.cache import CacheConfig
 from redis.exceptions import LockError, LockNotOwnedError, NoScriptError, ResponseError
 
 PORT = int(sys.argv[1])
@@ -79,6 +80,28 @@ def scripts(r):
     assert r.script_exists(sha, "f" * 40) == [True, False]
 
 
+def caching(other):
+    """What others change is gone from the client's cache."""
+    with redis.Redis(port=PORT, protocol=3, cache_config=CacheConfig(max_size=100)) as r:
+        other.set("cached", 1)
+        assert r.get("cached") == b"1" == r.get("cached")
+        assert r.get_cache().size == 1
+        other.set("cached", 2)
+        assert wait_for(lambda: r.get("cached") == b"2")
+        assert r.mget("cached", "none") == [b"2", None]
+        other.set("none", 3)
+        assert wait_for(lambda: r.mget("cached", "none") == [b"2", b"3"])
+        other.flushall()
+        assert wait_for(lambda: r.get("cached") is None)
+
+
+def wait_for(condition):
+    end = time.monotonic() + 10
+    while time.monotonic() < end and not condition():
+        time.sleep(0.01)
+    return condition()
+
+
 async def asynchronous(protocol):
     r = redis.asyncio.Redis(port=PORT, protocol=protocol)
     async with r.lock("alock", timeout=3):
@@ -95,4 +118,6 @@ for version in (2, 3):
         locks(client)
         a_lock_under_contention(client)
         scripts(client)
+        if version == 3 and client.info("server")["redis_version"] >= "7.4":    # redis-py refuses older ones
+            caching(client)
     asyncio.run(asynchronous(version))

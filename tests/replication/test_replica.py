@@ -18,7 +18,7 @@ from tests.rows import OK
 from tests.servers import fastredis_server, free_port
 
 ID_A, ID_B = "a" * 40, "b" * 40
-MARK = b"m" * 40
+MARK = b"da39a3ee5e6b4b0d3255bfef95601890afd80709"    # not 40 times one byte, which the data may end in
 MODES = ["disabled", "on-empty-db", "swapdb", "flush-before-load"]
 QUICK = ("--repl-diskless-sync-delay", "0")
 ACK_SECONDS = 5

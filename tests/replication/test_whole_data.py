@@ -121,7 +121,7 @@ def test_what_a_failed_load_leaves_is_not_saved(replica, master, rdb, slow_rdb, 
     if how == "master":
         assert client.call("REPLICAOF", "NO", "ONE") == OK
         assert client.call("SET", "new", 1) == OK
-        assert client.call("SAVE") == OK
+        wait_until(lambda: client.call("SAVE") == OK, "the save that was scheduled does not end")
         assert client.call("DEBUG", "RELOAD") == OK
         assert content(client) == {(0, b"new"): ("string", b"1", -1)}
         return

@@ -63,22 +63,18 @@ with lupa.allow_lua_module_loading():       # its names are in view of all libra
 assert lua51.LuaRuntime().eval("1 + 1") == 2
 import fastredis
 with fastredis.Server(unixsocket=None) as server:
-    try:
-        for i in range(100):
-            assert server.engine.execute("EVAL", "return redis.call('INCR', KEYS[1])", 1, "n") == i + 1
-    except fastredis.ReplyError as error:
-        assert "another Lua in this process hides it" in server.log, error
-        print("none")
+    for i in range(100):
+        assert server.engine.execute("EVAL", "return redis.call('INCR', KEYS[1])", 1, "n") == i + 1
 assert lua51.LuaRuntime().eval("1 + 1") == 2
 print("done")
 """
 
 
 def test_another_lua_in_the_process():
-    """Each calls its own functions. Where the system can't have that, there are no scripts, but no crash either."""
+    """Each calls its own functions. Where the system can't have that, scripts run on the one that is there already."""
     done = subprocess.run([sys.executable, "-c", OTHER], cwd=REPOSITORY, capture_output=True, text=True, timeout=60,
                           check=True)
-    assert done.stdout.split() == (["none", "done"] if os.environ.get("FASTREDIS_BUILD") == "asan" else ["done"])
+    assert done.stdout == "done\n"
 
 
 # ---- None

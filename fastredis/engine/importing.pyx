@@ -1,0 +1,1 @@
+"""import-mode. The design comment is in importing.pxd, and all that runs."""
