@@ -149,7 +149,17 @@ class Local:
         self.engine.clock.advance(ms)
 
     def settled_memory(self):
-        """used_memory once all that is freed in slices is gone; of a new connection, as one that waited keeps room."""
+        """used_memory once all that is freed in slices is gone; of a new connection, as one that waited keeps room.
+
+        The engine keeps room for the replies to who waited, too: a client waits here, as whether others did (COPY of a
+        big value) depends on time.
+        """
+        waiter, client = self.client(), self.client()
+        waiter.send("BLPOP", "settled_memory", 0)
+        client.call("RPUSH", "settled_memory", "x")
+        assert waiter.read() == [b"settled_memory", b"x"]
+        waiter.close()
+        client.close()
         for _ in range(100):
             self.engine.free_slice()
         self.notes.take()

@@ -386,11 +386,13 @@ cdef class Tracking(Tracker):
             self.emptied_now = False
             for c, mode in list(self.modes.items()):
                 self.tell_emptied(c, mode)
-        for audience in list(self.prefixes.values()):
-            if audience.changed:
-                changed, audience.changed = audience.changed, {}
-                for c in list(audience.clients):
-                    self.tell_names(c, changed)
+        for prefix in sorted([prefix for prefix, audience in self.prefixes.items() if audience.changed]):
+            audience = self.prefixes.get(prefix)
+            if audience is None:
+                continue            # who heard of it went when told of another
+            changed, audience.changed = audience.changed, {}
+            for c in list(audience.clients):
+                self.tell_names(c, changed)
         return 0
 
     cdef Reply message(self, Client c):
