@@ -23,11 +23,14 @@ test: compile $(VENV)/.peers $(VENV)/.docs  ## run all tests
 quicktest: compile  ## run the tests that take no more than seconds each
 	$(BIN)/python -m pytest -x -m "not slow" $(ARGS)
 
+# With bytecode, as pip leaves it: some have Python told to write none.
 build: $(VENV)/.ready  ## build the server
 	@$(BIN)/python setup.py -q build_ext --inplace -j $(JOBS)
+	@$(BIN)/python -m compileall -q fastredis
 
 compile: $(VENV)/.tests  ## build the server, and what the tests look into it with
 	@FASTREDIS_PROBES=1 $(BIN)/python setup.py -q build_ext --inplace -j $(JOBS)
+	@$(BIN)/python -m compileall -q fastredis
 
 # The other builds, and the tests on them, live in a copy below build/: none disturbs the release build.
 debug refnanny asan: $(VENV)/.tests  ## run all tests on another build

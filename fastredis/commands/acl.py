@@ -1,7 +1,7 @@
 """ACL: users and what they may do. What stands behind it is in fastredis.engine.acl."""
 
 import math
-import secrets
+import os
 
 from fastredis.commands.help_text import help_lines
 from fastredis.engine.acl.access import dry_run
@@ -161,7 +161,7 @@ def cmd_acl_genpass(c):
         raise ErrorReply("ERR ACL GENPASS argument must be the number of bits for the output password, a positive "
                          f"number up to {MOST_BITS}")
     digits = math.ceil(bits / 4)
-    c.reply(secrets.token_hex(digits)[:digits].encode())
+    c.reply(os.urandom(digits).hex()[:digits].encode())
 
 
 declare(

@@ -8,11 +8,9 @@ A Config belongs to one engine. Readers ask it by attribute or key: `config.maxm
 `config["maxmemory-policy"]`; whoever must act on a change registers with `on_change`.
 """
 
-import glob
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastredis.config.table import DEPRECATED, PARAMETERS
 from fastredis.config.types import (
@@ -55,8 +53,7 @@ class UnreadableConfigError(FatalConfigError):
     """A configuration file cannot be opened; `line` is the include that names it, if one does."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """A line of configuration and where it stands (see FatalConfigError)."""
 
     text: str
@@ -65,8 +62,7 @@ class Line:
     file_line: int
 
 
-@dataclass(frozen=True, slots=True)
-class Directive:
+class Directive(NamedTuple):
     """A line that concerns another module: that module validates it, and raises `directive.fatal(reason)`."""
 
     argv: list[str]
@@ -374,6 +370,8 @@ class Config:
         """Read the files that a path with wildcards names (none is fine), or the one that a plain path names."""
         if len(including) >= MAX_INCLUDE_DEPTH:
             raise FatalConfigError("Too many nested includes", line)
+        import glob
+
         pattern = self["dir"].absolute(pattern)
         paths = sorted(glob.glob(pattern)) if any(char in pattern for char in "*?[") else [pattern]
         source = _Source()

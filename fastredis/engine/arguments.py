@@ -5,8 +5,7 @@ Source: https://redis.io/docs/latest/develop/reference/command-arguments/
 
 import functools
 import re
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastredis.engine.reply import Status
 
@@ -33,8 +32,7 @@ from fastredis.engine.reply import Status
 ARGUMENT_TYPES = ("string", "integer", "double", "key", "pattern", "unix-time", "pure-token", "oneof", "block")
 
 
-@dataclass(frozen=True, slots=True)
-class Argument:
+class Argument(NamedTuple):
     """One argument of a command as COMMAND DOCS describes it; `arguments` are those of a oneof or a block."""
 
     name: str
@@ -50,8 +48,7 @@ class Argument:
     arguments: tuple["Argument", ...] = ()
 
 
-_LEXEME = re.compile(
-    r"""\s*(?:
+_LEXEME = r"""\s*(?:
       (?P<name>    [a-z][a-z0-9_-]* )
     | (?P<word>    [A-Z][A-Z0-9_-]* )
     | (?P<quoted>  "[^"]*" )
@@ -59,9 +56,7 @@ _LEXEME = re.compile(
     | (?P<version> [0-9]+(?:\.[0-9]+)* )
     | (?P<mark>    \.\.\. | [][(){}|=:\#@-] )
     | (?P<end>     $ )
-    )""",
-    re.VERBOSE,
-)
+    )"""
 
 
 class _ArgumentParser:
@@ -77,7 +72,7 @@ class _ArgumentParser:
     def advance(self) -> str:
         """Go to the next lexeme; returns the text of the one left behind."""
         left_behind = self.text
-        match = _LEXEME.match(self.source, self.position)
+        match = re.compile(_LEXEME, re.VERBOSE).match(self.source, self.position)
         if not match:
             raise ValueError(f"unexpected character at {self.position} of {self.source!r}")
         self.kind, self.text = match.lastgroup, match[match.lastgroup]

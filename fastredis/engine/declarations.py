@@ -11,7 +11,7 @@ Source: https://redis.io/docs/latest/develop/reference/key-specs/ and /commands/
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, NamedTuple
 
 from fastredis.engine import keys
 from fastredis.engine.arguments import argument_docs, parse_args
@@ -128,49 +128,47 @@ def acl_categories(flags: int, group: str, extra: Iterable[str] = ()) -> set[str
 # Where a command's keys are, and what it does to them; engine/keys.pxd explains it and finds them.
 
 
-@dataclass(frozen=True, slots=True)
-class Index:
+class Index(NamedTuple):
     """The first key is argv[index]."""
 
-    kind: ClassVar[int] = keys.FROM_INDEX
+    kind = keys.FROM_INDEX
     index: int
 
 
-@dataclass(frozen=True, slots=True)
-class Keyword:
+class Keyword(NamedTuple):
     """The first key follows a keyword, searched from argv[startfrom]; backwards if startfrom is negative."""
 
-    kind: ClassVar[int] = keys.FROM_KEYWORD
+    kind = keys.FROM_KEYWORD
     keyword: str
     startfrom: int
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
+class Range(NamedTuple):
     """Keys from the first to the last, every keystep-th argument.
 
     lastkey >= 0 counts from the first key, < 0 from the end of argv. A limit above 1 (with lastkey -1) ends the
     range after that fraction of the arguments: XREAD's ids follow as many keys.
     """
 
-    kind: ClassVar[int] = keys.RANGE
+    kind = keys.RANGE
     lastkey: int
     keystep: int = 1
     limit: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class KeyNum:
+ONE_KEY = Range(0)
+
+
+class KeyNum(NamedTuple):
     """As many keys as an argument says: its offset and that of the first key count from where the search began."""
 
-    kind: ClassVar[int] = keys.KEY_NUMBER
+    kind = keys.KEY_NUMBER
     keynumidx: int
     firstkey: int
     keystep: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class KeySpec:
+class KeySpec(NamedTuple):
     """One place where a command has keys. begin and find are None where no rule finds them (SORT's BY pattern)."""
 
     flags: tuple[str, ...]
@@ -192,7 +190,7 @@ def key_flags(text: str) -> tuple[str, ...]:
 
 def key_at(index: int, flags: str, notes: str | None = None, finder=None) -> KeySpec:
     """One key at argv[index]."""
-    return KeySpec(key_flags(flags), Index(index), Range(0), notes, finder)
+    return KeySpec(key_flags(flags), Index(index), ONE_KEY, notes, finder)
 
 
 def key_range(index: int, lastkey: int, keystep: int, flags: str, limit: int = 0, notes: str | None = None) -> KeySpec:
@@ -206,7 +204,7 @@ def key_count(index: int, flags: str, keystep: int = 1, notes: str | None = None
 
 
 def key_after(
-    keyword: str, startfrom: int, flags: str, find: Range = Range(0), finder=None, loose: bool = False
+    keyword: str, startfrom: int, flags: str, find: Range = ONE_KEY, finder=None, loose: bool = False
 ) -> KeySpec:
     """Keys after a keyword (see Keyword); loose: the word may also be another argument's value."""
     return KeySpec(key_flags(flags), Keyword(keyword, startfrom), find, None, finder, loose)

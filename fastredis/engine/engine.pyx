@@ -1,6 +1,5 @@
 """The engine: one owner of all state. The design comment is in engine.pxd."""
 import os
-import secrets
 import traceback
 from collections import deque
 
@@ -349,7 +348,7 @@ cdef class Engine(Listener):
         self.errors = {}
         self.disk_errors = {}
         self.unlimited = self.default_user = User(b"default")
-        self.run_id = secrets.token_hex(20)
+        self.run_id = os.urandom(20).hex()
         self.host = Host()
         self.replication = Peers()
 

@@ -10,7 +10,6 @@ a time. The metrics are written in slices of SLICE_SECONDS, between which client
 import asyncio
 import time
 from collections.abc import Callable
-from http import HTTPStatus
 
 from fastredis.config.config import Config, ConfigError
 from fastredis.engine.inspect import is_loading
@@ -24,6 +23,9 @@ SLICE_SECONDS = 0.001
 ACCEPTED_AT_ONCE = 4        # in a turn of the loop
 BACKLOG = 32
 PLAIN = "text/plain; charset=utf-8"
+OK, UNAVAILABLE = "200 OK", "503 Service Unavailable"
+BAD_REQUEST, NOT_FOUND, NOT_ALLOWED = "400 Bad Request", "404 Not Found", "405 Method Not Allowed"
+HEAD_TOO_LARGE = "431 Request Header Fields Too Large"
 MISSING = "metrics-port needs the package prometheus-client: pip install 'fastredis-server[metrics]'"
 INDEX = "/metrics  for Prometheus\n/healthz  whether this server answers\n/readyz   whether it is of use\n"
 
@@ -57,7 +59,7 @@ class Connection(asyncio.Protocol):
             self._asked = True
             self._serve(head)
         elif len(self._head) > MOST_HEAD:
-            self._answer(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+            self._answer(HEAD_TOO_LARGE)
 
     def eof_received(self) -> bool:
         self._heard_all = True
@@ -84,11 +86,11 @@ class Connection(asyncio.Protocol):
     def _serve(self, head: bytes) -> None:
         words = head.partition(b"\r\n")[0].split(b" ")
         if len(head) > MOST_HEAD:
-            self._answer(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+            self._answer(HEAD_TOO_LARGE)
         elif len(words) != 3 or not words[2].startswith(b"HTTP/1."):
-            self._answer(HTTPStatus.BAD_REQUEST)
+            self._answer(BAD_REQUEST)
         elif words[0] not in (b"GET", b"HEAD"):
-            self._answer(HTTPStatus.METHOD_NOT_ALLOWED)
+            self._answer(NOT_ALLOWED)
         else:
             self._serve_path(words[1].partition(b"?")[0].decode("latin-1"), words[0] == b"HEAD")
 
@@ -97,14 +99,14 @@ class Connection(asyncio.Protocol):
         if path == "/metrics":
             self._work = self._endpoint.loop.create_task(self._metrics(answer))
         elif path == "/healthz":
-            answer(HTTPStatus.OK, b"ok\n")
+            answer(OK, b"ok\n")
         elif path == "/readyz":
             reason = obstacle(self._endpoint.engine)
-            answer(HTTPStatus.SERVICE_UNAVAILABLE if reason else HTTPStatus.OK, (reason or "ok").encode() + b"\n")
+            answer(UNAVAILABLE if reason else OK, (reason or "ok").encode() + b"\n")
         elif path == "/":
-            answer(HTTPStatus.OK, INDEX.encode())
+            answer(OK, INDEX.encode())
         else:
-            answer(HTTPStatus.NOT_FOUND)
+            answer(NOT_FOUND)
 
     async def _metrics(self, answer: Callable[..., None]) -> None:
         from fastredis.exporter.families import CONTENT_TYPE_LATEST, all_families, written
@@ -116,24 +118,24 @@ class Connection(asyncio.Protocol):
             if time.monotonic() > until:
                 await asyncio.sleep(0)
                 until = time.monotonic() + SLICE_SECONDS
-        answer(HTTPStatus.OK, b"".join(parts), CONTENT_TYPE_LATEST)
+        answer(OK, b"".join(parts), CONTENT_TYPE_LATEST)
 
     # --- answers ----------------------------------------------------------------------------
 
-    def _answer_head(self, status: HTTPStatus, body: bytes | None = None, kind: str = PLAIN) -> None:
+    def _answer_head(self, status: str, body: bytes | None = None, kind: str = PLAIN) -> None:
         self._answer(status, body, kind, without_body=True)
 
-    def _answer(self, status: HTTPStatus, body: bytes | None = None, kind: str = PLAIN, without_body: bool = False
+    def _answer(self, status: str, body: bytes | None = None, kind: str = PLAIN, without_body: bool = False
                 ) -> None:
         """Answer. body: without one, the status in words."""
         self._asked = self._answered = True
         if self._transport is None or self._transport.is_closing():
             return
         if body is None:
-            body = status.phrase.encode() + b"\n"
-        lines = [f"HTTP/1.1 {status.value} {status.phrase}", f"Content-Type: {kind}", f"Content-Length: {len(body)}",
+            body = status.partition(" ")[2].encode() + b"\n"
+        lines = [f"HTTP/1.1 {status}", f"Content-Type: {kind}", f"Content-Length: {len(body)}",
                  "Cache-Control: no-store", "Connection: close"]
-        if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        if status == NOT_ALLOWED:
             lines.append("Allow: GET, HEAD")
         self._wait()
         self._transport.write("\r\n".join(lines).encode() + b"\r\n\r\n" + (b"" if without_body else body))

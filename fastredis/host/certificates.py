@@ -6,7 +6,6 @@ Source: RFC 5280, section 4.1; X.690 for DER
 """
 
 import base64
-import calendar
 import re
 from typing import NamedTuple
 
@@ -72,6 +71,8 @@ def take(parts: list[Item], tag: int) -> bytes:
 
 def moment(item: Item) -> int:
     """A UTCTime or a GeneralizedTime."""
+    import calendar
+
     text = item.data.decode("ascii")
     if item.tag == UTC_TIME:
         text = ("20" if int(text[:2]) < CENTURY else "19") + text

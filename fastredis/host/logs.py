@@ -6,7 +6,6 @@
 With `log-format logfmt` or `json` a line has the same as Valkey's fields: pid, role, timestamp, level, message.
 """
 
-import json
 import os
 import time
 from dataclasses import dataclass
@@ -111,6 +110,8 @@ class Logger:
             fields = f'pid={pid} role={ROLE_NAMES[role]} timestamp="{stamp}" level={LEVEL_NAMES[level]}'
             return f'{fields} message="{text.translate(LOGFMT_UNSAFE)}"\n'
         if style == "json":
+            import json
+
             message = to_bytes(text).decode("utf-8", "replace")     # JSON is UTF-8, whatever a name is
             fields = {"pid": pid, "role": ROLE_NAMES[role], "timestamp": stamp, "level": LEVEL_NAMES[level],
                       "message": message}

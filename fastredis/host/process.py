@@ -6,7 +6,6 @@ import re
 import signal
 import socket
 import sys
-import tempfile
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -92,6 +91,8 @@ def heap_figures() -> Any:
 
 def small_objects_report() -> str:
     """What CPython's allocator of small objects says of itself. It writes to stderr and nowhere else."""
+    import tempfile
+
     with tempfile.TemporaryFile() as report:
         kept = os.dup(2)
         os.dup2(report.fileno(), 2)

@@ -10,7 +10,6 @@ whose OpenSSL can't be called has no such settings, and refuses them.
 Sources: https://valkey.io/topics/tls/, redis.io/docs/latest/operate/oss_and_stack/management/security/encryption
 """
 
-import ctypes
 import functools
 import hashlib
 import os
@@ -84,6 +83,8 @@ class Native:
     """Functions of OpenSSL, in the library that Python's module uses. Errors: TlsError if that can't be called."""
 
     def __init__(self) -> None:
+        import ctypes
+
         module = ssl._ssl                   # type: ignore[attr-defined]
         try:
             library = ctypes.CDLL(getattr(module, "__file__", None))
@@ -108,6 +109,8 @@ def native() -> Native | None:
 
 def address_of(context: ssl.SSLContext) -> int:
     """Where the SSL_CTX is: CPython's object begins with it, behind what all objects have."""
+    import ctypes
+
     return ctypes.c_void_p.from_address(id(context) + object.__basicsize__).value or 0
 
 

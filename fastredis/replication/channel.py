@@ -23,8 +23,6 @@ from collections.abc import Generator
 from ssl import SSLError
 from typing import NamedTuple
 
-import hiredis
-
 from fastredis.host.sockets import look_up, tune
 from fastredis.host.tls_transport import connect_tls, name_of
 from fastredis.replication.receiving import SyncFailed, Transfer, Wait
@@ -44,6 +42,8 @@ def request(*words: str | bytes) -> bytes:
 
 def answer_text(line: bytes) -> str:
     """A line of an answer as text, with the + or - that it begins with."""
+    import hiredis
+
     reader = hiredis.Reader(encoding="utf-8", errors="replace", notEnoughData="")
     reader.feed(line + b"\r\n")
     try:

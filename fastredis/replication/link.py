@@ -17,7 +17,6 @@ Source: https://redis.io/docs/latest/operate/oss_and_stack/management/replicatio
 import asyncio
 import enum
 import os
-import secrets
 import signal
 import time
 from collections.abc import Generator
@@ -389,7 +388,7 @@ class Link:
         self._database = database if 0 <= database < self.engine.database_count else 0
         self.engine.start_turn()
         try:
-            replication.adopt(replid or secrets.token_hex(ID_SIZE // 2), offset, self._database)
+            replication.adopt(replid or os.urandom(ID_SIZE // 2).hex(), offset, self._database)
         finally:
             self.engine.finish_turn()
         replication.can_resume = self._acknowledges = bool(replid)

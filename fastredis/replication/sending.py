@@ -12,7 +12,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import secrets
 import select
 import signal
 import socket
@@ -40,7 +39,7 @@ class SocketTransfer:
         self.everyone = tuple(replicas)
         self.replicas = list(replicas)
         self.form = sync.form_of(replicas[0])
-        self.mark = secrets.token_hex(MARK_BYTES // 2).encode()
+        self.mark = os.urandom(MARK_BYTES // 2).hex().encode()
         self.child: Child | None = None
 
     def _write(self, child: Child, target, write) -> bool:

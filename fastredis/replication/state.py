@@ -7,7 +7,7 @@ A replica that knows a part of this history needs only the rest. REPLICAOF NO ON
 remembers the old one, and a master that becomes a replica asks its master to go on from its own.
 """
 
-import secrets
+import os
 import time
 from collections.abc import Sequence
 
@@ -34,7 +34,7 @@ GATE_SETTINGS = ("replica-read-only", "replica-serve-stale-data", "min-replicas-
 
 def new_id() -> str:
     """Of a history: 40 hexadecimal digits."""
-    return secrets.token_hex(20)
+    return os.urandom(20).hex()
 
 
 class Replication(Peers):

@@ -6,7 +6,7 @@ do not know. All is drawn from one seed. Deadlines are long over or far away, so
 import random
 import re
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from fastredis.engine.command import declared_commands
 
@@ -92,7 +92,7 @@ def pruned(argument, tokens):
     if argument.type == "block" and any(found is None and not part.optional for part, found in parts):
         return None
     left = tuple(found for _, found in parts if found is not None)
-    return replace(argument, arguments=left) if left else None
+    return argument._replace(arguments=left) if left else None
 
 
 def peer_facts(client):
