@@ -361,6 +361,22 @@ def test_maxmemory_clients_closes_the_largest(fresh_server):
             assert small.call("PING") == Status("PONG")
 
 
+def test_a_lower_maxmemory_clients_holds_at_once(either_server):
+    """Also for who is in the middle of a big argument, of which `qbuf` tells."""
+    def waiting():
+        return client.call("CLIENT", "LIST").count(b" qbuf=1000000 ")
+    server = either_server()
+    with server.client() as client, ExitStack() as stack:
+        assert client.call("CLIENT", "NO-EVICT", "on") == OK
+        for _ in range(4):
+            stack.enter_context(server.client()).send_raw(b"*2\r\n$1000000\r\n" + b"x" * 1_000_000)
+        wait_until(lambda: waiting() == 4)
+        assert client.call("CONFIG", "SET", "maxmemory-clients", "2500000") == OK
+        left = waiting()
+        assert left in (1, 2)           # redis-server makes more room than the argument needs
+        assert info(client)["evicted_clients"] == str(4 - left)
+
+
 def test_clients_go_before_keys(fresh_server):
     """What evicted clients were not sent counts no more, so that no key has to go for it."""
     server = fresh_server("--maxmemory", "11mb", "--maxmemory-policy", "allkeys-lru", "--maxmemory-clients", "3mb")

@@ -9,6 +9,7 @@ Source: https://redis.io/docs/latest/commands/client-list/
 from libc.stdint cimport int64_t
 from libc.string cimport strlen
 
+from fastredis._resp cimport BIG_ARG
 from fastredis.engine.client cimport Client
 from fastredis.engine.command cimport Command
 from fastredis.engine.connection cimport Connection
@@ -152,7 +153,7 @@ cdef int put_memory(Reply out, Connection c, int64_t argv_bytes) except -1:
         unsent = c.transport.get_write_buffer_size()
     put_int(out, b" multi=", queue.count if queue is not None else -1)
     put_int(out, b" watch=", watch_count(c))
-    put_int(out, b" qbuf=", c.query_size)
+    put_int(out, b" qbuf=", c.query_size - (c.parser.pos if c.parser.bulk_size >= BIG_ARG else 0))
     put_int(out, b" qbuf-free=", c.query_room - c.query_size)
     put_int(out, b" argv-mem=", argv_bytes)
     put_int(out, b" multi-mem=", queued)

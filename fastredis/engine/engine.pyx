@@ -396,6 +396,8 @@ cdef class Engine(Listener):
         self.evictor.configure(config)
         self.command_log.configure(config)
         self.tracking.configure(config)
+        if core.client_memory > core.client_limit:
+            self.evictor.evict_clients()
 
     def configure_limits(self, config):
         """Take over at which sizes values change their encoding."""
