@@ -58,12 +58,8 @@ CLOSING_TURNS = 3       # of the loop, until all that close their sockets have d
 class ClientProtocol(Connection, asyncio.Protocol):
     """A connection as asyncio's transports know it; all of it is in Connection, but who may be served."""
 
-    def __init__(self, server: "Server"):
-        super().__init__(server.engine)
-        self._server = server
-
     def admit(self, transport: asyncio.Transport) -> bytes | None:
-        return self._server.admit(self, transport)
+        return self.engine.host.admit(self, transport)
 
 
 class Server(Host):
@@ -141,7 +137,7 @@ class Server(Host):
         return self.tcp.listeners + self.tls_port.listeners + unix
 
     def new_connection(self) -> ClientProtocol:
-        return ClientProtocol(self)
+        return ClientProtocol(self.engine)
 
     def _listen_on(self, kind: Port) -> bool:
         """Listen where `bind` and the port's setting say now."""
@@ -239,26 +235,28 @@ class Server(Host):
 
     def admit(self, client: Connection, transport: asyncio.Transport) -> bytes | None:
         """Note a new client's addresses; returns protocol to refuse it with, or None."""
-        sock = transport.get_extra_info("socket")
-        if sock.family == socket.AF_UNIX:
+        sock, config = transport.get_extra_info("socket"), self.config
+        peer = transport.get_extra_info("peername")
+        if not isinstance(peer, tuple) and sock.family == socket.AF_UNIX:
             client.set_unix_socket()
-            client.peer = client.local = to_bytes(f"{self.config.unixsocket}:0")
+            client.peer = client.local = to_bytes(f"{config.unixsocket}:0")
         else:
-            client.peer = address_text(transport.get_extra_info("peername"))
+            client.peer = address_text(peer)
             client.local = address_text(transport.get_extra_info("sockname"))
-            tune(sock, self.config.tcp_keepalive)
+            tune(sock, config["tcp-keepalive"])
         if self.exit_code.done():
             return b""
         is_secure = transport.get_extra_info("sslcontext") is not None     # it could not read anything yet
-        if len(self.engine.clients) >= self.config.maxclients:
+        if len(self.engine.clients) >= config["maxclients"]:
             return b"" if is_secure else b"-ERR max number of clients reached\r\n"
         if not is_secure and self._is_protected(client):
             return PROTECTED_MODE
         return None
 
     def _is_protected(self, client: Connection) -> bool:
-        no_password = self.engine.users.default.rules.no_password
-        return self.config.protected_mode and no_password and not client.is_local
+        if client.is_local or not self.config["protected-mode"]:
+            return False
+        return self.engine.users.default.rules.no_password
 
     # --- life -----------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ Most tests run an engine in this process, on a clock that stands still unless it
 """
 import shlex
 import socket
+import time
 from contextlib import ExitStack
 
 import pytest
@@ -411,6 +412,35 @@ def test_no_key_goes_for_a_replica_that_lags(fresh_server):
         assert (found["evicted_keys"], client.call("DBSIZE")) == ("0", 50)
         assert int(found["mem_clients_slaves"]) > 5 << 20
         assert int(found["mem_not_counted_for_evict"]) > 5 << 20
+
+
+HEARERS = {
+    "tracking": [("HELLO", 3), ("CLIENT", "TRACKING", "ON")],
+    "prefixes": [("HELLO", 3), ("CLIENT", "TRACKING", "ON", "BCAST")],
+    "events": [("SUBSCRIBE", "__keyevent@0__:evicted")],
+}
+
+
+@pytest.mark.parametrize("hears", HEARERS.values(), ids=HEARERS)
+def test_telling_of_evictions_evicts_no_more(fresh_server, hears):
+    """What clients are told of a key that went may take more memory than the key did; in redis-server 159 keys go."""
+    server = fresh_server("--maxmemory-policy", "allkeys-lru", "--notify-keyspace-events", "Ee")
+    with server.client() as client, ExitStack() as stack:
+        names = [f"{number}:{'x' * 1000}" for number in range(300)]
+        client.pipeline([("SET", name, "x") for name in names])
+        for _ in range(10):
+            hearer = stack.enter_context(server.client())
+            for words in hears:
+                hearer.call(*words)
+            if "SUBSCRIBE" not in hears[0]:
+                hearer.pipeline([("GET", name) for name in names])
+        time.sleep(1.2)         # until the cron has given back what query buffers do not need
+        assert client.call("CONFIG", "SET", "maxmemory", used_memory(client) - 40_000) == OK
+        for _ in range(20):
+            client.call("SET", "k", "v")
+        found = info(client)
+        assert 10 < int(found["evicted_keys"]) < 60
+        assert client.call("DBSIZE") > 240
 
 
 def test_no_evict_protects_a_client(fresh_server):

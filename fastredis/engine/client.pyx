@@ -74,6 +74,7 @@ cdef class Client(Session):
         if self.pending is None:
             self.pending = reply_new(self.core, self.engine, self.resp)
             self.pending.writer = <void*>self
+            self.pending.is_inbox = True
         self.pending.resp = self.resp
         self.engine.queue_flush(self)
         return self.pending

@@ -6,7 +6,7 @@ from libc.string cimport memmove
 
 from fastredis._resp cimport Arg, arg_hash, arg_of
 from fastredis.ds.native cimport likely, monotonic_us, unlikely
-from fastredis.engine.core cimport LATENCY_US, NOTIFY_EVICTED
+from fastredis.engine.core cimport LATENCY_US, NOTIFY_EVICTED, not_evictable
 from fastredis.engine.importing cimport GATE_IMPORT
 from fastredis.engine.keyspace cimport LFU_MAX, idle_seconds, lfu_value
 from fastredis.engine.slices cimport DONE, NOW, SLICE_US
@@ -113,12 +113,15 @@ cdef class Evictor:
         return monotonic_us() - self.above_since_us if self.above_since_us else 0
 
     cdef int64_t excess(self) noexcept:
-        """Bytes above maxmemory. What waits for the disk or for replicas goes by itself; evictions only add to it."""
+        """Bytes above maxmemory.
+
+        What waits for the disk or for replicas goes by itself, and so do messages; evictions only add to that.
+        """
         cdef Core* core = self.core
 
         if core.is_replica and self.spares_replica:
             return 0
-        return core.memory.used - core.aof_bytes - core.replica_bytes - core.replica_unsent - core.memory_limit
+        return core.memory.used - not_evictable(core) - core.memory_limit
 
     cdef Room make_room(self) except? ROOM_NONE:
         """Evict until used_memory is within maxmemory, or the slice is over, or there is nothing to evict."""

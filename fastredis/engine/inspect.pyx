@@ -19,7 +19,7 @@ from fastredis.ds.sparse_array cimport WORD_TEXT, ArrayIter, array_iter, array_n
 from fastredis.ds.table cimport Table, table_stats
 from fastredis.engine.client cimport Client
 from fastredis.engine.connection cimport Connection
-from fastredis.engine.core cimport FIXED_BY_DEBUG, GATE_LOADING, Core
+from fastredis.engine.core cimport FIXED_BY_DEBUG, GATE_LOADING, Core, not_evictable
 from fastredis.engine.engine cimport C_DENY_BLOCKING, C_REPLICA, CommandStats, Engine
 from fastredis.engine.keyspace cimport Database, KeyWalk, idle_seconds, walk_begin, walk_end, walk_next
 from fastredis.engine.multi cimport Queue
@@ -78,7 +78,7 @@ def statistics(Engine engine not None):
     return {
         "used_memory": core.memory.used,
         "used_memory_peak": core.memory.peak,
-        "not_evictable": core.aof_bytes + core.replica_bytes + core.replica_unsent,
+        "not_evictable": not_evictable(core),
         "now_us": core.now_ms * 1000 if core.held else wall_us() + core.shift_ms * 1000,
         "uptime_us": monotonic_us() - engine.start_us,
         "ticks_per_us": rate if HAS_TSC else 0.0,

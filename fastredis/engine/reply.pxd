@@ -43,6 +43,7 @@ cdef class Reply:
     cdef public int resp            # 2 or 3
     cdef void* writer               # Writer that is asked; it lives longer. NULL: there is no limit
     cdef bint over                  # it was refused more: all is dropped, until clear()
+    cdef bint is_inbox              # it counts in Core.inbox_bytes
 
     cdef bint grow(self, size_t more) except -1
     cdef void clear(self) noexcept
@@ -69,6 +70,7 @@ cdef class Reply:
     cdef int protocol(self, const char* text, size_t size) except -1
 
     # helpers of the implementation
+    cdef int set_room(self, size_t room) noexcept
     cdef int line(self, char kind, const char* text, size_t size) except -1
     cdef int insert_header(self, size_t mark, char kind, int64_t items) except -1
     cdef int text_object(self, object value) except -1

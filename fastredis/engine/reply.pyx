@@ -62,7 +62,19 @@ cdef class Writer:
 cdef class Reply:
     def __dealloc__(self):
         if self.core is not NULL:
+            self.set_room(0)
+
+    cdef int set_room(self, size_t room) noexcept:
+        """Get the buffer its first room, another one, or none."""
+        if room:
+            self.data = <char*>mem_realloc(&self.core.memory, self.data, self.room, room)
+        else:
             mem_free(&self.core.memory, self.data, self.room)
+            self.data = NULL
+        if self.is_inbox:
+            self.core.inbox_bytes += <int64_t>room - <int64_t>self.room
+        self.room = room
+        return 0
 
     cdef bint grow(self, size_t more) except -1:
         """Make room for `more` bytes, at least doubling the buffer. True if the writer takes no more."""
@@ -71,15 +83,13 @@ cdef class Reply:
         if self.over:
             return True
         if self.writer is not NULL and not (<Writer>self.writer).takes(self.size + more):
-            mem_free(&self.core.memory, self.data, self.room)
-            self.data = NULL
-            self.size = self.room = 0
+            self.set_room(0)
+            self.size = 0
             self.over = True
             return True
         while room - self.size < more:
             room *= 2
-        self.data = <char*>mem_realloc(&self.core.memory, self.data, self.room, room)
-        self.room = room
+        self.set_room(room)
         self.core.reply_expands += 1
         return False
 
@@ -90,9 +100,7 @@ cdef class Reply:
         self.size = 0
         self.over = False
         if self.room > REPLY_BIG:
-            mem_free(&self.core.memory, self.data, self.room)
-            self.data = NULL
-            self.room = 0
+            self.set_room(0)
             self.core.reply_shrinks += 1
 
     cdef int shrink(self) except -1:
@@ -107,8 +115,7 @@ cdef class Reply:
         self.looked_ms = core.now_ms
         self.peak = self.size
         if room < self.room:
-            self.data = <char*>mem_realloc(&core.memory, self.data, self.room, room)
-            self.room = room
+            self.set_room(room)
             core.reply_shrinks += 1
         return 0
 

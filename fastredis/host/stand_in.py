@@ -24,9 +24,11 @@ class StandIn(asyncio.Transport):
         self._sock = sock
         self._closed = closed
         self._closing = False
-        with contextlib.suppress(OSError):
+        try:
             self._extra["sockname"] = sock.getsockname()
             self._extra["peername"] = sock.getpeername()
+        except OSError:
+            pass
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         """What is kept is counted, never limited here."""
