@@ -75,13 +75,16 @@ class Reader:
         self.tools = directory / ".tools"
         self.tools.mkdir()
         self.ports: dict[str, str] = {}
+        preload = shlex.quote(os.environ.get("LD_PRELOAD", ""))     # a sanitizer's is for Python; curl hangs with it
+        python = shlex.quote(sys.executable)
         for name, module in TOOLS.items():
             tool = self.tools / name
-            tool.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {module} "$@"\n')
+            tool.write_text(f'#!/bin/sh\nLD_PRELOAD={preload} exec {python} {module} "$@"\n')
             tool.chmod(0o755)
         path = os.pathsep.join([str(self.tools), os.environ["PATH"], "/usr/sbin"])
         self.environment = {**os.environ, "PATH": path, "PYTHONPATH": str(TOP),
                             "PYTEST_ADDOPTS": "-p fastredis.pytest_plugin", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+        self.environment.pop("LD_PRELOAD", None)
 
     def follow(self, page: Path, skipped: frozenset[str] = frozenset()) -> None:
         """All blocks of a page, but the texts that are skipped. Errors: AssertionError."""
