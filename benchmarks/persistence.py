@@ -269,10 +269,10 @@ def get_p99_ms(server: Server) -> float:
 
 @contextlib.contextmanager
 def writers(server: Server, keys: int) -> Iterator[None]:
-    """Connections that SET all the time."""
+    """Connections that SET all the time; who measures something beside them comes first on the processor of both."""
     load = subprocess.Popen(
-        ["redis-benchmark", "-p", str(server.port), "-c", str(WRITERS), "-n", "100000000", "-r", str(keys), "-t", "set",
-         "-q"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        ["nice", "-n", "15", "redis-benchmark", "-p", str(server.port), "-c", str(WRITERS), "-n", "100000000",
+         "-r", str(keys), "-t", "set", "-q"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         time.sleep(POLL_SECONDS)
         yield
