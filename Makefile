@@ -17,7 +17,7 @@ run: build   ## serve on port 6379
 
 # Then those that need a server once more on plain asyncio.
 test: compile $(VENV)/.peers $(VENV)/.docs  ## run all tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(if $(ARGS),$(BIN)/python -m pytest $(ARGS),PYTHON=$(abspath $(BIN))/python tests/run_all.sh build/apart.log)
 	$(BIN)/python -m pytest --loop asyncio tests/commands tests/test_server.py tests/test_expiry.py $(ARGS)
 
 quicktest: compile  ## run the tests that take no more than seconds each

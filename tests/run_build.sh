@@ -23,11 +23,4 @@ fi
 if [ $# -gt 0 ]; then
     exec "$python" -m pytest -p no:cacheprovider "$@"
 fi
-# All tests, in two halves at a time: servers start slowly there, and most tests wait for them.
-apart="tests/persist tests/replication"
-"$python" -m pytest -p no:cacheprovider $apart > "$copy/apart.log" 2>&1 &
-status=0
-"$python" -m pytest -p no:cacheprovider tests $(printf -- "--ignore %s " $apart) || status=$?
-wait $! || status=$?
-cat "$copy/apart.log"
-exit $status
+PYTHON=$python exec tests/run_all.sh "$copy/apart.log" -p no:cacheprovider
