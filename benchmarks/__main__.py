@@ -24,6 +24,7 @@ from . import (
     scripting,
     streams,
     throughput,
+    tls,
 )
 from .common import BenchmarkError, Options
 from .report import (
@@ -49,6 +50,7 @@ BENCHMARKS = {
     "scripting": (scripting.run, True),
     "streams": (streams.run, True),
     "access": (access.run, True),
+    "tls": (tls.run, False),
     "memory": (memory.run, True),
     "clients": (clients.run, True),
     "eviction": (eviction.run, False),

@@ -302,6 +302,7 @@ class Server:
     port: int
     unix_path: str
     log_path: Path
+    tls_port: int = field(init=False, default=0)  # 0: it does not listen there
     pid: int = field(init=False)
     version: str = field(init=False)
 

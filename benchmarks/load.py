@@ -67,7 +67,7 @@ class Test:
 
 @dataclass(frozen=True)
 class Point:
-    """One line of the table: a test with a pipeline over a transport, "tcp" or "unix"."""
+    """One line of the table: a test with a pipeline over a transport, "tcp", "tls" or "unix"."""
 
     test: Test
     pipeline: int
@@ -110,10 +110,14 @@ def headers(options: Options) -> list[str]:
 
 def drive(server: Server, point: Point, requests: int) -> tuple[str, int]:
     """Output of one run of redis-benchmark, and the server's CPU time in ns, with the connections' setup."""
-    address = ["-s", server.unix_path] if point.via == "unix" else ["-h", "127.0.0.1", "-p", str(server.port)]
-    argv = ["redis-benchmark", *address, *point.test.options, "-c", str(point.test.clients), "-n", str(requests),
-            "-r", str(point.test.random), "-P", str(point.pipeline), "--dbnum", str(point.test.db), "--csv",
-            *point.test.argv]
+    addresses = {
+        "tcp": ["-h", "127.0.0.1", "-p", str(server.port)],
+        "tls": ["-h", "127.0.0.1", "-p", str(server.tls_port), "--tls", "--insecure"],
+        "unix": ["-s", server.unix_path],
+    }
+    argv = ["redis-benchmark", *addresses[point.via], *point.test.options, "-c", str(point.test.clients),
+            "-n", str(requests), "-r", str(point.test.random), "-P", str(point.pipeline),
+            "--dbnum", str(point.test.db), "--csv", *point.test.argv]
     before = server.cpu_ns()
     output = run_tool(argv, load_core())
     return output, server.cpu_ns() - before
@@ -290,10 +294,10 @@ def figures_of(point: Point, sittings: list[Sitting]) -> list[Figure]:
 
 
 def report(options: Options, samples: Samples, result: Result) -> None:
-    """Adds the table's rows, and the figures of what went over TCP."""
+    """Adds the table's rows, and the figures of what went over TCP or TLS."""
     for point, sittings in samples.items():
         result.rows.append(row_of(options, point, sittings))
-        if point.via == "tcp":
+        if point.via != "unix":
             result.figures += figures_of(point, sittings)
 
 

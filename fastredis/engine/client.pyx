@@ -74,10 +74,12 @@ cdef class Client(Session):
         if self.pending is None:
             self.pending = reply_new(self.core, self.engine, self.resp)
             self.pending.writer = <void*>self
-            self.pending.is_inbox = True
         self.pending.resp = self.resp
         self.engine.queue_flush(self)
         return self.pending
+
+    cdef int64_t waiting_bytes(self) noexcept:
+        return self.pending.room if self.pending is not None and self.pending.size else 0
 
     cdef int shut(self) except -1:
         """Close the connection at the end of the turn, without sending what is left."""

@@ -148,12 +148,15 @@ cdef int put_memory(Reply out, Connection c, int64_t argv_bytes) except -1:
     cdef int64_t queued = queue.size_bytes if queue is not None else 0
     cdef int64_t inbox = c.pending.room if c.pending is not None else 0
     cdef int64_t unsent = 0
+    cdef size_t unread = c.query_size
 
+    if c.parser.bulk_size >= BIG_ARG and unread > c.parser.pos:
+        unread -= c.parser.pos              # what came before a big argument is as good as taken
     if c.writing and c.transport is not None:
         unsent = c.transport.get_write_buffer_size()
     put_int(out, b" multi=", queue.count if queue is not None else -1)
     put_int(out, b" watch=", watch_count(c))
-    put_int(out, b" qbuf=", c.query_size - (c.parser.pos if c.parser.bulk_size >= BIG_ARG else 0))
+    put_int(out, b" qbuf=", unread)
     put_int(out, b" qbuf-free=", c.query_room - c.query_size)
     put_int(out, b" argv-mem=", argv_bytes)
     put_int(out, b" multi-mem=", queued)

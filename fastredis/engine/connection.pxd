@@ -65,6 +65,7 @@ cdef class Connection(Client):
     cdef int take_much(self, const char* data, size_t size) except -1
     cdef int refuse(self) except -1
     cdef int send(self, Reply reply) except -1
+    cdef int send_pending(self) except -1
     cdef bint push(self, const char* data, size_t size) except -1
     cdef int hold_reply(self) except -1
     cdef int64_t output_size(self) except -1

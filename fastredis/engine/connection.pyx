@@ -18,6 +18,7 @@ from fastredis.engine.engine cimport (
     C_REPLICA, C_TRACKING, C_UNIX_SOCKET, Engine,
 )
 from fastredis.engine.multi cimport Queue, unwatch_all
+from fastredis.engine.reply cimport REPLY_FIRST
 
 from fastredis.host.logs import VERBOSE, WARNING
 
@@ -462,7 +463,7 @@ cdef class Connection(Client):
         if unlikely(self.core.holding or self.batch > self.core.aof_synced):
             return self.hold_reply()
         if unlikely(self.pending is not None and self.pending.size > 0):
-            self.send(self.pending)         # replies that were held before, while what they tell of is synced by now
+            self.send_pending()         # replies that were held before, while what they tell of is synced by now
         if self.out.size:
             self.send(self.out)
         if unlikely(self.flags & C_CLOSE_AFTER_REPLY):
@@ -488,9 +489,18 @@ cdef class Connection(Client):
         if unlikely(self.batch > self.core.aof_synced):
             return self.engine.hold(self)
         if self.pending is not None and self.pending.size:
-            self.send(self.pending)
+            self.send_pending()
         if self.flags & C_CLOSE_AFTER_REPLY:
             self.end()
+        return 0
+
+    cdef int send_pending(self) except -1:
+        """Send what waits. Its room is kept, unless keys would have to go for it."""
+        cdef Reply pending = self.pending
+
+        self.send(pending)
+        if pending.size == 0 and pending.room > REPLY_FIRST and self.core.memory.used > self.core.memory_limit:
+            pending.set_room(0)
         return 0
 
     cdef bint takes(self, size_t size) except -1:

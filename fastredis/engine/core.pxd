@@ -119,8 +119,7 @@ cdef struct Core:
     int64_t memory_limit                # maxmemory; INT64_MAX: none
     int64_t aof_bytes                   # of used_memory, what eviction does not count: the AOF's buffer,
     int64_t replica_bytes               # ... what the backlog keeps for replicas that lag behind
-    int64_t replica_unsent              # ... what transports hold for replicas
-    int64_t inbox_bytes                 # ... and where messages to clients wait for the end of the turn
+    int64_t replica_unsent              # ... and what transports hold for replicas
     int64_t client_limit                # maxmemory-clients; INT64_MAX: none
     int64_t client_memory               # bytes of buffers of the clients it counts
     size_t flush_size                   # replies of one batch are sent when they come to this
@@ -177,4 +176,4 @@ cdef struct Core:
 
 cdef inline int64_t not_evictable(Core* core) noexcept:
     """Bytes of used_memory that eviction does not count."""
-    return core.aof_bytes + core.replica_bytes + core.replica_unsent + core.inbox_bytes
+    return core.aof_bytes + core.replica_bytes + core.replica_unsent

@@ -320,7 +320,7 @@ def info_key_spec(spec: KeySpec) -> dict[str, Any]:
 def _search_step(step: Index | Keyword | Range | KeyNum | None, names: dict[type, str]) -> dict[str, Any]:
     if step is None:
         return {"type": "unknown", "spec": {}}
-    return {"type": names[type(step)], "spec": {name: getattr(step, name) for name in step.__slots__}}
+    return {"type": names[type(step)], "spec": {name: getattr(step, name) for name in step._fields}}
 
 
 def docs(command: Declaration) -> dict[str, Any]:

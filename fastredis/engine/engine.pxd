@@ -80,6 +80,7 @@ cdef class Session(Writer):
     cdef uint64_t flags                 # C_* bits, see _client
     cdef bint flush_queued
     cdef int flush(self) except -1      # send what others wrote to it
+    cdef int64_t waiting_bytes(self) noexcept       # that this takes
     cdef int send_reply(self) except -1  # send what its own commands replied so far
     cdef int close(self) except -1
     cdef int resume(self) except -1

@@ -102,6 +102,9 @@ cdef class Session(Writer):
     cdef int flush(self) except -1:
         return 0
 
+    cdef int64_t waiting_bytes(self) noexcept:
+        return 0
+
     cdef int send_reply(self) except -1:
         return 0
 
@@ -396,8 +399,8 @@ cdef class Engine(Listener):
         self.evictor.configure(config)
         self.command_log.configure(config)
         self.tracking.configure(config)
-        if core.client_memory > core.client_limit:
-            self.evictor.evict_clients()
+        if core.client_memory > core.client_limit and self.loop is not None:
+            self.loop.call_soon(self.limit_clients)
 
     def configure_limits(self, config):
         """Take over at which sizes values change their encoding."""
@@ -589,6 +592,15 @@ cdef class Engine(Listener):
                 session.resume()
         finally:
             del self.resume_queue[:done]
+
+    def limit_clients(self):
+        """Loop: maxmemory-clients may be lower than what they take."""
+        self.begin_turn()
+        try:
+            if self.core.client_memory > self.core.client_limit:
+                self.evictor.evict_clients()
+        finally:
+            self.end_turn()
 
     cdef int queue_flush(self, Session session) except -1:
         """Have a session's own output sent at the end of the turn."""

@@ -66,7 +66,7 @@ cdef class Evictor(Job):
     cdef Candidate[POOL] pool           # by idle, ascending
     cdef readonly int64_t exceeded_us   # time spent above maxmemory, before this time
     cdef readonly int64_t above_since_us    # when memory went above maxmemory; 0: it is not
-    cdef int64_t excess(self) noexcept
+    cdef int64_t excess(self) except? -1
     cdef Room make_room(self) except? ROOM_NONE
     cdef Room make_room_until(self, int64_t until_us) except? ROOM_NONE
     cdef int go_on(self) except -1

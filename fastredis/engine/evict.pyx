@@ -7,6 +7,7 @@ from libc.string cimport memmove
 from fastredis._resp cimport Arg, arg_hash, arg_of
 from fastredis.ds.native cimport likely, monotonic_us, unlikely
 from fastredis.engine.core cimport LATENCY_US, NOTIFY_EVICTED, not_evictable
+from fastredis.engine.engine cimport Session
 from fastredis.engine.importing cimport GATE_IMPORT
 from fastredis.engine.keyspace cimport LFU_MAX, idle_seconds, lfu_value
 from fastredis.engine.slices cimport DONE, NOW, SLICE_US
@@ -112,16 +113,21 @@ cdef class Evictor:
             self.note_below()
         return monotonic_us() - self.above_since_us if self.above_since_us else 0
 
-    cdef int64_t excess(self) noexcept:
+    cdef int64_t excess(self) except? -1:
         """Bytes above maxmemory.
 
         What waits for the disk or for replicas goes by itself, and so do messages; evictions only add to that.
         """
         cdef Core* core = self.core
+        cdef int64_t excess
 
         if core.is_replica and self.spares_replica:
             return 0
-        return core.memory.used - not_evictable(core) - core.memory_limit
+        excess = core.memory.used - not_evictable(core) - core.memory_limit
+        if excess > 0 and self.engine.flush_queue:
+            for session in self.engine.flush_queue:
+                excess -= (<Session>session).waiting_bytes()
+        return excess
 
     cdef Room make_room(self) except? ROOM_NONE:
         """Evict until used_memory is within maxmemory, or the slice is over, or there is nothing to evict."""

@@ -43,7 +43,6 @@ cdef class Reply:
     cdef public int resp            # 2 or 3
     cdef void* writer               # Writer that is asked; it lives longer. NULL: there is no limit
     cdef bint over                  # it was refused more: all is dropped, until clear()
-    cdef bint is_inbox              # it counts in Core.inbox_bytes
 
     cdef bint grow(self, size_t more) except -1
     cdef void clear(self) noexcept

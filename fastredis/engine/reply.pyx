@@ -71,8 +71,6 @@ cdef class Reply:
         else:
             mem_free(&self.core.memory, self.data, self.room)
             self.data = NULL
-        if self.is_inbox:
-            self.core.inbox_bytes += <int64_t>room - <int64_t>self.room
         self.room = room
         return 0
 

@@ -390,7 +390,7 @@ cdef class Tracking(Tracker):
             audience = self.prefixes.get(prefix)
             if audience is None:
                 continue            # who heard of it went when told of another
-            changed, audience.changed = audience.changed, {}
+            changed, audience.changed = dict(sorted(audience.changed.items())), {}
             for c in list(audience.clients):
                 self.tell_names(c, changed)
         return 0

@@ -20,6 +20,7 @@ from fastredis.engine.dispatch cimport call_guarded
 from fastredis.engine.engine cimport (
     C_LIMITED, C_MASTER, C_MULTI, C_PUBSUB, C_REPLY_OFF, C_REPLY_SKIP, C_REPLY_SKIP_NEXT, C_SCRIPT, TO_ALL,
 )
+from fastredis.engine.evict cimport Evictor
 from fastredis.engine.errors cimport ERR_NO_MEMORY, ERR_NUMKEYS_ARGS, ERR_NUMKEYS_NEGATIVE, ERR_OOM
 from fastredis.engine.flags cimport CONTAINER, DENYOOM, MAY_REPLICATE, NOSCRIPT, STALE, WRITE
 from fastredis.engine.keyspace cimport Database
@@ -240,7 +241,7 @@ cdef class Runs:
 
     cdef bint may_run_or_reply(self, Client c, Code code, bint read_only) except -1:
         """Whether code may run. With flags it is checked as a command of these would be; else only for stale data."""
-        self.out_of_memory = c.core.memory.used > c.core.memory_limit
+        self.out_of_memory = (<Evictor>c.engine.evictor).excess() > 0
         if not code.flags & CODE_DECLARES and (not c.core.gate & GATE_REPLICATION or c.core.obeying):
             return True
         return self.is_allowed_or_reply(c, code, read_only)
