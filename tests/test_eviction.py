@@ -2,6 +2,7 @@
 
 Most tests run an engine in this process, on a clock that stands still unless it is moved.
 """
+import re
 import shlex
 import socket
 import time
@@ -376,6 +377,57 @@ def test_a_lower_maxmemory_clients_holds_at_once(either_server):
         left = waiting()
         assert left in (1, 2)           # redis-server makes more room than the argument needs
         assert info(client)["evicted_clients"] == str(4 - left)
+
+
+def test_maxmemory_clients_that_is_not_set_in_the_end_closes_nobody(either_server):
+    server = either_server()
+    with server.client() as client, server.client() as other:
+        assert client.call("CLIENT", "NO-EVICT", "on") == OK
+        other.send_raw(b"*2\r\n$1000000\r\n" + b"x" * 900_000)
+        wait_until(lambda: b" qbuf=900000 " in client.call("CLIENT", "LIST"))
+        assert isinstance(client.call("CONFIG", "SET", "maxmemory-clients", "100kb", "bind", "203.0.113.7"), Error)
+        assert client.call("PING") == Status("PONG")
+        assert b" qbuf=900000 " in client.call("CLIENT", "LIST")
+        assert info(client)["evicted_clients"] == "0"
+
+
+def test_who_lowers_maxmemory_clients_hears_of_it(either_server):
+    """Also within EXEC, whose own queue is the largest there is, and gone behind it."""
+    server = either_server()
+    with server.client() as client:
+        assert client.call("MULTI") == OK
+        for number in range(5):
+            client.call("SET", number, "x" * 100_000)
+        client.call("CONFIG", "SET", "maxmemory-clients", "200kb")
+        assert client.call("EXEC") == [OK] * 6
+        assert client.call("PING") == Status("PONG")
+        assert client.call("CONFIG", "SET", "maxmemory-clients", "0") == OK
+        client.call("SET", "k", "x" * 3_000_000)
+        assert client.call("CONFIG", "SET", "maxmemory-clients", "200kb") == OK
+
+
+def test_qbuf_of_who_looks_at_itself_before_a_big_argument(either_server):
+    server = either_server()
+    with server.client() as client:
+        client.send_raw(encode("CLIENT", "INFO") + b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$100000\r\nxxxxxxxxxx")
+        assert 0 <= int(re.search(rb" qbuf=(-?\d+) ", client.read())[1]) < 100
+
+
+def test_room_for_messages_is_given_back_when_memory_is_short(fresh_server):
+    """Room that is kept for the next message is no reason for keys to go, nor to stay above the limit."""
+    server = fresh_server("--maxmemory", "20mb", "--maxmemory-policy", "allkeys-lru")
+    with server.client() as client, ExitStack() as stack:
+        client.pipeline([("SETRANGE", number, 100_000, "x") for number in range(100)])
+        hearers = [stack.enter_context(server.client()) for _ in range(20)]
+        for hearer in hearers:
+            hearer.call("SUBSCRIBE", "c")
+        assert client.call("PUBLISH", "c", "x" * 600_000) == 20
+        for hearer in hearers:
+            assert len(hearer.read()[2]) == 600_000
+        assert client.call("EVAL", "return redis.call('SET', KEYS[1], 1)", 1, "k") == OK
+        found = info(client)
+        assert int(found["used_memory"]) < 20 << 20
+        assert (found["evicted_keys"], found["mem_not_counted_for_evict"]) == ("0", "0")
 
 
 def test_clients_go_before_keys(fresh_server):

@@ -51,6 +51,7 @@ cdef class Connection(Client):
     cdef int leave_lines(self) except -1
     cdef int finish_reply(self) except -1
     cdef int end(self) except -1
+    cdef int recount(self) except -1
     cdef int set_counted(self, int64_t unsent, int64_t held) noexcept
     cdef int take(self, const char* data, size_t size) except -1
     cdef size_t process(self, const char* base, size_t size) except? 0xFFFFFFFFFFFFFFFF

@@ -218,6 +218,13 @@ cdef class Connection(Client):
     # --- memory ---------------------------------------------------------------------------
 
     cdef int note_memory(self) except -1:
+        """recount(), and see to maxmemory-clients."""
+        self.recount()
+        if self.core.client_memory > self.core.client_limit:
+            self.engine.evictor.evict_clients()
+        return 0
+
+    cdef int recount(self) except -1:
         """Count what the client's buffers hold: the transport's in used_memory, all of them for maxmemory-clients.
 
         What a client that is about to be closed has not been sent goes with it, and counts no more.
@@ -232,10 +239,7 @@ cdef class Connection(Client):
             held = unsent + self.query_room + self.line_bytes
             held += self.pending.room if self.pending is not None else 0
             held += queue.size_bytes if queue is not None else 0
-        self.set_counted(unsent, held)
-        if self.core.client_memory > self.core.client_limit:
-            self.engine.evictor.evict_clients()
-        return 0
+        return self.set_counted(unsent, held)
 
     cdef int set_counted(self, int64_t unsent, int64_t held) noexcept:
         cdef int64_t for_replica = unsent if self.flags & C_REPLICA else 0
@@ -252,9 +256,9 @@ cdef class Connection(Client):
         """Whether or how the client counts has changed."""
         self.note_memory()
 
-    @property
     def evictable_bytes(self):
-        """Bytes that closing the client would give back, as maxmemory-clients counts them."""
+        """Bytes that closing the client would give back, as maxmemory-clients counts them; now, not when last noted."""
+        self.recount()
         return self.held
 
     # --- requests -------------------------------------------------------------------------

@@ -1,5 +1,5 @@
 """Eviction of keys. The design comment is in evict.pxd."""
-from operator import attrgetter
+from operator import itemgetter
 
 from libc.stdint cimport INT64_MAX
 from libc.string cimport memmove
@@ -22,7 +22,6 @@ cdef enum:
     TRIES = 10000                   # samples of nothing but blessed keys until there is nothing to evict
     SLICE_PER_TENACITY_US = 50      # maxmemory-eviction-tenacity up to 10
 
-evictable_bytes = attrgetter("evictable_bytes")
 
 # The least recently modified are found like the least recently used, by stamps that tell something else.
 cdef dict ORDERS = {"lru": ORDER_LRU, "lrm": ORDER_LRU, "lfu": ORDER_LFU, "random": ORDER_RANDOM, "ttl": ORDER_TTL}
@@ -176,8 +175,9 @@ cdef class Evictor:
 
     def evict_clients(self):
         """maxmemory-clients is passed: close those with the largest buffers until it is not."""
-        for client in sorted(self.engine.clients.values(), key=evictable_bytes, reverse=True):
-            if self.core.client_memory <= self.core.client_limit or not client.evictable_bytes:
+        for size, client in sorted([(client.evictable_bytes(), client) for client in self.engine.clients.values()],
+                                   key=itemgetter(0), reverse=True):
+            if self.core.client_memory <= self.core.client_limit or not size:
                 return
             self.engine.log.limited("client eviction", NOTICE, f"Evicting client: {self.engine.describe(client)}")
             self.core.evicted_clients += 1
