@@ -115,6 +115,8 @@ def run(local, client, data, n, last):
     else:
         with Failing(n, last, wire):
             receive(data)
+        while client.connection.waiting and not wire.closed:    # it took long by chance, and gave way to others
+            wire.run_loop()
     return not wire.closed
 
 

@@ -135,7 +135,7 @@ def test_others_have_their_turn_meanwhile(local, client, other):
         local.turn()
         turns += 1
         assert turns < TOO_LONG
-    assert turns > 1
+    assert turns                # at least one: a command that takes long by chance has turns of its own
     assert client.read() == 1
     assert local.propagated() == [f"SET k {i}" for i in range(turns)] + ["COPY src dst"]
 

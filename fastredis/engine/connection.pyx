@@ -349,8 +349,8 @@ cdef class Connection(Client):
     cdef int wait_its_turn(self) except -1:
         """It has had its share of this turn."""
         if not self.waiting:
-            self.waiting = True
             self.transport.pause_reading()
+            self.waiting = True
             self.engine.give_way(self)
         return 0
 

@@ -626,19 +626,26 @@ cdef class Engine(Listener):
 
     cdef int give_way(self, Session session) except -1:
         """Have a session that has sent more than a slice is enough for go on behind others."""
-        self.waiting.append(session)
-        if not self.waiting_scheduled:
-            self.waiting_scheduled = True
-            self.loop.call_soon(self.serve_waiting)
+        try:
+            self.waiting.append(session)
+            if not self.waiting_scheduled:
+                self.loop.call_soon(self.serve_waiting)
+                self.waiting_scheduled = True
+        except MemoryError:             # it would wait for ever
+            self.fatal("Out of memory where a client gives way")
         return 0
 
     def serve_waiting(self):
         """Callback of the loop: the next one goes on."""
         cdef Session session
 
-        self.waiting_scheduled = len(self.waiting) > 1 and self.loop is not None
-        if self.waiting_scheduled:
-            self.loop.call_soon(self.serve_waiting)
+        self.waiting_scheduled = False
+        if len(self.waiting) > 1 and self.loop is not None:
+            try:
+                self.loop.call_soon(self.serve_waiting)
+            except MemoryError:         # they would wait for ever
+                self.fatal("Out of memory where clients wait for their turn")
+            self.waiting_scheduled = True
         if not self.waiting:
             return                      # they went on in the middle of a script
         session = self.waiting.popleft()
